@@ -1,0 +1,182 @@
+"""Utterances as rows, in JSON Lines or CSV: a user's own corpus is one file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from speech_rnn.errors import DataError
+
+__all__ = ["SPLITS", "Corpus", "Manifest", "Source", "Utterance", "read_manifest", "write_manifest"]
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One row of a corpus: a stretch of a sound file and what is said in it.
+
+    Parameters
+    ----------
+    audio : path of the sound file.
+    text : the words that are said, separated by spaces; ``_silence_`` and ``_unknown_`` stand for
+        no speech and for any word outside the vocabulary.
+    speaker : who says it, or empty where that is not known.
+    split : ``train``, ``validation`` or ``test``.
+    start_seconds, duration_seconds : the stretch; a duration of None goes to the end of the file.
+    gain : factor on the samples; 0 makes digital silence.
+    """
+
+    audio: str
+    text: str
+    speaker: str = ""
+    split: str = "train"
+    start_seconds: float = 0.0
+    duration_seconds: float | None = None
+    gain: float = 1.0
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a source hands to training and evaluation: three splits and what is known of them.
+
+    Parameters
+    ----------
+    utterances : all rows of all splits.
+    words : the classes, or the words that may occur, in a fixed order.
+    noise : recordings that training may mix in.
+    """
+
+    utterances: tuple[Utterance, ...]
+    words: tuple[str, ...]
+    noise: tuple[Path, ...] = ()
+
+    def split(self, name: str) -> tuple[Utterance, ...]:
+        """Return the rows of one split, in their order."""
+        return tuple(row for row in self.utterances if row.split == name)
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over the rows, with file names in place of whole paths."""
+        digest = hashlib.sha256()
+        for row in self.utterances:
+            path = Path(row.audio)
+            named = {**asdict(row), "audio": f"{path.parent.name}/{path.name}"}
+            digest.update(json.dumps(named, sort_keys=True).encode())
+        return digest.hexdigest()
+
+
+class Source(Protocol):
+    """Where a corpus comes from: Speech Commands, digits, folders, synthetic voices, a manifest."""
+
+    def prepare(self) -> Corpus:
+        """Fetch or make whatever is missing and return the corpus."""
+        ...
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A corpus from one manifest file whose rows name their split.
+
+    Parameters
+    ----------
+    path : a ``.jsonl`` or ``.csv`` file, see `read_manifest`.
+    words : the vocabulary in its order; None takes every text of the rows, sorted.
+    noise : sound files that training may mix in.
+    """
+
+    path: str
+    words: tuple[str, ...] | None = None
+    noise: tuple[str, ...] = ()
+
+    def prepare(self) -> Corpus:
+        """Read the manifest.
+
+        Raises
+        ------
+        DataError
+            if the manifest cannot be read or holds no rows.
+        """
+        rows = read_manifest(self.path)
+        words = self.words or sorted({row.text for row in rows})
+        return Corpus(tuple(rows), tuple(words), tuple(Path(file) for file in self.noise))
+
+
+def read_manifest(path: str | Path) -> list[Utterance]:
+    """Read utterances from JSON Lines or CSV (with a header line); the ending decides which.
+
+    A relative ``audio`` path starts at the manifest's own folder.
+
+    Raises
+    ------
+    DataError
+        for a missing or empty manifest, and for the rows that are wrong: all of them at once,
+        each with its line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"manifest={str(path)!r} cannot be read: {error}") from error
+    rows, wrong = [], []
+    for line, record in _records(path, text):
+        try:
+            rows.append(_utterance(record, path.parent))
+        except (ValueError, TypeError) as error:
+            wrong.append(f"  line {line}: {error}")
+    if wrong:
+        raise DataError("\n".join([f"manifest={str(path)!r} has wrong rows:", *wrong]))
+    if not rows:
+        raise DataError(f"manifest={str(path)!r} holds no rows; give at least audio and text")
+    return rows
+
+
+def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
+    """Write utterances as JSON Lines or CSV; the ending of `path` decides which."""
+    path = Path(path)
+    rows = [asdict(row) for row in utterances]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".csv":
+            writer = csv.DictWriter(file, [field.name for field in fields(Utterance)])
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _records(path: Path, text: str) -> Iterable[tuple[int, Any]]:
+    if path.suffix == ".csv":
+        yield from enumerate(csv.DictReader(text.splitlines()), start=2)
+    elif path.suffix in (".jsonl", ".json", ".ndjson"):
+        for line, content in enumerate(text.splitlines(), start=1):
+            if content.strip():
+                try:
+                    yield line, json.loads(content)
+                except json.JSONDecodeError as error:
+                    yield line, error
+    else:
+        raise DataError(f"manifest={str(path)!r} must end in .jsonl or .csv")
+
+
+def _utterance(record: Any, folder: Path) -> Utterance:
+    if isinstance(record, ValueError):
+        raise record
+    if not isinstance(record, Mapping):
+        raise ValueError("a row must be an object with at least audio and text")
+    given = {key: value for key, value in record.items() if value not in ("", None)}
+    known = {field.name for field in fields(Utterance)}
+    if unknown := sorted(str(key) for key in given if key not in known):
+        raise ValueError(f"unknown columns {unknown}; known are {sorted(known)}")
+    if missing := [key for key in ("audio", "text") if key not in given]:
+        raise ValueError(f"{' and '.join(missing)} must not be empty")
+    for key in ("start_seconds", "duration_seconds", "gain"):
+        if key in given:
+            given[key] = float(given[key])
+    row = Utterance(**{**given, "audio": str(folder / str(given["audio"]))})
+    if row.split not in SPLITS:
+        raise ValueError(f"split={row.split!r} must be one of {', '.join(SPLITS)}")
+    return row
