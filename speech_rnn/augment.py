@@ -1,0 +1,206 @@
+"""What happens to a batch in training only, on the device where it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from speech_rnn.errors import ConfigurationError
+
+__all__ = ["Augment", "coloured_noise", "mask_spans", "mix", "time_warp"]
+
+Range = Sequence[float]
+
+
+class Augment(nn.Module):
+    """Speed, silence around the clip, gain and noise for waveforms; SpecAugment for frames.
+
+    Every draw is uniform in its range, one a clip, from the generator that comes with the call.
+    A part whose range is None or whose probability or number is 0 is off.
+
+    Parameters
+    ----------
+    sample_rate : in Hz.
+    speed : factor by which a clip is played faster (resampled: pitch and formants move with it).
+    lead_ms, trail_ms : silence put before and after the clip; negative values cut it.
+    gain_db : change of level.
+    noise_probability : of mixing noise into a clip, at `noise_snr_db` relative to its power.
+    recorded_share : how often that noise is a stretch of `set_noise`'s recordings, where there
+        are any; otherwise its spectrum falls with f^-a, a in [0, 2]: white, pink and brown.
+    time_masks, time_mask_frames : how many stretches of frames are masked, and how long at most.
+    feature_masks, feature_mask_size : the same across features (SpecAugment, Park et al., 2019).
+        What is masked becomes the clip's mean.
+
+    Raises
+    ------
+    ConfigurationError
+        for a range that is no pair of ascending numbers, a factor not above 0, or a probability
+        outside [0, 1].
+    """
+
+    noise: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int = 16_000,
+        *,
+        speed: Range | None = None,
+        lead_ms: Range | None = None,
+        trail_ms: Range | None = None,
+        gain_db: Range | None = None,
+        noise_probability: float = 0.0,
+        noise_snr_db: Range = (0.0, 30.0),
+        recorded_share: float = 0.5,
+        time_masks: int = 0,
+        time_mask_frames: int = 25,
+        feature_masks: int = 0,
+        feature_mask_size: int = 7,
+    ) -> None:
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.speed = _checked("speed", speed, above=0.0)
+        self.lead_ms = _checked("lead_ms", lead_ms)
+        self.trail_ms = _checked("trail_ms", trail_ms)
+        self.gain_db = _checked("gain_db", gain_db)
+        self.noise_snr_db = _checked("noise_snr_db", noise_snr_db)
+        for name, value in (
+            ("noise_probability", noise_probability),
+            ("recorded_share", recorded_share),
+        ):
+            if not 0 <= value <= 1:
+                raise ConfigurationError(f"{name}={value} must lie in [0, 1]")
+        self.noise_probability = noise_probability
+        self.recorded_share = recorded_share
+        self.time_masks, self.time_mask_frames = time_masks, time_mask_frames
+        self.feature_masks, self.feature_mask_size = feature_masks, feature_mask_size
+        self.register_buffer("noise", torch.zeros(0), persistent=False)
+
+    def set_noise(self, recordings: Sequence[Tensor]) -> None:
+        """Give the recordings, (N,) each in [-1, 1], of which noise is taken."""
+        if recordings:
+            self.noise = torch.cat(list(recordings)).to(self.noise.device)
+
+    def waveform(
+        self, waveform: Tensor, lengths: Tensor, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Augment clips (B, N) with their lengths (B,); both may change."""
+        n_clips = len(waveform)
+
+        def draw(interval: Range | None, neutral: float) -> Tensor:
+            low, high = interval or (neutral, neutral)
+            uniform = torch.rand(n_clips, generator=generator, device=waveform.device)
+            return low + (high - low) * uniform  # (B,)
+
+        samples_per_ms = self.sample_rate / 1000
+        waveform, lengths = time_warp(
+            waveform,
+            lengths,
+            speed=draw(self.speed, 1.0),
+            lead=(draw(self.lead_ms, 0.0) * samples_per_ms).round(),
+            trail=(draw(self.trail_ms, 0.0) * samples_per_ms).round(),
+        )
+        snr_db = draw(self.noise_snr_db, 0.0)
+        is_noisy = draw((0.0, 1.0), 0.0) < self.noise_probability
+        if self.noise_probability:
+            noise = self._noise(waveform.shape, draw, generator)
+            noisy = mix(waveform, noise, lengths, snr_db)
+            waveform = torch.where(is_noisy[:, None], noisy, waveform)
+        gain = 10 ** (draw(self.gain_db, 0.0) / 20)
+        return waveform * gain[:, None], lengths
+
+    def frames(self, frames: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
+        """Mask stretches of frames (B, T, D) and of features, SpecAugment's two masks."""
+        n_frames, n_features = frames.shape[1:]
+        masked = torch.zeros(frames.shape[:2], dtype=torch.bool, device=frames.device)  # (B, T)
+        for _ in range(self.time_masks):
+            masked |= mask_spans(lengths, n_frames, self.time_mask_frames, generator)
+        deaf = torch.zeros(len(frames), n_features, dtype=torch.bool, device=frames.device)
+        for _ in range(self.feature_masks):
+            width = torch.full_like(lengths, n_features)
+            deaf |= mask_spans(width, n_features, self.feature_mask_size, generator)
+        mean = frames.sum(dim=1, keepdim=True) / lengths.clamp(min=1)[:, None, None]  # (B, 1, D)
+        valid = torch.arange(n_frames, device=frames.device) < lengths[:, None]  # (B, T)
+        hidden = (masked[:, :, None] | deaf[:, None, :]) & valid[:, :, None]
+        return torch.where(hidden, mean, frames)
+
+    def _noise(self, shape: torch.Size, draw, generator: Generator) -> Tensor:  # noqa: ANN001
+        """Recorded or coloured noise for each clip, (B, N), of any level."""
+        tilt = draw((0.0, 2.0), 0.0)
+        noise = coloured_noise(shape, tilt, generator)
+        if not len(self.noise):
+            return noise
+        start = (draw((0.0, 1.0), 0.0) * len(self.noise)).long()
+        steps = torch.arange(shape[1], device=self.noise.device)
+        recorded = self.noise[(start[:, None] + steps) % len(self.noise)]  # (B, N)
+        is_recorded = draw((0.0, 1.0), 0.0) < self.recorded_share
+        return torch.where(is_recorded[:, None], recorded, noise)
+
+
+def time_warp(
+    waveform: Tensor, lengths: Tensor, *, speed: Tensor, lead: Tensor, trail: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Play clips faster by `speed`, put `lead` and `trail` samples of silence around them.
+
+    Sample t of the result is the clip at (t - lead) * speed, interpolated linearly, zero outside.
+
+    Parameters
+    ----------
+    waveform, lengths : (B, N) and (B,).
+    speed, lead, trail : (B,); a negative lead or trail cuts, but never the whole clip.
+    """
+    warped = ((lengths / speed).ceil() + lead + trail).long().clamp(min=1)
+    steps = torch.arange(int(warped.max()), device=waveform.device)
+    position = (steps - lead[:, None]) * speed[:, None]  # (B, N')
+    left = position.floor()
+    inside = (left >= 0) & (left < lengths[:, None]) & (steps < warped[:, None])
+    index = left.long().clamp(0, waveform.shape[1] - 1)
+    following = (index + 1).clamp(max=waveform.shape[1] - 1)
+    here = waveform.gather(1, index)
+    there = waveform.gather(1, following) * (index + 1 < lengths[:, None])
+    return torch.where(inside, torch.lerp(here, there, position - left), 0.0), warped
+
+
+def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> Tensor:
+    """Gaussian noise (B, N) whose power falls with f^-tilt: 0 is white, 1 pink, 2 brown."""
+    white = torch.randn(*shape, generator=generator, device=tilt.device)  # (B, N)
+    spectrum = torch.fft.rfft(white)
+    bins = torch.arange(spectrum.shape[1], device=tilt.device).clamp(min=1)
+    return torch.fft.irfft(spectrum * bins ** (-tilt[:, None] / 2), n=shape[1])
+
+
+def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Tensor:
+    """Add noise (B, N) to clips (B, N) so that their powers differ by `snr_db` (B,) exactly.
+
+    Power is the mean square over a clip's own samples. Beyond them the result is zero.
+    """
+    inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
+    noise = noise * inside
+    signal_energy = (waveform * inside).square().sum(dim=1)
+    noise_energy = noise.square().sum(dim=1).clamp(min=torch.finfo(noise.dtype).tiny)
+    scale = (signal_energy / noise_energy * 10 ** (-snr_db / 10)).sqrt()
+    return waveform * inside + scale[:, None] * noise
+
+
+def mask_spans(lengths: Tensor, size: int, longest: int, generator: Generator) -> Tensor:
+    """Draw one span of 0 to `longest` places within each length: (B, size) bool."""
+    width, place = torch.rand(2, len(lengths), generator=generator, device=lengths.device)
+    width = (width * (longest + 1)).floor().minimum(lengths)
+    start = (place * (lengths - width + 1)).floor()
+    steps = torch.arange(size, device=lengths.device)
+    return (steps >= start[:, None]) & (steps < (start + width)[:, None])
+
+
+def _checked(name: str, interval: Range | None, above: float = -math.inf) -> Range | None:
+    if interval is None:
+        return None
+    rule = "must be a pair of numbers [low, high], low <= high"
+    if len(interval) != 2 or not all(isinstance(value, (int, float)) for value in interval):
+        raise ConfigurationError(f"{name}={list(interval)} {rule}")
+    low, high = interval
+    if not above < low <= high:
+        rule += f", above {above:g}" if above > -math.inf else ""
+        raise ConfigurationError(f"{name}={list(interval)} {rule}")
+    return (low, high)

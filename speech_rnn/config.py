@@ -1,0 +1,175 @@
+"""Where ``conf/`` is, the check of its keys, and the door through which Hydra comes in.
+
+Hydra's own check misses keys that a recipe invents, and stops at the first that the command line
+invents. Here a key that no class takes is an error that names the nearest right one, all of them
+at once, before any work starts.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from speech_rnn.errors import ConfigurationError, MissingExtraError, SpeechRnnError
+
+__all__ = ["CONF", "check", "compose", "hydra_door", "recipes", "spoken_errors"]
+
+_here = Path(__file__).resolve().parent
+CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
+"""Beside the package in a checkout, inside it in a wheel."""
+
+
+def recipes() -> list[str]:
+    """Return the names that ``+recipe=`` takes."""
+    return sorted(path.stem for path in (CONF / "recipe").glob("*.yaml"))
+
+
+def compose(config_name: str, overrides: list[str], config_dir: str | None = None) -> DictConfig:
+    """Compose a configuration as the command line would.
+
+    Raises
+    ------
+    ConfigurationError
+        if Hydra cannot compose it.
+    """
+    searchpath = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra.compose(config_name, [*overrides, *searchpath])
+    except (HydraException, OmegaConfBaseException) as error:
+        message = str(error)
+        if "Could not override 'recipe'" in message:
+            message += "\nA recipe is added: write +recipe=NAME"
+        raise ConfigurationError(message) from error
+
+
+def check(cfg: DictConfig, primary: DictConfig) -> None:
+    """Refuse keys that nothing takes and values that are missing.
+
+    A node with ``_target_`` may hold what its signature names; any other node what the `primary`
+    configuration has there.
+
+    Raises
+    ------
+    ConfigurationError
+        that lists every such key with the nearest right one.
+    """
+    if wrong := [*_unknown_keys(cfg, primary, ""), *_missing_values(cfg)]:
+        raise ConfigurationError("\n".join(wrong))
+
+
+def hydra_door(config_name: str, run: Callable[[DictConfig], None]) -> Callable[[], None]:
+    """Return the ``main()`` of a command that Hydra configures.
+
+    Its errors are one line and an exit code, without a traceback.
+    """
+
+    def checked_run(cfg: DictConfig) -> None:
+        with spoken_errors():
+            check(cfg, compose(config_name, []))
+            run(cfg)
+
+    def main() -> None:
+        with spoken_errors():
+            _check_command_line(config_name, sys.argv[1:])
+        command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)
+        with spoken_errors():
+            command(checked_run)()
+
+    return main
+
+
+class spoken_errors:  # noqa: N801 - used as a with-statement
+    """Print the project's errors without a traceback and exit with their code."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, SpeechRnnError):
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        if isinstance(error, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
+
+
+def _check_command_line(config_name: str, arguments: list[str]) -> None:
+    """Check the keys of a command line before Hydra does, whose advice to add ``+`` is wrong."""
+    parser = hydra._internal.utils.get_args_parser()
+    args = parser.parse_args(arguments)
+    if args.help or args.hydra_help or args.info or args.shell_completion or args.multirun:
+        return  # the jobs of a sweep are checked one by one
+    try:
+        overrides = OverridesParser.create().parse_overrides(args.overrides)
+    except HydraException as error:
+        raise ConfigurationError(str(error)) from error
+    groups = {
+        path.relative_to(root).as_posix()
+        for root in (CONF, *([Path(args.config_dir)] if args.config_dir else []))
+        for path in root.rglob("*")
+        if path.is_dir()
+    }
+    forced = [_forced(override, groups) for override in overrides]
+    name = args.config_name or config_name
+    cfg = compose(name, forced, args.config_dir)
+    if wrong := list(_unknown_keys(cfg, compose(config_name, []), "")):
+        raise ConfigurationError("\n".join(wrong))
+
+
+def _forced(override: Override, groups: set[str]) -> str:
+    """Let a value through even where its key is new, so that the check sees every wrong key."""
+    line = str(override.input_line)
+    is_value = override.type == OverrideType.CHANGE and override.key_or_group not in groups
+    is_known_place = override.key_or_group.split(".")[0] != "hydra" and "@" not in line
+    is_recipe = override.key_or_group == "recipe"
+    return f"++{line}" if is_value and is_known_place and not is_recipe else line
+
+
+def _unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(node, ListConfig):
+        for index, item in enumerate(node._iter_ex(resolve=False)):
+            yield from _unknown_keys(item, item, f"{place}[{index}]")
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
+        return
+    allowed = _allowed_keys(node, primary, place)
+    for key in node:
+        name = f"{place}.{key}" if place else str(key)
+        if str(key) not in allowed and not str(key).startswith("_"):
+            near = get_close_matches(str(key), sorted(allowed), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(allowed))}"
+            yield f"unknown key {name!r}; {hint}"
+            continue
+        if OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key):
+            continue
+        child = primary.get(key) if isinstance(primary, DictConfig) and key in primary else None
+        yield from _unknown_keys(node._get_node(key), child, name)
+
+
+def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:  # noqa: ANN401
+    target = node.get("_target_")
+    if target is None:
+        return {str(key) for key in primary} if isinstance(primary, DictConfig) else set()
+    try:
+        taken = get_object(target)
+    except MissingExtraError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(f"{place}._target_={target!r} cannot be found: {error}") from error
+    return set(inspect.signature(taken).parameters)
+
+
+def _missing_values(cfg: DictConfig) -> list[str]:
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    return [f"{key} must be given: {key}=VALUE" for key in missing]

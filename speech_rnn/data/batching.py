@@ -1,0 +1,228 @@
+"""Clips in memory as 16-bit samples, and batches of them in a seeded order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from speech_rnn.audio import load_audio
+from speech_rnn.data.manifest import Utterance
+from speech_rnn.errors import DataError, SpeechRnnError
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["AudioCache", "Batch", "BucketSampler", "Failure", "batches", "pad"]
+
+FULL_SCALE = 32768.0
+
+
+class Failure(NamedTuple):
+    """An utterance that could not be read, and why."""
+
+    utterance: Utterance
+    error: str
+
+
+class AudioCache(Dataset[NDArray[np.int16]]):
+    """The samples of utterances, decoded and resampled once, 16 bits each.
+
+    A file that cannot be read costs itself alone: it is listed in `failures`, and `utterances`
+    holds the others in their order.
+
+    Parameters
+    ----------
+    utterances : rows of a corpus.
+    sample_rate : in Hz, to which every clip is resampled.
+    """
+
+    def __init__(self, utterances: Sequence[Utterance], sample_rate: int) -> None:
+        self.sample_rate = sample_rate
+        self.utterances: list[Utterance] = []
+        self.failures: list[Failure] = []
+        self._clips: list[NDArray[np.int16]] = []
+        with ThreadPoolExecutor(os.cpu_count()) as readers:  # libsndfile releases the GIL
+            for utterance, clip in zip(
+                utterances, readers.map(self._read, utterances), strict=True
+            ):
+                if isinstance(clip, SpeechRnnError):
+                    self.failures.append(Failure(utterance, str(clip)))
+                else:
+                    self.utterances.append(utterance)
+                    self._clips.append(clip)
+        if utterances and not self._clips:
+            raise DataError(f"no clip can be read; the first: {self.failures[0].error}")
+
+    def _read(self, utterance: Utterance) -> NDArray[np.int16] | SpeechRnnError:
+        try:
+            waveform = load_audio(
+                utterance.audio,
+                self.sample_rate,
+                start_seconds=utterance.start_seconds,
+                duration_seconds=utterance.duration_seconds,
+                check=utterance.gain == 1.0,
+            )
+        except SpeechRnnError as error:
+            return error
+        return quantize(waveform * utterance.gain)
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __getitem__(self, index: int) -> NDArray[np.int16]:
+        return self._clips[index]
+
+    @property
+    def n_samples(self) -> NDArray[np.int64]:
+        """The length of each clip."""
+        return np.array([len(clip) for clip in self._clips], dtype=np.int64)
+
+    def sha256(self) -> str:
+        """Return a hash of all samples and texts: the same data, the same hash."""
+        digest = hashlib.sha256()
+        for utterance, clip in zip(self.utterances, self._clips, strict=True):
+            digest.update(f"{utterance.text}\n{len(clip)}\n".encode())
+            digest.update(clip.astype("<i2").tobytes())
+        return digest.hexdigest()
+
+
+def quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Round samples in [-1, 1] to 16 bits, exactly where they were; what is louder is clipped."""
+    return np.rint(waveform * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+@dataclass
+class Batch:
+    """Clips side by side, the shorter ones padded with zeros at their end.
+
+    Parameters
+    ----------
+    samples : (B, N) int16.
+    lengths : (B,) int64, samples of each clip.
+    targets : (B, L) int64, token ids padded with 0.
+    target_lengths : (B,) int64.
+    indices : the clips' places in their cache.
+    """
+
+    samples: Tensor
+    lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+    indices: list[int]
+
+    @property
+    def waveform(self) -> Tensor:
+        """The clips as float32 in [-1, 1], (B, N)."""
+        return self.samples.float() / FULL_SCALE
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch with its tensors on `device`."""
+        tensors = (self.samples, self.lengths, self.targets, self.target_lengths)
+        return Batch(*(tensor.to(device) for tensor in tensors), indices=self.indices)
+
+
+def pad(clips: Sequence[NDArray[np.int16]]) -> tuple[Tensor, Tensor]:
+    """Put clips of any lengths side by side: (B, N) int16 and lengths (B,)."""
+    lengths = torch.tensor([len(clip) for clip in clips])
+    samples = torch.zeros(len(clips), int(lengths.max()), dtype=torch.int16)  # (B, N)
+    for row, clip in zip(samples, clips, strict=True):
+        row[: len(clip)] = torch.from_numpy(clip)
+    return samples, lengths
+
+
+class BucketSampler(Sampler[list[int]]):
+    """Batches of clips of like length, in an order that the seed and the epoch decide.
+
+    Clips are shuffled, cut into pools of `pool_batches` batches, sorted by length within a pool,
+    and the batches shuffled: little padding, and every epoch is different. Without a seed the
+    batches go from the shortest clips to the longest, the same each time.
+
+    Parameters
+    ----------
+    n_samples : (n_clips,), the length of each clip.
+    batch_size : clips of a batch; the last may have fewer.
+    seed : of the order; None for evaluation.
+    """
+
+    def __init__(
+        self,
+        n_samples: NDArray[np.int64],
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        pool_batches: int = 20,
+    ) -> None:
+        self.n_samples = n_samples
+        self.batch_size = batch_size
+        self.seed = seed
+        self.pool_size = pool_batches * batch_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next; the trainer calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.n_samples) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if self.seed is None:
+            yield from self._cut(np.argsort(self.n_samples, kind="stable"))
+            return
+        random = np.random.default_rng([self.seed, self.epoch])
+        order = random.permutation(len(self.n_samples))
+        pools = [
+            pool[np.argsort(self.n_samples[pool], kind="stable")]
+            for pool in np.split(order, range(self.pool_size, len(order), self.pool_size))
+        ]
+        cut = [batch for pool in pools for batch in self._cut(pool)]
+        for place in random.permutation(len(cut)):
+            yield cut[place]
+
+    def _cut(self, order: NDArray[np.int64]) -> list[list[int]]:
+        starts = range(0, len(order), self.batch_size)
+        return [order[start : start + self.batch_size].tolist() for start in starts]
+
+
+class _Collate:
+    """Indices of a cache become a `Batch`."""
+
+    def __init__(self, cache: AudioCache, vocabulary: Vocabulary) -> None:
+        self.cache = cache
+        self.targets = [
+            torch.tensor(vocabulary.encode(row.text), dtype=torch.int64) for row in cache.utterances
+        ]
+
+    def __call__(self, indices: list[int]) -> Batch:
+        samples, lengths = pad([self.cache[index] for index in indices])
+        targets = [self.targets[index] for index in indices]
+        return Batch(
+            samples,
+            lengths,
+            torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),  # (B, L)
+            torch.tensor([len(target) for target in targets]),
+            indices,
+        )
+
+
+def batches(
+    cache: AudioCache, vocabulary: Vocabulary, batch_size: int, *, seed: int | None = None
+) -> DataLoader[Batch]:
+    """Return an iterable of `Batch`es over all clips of a cache.
+
+    Raises
+    ------
+    DataError
+        if a text of the cache is not in the vocabulary.
+    """
+    sampler = BucketSampler(cache.n_samples, batch_size, seed=seed)
+    indices = range(len(cache))
+    return DataLoader(indices, batch_sampler=sampler, collate_fn=_Collate(cache, vocabulary))  # type: ignore[arg-type]

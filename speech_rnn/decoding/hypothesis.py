@@ -1,0 +1,59 @@
+"""What a recogniser answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from speech_rnn.vocabulary import REASONS
+
+__all__ = ["Hypothesis", "Word"]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A recognised word, with its start and end in seconds and a confidence in [0, 1].
+
+    A classification head says what was heard in a clip, not where: its word spans the clip.
+    """
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """The answer to one clip.
+
+    Parameters
+    ----------
+    words : the words in their order; none where none was heard.
+    confidence : in [0, 1]: the probability of the class, or of the least certain step for CTC.
+    reason : why there is no word: ``silence`` or ``unknown``; otherwise None.
+    """
+
+    words: tuple[Word, ...]
+    confidence: float
+    reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The words, joined by spaces."""
+        return " ".join(word.word for word in self.words)
+
+    @property
+    def label(self) -> str:
+        """The text, or the label that stands for the reason why there is none."""
+        labels = {reason: label for label, reason in REASONS.items()}
+        return labels.get(self.reason or "", self.text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; times are rounded to 0.1 ms."""
+        words = [
+            asdict(word) | {key: round(getattr(word, key), 4) for key in ("start", "end")}
+            for word in self.words
+        ]
+        values: dict[str, Any] = {"text": self.text, "confidence": self.confidence, "words": words}
+        return values | ({"reason": self.reason} if self.reason else {})

@@ -1,0 +1,314 @@
+"""The whole walk, bound to its vocabulary, in one file: waveform to hypothesis."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, overload
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from speech_rnn.audio import load_audio, resample
+from speech_rnn.decoding.greedy import classify, greedy_ctc
+from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.device import choose_device
+from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
+from speech_rnn.features import MFCC, LogMel
+from speech_rnn.model import AcousticModel
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["FORMAT_VERSION", "FileResult", "Recognizer", "transcribe_files"]
+
+FORMAT_VERSION = 1
+FEATURES = {"MFCC": MFCC, "LogMel": LogMel}
+
+Sound = str | os.PathLike[str] | bytes | BinaryIO
+"""What `load_audio` reads: a path, a file's bytes, or an open file."""
+
+
+class Recognizer:
+    """Features, model and vocabulary as one thing that answers.
+
+    Parameters
+    ----------
+    features : waveform to frames.
+    model : frames to logits.
+    vocabulary : what the logits stand for.
+    provenance : where it came from: recipe, data hashes, seed, commit, figures; plain values.
+
+    Raises
+    ------
+    ModelError
+        if the parts do not fit each other.
+    """
+
+    def __init__(
+        self,
+        features: LogMel,
+        model: AcousticModel,
+        vocabulary: Vocabulary,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        if model.n_outputs != len(vocabulary) or model.head != vocabulary.head:
+            raise ModelError(
+                f"a {model.head} model of n_outputs={model.n_outputs} does not fit a vocabulary "
+                f"of {len(vocabulary)} {vocabulary.unit}; train it with this vocabulary"
+            )
+        if model.n_features != features.n_features:
+            raise ModelError(
+                f"a model of n_features={model.n_features} does not fit features of "
+                f"{features.n_features}; give it the features that it was trained with"
+            )
+        self.features = features.eval()
+        self.model = model.eval()
+        self.vocabulary = vocabulary
+        self.provenance = provenance or {}
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that the features expect."""
+        return self.features.sample_rate
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.model.parameters()).device
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the same answers can come while the sound is still arriving."""
+        return self.features.can_stream and self.model.is_causal and self.vocabulary.head == "ctc"
+
+    def to(self, device: str | torch.device) -> Recognizer:
+        """Move features and model to `device` and return the recogniser."""
+        self.features.to(device)
+        self.model.to(device)
+        return self
+
+    @torch.inference_mode()
+    def log_probs(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
+
+        Padding never changes them.
+        """
+        frames, lengths = self.features(waveform.to(self.device), lengths.to(self.device))
+        logits, lengths = self.model(frames, lengths)
+        return logits.log_softmax(dim=-1), lengths
+
+    def decode(self, log_probs: NDArray[np.float32], duration: float) -> Hypothesis:
+        """Answer from one clip's log-probabilities (T, C) and its duration in seconds."""
+        if self.vocabulary.head == "classification":
+            return classify(log_probs[0], self.vocabulary, duration)
+        step_seconds = self.features.hop_seconds * self.model.subsampling
+        return greedy_ctc(log_probs, self.vocabulary, step_seconds, duration)
+
+    def recognize(self, waveform: Tensor, lengths: Tensor) -> list[Hypothesis]:
+        """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
+        log_probs, steps = self.log_probs(waveform, lengths)
+        scores = log_probs.float().cpu().numpy()  # (B, T, C)
+        seconds = (lengths / self.sample_rate).tolist()
+        return [
+            self.decode(row[:n_steps], duration)
+            for row, n_steps, duration in zip(scores, steps.tolist(), seconds, strict=True)
+        ]
+
+    @overload
+    def transcribe(
+        self, audio: Sound | ArrayLike, sample_rate: int | None = None
+    ) -> Hypothesis: ...
+    @overload
+    def transcribe(
+        self, audio: list[Sound] | list[NDArray[Any]], sample_rate: int | None = None
+    ) -> list[Hypothesis]: ...
+    def transcribe(self, audio: Any, sample_rate: int | None = None) -> Any:
+        """Answer for a sound or a list of sounds.
+
+        Parameters
+        ----------
+        audio : a path, a file's bytes, an open file, or samples (N,) in [-1, 1]; or a list of
+            those.
+        sample_rate : of samples, in Hz; None means the recogniser's own. Files know theirs.
+
+        Raises
+        ------
+        AudioError
+            if a sound cannot be read, is empty or holds a value that is no number.
+        """
+        if isinstance(audio, list) and audio and not isinstance(audio[0], (int, float)):
+            clips = [self._samples(sound, sample_rate) for sound in audio]
+            return self._recognize_clips(clips)
+        return self._recognize_clips([self._samples(audio, sample_rate)])[0]
+
+    def _recognize_clips(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
+        lengths = torch.tensor([len(clip) for clip in clips])
+        waveform = torch.zeros(len(clips), int(lengths.max()))  # (B, N)
+        for row, clip in zip(waveform, clips, strict=True):
+            row[: len(clip)] = torch.from_numpy(clip)
+        return self.recognize(waveform, lengths)
+
+    def _samples(self, sound: Any, sample_rate: int | None) -> NDArray[np.float32]:
+        if isinstance(sound, (str, os.PathLike, bytes)) or hasattr(sound, "read"):
+            return load_audio(sound, self.sample_rate)
+        samples = np.asarray(sound)
+        if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
+            raise AudioError(
+                f"samples of shape={samples.shape} and dtype={samples.dtype} must be one channel "
+                "(N,) of floating point in [-1, 1]; divide 16-bit integers by 32768"
+            )
+        if not len(samples) or not np.isfinite(samples).all():
+            raise AudioError(f"samples of shape={samples.shape} must be finite, and at least one")
+        rate = sample_rate or self.sample_rate
+        return resample(samples.astype(np.float32), rate, self.sample_rate)
+
+    def save(self, path: str | Path) -> None:
+        """Write the recogniser as one safetensors file with JSON metadata, all or nothing."""
+        parts = {"features": self.features, "model": self.model}
+        tensors = {
+            f"{part}.{name}": tensor.cpu().contiguous()
+            for part, module in parts.items()
+            for name, tensor in module.state_dict().items()
+        }
+        description = {
+            "version": FORMAT_VERSION,
+            "features": {
+                "class": type(self.features).__name__,
+                **self.features.hyperparameters,
+            },
+            "model": self.model.hyperparameters,
+            "vocabulary": self.vocabulary.to_dict(),
+            "provenance": self.provenance,
+        }
+        # One key alone: several would be written in an order that changes from run to run.
+        content = serialize(tensors, {"speech_rnn": json.dumps(description)})
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".part")
+        partial.write_bytes(content)
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Recognizer:
+        """Read a recogniser that `save` wrote. No code of the file is run.
+
+        Raises
+        ------
+        ModelError
+            if the file is missing, cut short, of a newer format, not a Recognizer, or if its
+            weights do not fit its description.
+        """
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"model={str(path)!r} cannot be read as a Recognizer: {error}; give the "
+                "recognizer.safetensors that training wrote"
+            ) from error
+        try:
+            description = json.loads(metadata["speech_rnn"])
+            version = description["version"]
+        except (KeyError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"model={str(path)!r} is a safetensors file but not a Recognizer; give the "
+                "recognizer.safetensors that training wrote"
+            ) from error
+        if version > FORMAT_VERSION:
+            raise ModelError(
+                f"model={str(path)!r} has format version={version}, newer than {FORMAT_VERSION}, "
+                "which this speech_rnn reads; upgrade: pip install --upgrade speech-rnn"
+            )
+        target = choose_device(device)
+        try:
+            return cls._assemble(description, tensors).to(target)
+        except (KeyError, TypeError, RuntimeError, ConfigurationError) as error:
+            raise ModelError(
+                f"model={str(path)!r}: its weights do not fit its description: {error}"
+            ) from error
+
+    @classmethod
+    def _assemble(cls, description: dict[str, Any], tensors: dict[str, Tensor]) -> Recognizer:
+        settings = dict(description["features"])
+        features = FEATURES[settings.pop("class")](**settings)
+        model = AcousticModel(**description["model"])
+        for part, module in (("features", features), ("model", model)):
+            prefix = f"{part}."
+            module.load_state_dict(
+                {
+                    name.removeprefix(prefix): tensor
+                    for name, tensor in tensors.items()
+                    if name.startswith(prefix)
+                }
+            )
+        vocabulary = Vocabulary.from_dict(description["vocabulary"])
+        return cls(features, model, vocabulary, description["provenance"])
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one file: a hypothesis and the duration in seconds, or an error."""
+
+    file: str
+    hypothesis: Hypothesis | None
+    duration: float | None = None
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for one line of JSON."""
+        if self.hypothesis is None:
+            return {"file": self.file, "error": self.error}
+        return {"file": self.file, "duration": self.duration, **self.hypothesis.to_dict()}
+
+
+def transcribe_files(
+    recognizer: Recognizer, files: Iterable[tuple[str, Sound]], batch_size: int = 32
+) -> Iterator[FileResult]:
+    """Transcribe (name, sound) pairs in batches; results come in the same order.
+
+    A file that fails costs itself alone. Memory holds one batch of clips.
+    """
+    pending = iter(files)
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        while batch := list(islice(pending, batch_size)):
+            clips = list(
+                readers.map(lambda file: _load(file[1], file[0], recognizer.sample_rate), batch)
+            )
+            good = [clip for clip in clips if not isinstance(clip, str)]
+            answers = iter(_in_batches_of_like_length(recognizer, good))
+            for (name, _), clip in zip(batch, clips, strict=True):
+                if isinstance(clip, str):
+                    yield FileResult(name, None, error=clip)
+                else:
+                    duration = round(len(clip) / recognizer.sample_rate, 4)
+                    yield FileResult(name, next(answers), duration)
+
+
+def _load(sound: Sound, name: str, sample_rate: int) -> NDArray[np.float32] | str:
+    try:
+        return load_audio(sound, sample_rate, name=name)
+    except SpeechRnnError as error:
+        return str(error)
+
+
+def _in_batches_of_like_length(
+    recognizer: Recognizer, clips: Sequence[NDArray[np.float32]]
+) -> list[Hypothesis]:
+    """Answer for clips; those at least twice as long as another are not padded together."""
+    answers: dict[int, Hypothesis] = {}
+    order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
+    while order:
+        alike = [index for index in order if len(clips[index]) <= 2 * len(clips[order[0]])]
+        order = order[len(alike) :]
+        found = recognizer._recognize_clips([clips[index] for index in alike])
+        answers.update(zip(alike, found, strict=True))
+    return [answers[index] for index in range(len(clips))]

@@ -1,0 +1,43 @@
+"""Train a recipe: ``python -m speech_rnn.train +recipe=NAME [overrides]``."""
+
+from __future__ import annotations
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from speech_rnn.config import hydra_door
+
+OF_THIS_RUN = ("resume", "device", "output_dir")
+"""Keys that may differ when a run is resumed."""
+
+
+def run(cfg: DictConfig) -> None:
+    """Train as `cfg` says, print the evaluation and where the Recognizer is."""
+    from speech_rnn import training
+    from speech_rnn.terminal import print_evaluation
+
+    recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
+    result = training.train(
+        instantiate(cfg.data),
+        instantiate(cfg.features),
+        instantiate(cfg.model, _partial_=True),
+        augment=instantiate(cfg.augment),
+        optim=instantiate(cfg.optim),
+        trainer=instantiate(cfg.trainer),
+        unit=cfg.vocabulary,
+        seed=cfg.seed,
+        device=cfg.device,
+        output_dir=HydraConfig.get().runtime.output_dir,
+        resume=cfg.resume,
+        config=OmegaConf.to_yaml(recipe),
+    )
+    if result.evaluation:
+        print_evaluation(result.evaluation)
+    print(f"recognizer: {result.recognizer}")
+
+
+main = hydra_door("train", run)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,490 @@
+"""A corpus becomes a Recognizer: the Lightning classes, the schedule, the run and its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    RichProgressBar,
+)
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+import speech_rnn
+from speech_rnn.audio import load_audio
+from speech_rnn.augment import Augment
+from speech_rnn.data.batching import AudioCache, Batch, batches
+from speech_rnn.data.manifest import SPLITS, Corpus, Source
+from speech_rnn.decoding.greedy import greedy_path
+from speech_rnn.device import choose_device
+from speech_rnn.errors import ConfigurationError, DataError, ModelError
+from speech_rnn.evaluation import Evaluation, evaluate
+from speech_rnn.features import LogMel
+from speech_rnn.metrics import word_error_rate
+from speech_rnn.model import AcousticModel
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["AdamWCosine", "Trainer", "TrainingResult", "train"]
+
+log = logging.getLogger(__name__)
+
+ModelFactory = Callable[..., AcousticModel]
+
+
+@dataclass(frozen=True)
+class AdamWCosine:
+    """AdamW whose learning rate rises linearly and falls along a cosine (Loshchilov & Hutter).
+
+    Parameters
+    ----------
+    learning_rate : at the end of the warm-up.
+    final_learning_rate : at the end of the training.
+    warmup_fraction : of all steps.
+    weight_decay : decoupled; biases and normalisation have none.
+    """
+
+    learning_rate: float = 2e-3
+    final_learning_rate: float = 1e-5
+    warmup_fraction: float = 0.1
+    weight_decay: float = 0.01
+    betas: Sequence[float] = (0.9, 0.98)
+
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        """Return AdamW over the parameters of `model`."""
+        matrices = [weight for weight in model.parameters() if weight.ndim > 1]
+        vectors = [weight for weight in model.parameters() if weight.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        low, high = self.betas
+        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(low, high))
+
+    def schedule(self, optimizer: Optimizer, n_steps: int) -> LambdaLR:
+        """Return the schedule over a training of `n_steps`."""
+        warmup = max(1, round(self.warmup_fraction * n_steps))
+        floor = self.final_learning_rate / self.learning_rate
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            progress = min(1.0, (step - warmup) / max(1, n_steps - warmup))
+            return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+
+        return LambdaLR(optimizer, factor)
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How long and how carefully to train.
+
+    Parameters
+    ----------
+    max_epochs : passes over the training split.
+    batch_size : clips of a batch.
+    precision : ``32-true``, ``bf16-mixed`` or ``16-mixed``.
+    gradient_clip : largest norm of the gradient; None leaves it.
+    label_smoothing : of the classification loss, in [0, 1).
+    ema_decay : of the moving average of the weights that is validated and kept; None keeps the
+        weights themselves.
+    patience : epochs without a better validation loss after which training stops; None never.
+    select : ``best``: the epoch of the lowest validation loss becomes the Recognizer; ``last``.
+    limit_batches : batches of an epoch; None takes all (a few are enough to try a recipe out).
+    progress : whether a bar shows on a terminal.
+
+    Raises
+    ------
+    ConfigurationError
+        for a number out of its range.
+    """
+
+    max_epochs: int = 30
+    batch_size: int = 64
+    precision: str = "32-true"
+    gradient_clip: float | None = 5.0
+    label_smoothing: float = 0.0
+    ema_decay: float | None = None
+    patience: int | None = None
+    select: str = "best"
+    limit_batches: int | None = None
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("max_epochs", "batch_size", "gradient_clip", "patience", "limit_batches"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigurationError(f"trainer.{name}={value} must be above 0")
+        for name in ("label_smoothing", "ema_decay"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigurationError(f"trainer.{name}={value} must lie in [0, 1)")
+        for name, known in (
+            ("select", ("best", "last")),
+            ("precision", ("32-true", "bf16-mixed", "16-mixed")),
+        ):
+            if getattr(self, name) not in known:
+                given = getattr(self, name)
+                raise ConfigurationError(f"trainer.{name}={given!r} must be one of {known}")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where the Recognizer is, and how it did on the test split (None if there is none)."""
+
+    recognizer: Path
+    evaluation: Evaluation | None
+    metrics: dict[str, Any]
+
+
+class SpeechModule(pl.LightningModule):
+    """One step of training and validation.
+
+    Everything random in a step comes from the seed and the step's number, so that a run which is
+    resumed draws what an unbroken one draws.
+    """
+
+    def __init__(
+        self,
+        features: LogMel,
+        model: AcousticModel,
+        vocabulary: Vocabulary,
+        augment: Augment,
+        optim: AdamWCosine,
+        *,
+        label_smoothing: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.model = model
+        self.augment = augment
+        self.vocabulary = vocabulary
+        self.optim = optim
+        self.label_smoothing = label_smoothing
+        self.seed = seed
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        return batch.to(device)
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(_mix(self.seed, self.current_epoch))  # dropout
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        generator = torch.Generator(self.device)
+        generator.manual_seed(_mix(self.seed, self.global_step, 1))
+        with torch.no_grad():
+            waveform, lengths = self.augment.waveform(batch.waveform, batch.lengths, generator)
+            frames, lengths = self.features(waveform, lengths)
+            frames = self.augment.frames(frames, lengths, generator)
+        logits, lengths = self.model(frames, lengths)
+        loss = self._loss(logits, lengths, batch, self.label_smoothing)
+        self.log("train/loss", loss, batch_size=len(batch.indices), on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        frames, lengths = self.features(batch.waveform, batch.lengths)
+        logits, lengths = self.model(frames, lengths)
+        n_clips = len(batch.indices)
+        loss = self._loss(logits, lengths, batch, 0.0)
+        self.log("validation/loss", loss, batch_size=n_clips, prog_bar=True)
+        self.log(
+            "validation/error_rate",
+            self._error_rate(logits, lengths, batch),
+            batch_size=n_clips,
+            prog_bar=True,
+        )
+
+    def _loss(
+        self, logits: Tensor, lengths: Tensor, batch: Batch, label_smoothing: float
+    ) -> Tensor:
+        if self.vocabulary.head == "classification":
+            return F.cross_entropy(
+                logits[:, 0].float(), batch.targets[:, 0], label_smoothing=label_smoothing
+            )
+        return F.ctc_loss(
+            logits.float().log_softmax(dim=-1).transpose(0, 1),  # (T, B, C)
+            batch.targets,
+            lengths,
+            batch.target_lengths,
+            zero_infinity=True,
+        )
+
+    def _error_rate(self, logits: Tensor, lengths: Tensor, batch: Batch) -> float:
+        """Token errors of the greedy answer, per clip: a class that is wrong is one."""
+        best = logits.argmax(dim=-1)  # (B, T)
+        if self.vocabulary.head == "classification":
+            return float((best[:, 0] != batch.targets[:, 0]).float().mean())
+        answers = [greedy_path(row[:n].tolist()) for row, n in zip(best, lengths, strict=True)]
+        references = [
+            row[:n].tolist() for row, n in zip(batch.targets, batch.target_lengths, strict=True)
+        ]
+        errors = word_error_rate(_spelled(references), _spelled(answers)).errors
+        return errors / len(batch.indices)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = self.optim.optimizer(self.model)
+        n_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = self.optim.schedule(optimizer, n_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def train(
+    source: Source,
+    features: LogMel,
+    model: ModelFactory,
+    *,
+    augment: Augment | None = None,
+    optim: AdamWCosine | None = None,
+    trainer: Trainer | None = None,
+    unit: str = "classes",
+    seed: int = 0,
+    device: str = "auto",
+    output_dir: str | Path = "outputs",
+    resume: bool = False,
+    config: str = "",
+) -> TrainingResult:
+    """Train on a corpus, evaluate on its test split, and write the Recognizer.
+
+    Parameters
+    ----------
+    source : of the corpus.
+    features : waveform to frames.
+    model : called with ``n_features``, ``n_outputs`` and ``head``, returns the untrained model.
+    unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
+    seed : of weights, order, dropout and augmentation.
+    device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``config.yaml``,
+        ``checkpoints/`` and ``logs/``.
+    resume : go on from the last checkpoint in `output_dir`, if there is one.
+    config : the run's configuration as YAML, kept beside the Recognizer.
+
+    Raises
+    ------
+    ConfigurationError
+        if `output_dir` holds another run, or the parts do not fit.
+    DataError
+        if the corpus cannot be had, or its texts do not fit the vocabulary.
+    """
+    augment = augment or Augment(features.sample_rate)
+    optim, trainer = optim or AdamWCosine(), trainer or Trainer()
+    chosen = choose_device(device)
+    output_dir = _claim(Path(output_dir), config, resume)
+    corpus = source.prepare()
+    vocabulary = Vocabulary.of(corpus.words, unit)
+    caches = _read(corpus, features.sample_rate)
+    augment.set_noise([torch.from_numpy(load_audio(file)) for file in corpus.noise])
+
+    torch.manual_seed(seed)
+    acoustic_model = model(
+        n_features=features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
+    )
+    module = SpeechModule(
+        features,
+        acoustic_model,
+        vocabulary,
+        augment,
+        optim,
+        label_smoothing=trainer.label_smoothing,
+        seed=seed,
+    )
+    loaders = {
+        "train_dataloaders": batches(caches["train"], vocabulary, trainer.batch_size, seed=seed),
+        "val_dataloaders": batches(caches["validation"], vocabulary, trainer.batch_size),
+    }
+    last = output_dir / "checkpoints" / "last.ckpt"
+    started = time.monotonic()
+    lightning = _lightning(trainer, chosen, output_dir)
+    lightning.fit(
+        module, **loaders, ckpt_path=last if resume and last.exists() else None, weights_only=True
+    )
+    if lightning.interrupted:
+        raise KeyboardInterrupt
+    seconds = time.monotonic() - started
+
+    _restore(module, lightning, trainer.select)
+    provenance = _provenance(source, corpus, caches, seed, config) | {
+        "epochs": lightning.current_epoch,
+        "n_parameters": acoustic_model.n_parameters,
+        "training_seconds": round(seconds, 1),
+    }
+    recognizer = Recognizer(features, acoustic_model, vocabulary, provenance)
+    recognizer.to(chosen)
+    evaluation = None
+    if test := corpus.split("test"):
+        evaluation = evaluate(recognizer, test, batch_size=trainer.batch_size)
+        recognizer.provenance["test"] = evaluation.summary()
+    recognizer.save(output_dir / "recognizer.safetensors")
+    metrics = provenance | {"test": evaluation.to_dict() if evaluation else None}
+    (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    return TrainingResult(output_dir / "recognizer.safetensors", evaluation, metrics)
+
+
+def _lightning(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
+    """Put Lightning's pieces together as `trainer` says."""
+    checkpoint = ModelCheckpoint(
+        output_dir / "checkpoints",
+        filename="best",
+        monitor="validation/loss",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [checkpoint, LearningRateMonitor("step")]
+    if trainer.patience:
+        callbacks.append(EarlyStopping("validation/loss", patience=trainer.patience))
+    if trainer.ema_decay:
+        callbacks.append(EMAWeightAveraging(decay=trainer.ema_decay))
+    logs = output_dir / "logs"
+    show_progress = trainer.progress and sys.stderr.isatty()
+    if show_progress:
+        callbacks.append(RichProgressBar())
+    else:
+        callbacks.append(_EpochLog())
+    return pl.Trainer(
+        accelerator="gpu" if device.type == "cuda" else device.type,
+        devices=1 if device.index is None else [device.index],
+        precision=trainer.precision,  # type: ignore[arg-type]
+        max_epochs=trainer.max_epochs,
+        gradient_clip_val=trainer.gradient_clip,
+        limit_train_batches=trainer.limit_batches,
+        limit_val_batches=trainer.limit_batches,
+        callbacks=callbacks,
+        logger=[
+            CSVLogger(output_dir / "logs", "csv"),
+            TensorBoardLogger(output_dir / "logs", "tb"),
+        ],
+        default_root_dir=output_dir,
+        use_distributed_sampler=False,
+        enable_progress_bar=show_progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
+
+
+class _EpochLog(Callback):
+    """One line an epoch, where there is no terminal for a bar."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        log.info(
+            "epoch %d of %s: train loss %.4f, validation loss %.4f, validation error rate %.2f %%",
+            trainer.current_epoch + 1,
+            trainer.max_epochs,
+            figures.get("train/loss", math.nan),
+            figures.get("validation/loss", math.nan),
+            100 * figures.get("validation/error_rate", math.nan),
+        )
+
+
+def _spelled(sequences: Sequence[Sequence[int]]) -> list[str]:
+    return [" ".join(map(str, sequence)) for sequence in sequences]
+
+
+def _mix(*numbers: int) -> int:
+    """Derive a seed that differs wherever one of the numbers does."""
+    text = ",".join(map(str, numbers))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def _claim(output_dir: Path, config: str, resume: bool) -> Path:
+    """Make sure that a run never overwrites or continues another one."""
+    checkpoints = output_dir / "checkpoints"
+    kept = output_dir / "config.yaml"
+    if resume and kept.exists() and config and kept.read_text() != config:
+        raise ConfigurationError(
+            f"resume=true, but the configuration differs from {kept}; give the same overrides, "
+            "or start anew in another output_dir"
+        )
+    if not resume and checkpoints.exists() and any(checkpoints.iterdir()):
+        raise ConfigurationError(
+            f"output_dir={str(output_dir)!r} holds a run already; add resume=true to go on with "
+            "it, or choose another output_dir"
+        )
+    output_dir.mkdir(parents=True, exist_ok=True)
+    kept.write_text(config)
+    return output_dir
+
+
+def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
+    """Read what training needs into memory; say which files are left out."""
+    caches = {}
+    for split in ("train", "validation"):
+        rows = corpus.split(split)
+        if not rows:
+            raise DataError(f"split={split!r} has no clips; give the corpus some")
+        caches[split] = AudioCache(rows, sample_rate)
+        for failure in caches[split].failures:
+            log.warning("left out of %s: %s", split, failure.error)
+    sizes = {split: len(corpus.split(split)) for split in SPLITS}
+    log.info("%d words; clips: %s", len(corpus.words), sizes)
+    return caches
+
+
+def _restore(module: SpeechModule, lightning: pl.Trainer, select: str) -> None:
+    """Put the weights of the chosen checkpoint into the model."""
+    callback = lightning.checkpoint_callback
+    assert isinstance(callback, ModelCheckpoint)
+    path = callback.best_model_path if select == "best" else callback.last_model_path
+    checkpoint = torch.load(path, map_location=module.device, weights_only=True)
+    try:
+        module.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, RuntimeError) as error:
+        raise ModelError(f"checkpoint={path!r} does not fit the model: {error}") from error
+
+
+def _provenance(
+    source: Source, corpus: Corpus, caches: dict[str, AudioCache], seed: int, config: str
+) -> dict[str, Any]:
+    """Say where a Recognizer came from."""
+    return {
+        "speech_rnn": speech_rnn.__version__,
+        "torch": torch.__version__,
+        "commit": _commit(),
+        "seed": seed,
+        "source": type(source).__name__,
+        "corpus_sha256": corpus.fingerprint(),
+        "audio_sha256": {split: cache.sha256() for split, cache in caches.items()},
+        "n_clips": {split: len(corpus.split(split)) for split in SPLITS},
+        "config": config,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of a source checkout; None for an installed wheel."""
+    here = Path(__file__).resolve().parents[1]
+    if not (here / ".git").exists():
+        return None
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None

@@ -1,0 +1,51 @@
+"""Transcribe sound files: ``python -m speech_rnn.transcribe --model FILE PATH…``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speech_rnn.config import spoken_errors
+
+
+def transcribe(
+    paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
+    model: Annotated[Path, typer.Option(help="A recognizer.safetensors that training wrote.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    recursive: Annotated[bool, typer.Option(help="Also the folders inside folders.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
+    batch_size: Annotated[int, typer.Option(min=1, help="Files recognised at once.")] = 32,
+) -> None:
+    """Transcribe sound files with a trained recogniser, in the order given."""
+    with spoken_errors():
+        from speech_rnn.audio import find_audio
+        from speech_rnn.recognizer import Recognizer, transcribe_files
+        from speech_rnn.terminal import tracked
+
+        recognizer = Recognizer.load(model, device=device)
+        files = find_audio(paths, recursive=recursive)
+        failed = False
+        for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):
+            failed |= result.error is not None
+            if as_json:
+                print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
+            elif result.hypothesis is None:
+                print(f"error: {result.error}", file=sys.stderr)
+            else:
+                name = f"{result.file}: " if len(files) > 1 else ""
+                print(f"{name}{result.hypothesis.text}", flush=True)
+        if failed:
+            sys.exit(1)
+
+
+def main() -> None:
+    """Transcribe sound files."""
+    typer.run(transcribe)
+
+
+if __name__ == "__main__":
+    main()

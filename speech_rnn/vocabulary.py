@@ -1,0 +1,125 @@
+"""Words or characters <-> ids; silence, unknown and blank."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from speech_rnn.errors import ConfigurationError, DataError
+
+__all__ = ["BLANK", "REASONS", "SILENCE", "UNITS", "UNKNOWN", "Vocabulary"]
+
+BLANK = "_blank_"
+SILENCE = "_silence_"
+UNKNOWN = "_unknown_"
+
+REASONS = {SILENCE: "silence", UNKNOWN: "unknown"}
+"""Labels that say why there is no word, and the reason that a hypothesis gives for them."""
+
+UNITS = ("classes", "words", "characters")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the outputs of a model stand for, in their order.
+
+    Parameters
+    ----------
+    tokens : the text of each output.
+    unit : ``classes``: one of the tokens is the answer to a whole clip. ``words`` and
+        ``characters``: a CTC head emits a sequence of tokens, and token 0 is the blank.
+    """
+
+    tokens: tuple[str, ...]
+    unit: str = "classes"
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ConfigurationError(f"vocabulary={self.unit!r} must be one of {', '.join(UNITS)}")
+        if not self.tokens:
+            raise ConfigurationError("words=[] leaves nothing to recognise; name at least one")
+        if twice := [token for token, count in Counter(self.tokens).items() if count > 1]:
+            raise ConfigurationError(f"words={twice} occur twice; each output needs one name")
+
+    @classmethod
+    def of(cls, words: Sequence[str], unit: str = "classes") -> Vocabulary:
+        """Make the vocabulary in which `words` can be recognised.
+
+        Raises
+        ------
+        ConfigurationError
+            for an unknown unit, and for words that are none or occur twice.
+        """
+        if unit == "classes":
+            return cls(tuple(words), unit)
+        spoken = [word for word in words if word not in REASONS]
+        if unit == "characters":
+            spoken = sorted(set(" ".join(spoken)))
+        return cls((BLANK, *spoken), unit)
+
+    @property
+    def head(self) -> str:
+        """The head of the model that this vocabulary needs: ``classification`` or ``ctc``."""
+        return "classification" if self.unit == "classes" else "ctc"
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of `text`: one for a class, a sequence without blanks for CTC.
+
+        Silence is an empty sequence for CTC. A text outside the classes is ``_unknown_`` where
+        that is a class.
+
+        Raises
+        ------
+        DataError
+            if `text` holds what the vocabulary lacks; it names the nearest token.
+        """
+        ids = {token: index for index, token in enumerate(self.tokens)}
+        if self.unit == "classes":
+            if (index := ids.get(text, ids.get(UNKNOWN))) is None:
+                raise self._lacks(text)
+            return [index]
+        if text in REASONS:
+            return []
+        if self.unit == "characters":
+            if lacking := sorted(set(text) - set(ids)):
+                raise self._lacks("".join(lacking))
+            return [ids[character] for character in text]
+        return self._encode_words(text.split(), ids)
+
+    def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
+        """Return the words that a sequence of token ids (blanks removed) spells."""
+        tokens = [self.tokens[index] for index in ids]
+        return tuple("".join(tokens).split()) if self.unit == "characters" else tuple(tokens)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values from which ``Vocabulary.from_dict`` makes this vocabulary."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Vocabulary:
+        """Make a vocabulary from `to_dict`'s values."""
+        return cls(tuple(values["tokens"]), values["unit"])
+
+    def _encode_words(self, words: list[str], ids: dict[str, int]) -> list[int]:
+        longest = max(len(token.split()) for token in self.tokens)
+        encoded: list[int] = []
+        while words:  # the longest token first: "smart mirror" may be one
+            for size in range(min(longest, len(words)), 0, -1):
+                if (index := ids.get(" ".join(words[:size]))) is not None:
+                    encoded.append(index)
+                    words = words[size:]
+                    break
+            else:
+                raise self._lacks(words[0])
+        return encoded
+
+    def _lacks(self, text: str) -> DataError:
+        near = get_close_matches(text, self.tokens, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(self.tokens)}"
+        return DataError(f"text={text!r} is not in the vocabulary{hint}")

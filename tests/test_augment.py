@@ -1,0 +1,168 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech_rnn.augment import Augment, coloured_noise, mask_spans, mix, time_warp
+from speech_rnn.errors import ConfigurationError
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def clips(n_clips=4, n_samples=2000, seed=0):
+    waveform = torch.randn(n_clips, n_samples, generator=generator(seed)) * 0.1
+    lengths = torch.linspace(n_samples // 2, n_samples, n_clips).long()
+    return waveform * (torch.arange(n_samples) < lengths[:, None]), lengths
+
+
+EVERYTHING = {
+    "speed": (0.8, 1.2),
+    "lead_ms": (-20, 50),
+    "trail_ms": (-20, 50),
+    "gain_db": (-10, 10),
+    "noise_probability": 0.8,
+    "time_masks": 2,
+    "feature_masks": 2,
+}
+
+
+@pytest.mark.parametrize("snr_db", [-10.0, 0.0, 5.0, 20.0])
+@pytest.mark.parametrize("tilt", [0.0, 1.0, 2.0])
+def test_the_mixing_snr_is_exact(snr_db, tilt):
+    waveform, lengths = clips()
+    noise = coloured_noise(waveform.shape, torch.full((4,), tilt), generator(1))
+    noisy = mix(waveform, noise, lengths, torch.full((4,), snr_db))
+    for clean, both, length in zip(waveform, noisy, lengths, strict=True):
+        added = (both - clean)[:length]
+        ratio = 10 * torch.log10(clean[:length].square().sum() / added.square().sum())
+        assert ratio == pytest.approx(snr_db, abs=1e-3)
+        assert not both[length:].any()
+
+
+def test_digital_silence_stays_silent():
+    silence, lengths = torch.zeros(2, 100), torch.tensor([100, 50])
+    noise = coloured_noise(silence.shape, torch.zeros(2), generator())
+    assert not mix(silence, noise, lengths, torch.zeros(2)).any()
+
+
+def test_noise_colours_have_their_slope():
+    noise = coloured_noise((200, 16000), torch.full((200,), 1.0), generator())
+    power = torch.fft.rfft(noise).abs().square().mean(dim=0)
+    octaves = [power[low : 2 * low].mean() for low in (100, 200, 400, 800, 1600)]
+    falls = [float(10 * torch.log10(a / b)) for a, b in zip(octaves, octaves[1:], strict=False)]
+    assert falls == pytest.approx([3.01] * 4, abs=0.2)  # pink: 3 dB an octave
+
+
+def test_speed_moves_a_tone():
+    time = torch.arange(16000) / 16000
+    tone = torch.sin(2 * torch.pi * 500 * time)[None]
+    warped, lengths = time_warp(
+        tone,
+        torch.tensor([16000]),
+        speed=torch.tensor([1.25]),
+        lead=torch.zeros(1),
+        trail=torch.zeros(1),
+    )
+    assert lengths.tolist() == [12800]
+    peak = torch.fft.rfft(warped[0]).abs().argmax() * 16000 / 12800
+    assert peak == pytest.approx(625, abs=2)
+
+
+@given(lead=st.integers(-300, 300), trail=st.integers(-300, 300))
+def test_lead_and_trail_are_silence_or_a_cut(lead, trail):
+    waveform, lengths = clips(1, 1000)
+    warped, new_lengths = time_warp(
+        waveform,
+        lengths,
+        speed=torch.ones(1),
+        lead=torch.tensor([float(lead)]),
+        trail=torch.tensor([float(trail)]),
+    )
+    length = int(lengths[0])
+    padded = torch.zeros(length + 2 * 300 + 600)
+    padded[600 : 600 + length] = waveform[0, :length]
+    expected = padded[600 - lead : 600 + length + trail]
+    assert int(new_lengths[0]) == len(expected)
+    torch.testing.assert_close(warped[0], expected)
+
+
+@settings(deadline=None)
+@given(n_padding=st.integers(0, 500), seed=st.integers(0, 100))
+def test_padding_changes_nothing(n_padding, seed):
+    waveform, lengths = clips()
+    padded = torch.nn.functional.pad(waveform, (0, n_padding))
+    augment = Augment(**EVERYTHING | {"noise_probability": 0.0})
+    once, once_lengths = augment.waveform(waveform, lengths, generator(seed))
+    again, again_lengths = augment.waveform(padded, lengths, generator(seed))
+    assert torch.equal(once, again)
+    assert torch.equal(once_lengths, again_lengths)
+
+
+def test_the_same_generator_draws_the_same():
+    waveform, lengths = clips()
+    augment = Augment(**EVERYTHING)
+    augment.set_noise([torch.randn(5000, generator=generator(3))])
+    first = augment.waveform(waveform, lengths, generator(7))
+    second = augment.waveform(waveform, lengths, generator(7))
+    other = augment.waveform(waveform, lengths, generator(8))
+    assert torch.equal(first[0], second[0])
+    assert not torch.equal(first[1], other[1])
+
+
+def test_nothing_is_off_by_default():
+    waveform, lengths = clips()
+    frames = torch.randn(4, 30, 10, generator=generator())
+    augment = Augment()
+    same, same_lengths = augment.waveform(waveform, lengths, generator())
+    torch.testing.assert_close(same, waveform)
+    assert torch.equal(same_lengths, lengths)
+    assert torch.equal(augment.frames(frames, torch.full((4,), 30), generator()), frames)
+
+
+def test_recorded_noise_is_used():
+    waveform, lengths = clips()
+    augment = Augment(noise_probability=1.0, noise_snr_db=(0, 0), recorded_share=1.0)
+    augment.set_noise([torch.ones(4000)])
+    noisy, _ = augment.waveform(waveform, lengths, generator())
+    added = (noisy - waveform)[0, : lengths[0]]
+    assert added.std() < 1e-6
+    assert added.mean() > 0
+
+
+def test_what_is_masked_is_the_mean():
+    frames = torch.randn(3, 40, 8, generator=generator())
+    lengths = torch.tensor([40, 20, 1])
+    frames = frames * (torch.arange(40) < lengths[:, None])[:, :, None]
+    augment = Augment(time_masks=2, time_mask_frames=10, feature_masks=1, feature_mask_size=3)
+    masked = augment.frames(frames, lengths, generator(2))
+    mean = frames.sum(dim=1, keepdim=True) / lengths[:, None, None]
+    changed = masked != frames
+    assert changed.any()
+    assert torch.equal(masked[changed], mean.expand_as(frames)[changed])
+    assert not masked[1, 20:].any()
+
+
+@given(length=st.integers(0, 20), longest=st.integers(0, 30), seed=st.integers(0, 50))
+def test_spans_lie_within_their_length(length, longest, seed):
+    (span,) = mask_spans(torch.tensor([length]), 20, longest, generator(seed))
+    places = span.nonzero().flatten().tolist()
+    assert len(places) <= min(length, longest)
+    assert places == list(range(places[0], places[-1] + 1)) if places else True
+    assert not places or places[-1] < length
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"speed": (0, 1)}, r"speed=\[0, 1\] must be a pair .* above 0"),
+        ({"gain_db": (3, 1)}, r"gain_db=\[3, 1\] must be a pair of numbers"),
+        ({"noise_snr_db": ("loud", 3)}, "noise_snr_db=.* must be a pair of numbers"),
+        ({"lead_ms": (1, 2, 3)}, "lead_ms=.* must be a pair"),
+        ({"noise_probability": 2.0}, r"noise_probability=2.0 must lie in \[0, 1\]"),
+    ],
+)
+def test_wrong_parameters(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Augment(**wrong)

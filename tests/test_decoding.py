@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech_rnn.decoding.greedy import classify, greedy_ctc, greedy_path
+from speech_rnn.vocabulary import Vocabulary
+
+WORDS = Vocabulary.of(["left", "stop"], "words")
+LETTERS = Vocabulary.of(["go on"], "characters")  # blank, space, g, n, o
+
+
+def path_to_log_probs(path, n_tokens, certainty=0.9):
+    probs = np.full((len(path), n_tokens), (1 - certainty) / (n_tokens - 1), dtype=np.float32)
+    probs[np.arange(len(path)), path] = certainty
+    return np.log(probs)
+
+
+def test_the_most_probable_class_spans_the_clip():
+    vocabulary = Vocabulary.of(["yes", "no"])
+    hypothesis = classify(np.log(np.array([0.25, 0.75], np.float32)), vocabulary, 0.8)
+    (word,) = hypothesis.words
+    assert (word.word, word.start, word.end) == ("no", 0.0, 0.8)
+    assert hypothesis.confidence == pytest.approx(0.75)
+    assert hypothesis.label == hypothesis.text == "no"
+
+
+@pytest.mark.parametrize(("index", "reason"), [(0, "silence"), (1, "unknown")])
+def test_a_class_without_a_word_gives_the_reason(index, reason):
+    vocabulary = Vocabulary.of(["_silence_", "_unknown_", "yes"])
+    hypothesis = classify(path_to_log_probs([index], 3)[0], vocabulary, 1.0)
+    assert hypothesis.text == ""
+    assert hypothesis.reason == reason
+    assert hypothesis.label == f"_{reason}_"
+    assert hypothesis.to_dict()["reason"] == reason
+
+
+def test_repeats_merge_and_blanks_part():
+    path = [0, 1, 1, 0, 1, 2, 2, 2, 0]
+    hypothesis = greedy_ctc(path_to_log_probs(path, 3), WORDS, 0.1, 0.85)
+    assert hypothesis.text == "left left stop"
+    assert [(word.start, word.end) for word in hypothesis.words] == [
+        pytest.approx((0.1, 0.3)),
+        pytest.approx((0.4, 0.5)),
+        pytest.approx((0.5, 0.8)),
+    ]
+
+
+def test_no_word_ends_after_the_clip():
+    assert greedy_ctc(path_to_log_probs([1, 1], 3), WORDS, 0.1, 0.15).words[0].end == 0.15
+
+
+def test_characters_become_words():
+    path = [0, 2, 4, 0, 1, 4, 3]  # g o, space, o n
+    hypothesis = greedy_ctc(path_to_log_probs(path, len(LETTERS)), LETTERS, 0.1, 1.0)
+    assert hypothesis.text == "go on"
+    assert hypothesis.words[0].start == pytest.approx(0.1)
+    assert hypothesis.words[1].end == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("path", [[], [0, 0, 0]])
+def test_only_blanks_are_silence(path):
+    hypothesis = greedy_ctc(path_to_log_probs(path, 3), WORDS, 0.1, 0.3)
+    assert hypothesis.words == ()
+    assert hypothesis.reason == "silence"
+    assert hypothesis.confidence == pytest.approx(0.9 if path else 1.0)
+
+
+def test_a_hypothesis_is_as_certain_as_its_least_certain_word():
+    log_probs = np.log(np.array([[0.1, 0.9, 0], [0.8, 0.2, 0], [0.1, 0.3, 0.6]]) + 1e-9)
+    hypothesis = greedy_ctc(log_probs.astype(np.float32), WORDS, 0.1, 0.3)
+    assert [word.confidence for word in hypothesis.words] == pytest.approx([0.9, 0.6])
+    assert hypothesis.confidence == pytest.approx(0.6)
+
+
+def collapse(path):
+    """The CTC map as its paper defines it: remove repeats, then blanks."""
+    merged = [token for token, last in zip(path, [None, *path]) if token != last]  # noqa: B905
+    return [token for token in merged if token != 0]
+
+
+@given(st.lists(st.integers(0, 2), max_size=12))
+def test_the_path_collapses_as_ctc_defines_it(path):
+    assert greedy_path(path) == collapse(path)
+    hypothesis = greedy_ctc(path_to_log_probs(path, 3), WORDS, 0.1, 10.0)
+    assert [word.word for word in hypothesis.words] == [WORDS.tokens[i] for i in collapse(path)]
