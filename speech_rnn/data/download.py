@@ -1,0 +1,445 @@
+"""Archives over HTTP: resumed after a cut, checked by their hash, there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import lzma
+import os
+import re
+import shutil
+import ssl
+import tarfile
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException, HTTPMessage
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from speech_rnn.errors import ConfigurationError, DataError
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes that download to one folder are not kept apart
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["download", "extract", "fetch"]
+
+CHUNK_BYTES = 1 << 18
+# 408 and 429 ask for patience, as do the 5xx; any other 4xx stays what it is.
+PASSING_STATUSES = (408, 429)
+
+log = logging.getLogger(__name__)
+
+
+def fetch(
+    url: str,
+    folder: str | Path,
+    *,
+    sha256: str | None,
+    size: int | None = None,
+    archive: str | Path | None = None,
+) -> Path:
+    """Download an archive and unpack it as `folder`, unless `folder` is there already.
+
+    Several processes may ask for one folder at once (ranks of a training, jobs of a sweep): one
+    works, the others wait.
+
+    Parameters
+    ----------
+    url, sha256, size : as in `download`.
+    folder : what the archive becomes, see `extract`.
+    archive : where the archive is kept; None is ``<folder>.tar.gz``. A file that lies there is
+        used without a download.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    DataError
+        as `download` and `extract` do.
+    """
+    folder = Path(folder)
+    archive = Path(archive) if archive else folder.with_name(f"{folder.name}.tar.gz")
+    with _alone(folder):
+        if not folder.exists():
+            extract(download(url, archive, sha256=sha256, size=size), folder)
+    return folder
+
+
+def download(
+    url: str,
+    path: str | Path,
+    *,
+    sha256: str | None,
+    size: int | None = None,
+    attempts: int = 6,
+    backoff_seconds: float = 0.5,
+    timeout_seconds: float = 30.0,
+) -> Path:
+    """Download a file, unless it is there already, and check its hash.
+
+    What has come so far is kept as ``<path>.part``. After a cut, in this call or a later one, the
+    download goes on from there by an HTTP range (RFC 9110, section 14), or starts over where the
+    server has none. `path` itself appears whole and checked, or not at all. The progress bar is
+    for terminals only.
+
+    Parameters
+    ----------
+    url : ``https://``, ``http://`` or ``file://``.
+    path : where the file goes. A file that is there is checked and kept.
+    sha256 : of the whole file, in hex; None accepts what comes.
+    size : of the whole file in bytes, where it is known.
+    attempts : tries in a row, counted anew whenever something new came, before it gives up.
+    backoff_seconds : the pause after the first of them; it doubles with each.
+    timeout_seconds : how long to wait for a connection, and for each next piece.
+
+    Returns
+    -------
+    The path.
+
+    Raises
+    ------
+    ConfigurationError
+        for a URL of another kind.
+    DataError
+        where the file cannot be had, is not the one that was announced, or does not fit the disk.
+    """
+    if urlsplit(url).scheme not in ("https", "http", "file"):
+        raise ConfigurationError(f"url={url!r} must start with https://, http:// or file://")
+    path = Path(path)
+    if path.exists():
+        found = _sha256(path)
+        if sha256 and found != sha256.lower():
+            raise DataError(
+                f"path={str(path)!r} has SHA-256 {found}, not {sha256}: "
+                f"delete it to have it downloaded from {url}"
+            )
+        return path
+    part = path.with_name(path.name + ".part")
+    with _on_disk(part):
+        part.parent.mkdir(parents=True, exist_ok=True)
+    with _bar(path.name) as show:
+        _persist(url, part, size, attempts, backoff_seconds, timeout_seconds, show)
+    found = _sha256(part)
+    if sha256 and found != sha256.lower():
+        part.unlink()
+        raise DataError(
+            f"url={url!r} gave a file with SHA-256 {found}, not {sha256}; it was removed: "
+            "try again, or give the hash of the file that is meant"
+        )
+    with _on_disk(path):
+        part.replace(path)
+    return path
+
+
+def extract(archive: str | Path, folder: str | Path) -> Path:
+    """Unpack a tar archive (plain, gzip, bzip2 or xz) as `folder`.
+
+    It is unpacked beside `folder`, as ``<folder>.part``, and renamed at the end: a half tree never
+    looks like a whole one, and a refused archive leaves nothing. Files get their bytes and
+    names from the archive, nothing else (no owner, no mode).
+
+    Parameters
+    ----------
+    archive : the tar file.
+    folder : must not exist, or be empty.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    DataError
+        for an archive that cannot be read to its end, that holds no file, or that holds a member
+        which climbs out of the folder, a link or a device; for a folder that holds something
+        already; and where the disk has no room.
+    """
+    archive, folder = Path(archive), Path(folder)
+    part = folder.with_name(folder.name + ".part")
+    with _on_disk(folder):
+        if folder.exists():
+            if not folder.is_dir() or any(folder.iterdir()):
+                raise DataError(
+                    f"folder={str(folder)!r} is there already: remove it, or name another"
+                )
+            folder.rmdir()
+        if part.exists():  # of a run that was killed
+            shutil.rmtree(part)
+        part.mkdir(parents=True)
+    try:
+        _check_room(folder, _unpacked_bytes(archive))
+        if not _unpack(archive, part):
+            raise DataError(f"archive={str(archive)!r} holds no files")
+        with _on_disk(folder):
+            part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+Show = Callable[[int, "int | None"], None]
+
+
+class _CutError(Exception):
+    """The connection broke or the server was busy: worth another try."""
+
+
+class _Response(Protocol):
+    """What `urlopen` returns, for any of its schemes."""
+
+    status: int | None
+    headers: HTTPMessage
+
+    def read1(self, n: int) -> bytes: ...
+
+
+def _persist(
+    url: str,
+    part: Path,
+    size: int | None,
+    attempts: int,
+    backoff_seconds: float,
+    timeout_seconds: float,
+    show: Show,
+) -> None:
+    """Fetch until the part is whole; tries are counted anew whenever something new came."""
+    if urlsplit(url).scheme == "file":
+        attempts = 1
+    most, tries = _size(part), 0
+    while size is None or _size(part) != size:
+        try:
+            return _fetch(url, part, size, timeout_seconds, show)
+        except _CutError as cut:
+            tries = 1 if _size(part) > most else tries + 1
+            most = max(most, _size(part))
+            if tries >= attempts:
+                raise DataError(
+                    f"url={url!r} could not be fetched: {cut}. Check the network and run again "
+                    f"(it goes on after {_size(part)} bytes), or get the file by other means and "
+                    f"place it at {part.with_suffix('')}"
+                ) from cut
+            pause = backoff_seconds * 2 ** (tries - 1)
+            log.warning("%s: %s; trying again in %g s", url, cut, pause)
+            time.sleep(pause)
+
+
+def _fetch(url: str, part: Path, size: int | None, timeout_seconds: float, show: Show) -> None:
+    """Ask once for what the part lacks, and append it."""
+    offset = _size(part)
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    try:
+        answer = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=timeout_seconds
+        )
+    except urllib.error.HTTPError as error:
+        with error:
+            _judge(error, url, part, offset)
+        return
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise DataError(f"url={url!r} cannot be trusted: {reason}") from error
+        raise _CutError(str(reason) or type(reason).__name__) from error
+    with answer as response:
+        first, total = _extent(response)
+        if first not in (0, offset):
+            part.unlink()
+            raise _CutError(f"the server sent bytes from {first} on instead of {offset}")
+        if size is not None and total not in (None, size):
+            raise DataError(f"url={url!r} announces {total} bytes, not size={size}: another file?")
+        total = size if total is None else total
+        with _on_disk(part), part.open("ab" if first else "wb") as file:
+            _check_room(part, (total or 0) - first)
+            _copy(response, file, total, show)
+    if total is not None and _size(part) < total:
+        raise _CutError(f"the connection was cut after {_size(part)} of {total} bytes")
+
+
+def _judge(error: urllib.error.HTTPError, url: str, part: Path, offset: int) -> None:
+    """Return if the part is whole; raise `_CutError` for what may pass, or `DataError`."""
+    if error.code == 416 and offset:
+        if _number(r"bytes \*/(\d+)", error.headers["Content-Range"]) == offset:
+            return
+        part.unlink()
+        raise _CutError(f"{part.name} is not a part of this file and was removed") from error
+    if error.code in PASSING_STATUSES or error.code >= 500:
+        raise _CutError(f"the server answers {error.code} {error.reason}") from error
+    raise DataError(
+        f"url={url!r} is answered by {error.code} {error.reason}: correct the URL, or get the file "
+        f"by other means and place it at {part.with_suffix('')}"
+    ) from error
+
+
+def _extent(response: _Response) -> tuple[int, int | None]:
+    """Return the first byte that an answer holds, and the length of the whole file."""
+    length = _number(r"(\d+)", response.headers["Content-Length"])
+    if response.status != 206:
+        return 0, length
+    announced = response.headers["Content-Range"]
+    first = _number(r"bytes (\d+)-", announced)
+    if first is None:
+        raise _CutError(f"the server sent a part with Content-Range {announced!r}")
+    total = _number(r"bytes \d+-\d+/(\d+)", announced)
+    return first, total if total or length is None else first + length
+
+
+def _copy(response: _Response, file: BinaryIO, total: int | None, show: Show) -> None:
+    while True:
+        try:
+            # read1 hands over what came before a cut; read would lose up to a chunk of it.
+            chunk = response.read1(CHUNK_BYTES)
+        except (OSError, HTTPException) as error:
+            raise _CutError(str(error) or type(error).__name__) from error
+        if not chunk:
+            return
+        file.write(chunk)
+        show(file.tell(), total)
+
+
+def _unpack(archive: Path, folder: Path) -> int:
+    """Write an archive's files under a folder and return how many there were."""
+    count = 0
+    try:
+        with (
+            archive.open("rb") as packed,
+            tarfile.open(fileobj=packed) as tar,
+            _bar(f"unpack {archive.name}") as show,
+        ):
+            for member in tar:
+                _refuse(archive, member)
+                if hasattr(tarfile, "data_filter"):  # not before 3.10.12
+                    tarfile.data_filter(member, str(folder))
+                target = folder / member.name
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                content = tar.extractfile(member)
+                assert content is not None
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                count += 1
+                show(packed.tell(), archive.stat().st_size)
+            # A tar cut between two members reads like a whole one, but for its end mark.
+            if tar.fileobj is not None and tar.fileobj.tell() == tar.offset:
+                raise EOFError("the end of the archive is missing")
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise _full(folder) from error
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise DataError(
+            f"archive={str(archive)!r} cannot be unpacked after {count} files: {reason}; "
+            "delete it to have it downloaded again"
+        ) from error
+    return count
+
+
+def _refuse(archive: Path, member: tarfile.TarInfo) -> None:
+    """Raise for a member that is no plain file or folder, or whose name leaves the folder."""
+    windows = PureWindowsPath(member.name)
+    if PurePosixPath(member.name).is_absolute() or windows.anchor or ".." in windows.parts:
+        why = "climbs out of its folder"
+    elif member.issym() or member.islnk():
+        why = f"is a link to {member.linkname!r}"
+    elif not (member.isfile() or member.isdir()):
+        why = "is a device, not a file"
+    else:
+        return
+    raise DataError(
+        f"archive={str(archive)!r} is refused: its member {member.name!r} {why}; "
+        "nothing was unpacked"
+    )
+
+
+def _unpacked_bytes(archive: Path) -> int:
+    """Return a lower bound: gzip ends in the size modulo 2^32 (RFC 1952), others give their own."""
+    try:
+        with archive.open("rb") as file:
+            if file.read(2) != b"\x1f\x8b":
+                return archive.stat().st_size
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little")
+    except OSError as error:
+        raise DataError(f"archive={str(archive)!r} cannot be read: {error}") from error
+
+
+def _check_room(path: Path, needed: int) -> None:
+    available = shutil.disk_usage(path.parent).free
+    if needed > available:
+        raise DataError(
+            f"path={str(path)!r} needs {needed} more bytes and its disk has {available} available: "
+            "free some space, or choose another folder"
+        )
+
+
+def _full(path: Path) -> DataError:
+    return DataError(
+        f"path={str(path)!r}: the disk is full, {shutil.disk_usage(path.parent).free} bytes are "
+        "available: free some space and run again, or choose another folder"
+    )
+
+
+@contextmanager
+def _on_disk(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a `DataError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _full(path) from error
+        raise DataError(f"path={str(path)!r} cannot be written: {error}") from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until no other process works on `path`; the kernel frees the lock of one that dies."""
+    with _on_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f".{path.name}.lock").open("w")
+    with file:
+        if fcntl is not None:
+            with suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Show]:
+    console = Console(stderr=True)
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _number(pattern: str, header: str | None) -> int | None:
+    found = re.match(pattern, header or "")
+    return int(found[1]) if found else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(f"path={str(path)!r} cannot be read: {error}") from error
+    return digest.hexdigest()

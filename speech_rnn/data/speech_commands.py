@@ -1,0 +1,357 @@
+"""Speech Commands, versions 1 and 2: all words, or the 12-class task (Warden, arXiv:1804.03209)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from speech_rnn.audio import load_audio
+from speech_rnn.data.download import fetch
+from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
+from speech_rnn.errors import ConfigurationError, DataError
+
+__all__ = ["COMMANDS", "WORDS", "SpeechCommands", "which_set"]
+
+SILENCE, UNKNOWN = "_silence_", "_unknown_"
+COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+_ONLY_V2 = ("backward", "follow", "forward", "learn", "visual")
+_V1 = (
+    *COMMANDS,
+    *("bed", "bird", "cat", "dog", "happy", "house", "marvin", "sheila", "tree", "wow"),
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+)
+WORDS = {1: tuple(sorted(_V1)), 2: tuple(sorted((*_V1, *_ONLY_V2)))}
+
+LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
+NOISE = "_background_noise_"
+# Training never hears it, so that no noise of the validation silence is known (as TFDS does).
+HELD_OUT_NOISE = "running_tap.wav"
+SAMPLE_RATE = 16000
+# Without digital zeros in training a clean silence is always taken for something else. The share
+# is our choice; the gain of the other crops, even in [0, 1), is that of TensorFlow's own recipe.
+ZEROS_SHARE = 0.2
+
+log = logging.getLogger(__name__)
+
+
+class _Archive(NamedTuple):
+    sha256: str | None
+    size: int | None
+
+
+_URL = "https://storage.googleapis.com/download.tensorflow.org/data/{}.tar.gz"
+_ARCHIVES = {
+    "speech_commands_v0.01": _Archive(
+        "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d", None
+    ),
+    "speech_commands_v0.02": _Archive(
+        "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58", 2428923189
+    ),
+    # No hash of it is known to us: what comes is taken.
+    "speech_commands_test_set_v0.01": _Archive(None, None),
+    # From TFDS, url_checksums/speech_commands.txt.
+    "speech_commands_test_set_v0.02": _Archive(
+        "cc2a00c1147c2254e9be3fa0f779d8c17421dc349b86366567a8edfa9acd51df", 112563277
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SpeechCommands:
+    """The Speech Commands corpus, found under `root` or downloaded to it.
+
+    Training, validation and test follow the corpus' own lists, and `which_set` where a tree has
+    none; no speaker is in two of them. `Corpus.noise` are its background recordings but for
+    ``running_tap.wav``, which is held out of training.
+
+    The 12-class task knows ten commands, ``_unknown_`` (a seeded choice of all other words) and
+    ``_silence_``: crops of the noise recordings at a random gain, and digital zeros. Its figures
+    depend on the test set:
+
+    ========  ==========================================================================
+    test set  what it is
+    ========  ==========================================================================
+    B         the official test archive (4,890 clips in V2): reproducible to the byte
+    A         the test split, ``_unknown_`` chosen as for training, and all-zero clips
+              for ``_silence_`` (408 in V2), as in kws_streaming and KWT
+    ========  ==========================================================================
+
+    Parameters
+    ----------
+    root : the unpacked corpus itself, or the folder that holds it as ``speech_commands_v0.02``.
+    version : 1 (30 words) or 2 (35 words).
+    task : ``all`` words, or ``12`` classes.
+    words : the classes of task ``all``, in their order; None takes all words of the version.
+    test_set : of the 12-class task, ``B`` or ``A``.
+    silence_percentage, unknown_percentage : clips of ``_silence_`` and ``_unknown_`` in each
+        split, in per cent of its commands.
+    seed : of the choice of unknown words and of the crops and gains of silence.
+    download : whether to download what is missing.
+    url, sha256 : of the archive; None is the official one, and its hash.
+    test_url, test_sha256 : of the archive of test set B, likewise.
+
+    Raises
+    ------
+    ConfigurationError
+        for a value outside of these.
+    """
+
+    root: str
+    version: int = 2
+    task: str | int = "all"
+    words: tuple[str, ...] | None = None
+    test_set: str = "B"
+    silence_percentage: float = 10.0
+    unknown_percentage: float = 10.0
+    seed: int = 0
+    download: bool = True
+    url: str | None = None
+    sha256: str | None = None
+    test_url: str | None = None
+    test_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        rules = {"version": tuple(WORDS), "task": ("all", "12", 12), "test_set": ("A", "B")}
+        for name, allowed in rules.items():
+            if (value := getattr(self, name)) not in allowed:
+                choice = " or ".join(repr(one) for one in allowed)
+                raise ConfigurationError(f"{name}={value!r} must be {choice}")
+        for name in ("silence_percentage", "unknown_percentage"):
+            if not 0 <= (value := getattr(self, name)) < math.inf:
+                raise ConfigurationError(f"{name}={value!r} must be 0 or more")
+        if strange := [word for word in self.words or () if word not in WORDS[self.version]]:
+            raise ConfigurationError(
+                f"words={strange} are not in version={self.version}: "
+                f"choose from {', '.join(WORDS[self.version])}"
+            )
+        if self.words is not None and (self._is_12 or not self.words):
+            raise ConfigurationError(
+                f"words={list(self.words)} must name one word or more and go with task='all'"
+            )
+
+    @property
+    def _is_12(self) -> bool:
+        return str(self.task) == "12"
+
+    def prepare(self) -> Corpus:
+        """Find or download the corpus and list it; no sound file is opened but the noise.
+
+        Raises
+        ------
+        DataError
+            where the corpus is missing and may not or cannot be downloaded, where it lacks
+            words, noise or clips of a class in a split, or is of another version.
+        """
+        tree = self._tree()
+        noise = sorted((tree / NOISE).glob("*.wav"))
+        heard = tuple(file for file in noise if file.name != HELD_OUT_NOISE)
+        if self._is_12:
+            held_out = tuple(file for file in noise if file not in heard)
+            words: tuple[str, ...] = (SILENCE, UNKNOWN, *COMMANDS)
+            rows = self._twelve(tree, heard, held_out)
+        else:
+            words = tuple(self.words or WORDS[self.version])
+            rows = list(_clips(tree, words))
+        self._check_classes(tree, words, rows)
+        return Corpus(tuple(rows), words, heard)
+
+    def _twelve(
+        self, tree: Path, heard: tuple[Path, ...], held_out: tuple[Path, ...]
+    ) -> list[Utterance]:
+        """Compose the 12 classes of each split."""
+        if self.silence_percentage and not (heard and held_out):
+            raise DataError(
+                f"root={str(tree)!r}: its {NOISE} must hold {HELD_OUT_NOISE} and another "
+                "recording to make _silence_ of; get the whole corpus, or set silence_percentage=0"
+            )
+        official = self._test_tree() if self.test_set == "B" else None
+        clips = list(_clips(tree, WORDS[self.version]))
+        rows = []
+        for split in SPLITS:
+            if split == "test" and official:
+                rows += list(_official_test(official))
+                continue
+            known = [row for row in clips if row.split == split and row.text in COMMANDS]
+            other = [row for row in clips if row.split == split and row.text not in COMMANDS]
+            rows += known
+            count = min(_share(self.unknown_percentage, known), len(other))
+            chosen = self._random(split, UNKNOWN).sample(other, count)
+            rows += [replace(row, text=UNKNOWN) for row in chosen]
+            files = heard if split == "train" else held_out
+            zeros_share = 1.0 if split == "test" else ZEROS_SHARE
+            count = _share(self.silence_percentage, known)
+            rows += _silence(files, split, count, zeros_share, self._random(split, SILENCE))
+        return rows
+
+    def _random(self, split: str, text: str) -> random.Random:
+        # A string seeds the same stream in every process and is its own for each use.
+        return random.Random(f"{self.seed}/{split}/{text}")
+
+    def _tree(self) -> Path:
+        """Return the folder that holds the words."""
+        name = f"speech_commands_v0.0{self.version}"
+        tree = self._folder(Path(self.root), WORDS[self.version], name, self.url, self.sha256)
+        newer = [word for word in _ONLY_V2 if self.version == 1 and (tree / word).is_dir()]
+        if newer:
+            raise DataError(
+                f"root={str(tree)!r} is not version=1: it holds {', '.join(newer)}; set version=2"
+            )
+        return tree
+
+    def _test_tree(self) -> Path:
+        """Return the folder of the official test clips, which may also stand beside the tree."""
+        name = f"speech_commands_test_set_v0.0{self.version}"
+        root = Path(self.root)
+        beside = root.parent / name
+        if not (root / name).is_dir() and beside.is_dir():
+            root = beside
+        return self._folder(root, (SILENCE, UNKNOWN), name, self.test_url, self.test_sha256)
+
+    def _folder(
+        self, root: Path, marks: Iterable[str], name: str, url: str | None, sha256: str | None
+    ) -> Path:
+        """Return `root` or ``root/name``, whichever holds a marking folder; download if need be."""
+        tree = root / name
+        known = _ARCHIVES[name]
+        url = url or _URL.format(name)
+        archive = root / f"{name}.tar.gz"
+        if any((root / mark).is_dir() for mark in marks):
+            return root
+        if not tree.exists():
+            if not (self.download or archive.exists()):
+                way_out = f"set download=true, or place {url} at {archive}"
+                if name.startswith("speech_commands_test"):
+                    way_out += ", or set test_set=A"
+                raise DataError(
+                    f"root={str(root)!r} holds no Speech Commands, neither in itself nor as "
+                    f"{name}: {way_out}"
+                )
+            size = known.size if sha256 is None else None
+            fetch(url, tree, sha256=sha256 or known.sha256, size=size, archive=archive)
+        if not any((tree / mark).is_dir() for mark in marks):
+            raise DataError(
+                f"root={str(tree)!r} holds none of the folders {', '.join(marks)}: remove it to "
+                f"have it made anew, or name the folder that holds them"
+            )
+        return tree
+
+    def _check_classes(self, tree: Path, words: tuple[str, ...], rows: list[Utterance]) -> None:
+        """Raise for classes without a clip in a split, all at once."""
+        off = {SILENCE: not self.silence_percentage, UNKNOWN: not self.unknown_percentage}
+        present = {(row.text, row.split) for row in rows}
+        missing = [
+            f"{word} ({', '.join(gaps)})"
+            for word in words
+            if not off.get(word)
+            and (gaps := [split for split in SPLITS if (word, split) not in present])
+        ]
+        if missing:
+            raise DataError(
+                f"root={str(tree)!r} has no clip of {'; '.join(missing)}: get the whole corpus"
+                + ("" if self._is_12 else ", or name the words that are there (words=…)")
+            )
+
+
+def which_set(filename: str) -> str:
+    """Return the split that a file name belongs to, by the corpus' hash rule.
+
+    The name up to ``_nohash_`` (the speaker) decides alone: SHA-1 as an integer, modulo 2^27,
+    in per cent of 2^27 - 1; below 10 is validation, below 20 is test. It equals the lists that
+    come with the corpus.
+
+    Parameters
+    ----------
+    filename : of a clip, with or without folders in front.
+
+    Returns
+    -------
+    ``train``, ``validation`` or ``test``.
+    """
+    speaker = re.sub(r"_nohash_.*$", "", Path(filename).name)
+    number = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % 2**27
+    percentage = number * 100.0 / (2**27 - 1)
+    return "validation" if percentage < 10 else "test" if percentage < 20 else "train"
+
+
+def _clips(tree: Path, words: Iterable[str]) -> Iterable[Utterance]:
+    """List the clips of some words with their splits, in the order of words and names."""
+    listed = _read_lists(tree)
+    splits: dict[str, str] = {}
+    for word in words:
+        for name in _wav_names(tree / word):
+            speaker, found, _ = name.partition("_nohash_")
+            if listed is not None:
+                split = listed.pop(f"{word}/{name}", "train")
+            else:
+                key = speaker if found else name
+                split = splits[key] if key in splits else splits.setdefault(key, which_set(name))
+            yield Utterance(
+                f"{tree}{os.sep}{word}{os.sep}{name}", word, speaker if found else "", split
+            )
+    words = set(words)
+    gone = [name for name in listed or () if name.partition("/")[0] in words]
+    if gone:
+        log.warning("root=%s lacks %d clips of its lists, such as %s", tree, len(gone), gone[0])
+
+
+def _read_lists(tree: Path) -> dict[str, str] | None:
+    """Return the split of each listed clip, or None where a list is missing."""
+    if not all((tree / file).is_file() for file in LISTS.values()):
+        return None
+    try:
+        return {
+            name: split
+            for split, file in LISTS.items()
+            for name in (tree / file).read_text(encoding="utf-8").split()
+        }
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"root={str(tree)!r} has lists that cannot be read: {error}") from error
+
+
+def _official_test(tree: Path) -> Iterable[Utterance]:
+    """List test set B: ``_unknown_`` puts the word before the speaker, ``_silence_`` has none."""
+    for word in (SILENCE, UNKNOWN, *COMMANDS):
+        for name in _wav_names(tree / word):
+            speaker, found, _ = name.partition("_nohash_")
+            speaker = speaker.rpartition("_")[2] if found else ""
+            yield Utterance(f"{tree}{os.sep}{word}{os.sep}{name}", word, speaker, "test")
+
+
+def _silence(
+    files: tuple[Path, ...], split: str, count: int, zeros_share: float, rng: random.Random
+) -> list[Utterance]:
+    """Cut one-second crops at a gain in [0, 1) from noise, and zeros for their share."""
+    zeros = round(count * zeros_share)
+    gains = [0.0] * zeros + [rng.random() for _ in range(count - zeros)]
+    n_samples = {file: len(load_audio(file, SAMPLE_RATE, check=False)) for file in files if count}
+    if short := [file.name for file, n in n_samples.items() if n < SAMPLE_RATE]:
+        raise DataError(f"noise={short} must last a second or more to make _silence_ of")
+    rows = []
+    for gain in gains:
+        file = rng.choice(files)
+        start = rng.randrange(n_samples[file] - SAMPLE_RATE + 1) / SAMPLE_RATE
+        rows.append(Utterance(str(file), SILENCE, "", split, start, 1.0, gain))
+    return rows
+
+
+def _share(percentage: float, rows: list[Utterance]) -> int:
+    return math.ceil(len(rows) * percentage / 100)
+
+
+def _wav_names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if entry.name.endswith(".wav") and not entry.name.startswith(".")
+        )
