@@ -1,0 +1,322 @@
+"""A user's own recordings, one folder a word, split by hash, by speaker or by lists."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from unicodedata import normalize
+
+from speech_rnn.audio import AUDIO_SUFFIXES
+from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
+from speech_rnn.errors import ConfigurationError, DataError
+
+__all__ = ["Folder", "hash_percentage", "require_every_class"]
+
+NOISE = "_background_noise_"
+LISTS = {
+    "train": ("train.txt",),
+    "validation": ("validation.txt", "validation_list.txt"),
+    "test": ("test.txt", "testing_list.txt"),
+}
+WAYS = ("hash", "speaker", "lists")
+# How many of many files a message names.
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Recordings as ``<root>/<word>/*.wav``, also ``.flac`` and the like, and in subfolders.
+
+    ``_`` in a folder's name is a space of the word, unless the name starts with it:
+    ``_silence_`` and ``_unknown_`` are classes by these names, and ``_background_noise_`` is what
+    training may mix in. Folders and files that start with a dot are left alone.
+
+    By hash, a clip is in the test split if `hash_percentage` of its path below `root` is below
+    `test_percentage`, and in the validation split if it is in the `validation_percentage` above
+    that. So a clip stays in its split whatever else there is, on every machine, and the test split
+    does not depend on `validation_percentage`. Where there is a `speaker_pattern`, the speaker
+    takes the path's place: nobody is in two splits.
+
+    Parameters
+    ----------
+    root : the folder that holds one folder a word.
+    words : the classes in their order; None takes all, sorted.
+    split : ``hash``; ``speaker``, which is the same and insists on a `speaker_pattern`; or
+        ``lists``: ``train.txt``, ``validation.txt`` (or ``validation_list.txt``) and ``test.txt``
+        (or ``testing_list.txt``) in `root`, a path relative to it on each line. Without
+        ``train.txt``, what is in no list is training; with it, what is in no list is left out.
+    test_percentage, validation_percentage : shares of all clips; 0 leaves a split empty.
+    speaker_pattern : a regular expression, searched for in the path below `root`; its group
+        ``speaker``, or its only group, is the speaker.
+    noise : sound files, or folders of them, that training may mix in; None takes those of
+        ``_background_noise_``.
+    seed : of the hash; 0 is the plain one.
+
+    Raises
+    ------
+    ConfigurationError
+        for an unknown split, words that are none, occur twice or are no texts, percentages out of
+        range, or a `speaker_pattern` that is no regular expression with a group, or is needed and
+        missing.
+    """
+
+    root: str
+    words: Sequence[str] | None = None
+    split: str = "hash"
+    test_percentage: float = 20.0
+    validation_percentage: float = 10.0
+    speaker_pattern: str | None = None
+    noise: Sequence[str] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.split not in WAYS:
+            raise ConfigurationError(f"split={self.split!r} must be one of {', '.join(WAYS)}")
+        if self.words is not None:
+            _check_words(self.words)
+        test, validation = self.test_percentage, self.validation_percentage
+        if test < 0 or validation < 0 or test + validation >= 100:
+            raise ConfigurationError(
+                f"test_percentage={test!r} and validation_percentage={validation!r} must be 0 or "
+                "more and leave something of 100 to training"
+            )
+        if self.speaker_pattern is not None:
+            _compile(self.speaker_pattern)
+        elif self.split == "speaker":
+            raise ConfigurationError(
+                "split='speaker' needs speaker_pattern: a regular expression such as "
+                r"'/(\w+)_\d+\.' for files like go/anna_3.wav, or split='hash'"
+            )
+
+    def prepare(self) -> Corpus:
+        """List the clips; no sound file is opened.
+
+        Raises
+        ------
+        DataError
+            for a root that is missing or holds no words, words without a folder or without a
+            clip, files that `speaker_pattern` does not match, lists that are missing or name
+            missing files or a clip twice, and words without a clip in a split: all of a kind at
+            once.
+        """
+        root = Path(self.root)
+        folders = self._folders(root)
+        words = self._words(folders)
+        clips = {
+            word: [clip for folder in folders[word] for clip in _sounds(folder)] for word in words
+        }
+        if silent := [word for word in words if not clips[word]]:
+            raise DataError(
+                f"root={self.root!r} has no sound file for {', '.join(silent)}; "
+                f"known are {', '.join(sorted(AUDIO_SUFFIXES))}"
+            )
+        names = {_name(clip, root): (clip, word) for word, files in clips.items() for clip in files}
+        speakers = self._speakers(names)
+        if self.split == "lists":
+            lists = self._lists(root)
+            splits, wanted = _listed(root, lists, names), {"train", *lists}
+        else:
+            splits, wanted = self._hashed(speakers)
+        rows = [
+            Utterance(str(clip), word, speakers[name], splits[name])
+            for name, (clip, word) in names.items()
+            if name in splits
+        ]
+        require_every_class(rows, words, wanted, self.root)
+        return Corpus(tuple(rows), tuple(words), self._noise(root))
+
+    def _folders(self, root: Path) -> dict[str, list[Path]]:
+        """Return the folders of each word."""
+        if not root.is_dir():
+            raise DataError(f"root={self.root!r} is no folder; it must hold one folder a word")
+        folders: dict[str, list[Path]] = {}
+        for folder in sorted(root.iterdir()):
+            if folder.is_dir() and folder.name != NOISE and not folder.name.startswith("."):
+                folders.setdefault(_word(folder.name), []).append(folder)
+        if not folders:
+            raise DataError(
+                f"root={self.root!r} holds no folders; it must hold one folder a word, "
+                "such as go/ and stop/, with the recordings in them"
+            )
+        return folders
+
+    def _words(self, folders: dict[str, list[Path]]) -> list[str]:
+        if self.words is None:
+            return sorted(folders)
+        words = [_word(word) for word in self.words]
+        wrong = []
+        for word in words:
+            if word not in folders:
+                near = get_close_matches(word, folders, n=1, cutoff=0) or sorted(folders)
+                wrong.append(f"{word!r} (the nearest is {near[0]!r})")
+        if wrong:
+            raise DataError(f"root={self.root!r} has no folder for {', '.join(wrong)}")
+        return words
+
+    def _speakers(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the speaker of each clip, empty without a pattern."""
+        if self.speaker_pattern is None:
+            return dict.fromkeys(names, "")
+        pattern = _compile(self.speaker_pattern)
+        group = "speaker" if "speaker" in pattern.groupindex else 1
+        found = {name: pattern.search(name) for name in names}
+        speakers = {name: match[group] or "" for name, match in found.items() if match}
+        if wrong := [name for name in found if not speakers.get(name)]:
+            raise DataError(
+                f"speaker_pattern={self.speaker_pattern!r} finds no speaker in {_some(wrong)}; "
+                "it is searched for in paths as they are written here"
+            )
+        return speakers
+
+    def _hashed(self, speakers: dict[str, str]) -> tuple[dict[str, str], set[str]]:
+        """Return the split of each clip, and the splits that are not to be empty."""
+        test, validation = self.test_percentage, self.validation_percentage
+        bounds = {"test": test, "validation": test + validation, "train": math.inf}
+        splits = {}
+        for name, speaker in speakers.items():
+            percentage = hash_percentage(speaker or name, self.seed)
+            splits[name] = next(split for split, bound in bounds.items() if percentage < bound)
+        shares = {"test": test, "validation": validation}
+        return splits, {"train", *(split for split, share in shares.items() if share)}
+
+    def _lists(self, root: Path) -> dict[str, Path]:
+        """Return the list of each split that has one."""
+        lists = {}
+        for split, names in LISTS.items():
+            found = [name for name in names if (root / name).is_file()]
+            if len(found) > 1:
+                raise DataError(f"root={self.root!r} has {' and '.join(found)}; keep one of them")
+            if found:
+                lists[split] = root / found[0]
+        if not lists:
+            every = ", ".join(name for names in LISTS.values() for name in names)
+            raise DataError(
+                f"root={self.root!r} holds no lists, none of {every}; write them or set split=hash"
+            )
+        return lists
+
+    def _noise(self, root: Path) -> tuple[Path, ...]:
+        if self.noise is None:
+            return tuple(_sounds(root / NOISE))
+        given = [self.noise] if isinstance(self.noise, str) else self.noise
+        files: list[Path] = []
+        for path in map(Path, given):
+            found = [path] if path.is_file() else list(_sounds(path))
+            if not found:
+                raise DataError(f"noise={str(path)!r} is no sound file, nor a folder of them")
+            files += found
+        return tuple(files)
+
+
+def hash_percentage(name: str, seed: int = 0) -> float:
+    """Return a number in [0, 100) that only the name and the seed decide.
+
+    It is the SHA-1 of the name as a fraction of 2^160, in per cent; a seed other than 0 is put in
+    front of the name with a colon.
+    """
+    salted = f"{seed}:{name}" if seed else name
+    return int(hashlib.sha1(salted.encode()).hexdigest(), 16) * 100 / 2**160
+
+
+def require_every_class(
+    rows: Iterable[Utterance], words: Sequence[str], splits: Iterable[str], root: str
+) -> None:
+    """Raise for words without a clip in a split, all at once.
+
+    Raises
+    ------
+    DataError
+        if there are any.
+    """
+    present = {(row.text, row.split) for row in rows}
+    gaps = {
+        split: [word for word in words if (word, split) not in present]
+        for split in SPLITS
+        if split in set(splits)
+    }
+    if lacking := [f"{split} split: {', '.join(gap)}" for split, gap in gaps.items() if gap]:
+        raise DataError(
+            f"root={root!r} has no clip for these words in the {'; in the '.join(lacking)}; "
+            "record more of them, name other words, or split otherwise"
+        )
+
+
+def _check_words(words: Sequence[str]) -> None:
+    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+        raise ConfigurationError(
+            f"words={words!r} must be a list of texts; in YAML, words such as yes, no, on and off "
+            "need quotes"
+        )
+    if not words or len({_word(word) for word in words}) < len(words):
+        raise ConfigurationError(f"words={list(words)!r} must name each word once, at least one")
+
+
+def _word(name: str) -> str:
+    # macOS may hand out decomposed letters; the same name must be the same word everywhere.
+    name = normalize("NFC", name)
+    return name if name.startswith("_") else name.replace("_", " ")
+
+
+def _name(clip: Path, root: Path) -> str:
+    return normalize("NFC", clip.relative_to(root).as_posix())
+
+
+def _sounds(folder: Path) -> Iterator[Path]:
+    """List the sound files below a folder, sorted."""
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.suffix.lower() in AUDIO_SUFFIXES and not hidden and file.is_file():
+            yield file
+
+
+def _listed(root: Path, lists: dict[str, Path], names: Iterable[str]) -> dict[str, str]:
+    """Return the split of each clip that is in one."""
+    splits: dict[str, str] = {}
+    missing, twice = [], []
+    for split, file in lists.items():
+        for name in _read(file):
+            if not (root / name).is_file():
+                missing.append(f"{name} ({file.name})")
+            elif splits.setdefault(name, split) != split:
+                twice.append(name)
+    if missing:
+        raise DataError(f"root={str(root)!r}: its lists name missing files: {_some(missing)}")
+    if twice:
+        raise DataError(f"root={str(root)!r}: two lists name the same clips: {_some(twice)}")
+    if "train" not in lists:
+        splits = {**dict.fromkeys(names, "train"), **splits}
+    return splits
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"list={str(file)!r} cannot be read: {error}") from error
+    names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
+    return [normalize("NFC", name) for name in names if name]
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigurationError(
+            f"speaker_pattern={pattern!r} is no regular expression: {error}"
+        ) from error
+    if "speaker" not in compiled.groupindex and compiled.groups != 1:
+        raise ConfigurationError(
+            f"speaker_pattern={pattern!r} must have one group, or one named speaker, around "
+            r"the speaker, such as '/(\w+)_\d+\.'"
+        )
+    return compiled
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,0 +1,106 @@
+"""The Free Spoken Digit Dataset: its own split, or speakers held out (Jackson et al., 2018)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from speech_rnn.data.folder import require_every_class
+from speech_rnn.data.manifest import Corpus, Utterance
+from speech_rnn.errors import ConfigurationError, DataError
+
+__all__ = ["DIGITS", "FreeSpokenDigits"]
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# From the set's own README: recordings 0 to 4 of each digit and speaker are the test.
+TEST_INDICES = range(5)
+URL = "https://github.com/Jakobovski/free-spoken-digit-dataset"
+_FILE = re.compile(r"(?P<digit>[0-9])_(?P<speaker>.+)_(?P<index>[0-9]+)\.wav")
+
+
+@dataclass(frozen=True)
+class FreeSpokenDigits:
+    """English digits, 8 kHz, in files named ``{digit}_{speaker}_{index}.wav``.
+
+    Recordings 0 to 4 of each digit and speaker are the test split, as the set defines it. Where
+    speakers are held out, their recordings, all of them, are the test split instead.
+
+    Parameters
+    ----------
+    root : the folder of the files, or the one that holds them as ``recordings``.
+    held_out_speakers : a name or a list of names.
+    validation_indices : which recordings are the validation split; the others are training.
+
+    Raises
+    ------
+    ConfigurationError
+        if `validation_indices` are none, or are among the test's.
+    """
+
+    root: str
+    held_out_speakers: Sequence[str] = ()
+    validation_indices: Sequence[int] = (5, 6, 7, 8, 9)
+
+    def __post_init__(self) -> None:
+        indices = list(self.validation_indices)
+        if not indices:
+            raise ConfigurationError("validation_indices=[] must name one recording or more")
+        if not self._held_out and set(indices) & set(TEST_INDICES):
+            raise ConfigurationError(
+                f"validation_indices={indices} must be above 4: 0 to 4 are the test split"
+            )
+
+    @property
+    def _held_out(self) -> list[str]:
+        given = self.held_out_speakers
+        return [given] if isinstance(given, str) else list(given)
+
+    def prepare(self) -> Corpus:
+        """List the files; none is opened.
+
+        Raises
+        ------
+        DataError
+            if they are not there, a speaker to hold out is unknown, or a digit has no recording
+            in a split.
+        """
+        recordings = Path(self.root) / "recordings"
+        folder = recordings if recordings.is_dir() else Path(self.root)
+        files = sorted(folder.glob("*.wav")) if folder.is_dir() else []
+        clips = [(file, match) for file in files if (match := _FILE.fullmatch(file.name))]
+        if not clips:
+            raise DataError(
+                f"root={self.root!r} holds no files such as 3_george_7.wav, neither in itself nor "
+                f"in recordings/: clone {URL} and name its folder (data.root=DIR)"
+            )
+        self._check_speakers(sorted({match["speaker"] for _, match in clips}))
+        rows = tuple(
+            Utterance(
+                str(file),
+                DIGITS[int(match["digit"])],
+                match["speaker"],
+                self._split(match["speaker"], int(match["index"])),
+            )
+            for file, match in clips
+        )
+        require_every_class(rows, DIGITS, ("train", "validation", "test"), self.root)
+        return Corpus(rows, DIGITS)
+
+    def _split(self, speaker: str, index: int) -> str:
+        test = speaker in self._held_out if self._held_out else index in TEST_INDICES
+        return "test" if test else "validation" if index in self.validation_indices else "train"
+
+    def _check_speakers(self, known: list[str]) -> None:
+        wrong = []
+        for speaker in self._held_out:
+            if speaker not in known:
+                near = get_close_matches(str(speaker), known, n=1, cutoff=0)
+                wrong.append(f"{speaker!r} (the nearest is {near[0]!r})")
+        if wrong:
+            raise DataError(
+                f"held_out_speakers={', '.join(wrong)} did not speak in root={self.root!r}; "
+                f"those who did are {', '.join(known)}"
+            )

@@ -1,0 +1,257 @@
+import hashlib
+import shutil
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech_rnn.data.folder import Folder, hash_percentage
+from speech_rnn.errors import ConfigurationError, DataError
+from tests.real import SHARED, needs_shared
+
+WORDS = ("go", "lights_on", "stop")
+
+
+def make(root, names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "corpus"
+    make(folder, [f"{word}/speaker{i % 20}_{i}.wav" for word in WORDS for i in range(60)])
+    return folder
+
+
+def splits(corpus, root):
+    prefix = len(str(root)) + 1
+    return {row.audio[prefix:]: row.split for row in corpus.utterances}
+
+
+def test_folders_are_words_and_background_is_noise(root):
+    make(root, ["_background_noise_/hum.wav", ".git/x.wav", "go/._a.wav", "go/notes.txt"])
+    make(root, [f"_silence_/{i}.FLAC" for i in range(40)])
+    make(root, [f"go/more/deep/{i}.ogg" for i in range(3)])
+    corpus = Folder(root=str(root)).prepare()
+    assert corpus.words == ("_silence_", "go", "lights on", "stop")
+    counts = Counter(row.text for row in corpus.utterances)
+    assert counts == {"_silence_": 40, "go": 63, "lights on": 60, "stop": 60}
+    assert [file.name for file in corpus.noise] == ["hum.wav"]
+
+
+@pytest.mark.parametrize("words", [["stop", "lights on"], ("stop", "lights_on")])
+def test_words_are_chosen_in_their_order(root, words):
+    corpus = Folder(root=str(root), words=words).prepare()
+    assert corpus.words == ("stop", "lights on")
+    assert {row.text for row in corpus.utterances} == {"stop", "lights on"}
+
+
+def test_hash_is_sha1_of_the_relative_path(root):
+    def expected(name):
+        share = int(hashlib.sha1(name.encode()).hexdigest(), 16) / 16**40
+        return "test" if share < 0.2 else "validation" if share < 0.3 else "train"
+
+    found = splits(Folder(root=str(root)).prepare(), root)
+    assert found == {name: expected(name) for name in found}
+    assert Counter(found.values()) == {"train": 123, "test": 34, "validation": 23}
+
+
+def test_split_depends_on_names_alone(root, tmp_path):
+    before = splits(Folder(root=str(root)).prepare(), root)
+    moved = tmp_path / "elsewhere" / "deep"
+    shutil.copytree(root, moved)
+    make(moved, [f"extra/{i}.wav" for i in range(60)])
+    for i in range(0, 60, 2):
+        (moved / f"stop/speaker{i % 20}_{i}.wav").unlink()
+    after = splits(Folder(root=str(moved)).prepare(), moved)
+    both = before.keys() & after.keys()
+    assert len(both) == 150
+    assert all(before[name] == after[name] for name in both)
+    one = splits(Folder(root=str(root), words=["go"]).prepare(), root)
+    assert one.items() <= before.items()
+
+
+@pytest.mark.parametrize("validation", [5, 20, 60])
+def test_test_split_does_not_depend_on_validation(root, validation):
+    def test_names(**options):
+        found = splits(Folder(root=str(root), **options).prepare(), root)
+        return {name for name, split in found.items() if split == "test"}
+
+    assert test_names(validation_percentage=validation) == test_names()
+
+
+def test_a_share_of_zero_leaves_a_split_empty(root):
+    corpus = Folder(root=str(root), test_percentage=0, validation_percentage=0).prepare()
+    assert {row.split for row in corpus.utterances} == {"train"}
+
+
+def test_seed_gives_another_split(root):
+    assert Folder(root=str(root)).prepare() != Folder(root=str(root), seed=1).prepare()
+    assert Folder(root=str(root), seed=1).prepare() == Folder(root=str(root), seed=1).prepare()
+
+
+@given(st.text(), st.integers(0, 5))
+def test_hash_percentage_is_a_percentage(name, seed):
+    assert 0 <= hash_percentage(name, seed) <= 100
+
+
+@pytest.mark.parametrize("split", ["hash", "speaker"])
+@pytest.mark.parametrize("pattern", [r"/(speaker\d+)_", r"(x)?/(?P<speaker>[^/]+)_\d+\.wav$"])
+def test_no_speaker_crosses_splits(root, split, pattern):
+    source = Folder(root=str(root), split=split, speaker_pattern=pattern, seed=1)
+    homes = {}
+    for row in source.prepare().utterances:
+        assert f"/{row.speaker}_" in row.audio
+        homes.setdefault(row.speaker, set()).add(row.split)
+    assert len(homes) == 20
+    assert all(len(home) == 1 for home in homes.values())
+
+
+@pytest.mark.parametrize(
+    "files",
+    [("validation_list.txt", "testing_list.txt"), ("validation.txt", "test.txt")],
+)
+def test_lists(root, files):
+    lists = {
+        "validation": [f"{word}/speaker1_1.wav" for word in WORDS],
+        "test": [f"{word}/speaker2_{i}.wav" for word in WORDS for i in (2, 22)],
+    }
+    for file, names in zip(files, lists.values(), strict=True):
+        (root / file).write_text("\n".join(names) + "\n\n")
+    found = splits(Folder(root=str(root), split="lists").prepare(), root)
+    for split, names in lists.items():
+        assert {name for name in found if found[name] == split} == set(names)
+    assert Counter(found.values())["train"] == 180 - 3 - 6
+
+
+def test_a_training_list_leaves_out_the_rest(root):
+    for i, split in enumerate(("train", "validation", "test")):
+        names = [f"{word}/speaker{i}_{i}.wav" for word in WORDS]
+        # As Windows and find(1) write paths, and an editor that begins a file with a mark.
+        lines = [names[0].replace("/", "\\"), f"./{names[1]}", names[2]]
+        (root / f"{split}.txt").write_text("\r\n".join(lines), encoding="utf-8-sig")
+    found = splits(Folder(root=str(root), split="lists").prepare(), root)
+    assert Counter(found.values()) == {"train": 3, "validation": 3, "test": 3}
+
+
+def test_lists_may_name_words_that_are_not_asked_for(root):
+    (root / "test.txt").write_text("go/speaker1_1.wav\nstop/speaker1_1.wav\n")
+    corpus = Folder(root=str(root), words=["go"], split="lists").prepare()
+    assert len(corpus.split("test")) == 1
+    assert {row.text for row in corpus.utterances} == {"go"}
+
+
+def test_decomposed_names_are_the_same_names(tmp_path):
+    # é as one letter, and as e with an accent, as some file systems store it.
+    for name, letter in (("composed", "\u00e9"), ("decomposed", "e\u0301")):
+        make(tmp_path / name, [f"caf{letter}/{letter}{i}.wav" for i in range(60)])
+    one, other = (Folder(root=str(tmp_path / d)).prepare() for d in ("composed", "decomposed"))
+    assert one.words == other.words == ("caf\u00e9",)
+    assert [row.split for row in one.utterances] == [row.split for row in other.utterances]
+
+
+def test_noise_is_chosen(root, tmp_path):
+    make(tmp_path, ["noises/b.wav", "noises/a.flac", "one.wav", "noises/readme.md"])
+    noise = [str(tmp_path / "noises"), str(tmp_path / "one.wav")]
+    corpus = Folder(root=str(root), noise=noise).prepare()
+    assert [file.name for file in corpus.noise] == ["a.flac", "b.wav", "one.wav"]
+    corpus = Folder(root=str(root), noise=noise[0]).prepare()
+    assert [file.name for file in corpus.noise] == ["a.flac", "b.wav"]
+    assert Folder(root=str(root)).prepare().noise == ()
+    with pytest.raises(DataError, match=r"noise='.*nowhere' is no sound file, nor a folder"):
+        Folder(root=str(root), noise=[str(tmp_path / "nowhere")]).prepare()
+
+
+def test_missing_root(tmp_path):
+    with pytest.raises(DataError, match=r"root='.*nowhere' is no folder"):
+        Folder(root=str(tmp_path / "nowhere")).prepare()
+
+
+def test_root_without_words(tmp_path):
+    make(tmp_path, ["_background_noise_/a.wav", ".cache/b.wav", "c.wav"])
+    with pytest.raises(DataError, match="holds no folders; it must hold one folder a word"):
+        Folder(root=str(tmp_path)).prepare()
+
+
+def test_words_without_a_folder_are_named_with_the_nearest(root):
+    with pytest.raises(
+        DataError, match=r"'stopp' \(the nearest is 'stop'\), 'light on' .*lights on"
+    ):
+        Folder(root=str(root), words=["stopp", "go", "light on"]).prepare()
+
+
+def test_words_without_a_clip_are_named(root):
+    make(root, ["left/readme.txt"])
+    (root / "right").mkdir()
+    with pytest.raises(DataError, match=r"has no sound file for left, right; known are .*\.wav"):
+        Folder(root=str(root)).prepare()
+
+
+def test_words_without_a_clip_in_a_split_are_named(root):
+    make(root, ["left/a.wav", "left/d.wav"])  # both hash to training
+    with pytest.raises(DataError, match="in the validation split: left; in the test split: left;"):
+        Folder(root=str(root)).prepare()
+
+
+def test_pattern_that_finds_no_speaker_lists_files(root):
+    make(root, ["go/someone.wav", "stop/someone.wav"])
+    source = Folder(root=str(root), speaker_pattern=r"(speaker\d+)")
+    with pytest.raises(DataError, match=r"finds no speaker in go/someone.wav, stop/someone.wav;"):
+        source.prepare()
+    source = Folder(root=str(root), speaker_pattern=r"(zzz)")
+    with pytest.raises(DataError, match=r"finds no speaker in (\S+, ){4}\S+ and 177 more"):
+        source.prepare()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"speaker_pattern": "(a"}, r"speaker_pattern='\(a' is no regular expression"),
+        ({"speaker_pattern": "a"}, "speaker_pattern='a' must have one group"),
+        ({"speaker_pattern": "(a)(b)"}, "must have one group, or one named speaker"),
+        ({"split": "speaker"}, "split='speaker' needs speaker_pattern"),
+        ({"split": "random"}, "split='random' must be one of hash, speaker, lists"),
+        ({"test_percentage": -1}, "test_percentage=-1 .* must be 0 or more"),
+        ({"test_percentage": 50, "validation_percentage": 50}, "leave something of 100"),
+        ({"words": []}, r"words=\[\] must name each word once"),
+        ({"words": ["lights on", "lights_on"]}, "must name each word once"),
+        ({"words": [True, "up"]}, "words=.*True.* must be a list of texts; in YAML"),
+        ({"words": "go"}, "words='go' must be a list of texts"),
+    ],
+)
+def test_wrong_use(root, options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Folder(root=str(root), **options)
+
+
+def test_wrong_lists(root):
+    source = Folder(root=str(root), split="lists")
+    with pytest.raises(DataError, match=r"holds no lists, none of train.txt, .*testing_list.txt"):
+        source.prepare()
+    (root / "test.txt").write_text("go/gone.wav\nstop/gone.wav\ngo/speaker1_1.wav\n")
+    with pytest.raises(
+        DataError, match=r"missing files: go/gone.wav \(test.txt\), stop/gone.wav \(test.txt\)"
+    ):
+        source.prepare()
+    (root / "test.txt").write_text("go/speaker1_1.wav\n")
+    (root / "validation.txt").write_text("go/speaker1_1.wav\n")
+    with pytest.raises(DataError, match="two lists name the same clips: go/speaker1_1"):
+        source.prepare()
+    (root / "validation.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"list='.*validation.txt' cannot be read"):
+        source.prepare()
+    (root / "validation_list.txt").touch()
+    with pytest.raises(DataError, match=r"has validation.txt and validation_list.txt; keep one"):
+        source.prepare()
+
+
+@needs_shared
+def test_real_keywords():
+    corpus = Folder(root=str(SHARED / "keywords")).prepare()
+    words = ("alexa", "computer", "jarvis", "smart mirror", "snowboy", "view glass")
+    assert corpus.words == words
+    assert len(corpus.utterances) == 1710
+    assert 0.18 < len(corpus.split("test")) / 1710 < 0.22
