@@ -308,3 +308,23 @@ def test_root_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"root='.*file' cannot be written"):
         small(tmp_path / "file").prepare()
+
+
+@needs_espeak
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file sizes")
+def test_full_disk(tmp_path):
+    code = (
+        "import resource, signal, sys; from speech_rnn.data.synthetic import Synthetic\n"
+        "from speech_rnn.errors import DataError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+        "try: Synthetic(words=['yes'], root=sys.argv[1]).prepare()\n"
+        "except DataError as error: print(error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert f"root='{tmp_path}' cannot be written" in said
+    assert "free some space" in said
+    # What was cut short is not taken for a clip, now that there is space.
+    corpus = small(tmp_path, words=["yes"]).prepare()
+    assert all(soundfile.info(row.audio).duration > 0.2 for row in corpus.utterances)

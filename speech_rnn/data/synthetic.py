@@ -217,8 +217,11 @@ class Synthetic:
         try:
             for clip in missing:
                 self._make(clip, espeak)
-        except OSError as error:
-            raise DataError(f"root={self.root!r} cannot be written: {error}") from error
+        except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError to libsndfile
+            raise DataError(
+                f"root={self.root!r} cannot be written: {error}; free some space or name another "
+                "folder, what is done is kept"
+            ) from error
         rows = (Utterance(str(clip.path), clip.text, clip.variant, clip.split) for clip in clips)
         return Corpus(tuple(rows), tuple(self.words))
 
@@ -320,6 +323,7 @@ class Synthetic:
             round(seconds * self.sample_rate) for seconds in (clip.lead_seconds, clip.trail_seconds)
         )
         clip.path.parent.mkdir(parents=True, exist_ok=True)
+        # The process is in the name because two may fill one cache.
         unfinished = clip.path.with_name(f".{clip.path.stem}-{os.getpid()}.wav")
         write_audio(unfinished, np.pad(word, (lead, trail)), self.sample_rate)
         unfinished.replace(clip.path)
