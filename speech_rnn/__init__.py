@@ -36,7 +36,7 @@ _ROOMS = {
 __all__ = ["MFCC", "Hypothesis", "LogMel", "Recognizer", "SpeechRnnError", "Word", "load_audio"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         raise AttributeError(f"module 'speech_rnn' has no attribute {name!r}")
     return getattr(import_module(f"speech_rnn.{_ROOMS[name]}"), name)

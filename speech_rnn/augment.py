@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
@@ -126,7 +126,9 @@ class Augment(nn.Module):
         hidden = (masked[:, :, None] | deaf[:, None, :]) & valid[:, :, None]
         return torch.where(hidden, mean, frames)
 
-    def _noise(self, shape: torch.Size, draw, generator: Generator) -> Tensor:  # noqa: ANN001
+    def _noise(
+        self, shape: torch.Size, draw: Callable[[Range, float], Tensor], generator: Generator
+    ) -> Tensor:
         """Recorded or coloured noise for each clip, (B, N), of any level."""
         tilt = draw((0.0, 2.0), 0.0)
         noise = coloured_noise(shape, tilt, generator)
@@ -165,10 +167,11 @@ def time_warp(
 
 def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> Tensor:
     """Gaussian noise (B, N) whose power falls with f^-tilt: 0 is white, 1 pink, 2 brown."""
-    white = torch.randn(*shape, generator=generator, device=tilt.device)  # (B, N)
+    size = 2 ** math.ceil(math.log2(shape[1]))  # other lengths take a Fourier transform far longer
+    white = torch.randn(shape[0], size, generator=generator, device=tilt.device)
     spectrum = torch.fft.rfft(white)
     bins = torch.arange(spectrum.shape[1], device=tilt.device).clamp(min=1)
-    return torch.fft.irfft(spectrum * bins ** (-tilt[:, None] / 2), n=shape[1])
+    return torch.fft.irfft(spectrum * bins ** (-tilt[:, None] / 2), n=size)[:, : shape[1]]  # (B, N)
 
 
 def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Tensor:

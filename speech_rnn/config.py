@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
@@ -76,17 +77,19 @@ def hydra_door(config_name: str, run: Callable[[DictConfig], None]) -> Callable[
     Its errors are one line and an exit code, without a traceback.
     """
 
-    def checked_run(cfg: DictConfig) -> None:
-        with spoken_errors():
-            check(cfg, compose(config_name, []))
-            run(cfg)
-
     def main() -> None:
         with spoken_errors():
-            _check_command_line(config_name, sys.argv[1:])
-        command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)
-        with spoken_errors():
-            command(checked_run)()
+            primary = compose(config_name, [])
+            sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:], primary)
+
+            def checked_run(cfg: DictConfig) -> None:
+                with spoken_errors():
+                    check(cfg, primary)
+                    run(cfg)
+
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(
+                checked_run
+            )()
 
     return main
 
@@ -105,12 +108,14 @@ class spoken_errors:  # noqa: N801 - used as a with-statement
             sys.exit(130)
 
 
-def _check_command_line(config_name: str, arguments: list[str]) -> None:
-    """Check the keys of a command line before Hydra does, whose advice to add ``+`` is wrong."""
-    parser = hydra._internal.utils.get_args_parser()
-    args = parser.parse_args(arguments)
-    if args.help or args.hydra_help or args.info or args.shell_completion or args.multirun:
-        return  # the jobs of a sweep are checked one by one
+def _checked_arguments(config_name: str, arguments: list[str], primary: DictConfig) -> list[str]:
+    """Check the keys of a command line before Hydra does, and let it take every right one.
+
+    Hydra refuses a key that no YAML mentions and advises a ``+``, which would let any key in.
+    """
+    args = get_args_parser().parse_args(arguments)
+    if args.help or args.hydra_help or args.info or args.shell_completion:
+        return arguments
     try:
         overrides = OverridesParser.create().parse_overrides(args.overrides)
     except HydraException as error:
@@ -121,15 +126,16 @@ def _check_command_line(config_name: str, arguments: list[str]) -> None:
         for path in root.rglob("*")
         if path.is_dir()
     }
-    forced = [_forced(override, groups) for override in overrides]
-    name = args.config_name or config_name
-    cfg = compose(name, forced, args.config_dir)
-    if wrong := list(_unknown_keys(cfg, compose(config_name, []), "")):
-        raise ConfigurationError("\n".join(wrong))
+    forced = {str(override.input_line): _forced(override, groups) for override in overrides}
+    if not args.multirun:  # the jobs of a sweep are checked one by one
+        cfg = compose(args.config_name or config_name, [*forced.values()], args.config_dir)
+        if wrong := list(_unknown_keys(cfg, primary, "")):
+            raise ConfigurationError("\n".join(wrong))
+    return [forced.get(argument, argument) for argument in arguments]
 
 
 def _forced(override: Override, groups: set[str]) -> str:
-    """Let a value through even where its key is new, so that the check sees every wrong key."""
+    """Let a value through even where no YAML mentions its key: the check knows the right ones."""
     line = str(override.input_line)
     is_value = override.type == OverrideType.CHANGE and override.key_or_group not in groups
     is_known_place = override.key_or_group.split(".")[0] != "hydra" and "@" not in line
@@ -137,17 +143,17 @@ def _forced(override: Override, groups: set[str]) -> str:
     return f"++{line}" if is_value and is_known_place and not is_recipe else line
 
 
-def _unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:  # noqa: ANN401
+def _unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
     if isinstance(node, ListConfig):
         for index, item in enumerate(node._iter_ex(resolve=False)):
             yield from _unknown_keys(item, item, f"{place}[{index}]")
     if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
         return
     allowed = _allowed_keys(node, primary, place)
-    for key in node:
-        name = f"{place}.{key}" if place else str(key)
-        if str(key) not in allowed and not str(key).startswith("_"):
-            near = get_close_matches(str(key), sorted(allowed), n=1, cutoff=0.5)
+    for key in map(str, node):
+        name = f"{place}.{key}" if place else key
+        if key not in allowed and not key.startswith("_"):
+            near = get_close_matches(key, sorted(allowed), n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(allowed))}"
             yield f"unknown key {name!r}; {hint}"
             continue
@@ -157,7 +163,7 @@ def _unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:  # noqa
         yield from _unknown_keys(node._get_node(key), child, name)
 
 
-def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:  # noqa: ANN401
+def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:
     target = node.get("_target_")
     if target is None:
         return {str(key) for key in primary} if isinstance(primary, DictConfig) else set()

@@ -135,9 +135,9 @@ def evaluate(
     answers = [hypothesis.label for _, hypothesis in heard]
     spoken = ["" if text in REASONS else text for text in references]
     texts = [hypothesis.text for _, hypothesis in heard]
-    labels = tuple(dict.fromkeys(sorted(references)))
-    known = set(labels)
-    folded = [answer if answer in known else OTHER for answer in answers]
+    places = {token: place for place, token in enumerate(recognizer.vocabulary.tokens)}
+    labels = tuple(sorted(set(references), key=lambda text: (places.get(text, len(places)), text)))
+    folded = [answer if answer in labels else OTHER for answer in answers]
     columns = (*labels, OTHER) if OTHER in folded else labels
     confusion = confusion_matrix(references, folded, columns)[: len(labels)]
     by_speaker: dict[str, list[int]] = defaultdict(list)

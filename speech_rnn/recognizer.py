@@ -9,16 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from speech_rnn.audio import load_audio, resample
+from speech_rnn.audio import Sound, load_audio, resample
 from speech_rnn.decoding.greedy import classify, greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.device import choose_device
@@ -31,9 +32,6 @@ __all__ = ["FORMAT_VERSION", "FileResult", "Recognizer", "transcribe_files"]
 
 FORMAT_VERSION = 1
 FEATURES = {"MFCC": MFCC, "LogMel": LogMel}
-
-Sound = str | os.PathLike[str] | bytes | BinaryIO
-"""What `load_audio` reads: a path, a file's bytes, or an open file."""
 
 
 class Recognizer:
@@ -99,8 +97,11 @@ class Recognizer:
     def log_probs(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-probabilities (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
 
-        Padding never changes them.
+        Padding never changes them. A clip shorter than a window is padded with silence to one.
         """
+        window = self.features.win_length
+        waveform = F.pad(waveform, (0, max(0, window - waveform.shape[1])))
+        lengths = lengths.clamp(min=window)
         frames, lengths = self.features(waveform.to(self.device), lengths.to(self.device))
         logits, lengths = self.model(frames, lengths)
         return logits.log_softmax(dim=-1), lengths

@@ -9,7 +9,8 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pytorch_lightning.callbacks import (
     RichProgressBar,
 )
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -48,6 +50,9 @@ from speech_rnn.vocabulary import Vocabulary
 __all__ = ["AdamWCosine", "Trainer", "TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
+# Lightning's advice is for its own users: a recipe has already decided.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", module="pytorch_lightning")
 
 ModelFactory = Callable[..., AcousticModel]
 
@@ -249,7 +254,7 @@ class SpeechModule(pl.LightningModule):
         norm = torch.nn.utils.get_total_norm(gradients)
         self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = self.optim.optimizer(self.model)
         n_steps = int(self.trainer.estimated_stepping_batches)
         schedule = self.optim.schedule(optimizer, n_steps)
@@ -305,6 +310,9 @@ def train(
     caches = _read(corpus, features.sample_rate)
     augment.set_noise([torch.from_numpy(load_audio(file)) for file in corpus.noise])
 
+    if features.normalization == "global":
+        _set_statistics(features, batches(caches["train"], vocabulary, trainer.batch_size))
+
     torch.manual_seed(seed)
     acoustic_model = model(
         n_features=features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
@@ -318,15 +326,15 @@ def train(
         label_smoothing=trainer.label_smoothing,
         seed=seed,
     )
-    loaders = {
-        "train_dataloaders": batches(caches["train"], vocabulary, trainer.batch_size, seed=seed),
-        "val_dataloaders": batches(caches["validation"], vocabulary, trainer.batch_size),
-    }
     last = output_dir / "checkpoints" / "last.ckpt"
     started = time.monotonic()
     lightning = _lightning(trainer, chosen, output_dir)
     lightning.fit(
-        module, **loaders, ckpt_path=last if resume and last.exists() else None, weights_only=True
+        module,
+        batches(caches["train"], vocabulary, trainer.batch_size, seed=seed),
+        batches(caches["validation"], vocabulary, trainer.batch_size),
+        ckpt_path=last if resume and last.exists() else None,
+        weights_only=True,
     )
     if lightning.interrupted:
         raise KeyboardInterrupt
@@ -379,10 +387,7 @@ def _lightning(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.T
         limit_train_batches=trainer.limit_batches,
         limit_val_batches=trainer.limit_batches,
         callbacks=callbacks,
-        logger=[
-            CSVLogger(output_dir / "logs", "csv"),
-            TensorBoardLogger(output_dir / "logs", "tb"),
-        ],
+        logger=[CSVLogger(logs, "csv"), TensorBoardLogger(logs, "tensorboard")],
         default_root_dir=output_dir,
         use_distributed_sampler=False,
         enable_progress_bar=show_progress,
@@ -449,6 +454,19 @@ def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
     sizes = {split: len(corpus.split(split)) for split in SPLITS}
     log.info("%d words; clips: %s", len(corpus.words), sizes)
     return caches
+
+
+def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
+    """Give the features the mean and deviation of the training frames."""
+    plain = type(features)(**features.hyperparameters | {"normalization": None, "deltas": 0}).eval()
+    count, total, square = 0, torch.zeros(()), torch.zeros(())
+    for batch in clips:
+        frames, lengths = plain(batch.waveform, batch.lengths)  # zero beyond the lengths
+        count += int(lengths.sum())
+        total = total + frames.double().sum(dim=(0, 1))
+        square = square + frames.double().square().sum(dim=(0, 1))
+    mean = total / count
+    features.set_statistics(mean.float(), (square / count - mean**2).clamp(min=1e-8).sqrt().float())
 
 
 def _restore(module: SpeechModule, lightning: pl.Trainer, select: str) -> None:

@@ -27,7 +27,7 @@ def transcribe(
         from speech_rnn.terminal import tracked
 
         recognizer = Recognizer.load(model, device=device)
-        files = find_audio(paths, recursive=recursive)
+        files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         failed = False
         for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):
             failed |= result.error is not None

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -51,7 +53,7 @@ def test_noise_colours_have_their_slope():
     noise = coloured_noise((200, 16000), torch.full((200,), 1.0), generator())
     power = torch.fft.rfft(noise).abs().square().mean(dim=0)
     octaves = [power[low : 2 * low].mean() for low in (100, 200, 400, 800, 1600)]
-    falls = [float(10 * torch.log10(a / b)) for a, b in zip(octaves, octaves[1:], strict=False)]
+    falls = [float(10 * torch.log10(a / b)) for a, b in pairwise(octaves)]
     assert falls == pytest.approx([3.01] * 4, abs=0.2)  # pink: 3 dB an octave
 
 
@@ -70,7 +72,7 @@ def test_speed_moves_a_tone():
     assert peak == pytest.approx(625, abs=2)
 
 
-@given(lead=st.integers(-300, 300), trail=st.integers(-300, 300))
+@given(lead=st.integers(-200, 300), trail=st.integers(-200, 300))
 def test_lead_and_trail_are_silence_or_a_cut(lead, trail):
     waveform, lengths = clips(1, 1000)
     warped, new_lengths = time_warp(

@@ -125,8 +125,13 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch with its tensors on `device`."""
-        tensors = (self.samples, self.lengths, self.targets, self.target_lengths)
-        return Batch(*(tensor.to(device) for tensor in tensors), indices=self.indices)
+        return Batch(
+            self.samples.to(device),
+            self.lengths.to(device),
+            self.targets.to(device),
+            self.target_lengths.to(device),
+            self.indices,
+        )
 
 
 def pad(clips: Sequence[NDArray[np.int16]]) -> tuple[Tensor, Tensor]:

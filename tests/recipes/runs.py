@@ -1,0 +1,56 @@
+"""A recipe as its user runs it: trained, evaluated and used from the command line."""
+
+import json
+
+from tests.commands import speech_rnn
+
+
+def train(recipe, folder, *overrides, timeout=1500):
+    """Train a recipe in `folder`/run and return its metrics."""
+    result = speech_rnn(
+        "train",
+        f"+recipe={recipe}",
+        f"output_dir={folder / 'run'}",
+        "device=cpu",
+        *overrides,
+        cwd=folder,
+        module=True,
+        timeout=timeout,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1].startswith("recognizer: ")
+    return json.loads((folder / "run/metrics.json").read_text())
+
+
+def evaluate(recipe, folder, *overrides):
+    """Score the Recognizer of `train` again and return the figures."""
+    result = speech_rnn(
+        "evaluate",
+        f"model={folder / 'run/recognizer.safetensors'}",
+        f"+recipe={recipe}",
+        f"output_dir={folder / 'evaluation'}",
+        *overrides,
+        cwd=folder,
+        module=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "accuracy" in result.stdout
+    return json.loads((folder / "evaluation/evaluation.json").read_text())
+
+
+def transcribe(folder, *paths):
+    """Transcribe files with the Recognizer of `train` and return the rows."""
+    model = ("--model", folder / "run/recognizer.safetensors")
+    result = speech_rnn("transcribe", *model, "--json", *paths, cwd=folder, module=True)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def accuracy(metrics):
+    """Share of the test split that is right."""
+    return metrics["test"]["accuracy"]["accuracy"]
+
+
+def error_rate(metrics):
+    """Word error rate on the test split."""
+    return metrics["test"]["word_error_rate"]["rate"]

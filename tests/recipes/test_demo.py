@@ -1,0 +1,22 @@
+import time
+
+import pytest
+
+from tests.recipes.runs import accuracy, train, transcribe
+
+pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
+
+
+def test_two_words_of_ones_own(tmp_path):
+    train("demo", tmp_path, "data.words=[lights on,lights off]", "+debug=fast")
+    clip = next((tmp_path / "data/synthetic").rglob("*.wav"))
+    (row,) = transcribe(tmp_path, clip)
+    assert row["text"] in ("lights on", "lights off")
+
+
+@pytest.mark.slow
+def test_the_demo_as_the_readme_promises_it(tmp_path):
+    started = time.monotonic()
+    metrics = train("demo", tmp_path)
+    assert accuracy(metrics) >= 0.97
+    assert time.monotonic() - started < 600  # five minutes where nothing else runs

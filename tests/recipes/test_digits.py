@@ -1,0 +1,28 @@
+import pytest
+
+from tests.real import SHARED, needs_shared
+from tests.recipes.runs import accuracy, evaluate, train, transcribe
+
+ROOT = f"data.root={SHARED / 'digits'}"
+
+
+@needs_shared
+def test_a_few_steps_run_to_the_last_line(tmp_path):
+    metrics = train("digits", tmp_path, ROOT, "+debug=fast")
+    assert metrics["n_clips"] == {"train": 1600, "validation": 200, "test": 200}
+    held_out = "data.held_out_speakers=[george]"
+    again = evaluate("digits", tmp_path, ROOT, held_out)
+    assert again["n_utterances"] == 500
+    assert list(again["per_speaker"]) == ["george"]
+
+
+@needs_shared
+@pytest.mark.slow
+def test_the_official_split(tmp_path):
+    metrics = train("digits", tmp_path, ROOT)
+    assert accuracy(metrics) >= 0.99
+    assert evaluate("digits", tmp_path, ROOT)["accuracy"] == metrics["test"]["accuracy"]
+    clips = [SHARED / f"digits/{digit}_george_0.wav" for digit in range(10)]
+    texts = [row["text"] for row in transcribe(tmp_path, *clips)]
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    assert sum(text == word for text, word in zip(texts, words, strict=True)) >= 9

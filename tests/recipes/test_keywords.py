@@ -1,0 +1,27 @@
+import pytest
+
+from speech_rnn.audio import write_audio
+from tests.real import SHARED, needs_shared
+from tests.recipes.runs import accuracy, train, transcribe
+from tests.tones import TONES_HZ, tone
+
+ROOT = f"data.root={SHARED / 'keywords'}"
+
+
+@needs_shared
+@pytest.mark.slow
+def test_the_hash_split(tmp_path):
+    metrics = train("keywords", tmp_path, ROOT)
+    assert accuracy(metrics) >= 0.99
+    (row,) = transcribe(tmp_path, SHARED / "keywords/smart_mirror/0.flac")
+    assert row["text"] == "smart mirror"
+
+
+def test_any_folder_of_words_runs_to_the_last_line(tmp_path):
+    for word in TONES_HZ:
+        (tmp_path / "clips" / f"{word}_tone").mkdir(parents=True)
+        for number in range(12):
+            write_audio(tmp_path / f"clips/{word}_tone/{number}.flac", tone(word, 0.3, number))
+    metrics = train("keywords", tmp_path, f"data.root={tmp_path / 'clips'}", "+debug=fast")
+    labels = metrics["test"]["confusion"]["labels"]
+    assert set(labels) <= {"low tone", "middle tone", "high tone", "_other_"}

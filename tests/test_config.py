@@ -1,0 +1,98 @@
+import pytest
+from omegaconf import OmegaConf
+
+from speech_rnn.config import CONF, check, compose, recipes
+from speech_rnn.errors import ConfigurationError
+from tests.commands import speech_rnn
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_every_recipe_has_only_keys_that_something_takes(name):
+    cfg = compose("train", [f"+recipe={name}", "data.root=somewhere"])
+    check(cfg, compose("train", []))
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_a_recipe_opens_with_its_command(name):
+    text = (CONF / "recipe" / f"{name}.yaml").read_text()
+    assert text.startswith("# @package _global_\n# ")
+    assert f"python -m speech_rnn.train +recipe={name}" in text
+
+
+def test_the_bare_configuration_is_the_demo():
+    assert compose("train", []).data == compose("train", ["+recipe=demo"]).data
+    assert compose("train", []).trainer == compose("train", ["+recipe=demo"]).trainer
+
+
+def test_all_wrong_keys_come_at_once_with_the_nearest():
+    cfg = compose("train", ["+trainer.max_epoch=3", "+sead=7", "+model.hiden_size=3"])
+    with pytest.raises(ConfigurationError) as raised:
+        check(cfg, compose("train", []))
+    assert str(raised.value).splitlines() == [
+        "unknown key 'model.hiden_size'; did you mean 'hidden_size'?",
+        "unknown key 'trainer.max_epoch'; did you mean 'max_epochs'?",
+        "unknown key 'sead'; did you mean 'seed'?",
+    ]
+
+
+def test_a_value_that_must_be_given_is_named():
+    cfg = compose("train", ["data=folder"])
+    with pytest.raises(ConfigurationError, match=r"data\.root must be given: data\.root=VALUE"):
+        check(cfg, compose("train", []))
+
+
+def test_a_target_that_does_not_exist_is_named():
+    cfg = OmegaConf.create({"model": {"_target_": "speech_rnn.model.Nothing"}})
+    with pytest.raises(ConfigurationError, match=r"model\._target_='speech_rnn\.model\.Nothing'"):
+        check(cfg, compose("train", []))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trainer.max_epoch=3"], "unknown key 'trainer.max_epoch'; did you mean 'max_epochs'?"),
+        (["sead=3", "+model.cel=gru"], "unknown key 'sead'; did you mean 'seed'?"),
+        (["sead=3", "+model.cel=gru"], "unknown key 'model.cel'; did you mean 'cell'?"),
+        (["recipe=demo"], "write +recipe=NAME"),
+        (["+recipe=demoo"], "demo"),
+        (["model=lstmm"], "gru_attention"),
+        (["trainer.max_epochs=[1"], "error:"),
+        (["data=folder"], "data.root must be given"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs=0 must be above 0"),
+        (["device=gpu"], "device='gpu' must be auto, cpu, cuda, cuda:N or mps"),
+        (["vocabulary=phones"], "vocabulary='phones' must be one of"),
+    ],
+)
+def test_wrong_use_is_told_without_a_traceback(arguments, message, tmp_path):
+    result = speech_rnn("train", *arguments, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_shows_how_to_begin(tmp_path):
+    result = speech_rnn("train", "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    for text in ("+recipe=NAME", "data.root=DIR", "resume=true", "max_epochs"):
+        assert text in result.stdout
+
+
+def test_a_recipe_of_ones_own(tmp_path):
+    copied = speech_rnn("recipes", "copy", "digits", cwd=tmp_path)
+    assert copied.returncode == 0, copied.stderr
+    own = tmp_path / "conf/recipe/my_digits.yaml"
+    own.write_text(own.read_text() + "\nseed: 11\n")
+    arguments = ("--config-dir", "conf", "+recipe=my_digits", "--cfg", "job")
+    shown = speech_rnn("train", *arguments, cwd=tmp_path)
+    assert "seed: 11" in shown.stdout, shown.stderr
+    assert speech_rnn("recipes", "copy", "digits", cwd=tmp_path).returncode == 2
+    assert speech_rnn("recipes", "copy", "digit", cwd=tmp_path).returncode == 2
+    own.write_text(own.read_text() + "\nsead: 11\n")
+    refused = speech_rnn("train", "--config-dir", "conf", "+recipe=my_digits", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "did you mean 'seed'" in refused.stderr
+
+
+def test_recipes_are_listed(tmp_path):
+    result = speech_rnn("recipes", cwd=tmp_path)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == recipes()

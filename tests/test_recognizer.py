@@ -1,0 +1,208 @@
+import io
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from speech_rnn.audio import write_audio
+from speech_rnn.errors import AudioError, ConfigurationError, ModelError
+from speech_rnn.features import MFCC, LogMel
+from speech_rnn.model import AcousticModel
+from speech_rnn.recognizer import FORMAT_VERSION, Recognizer, transcribe_files
+from speech_rnn.vocabulary import Vocabulary
+from tests.tones import tone
+
+WORDS = ["low", "middle", "high"]
+
+
+def untrained(unit="classes", features=None, **settings):
+    torch.manual_seed(0)
+    features = features or MFCC(n_mels=20, n_mfcc=10)
+    vocabulary = Vocabulary.of(WORDS, unit)
+    model = AcousticModel(
+        n_features=features.n_features,
+        n_outputs=len(vocabulary),
+        head=vocabulary.head,
+        hidden_size=8,
+        **({"dense": 8, "n_heads": 2} | settings),
+    )
+    return Recognizer(features, model, vocabulary, {"seed": 0})
+
+
+UNITS = pytest.mark.parametrize("unit", ["classes", "words", "characters"])
+
+
+@UNITS
+def test_a_file_is_enough(unit, tmp_path):
+    recognizer = untrained(unit)
+    recognizer.save(tmp_path / "model.safetensors")
+    loaded = Recognizer.load(tmp_path / "model.safetensors")
+    clip = tone("low")
+    assert loaded.transcribe(clip) == recognizer.transcribe(clip)
+    assert loaded.vocabulary == recognizer.vocabulary
+    assert loaded.provenance == {"seed": 0}
+
+
+@pytest.mark.parametrize("features", [LogMel(n_mels=20), MFCC(n_mels=20, n_mfcc=10, deltas=1)])
+def test_feature_parameters_travel(features, tmp_path):
+    untrained(features=features).save(tmp_path / "model.safetensors")
+    loaded = Recognizer.load(tmp_path / "model.safetensors")
+    assert loaded.features.hyperparameters == features.hyperparameters
+    assert type(loaded.features) is type(features)
+
+
+def test_the_same_recognizer_is_the_same_file(tmp_path):
+    untrained().save(tmp_path / "a")
+    untrained().save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@UNITS
+@settings(max_examples=15)
+@given(n_samples=st.lists(st.integers(1, 9000), min_size=2, max_size=5))
+def test_a_clip_alone_is_the_clip_in_a_batch(unit, n_samples):
+    recognizer = untrained(unit)
+    clips = [tone("middle", 1.0, seed)[:n] for seed, n in enumerate(n_samples)]
+    for clip, together in zip(clips, recognizer.transcribe(clips), strict=True):
+        alone = recognizer.transcribe(clip)
+        assert alone.text == together.text
+        assert alone.confidence == pytest.approx(together.confidence, abs=1e-5)
+
+
+def test_every_way_to_hand_over_a_sound(tmp_path):
+    recognizer = untrained()
+    clip = np.round(tone("high") * 32768) / 32768
+    path = tmp_path / "clip.wav"
+    write_audio(path, clip)
+    answer = recognizer.transcribe(clip)
+    for sound in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes())):
+        assert recognizer.transcribe(sound) == answer
+    assert recognizer.transcribe([path, path]) == [answer, answer]
+    assert recognizer.transcribe(clip.tolist()) == answer
+
+
+def test_samples_of_another_rate_are_resampled():
+    recognizer = untrained()
+    wide = recognizer.transcribe(tone("low", sample_rate=48_000), sample_rate=48_000)
+    assert wide.words[0].end == pytest.approx(0.4, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros((2, 100), np.float32), r"shape=\(2, 100\) .* must be one channel"),
+        (np.zeros(100, np.int16), "divide 16-bit integers by 32768"),
+        (np.array([0.1, np.nan]), "must be finite"),
+        (np.zeros(0), "at least one"),
+    ],
+)
+def test_samples_that_cannot_be_used(samples, message):
+    with pytest.raises(AudioError, match=message):
+        untrained().transcribe(samples)
+
+
+def test_files_keep_their_order_and_a_bad_one_costs_itself(tmp_path):
+    recognizer = untrained()
+    files = []
+    for number in range(7):
+        path = tmp_path / f"{number}.wav"
+        write_audio(path, tone("low", 0.1 + 0.3 * (number % 3), number))
+        files.append((path.name, path))
+    files.insert(2, ("missing.wav", tmp_path / "missing.wav"))
+    results = list(transcribe_files(recognizer, files, batch_size=3))
+    assert [result.file for result in results] == [name for name, _ in files]
+    assert "missing.wav" in results[2].error
+    assert results[2].to_dict().keys() == {"file", "error"}
+    for (_, path), result in zip(files, results, strict=True):
+        if result.hypothesis:
+            alone = recognizer.transcribe(path)
+            assert result.hypothesis.text == alone.text
+            assert result.hypothesis.confidence == pytest.approx(alone.confidence, abs=1e-5)
+
+
+def test_only_what_is_causal_streams():
+    assert not untrained("words", bidirectional=True).can_stream
+    assert untrained("words", bidirectional=False, pooling=None).can_stream
+    assert not untrained("classes", bidirectional=False).can_stream
+
+
+def test_parts_that_do_not_fit():
+    recognizer = untrained()
+    with pytest.raises(ModelError, match="n_outputs=3 does not fit a vocabulary of 2 classes"):
+        Recognizer(recognizer.features, recognizer.model, Vocabulary.of(["a", "b"]))
+    with pytest.raises(ModelError, match="n_features=10 does not fit features of 40"):
+        Recognizer(MFCC(), recognizer.model, recognizer.vocabulary)
+
+
+def test_files_that_are_no_recognizer(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(ModelError, match=r"model\.safetensors' cannot be read"):
+        Recognizer.load(path)
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot be read as a Recognizer"):
+        Recognizer.load(path)
+    save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(ModelError, match="a safetensors file but not a Recognizer"):
+        Recognizer.load(path)
+    untrained().save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="cannot be read as a Recognizer"):
+        Recognizer.load(path)
+
+
+def rewrite(path, change):
+    """Save the file at `path` again with its description changed."""
+    untrained().save(path)
+    size = int.from_bytes(path.read_bytes()[:8], "little")
+    header = json.loads(path.read_bytes()[8 : 8 + size])
+    description = json.loads(header["__metadata__"]["speech_rnn"])
+    change(description)
+    save_file(load_file(path), path, {"speech_rnn": json.dumps(description)})
+
+
+def test_a_newer_format_says_so(tmp_path):
+    path = tmp_path / "model.safetensors"
+    rewrite(path, lambda description: description.update(version=FORMAT_VERSION + 1))
+    with pytest.raises(ModelError, match=r"version=2, newer than 1.*pip install --upgrade"):
+        Recognizer.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["model"].update(hidden_size=9),
+        lambda d: d["model"].update(cell="transformer"),
+        lambda d: d["model"].update(surprise=1),
+        lambda d: d["features"].update({"class": "os.system"}),
+        lambda d: d["vocabulary"].update(tokens=["a", "b"]),
+        lambda d: d.pop("model"),
+    ],
+)
+def test_a_description_that_does_not_fit(tmp_path, change):
+    path = tmp_path / "model.safetensors"
+    rewrite(path, change)
+    with pytest.raises(ModelError, match=r"fit"):
+        Recognizer.load(path)
+
+
+def test_loading_runs_no_code(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ModelError):
+        Recognizer.load(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_an_unknown_device(tmp_path):
+    untrained().save(tmp_path / "a")
+    with pytest.raises(ConfigurationError, match="device='gpu' must be"):
+        Recognizer.load(tmp_path / "a", device="gpu")

@@ -1,0 +1,208 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.features import MFCC
+from speech_rnn.model import AcousticModel
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.training import AdamWCosine, Trainer, train
+from tests.commands import speech_rnn
+from tests.tones import write_corpus
+
+SMALL = (
+    "data=manifest",
+    "features.n_mels=20",
+    "features.n_mfcc=10",
+    "augment.time_mask_frames=3",
+    "model.hidden_size=16",
+    "model.dense=16",
+    "trainer.batch_size=12",
+    "device=cpu",
+)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("tones"))
+
+
+def run(manifest, output_dir, *overrides, cwd, command="train"):
+    arguments = (*SMALL, f"data.path={manifest}", f"output_dir={output_dir}", *overrides)
+    return speech_rnn(command, *arguments, cwd=cwd, module=True)
+
+
+@pytest.fixture(scope="module")
+def trained(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    result = run(manifest, folder / "run", "trainer.max_epochs=12", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder / "run", result
+
+
+def weights(folder):
+    return load_file(folder / "recognizer.safetensors")
+
+
+def assert_same_weights(one, other):
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_learns_and_leaves_its_files(trained):
+    folder, result = trained
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"recognizer.safetensors", "metrics.json", "config.yaml", "checkpoints", "logs"}
+    assert {p.name for p in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert result.stdout.splitlines()[-1] == f"recognizer: {folder / 'recognizer.safetensors'}"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"]["accuracy"] >= 0.9
+    assert metrics["seed"] == 0
+    assert len(metrics["audio_sha256"]["train"]) == 64
+    assert metrics["n_clips"] == {"train": 48, "validation": 18, "test": 18}
+    log = (folder / "logs/csv/version_0/metrics.csv").read_text()
+    assert "train/gradient_norm" in log
+    assert "validation/loss" in log
+    assert list((folder / "logs/tensorboard").rglob("events.*"))
+
+
+def test_the_recognizer_says_where_it_came_from(trained):
+    provenance = Recognizer.load(trained[0] / "recognizer.safetensors").provenance
+    assert provenance["source"] == "Manifest"
+    assert provenance["test"]["accuracy"]["total"] == 18
+    assert "hidden_size: 16" in provenance["config"]
+
+
+def test_the_same_seed_gives_the_same_weights(manifest, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        result = run(manifest, name, "trainer.max_epochs=2", f"seed={seed}", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(AssertionError):
+        assert_same_weights(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize("averaging", ["trainer.ema_decay=null", "trainer.ema_decay=0.9"])
+def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, averaging):
+    overrides = ("trainer.max_epochs=30", averaging)
+    whole = run(manifest, tmp_path / "whole", *overrides, cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+
+    arguments = (*SMALL, f"data.path={manifest}", f"output_dir={tmp_path / 'killed'}", *overrides)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "speech_rnn.train", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    last = tmp_path / "killed/checkpoints/last.ckpt"
+    for _ in range(6000):
+        if last.exists() or process.poll() is not None:
+            break
+        time.sleep(0.02)
+    assert process.poll() is None, process.stderr.read()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed/recognizer.safetensors").exists()
+
+    again = run(manifest, tmp_path / "killed", *overrides, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "holds a run already; add resume=true" in again.stderr
+    other = run(manifest, tmp_path / "killed", *overrides, "resume=true", "seed=9", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "the configuration differs" in other.stderr
+    resumed = run(manifest, tmp_path / "killed", *overrides, "resume=true", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.parametrize("unit", ["words", "characters"])
+def test_ctc_learns(manifest, tmp_path, unit):
+    overrides = ("trainer.max_epochs=25", f"vocabulary={unit}", "model.pooling=null")
+    result = run(manifest, "run", *overrides, "optim.learning_rate=1e-2", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["test"]["word_error_rate"]["rate"] <= 0.2
+
+
+def test_a_sweep_is_one_run_for_each_value(manifest, tmp_path):
+    overrides = ("trainer.max_epochs=1", "-m", "seed=1,2")
+    result = run(manifest, tmp_path / "sweep", *overrides, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for job in ("0", "1"):
+        assert (tmp_path / "sweep" / job / "recognizer.safetensors").exists()
+
+
+def test_a_bad_file_is_named_and_left_out(tmp_path):
+    manifest = write_corpus(tmp_path / "tones", clips=(4, 2, 2))
+    (tmp_path / "tones/low_train_0.wav").write_bytes(b"")
+    result = run(manifest, tmp_path / "run", "trainer.max_epochs=1", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "left out of train" in result.stderr + result.stdout
+    assert "low_train_0.wav" in result.stderr + result.stdout
+
+
+def small_model(n_features, n_outputs, head):
+    return AcousticModel(n_features=n_features, n_outputs=n_outputs, head=head, hidden_size=4)
+
+
+class Nothing:
+    def prepare(self):
+        from speech_rnn.data.manifest import Corpus, Utterance
+
+        return Corpus((Utterance("a.wav", "yes", split="test"),), ("yes",))
+
+
+def test_a_split_without_clips(tmp_path):
+    with pytest.raises(DataError, match="split='train' has no clips"):
+        train(Nothing(), MFCC(), small_model, output_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"max_epochs": 0}, "trainer.max_epochs=0 must be above 0"),
+        ({"label_smoothing": 1.0}, r"trainer.label_smoothing=1.0 must lie in \[0, 1\)"),
+        ({"select": "first"}, "trainer.select='first' must be one of"),
+        ({"precision": "8"}, "trainer.precision='8' must be one of"),
+    ],
+)
+def test_wrong_settings(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Trainer(**wrong)
+
+
+def test_the_schedule_warms_up_and_falls():
+    optim = AdamWCosine(learning_rate=1.0, final_learning_rate=0.01, warmup_fraction=0.1)
+    model = torch.nn.Linear(2, 2)
+    optimizer = optim.optimizer(model)
+    schedule = optim.schedule(optimizer, 100)
+    rates = []
+    for _ in range(100):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rates[9] == rates[10] == 1.0
+    assert np.all(np.diff(rates[:10]) > 0)
+    assert np.all(np.diff(rates[10:]) < 0)
+    assert rates[55] == pytest.approx(0.505, abs=0.01)  # the cosine's middle
+    assert schedule.get_last_lr()[0] == pytest.approx(0.01)
+
+
+def test_biases_and_normalisation_do_not_decay():
+    model = small_model(5, 3, "classification")
+    groups = AdamWCosine(weight_decay=0.1).optimizer(model).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
+    assert all(weight.ndim > 1 for weight in groups[0]["params"])
+    assert all(weight.ndim == 1 for weight in groups[1]["params"])
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
