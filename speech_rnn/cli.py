@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import typer
+
+from speech_rnn import recipes
+from speech_rnn.transcribe import transcribe
 
 app = typer.Typer(
     help="Speech-command recognition with recurrent networks.",
@@ -12,34 +16,29 @@ app = typer.Typer(
     add_completion=False,
 )
 
-VERBS = {
-    "train": "Train a recipe: speech-rnn train +recipe=NAME (Hydra overrides).",
+HYDRA_VERBS = {
+    "train": "Train a recipe: speech-rnn train +recipe=NAME [key=value …].",
     "evaluate": "Score a Recognizer: speech-rnn evaluate model=FILE +recipe=NAME.",
-    "transcribe": "Transcribe sound files: speech-rnn transcribe --model FILE PATH…",
-    "recipes": "List the recipes, or copy one to change it.",
 }
 
 
 def _hand_over(ctx: typer.Context) -> None:
-    """Run the verb's own command line: Hydra owns that of two, and each verb has one `main`."""
-    from importlib import import_module
-
+    """Hydra owns its command lines, with sweeps and --help: it gets the arguments as they are."""
     sys.argv = [f"speech-rnn {ctx.info_name}", *ctx.args]
     import_module(f"speech_rnn.{ctx.info_name}").main()
 
 
-for _verb, _help in VERBS.items():
-    app.command(
-        _verb,
-        help=_help,
-        context_settings={
-            "allow_extra_args": True,
-            "ignore_unknown_options": True,
-            "help_option_names": [],
-        },
-    )(_hand_over)
+for verb, summary in HYDRA_VERBS.items():
+    settings = {
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+    app.command(verb, help=summary, context_settings=settings)(_hand_over)
+app.command()(transcribe)
+app.add_typer(recipes.app, name="recipes")
 
 
 def main() -> None:
     """Run a verb."""
-    app()
+    app(prog_name="speech-rnn")

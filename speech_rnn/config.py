@@ -23,9 +23,9 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from speech_rnn.errors import ConfigurationError, MissingExtraError, SpeechRnnError
+from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
 
-__all__ = ["CONF", "check", "compose", "hydra_door", "recipes", "spoken_errors"]
+__all__ = ["CONF", "check", "compose", "hydra_door", "recipes"]
 
 _here = Path(__file__).resolve().parent
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
@@ -92,20 +92,6 @@ def hydra_door(config_name: str, run: Callable[[DictConfig], None]) -> Callable[
             )()
 
     return main
-
-
-class spoken_errors:  # noqa: N801 - used as a with-statement
-    """Print the project's errors without a traceback and exit with their code."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, SpeechRnnError):
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(error.exit_code)
-        if isinstance(error, KeyboardInterrupt):
-            print("interrupted", file=sys.stderr)
-            sys.exit(130)
 
 
 def _checked_arguments(config_name: str, arguments: list[str], primary: DictConfig) -> list[str]:

@@ -5,6 +5,10 @@ Every message reads ``name=value``, the rule that it breaks, and the way out.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 __all__ = [
     "AudioError",
     "ConfigurationError",
@@ -12,6 +16,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "SpeechRnnError",
+    "spoken_errors",
 ]
 
 
@@ -52,3 +57,21 @@ class MissingExtraError(SpeechRnnError, ImportError):
         super().__init__(
             f"package={package!r} is not installed: run  pip install 'speech-rnn[{extra}]'"
         )
+
+
+@contextmanager
+def spoken_errors() -> Iterator[None]:
+    """Print the project's errors without a traceback and exit with their code; Ctrl-C with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, SpeechRnnError):
+            cause = cause.__cause__  # Hydra wraps what a class that it builds raises
+        if cause is None:
+            raise
+        print(f"error: {cause}", file=sys.stderr)
+        sys.exit(cause.exit_code)

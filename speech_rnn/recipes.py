@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.config import CONF, recipes, spoken_errors
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, spoken_errors
 
-app = typer.Typer(add_completion=False, invoke_without_command=True)
+app = typer.Typer(help=__doc__, add_completion=False, invoke_without_command=True)
 
 
 @app.callback()
 def list_recipes(ctx: typer.Context) -> None:
     """List the recipes; `copy` writes one where you can change it."""
+    from speech_rnn.config import CONF, recipes
+
     if ctx.invoked_subcommand is None:
         for name in recipes():
             lines = (CONF / "recipe" / f"{name}.yaml").read_text().splitlines()
@@ -30,6 +31,8 @@ def copy(
     folder: Annotated[Path, typer.Argument(help="Where conf/recipe is made.")] = Path("conf"),
 ) -> None:
     """Copy a recipe to FOLDER/recipe; train it with --config-dir FOLDER +recipe=NAME."""
+    from speech_rnn.config import CONF, recipes
+
     with spoken_errors():
         if name not in recipes():
             raise ConfigurationError(f"recipe={name!r} is none of {', '.join(recipes())}")

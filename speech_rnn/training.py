@@ -45,7 +45,7 @@ from speech_rnn.features import LogMel
 from speech_rnn.metrics import word_error_rate
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.vocabulary import Vocabulary
+from speech_rnn.vocabulary import Vocabulary, head_of
 
 __all__ = ["AdamWCosine", "Trainer", "TrainingResult", "train"]
 
@@ -304,6 +304,8 @@ def train(
     augment = augment or Augment(features.sample_rate)
     optim, trainer = optim or AdamWCosine(), trainer or Trainer()
     chosen = choose_device(device)
+    # What does not fit is told before data is fetched or read.
+    model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
     output_dir = _claim(Path(output_dir), config, resume)
     corpus = source.prepare()
     vocabulary = Vocabulary.of(corpus.words, unit)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.config import spoken_errors
+from speech_rnn.errors import spoken_errors
 
 
 def transcribe(
@@ -44,7 +44,9 @@ def transcribe(
 
 def main() -> None:
     """Transcribe sound files."""
-    typer.run(transcribe)
+    app = typer.Typer(add_completion=False)
+    app.command()(transcribe)
+    app()
 
 
 if __name__ == "__main__":

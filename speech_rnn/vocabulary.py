@@ -10,7 +10,7 @@ from typing import Any
 
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["BLANK", "REASONS", "SILENCE", "UNITS", "UNKNOWN", "Vocabulary"]
+__all__ = ["BLANK", "REASONS", "SILENCE", "UNITS", "UNKNOWN", "Vocabulary", "head_of"]
 
 BLANK = "_blank_"
 SILENCE = "_silence_"
@@ -20,6 +20,19 @@ REASONS = {SILENCE: "silence", UNKNOWN: "unknown"}
 """Labels that say why there is no word, and the reason that a hypothesis gives for them."""
 
 UNITS = ("classes", "words", "characters")
+
+
+def head_of(unit: str) -> str:
+    """Return the head that a unit needs: ``classification`` for classes, else ``ctc``.
+
+    Raises
+    ------
+    ConfigurationError
+        for an unknown unit.
+    """
+    if unit not in UNITS:
+        raise ConfigurationError(f"vocabulary={unit!r} must be one of {', '.join(UNITS)}")
+    return "classification" if unit == "classes" else "ctc"
 
 
 @dataclass(frozen=True)
@@ -37,8 +50,7 @@ class Vocabulary:
     unit: str = "classes"
 
     def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise ConfigurationError(f"vocabulary={self.unit!r} must be one of {', '.join(UNITS)}")
+        head_of(self.unit)
         if not self.tokens:
             raise ConfigurationError("words=[] leaves nothing to recognise; name at least one")
         if twice := [token for token, count in Counter(self.tokens).items() if count > 1]:
@@ -63,7 +75,7 @@ class Vocabulary:
     @property
     def head(self) -> str:
         """The head of the model that this vocabulary needs: ``classification`` or ``ctc``."""
-        return "classification" if self.unit == "classes" else "ctc"
+        return head_of(self.unit)
 
     def __len__(self) -> int:
         return len(self.tokens)
