@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import os
+import re
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,8 +45,18 @@ LEAST_RATE = 8_000
 MOST_DC_OFFSET = 0.02
 FULL_SCALE = 0.999
 MOST_CLIPPED = 0.001
-STREAMED = (0, 0x7FFFFFFF, 0xFFFFFFFF)
-"""Sizes that a WAV header holds when its writer could not know the length."""
+LEVEL = 1e-4
+"""Neighbouring samples that differ by less, three steps of 16 bits, are level."""
+
+STREAMED = 0x7FFF0000
+"""Least size in a header whose writer could not know the length: GStreamer writes 0x7FFF0000,
+sox 0x7FFFF000, arecord 0x80000000, ffmpeg 0xFFFFFFFF."""
+UNKNOWN = 2**62
+"""Least number of samples that libsndfile gives for a FLAC stream of unknown length."""
+BLOCK = 1 << 20
+"""Samples that are decoded at once: what a damaged header promises is never allocated whole."""
+SIZES_IN_LOG = ("AIFF", "AU", "CAF", "RF64", "W64")
+WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
 
 
 class AudioWarning(UserWarning):
@@ -65,136 +79,275 @@ def load_audio(
     source : anything that libsndfile reads: WAV, FLAC, OGG, MP3, …; 8 to 32 bits or float, any
         rate, any number of channels, whose mean is taken.
     sample_rate : of the result, in Hz.
-    start_seconds, duration_seconds : the stretch to read; a duration of None goes to the end.
+    start_seconds, duration_seconds : the stretch to read; a duration of None, or one beyond the
+        end, goes to the end.
     name : in messages, for a source without a name of its own.
-    check : whether to warn, as `AudioWarning`, of what `check_waveform` finds.
+    check : whether to warn, as `AudioWarning` and once a file, of what `check_waveform` finds.
 
     Returns
     -------
-    (N,) float32 in [-1, 1].
+    (N,) float32 in [-1, 1], at least one sample; what is louder is clipped.
 
     Raises
     ------
     AudioError
-        for a source that is missing, empty, no sound, cut short, without samples in the stretch,
-        or that holds a value which is no number.
+        for a source that is missing, a folder, empty, no sound or cut short, that has no samples
+        in the stretch, or that holds a value which is no number.
     ConfigurationError
-        for a rate that is not above 0.
+        for a rate or a duration that is not above 0, a negative start, and a source that is
+        neither a path, nor bytes, nor an open binary file.
     """
-    name = name or (os.fspath(source) if isinstance(source, (str, os.PathLike)) else "audio")
+    name = name or _name(source)
+    if sample_rate <= 0:
+        raise ConfigurationError(f"sample_rate={sample_rate} must be above 0 Hz")
+    if not 0 <= start_seconds < math.inf:
+        raise ConfigurationError(f"{name}: start_seconds={start_seconds} must be 0 or above")
+    if duration_seconds is not None and not 0 < duration_seconds < math.inf:
+        raise ConfigurationError(
+            f"{name}: duration_seconds={duration_seconds} must be above 0; None goes to the end"
+        )
     samples, source_rate = _read(source, name, start_seconds, duration_seconds)
     if not np.isfinite(samples).all():
         raise AudioError(f"{name}: holds samples that are no number (NaN or infinite); repair it")
-    waveform = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
     if check:
-        for problem in check_waveform(waveform, source_rate):
-            warnings.warn(AudioWarning(f"{name}: {problem}"), stacklevel=2)
-    return resample(waveform, source_rate, sample_rate)
+        part = " (in part)" if start_seconds or duration_seconds is not None else ""
+        for problem in check_waveform(samples, source_rate):
+            # At this line, whoever calls: so the same words about the same file come once.
+            warnings.warn(AudioWarning(f"{name}{part}: {problem}"), stacklevel=1)
+    # A resampler overshoots at steps, and float files may exceed full scale.
+    waveform = np.clip(_downmix(samples), -1, 1)
+    if source_rate == sample_rate:
+        return waveform
+    return np.clip(resample(waveform, source_rate, sample_rate), -1, 1)
+
+
+def _name(source: Sound) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "audio"
+
+
+def _downmix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return samples if samples.ndim == 1 else samples.mean(axis=1)
 
 
 def _read(
     source: Sound, name: str, start_seconds: float, duration_seconds: float | None
 ) -> tuple[NDArray[np.float32], int]:
     """Read a stretch: (N, channels) float32 and its rate."""
-    file = _open(source, name)
-    try:
-        with file, soundfile.SoundFile(file) as sound:
-            rate = sound.samplerate
-            promised = len(sound)
-            start = round(start_seconds * rate)
-            if promised and start >= promised:
-                raise AudioError(
-                    f"{name}: start_seconds={start_seconds:g} lies beyond its end at "
-                    f"{promised / rate:g} s; choose an earlier start"
-                )
-            if start:
-                sound.seek(start)
-            wanted = -1 if duration_seconds is None else round(duration_seconds * rate)
-            samples = sound.read(wanted, dtype="float32", always_2d=True)
-            expected = promised - start if wanted < 0 else min(wanted, promised - start)
-            is_exact = sound.format not in ("MP3", "OGG")  # their headers may only estimate
-    except soundfile.LibsndfileError as error:
+    with _opened(source, name) as sound:
+        rate, n_samples = sound.samplerate, sound.frames
+        start = round(min(start_seconds * rate, UNKNOWN))
+        if 0 < n_samples <= start:
+            raise _beyond(name, start_seconds, n_samples / rate)
+        start = min(start, n_samples)
+        wanted = n_samples - start
+        if duration_seconds is not None:
+            wanted = min(wanted, max(1, round(min(duration_seconds * rate, UNKNOWN))))
+        before = start
+        if start and _seeks_exactly(sound):
+            sound.seek(start)
+        elif start:
+            before = sum(len(block) for block in _blocks(sound, start))
+        blocks = list(_blocks(sound, wanted))
+        is_exact = n_samples < UNKNOWN and sound.format not in ("MP3", "OGG")
+    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    there = before + len(samples)
+    if is_exact and there < start + wanted:
         raise AudioError(
-            f"{name}: is no sound that can be read ({error.error_string.strip()}); "
-            "convert it, for example: ffmpeg -i FILE FILE.wav"
-        ) from error
-    if is_exact and len(samples) < expected:
-        raise AudioError(
-            f"{name}: is cut short: {len(samples)} of {expected} samples can be read; fetch or "
+            f"{name}: is cut short: {there} of {start + wanted} samples can be read; fetch or "
             "record it again"
         )
+    if not there:
+        raise AudioError(f"{name}: holds no samples, or none that can be read; leave it out")
     if not len(samples):
-        raise AudioError(f"{name}: holds no samples; leave it out")
+        raise _beyond(name, start_seconds, there / rate)
     return samples, rate
 
 
-def _open(source: Sound, name: str) -> BinaryIO:
-    """Open what holds bytes; refuse what is missing, empty or cut short before it is decoded."""
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if path.is_dir():
-            raise AudioError(f"{name}: is a folder; name a file in it")
+def _seeks_exactly(sound: soundfile.SoundFile) -> bool:
+    """Whether what follows a seek is what follows there; else it is decoded from the start.
+
+    Measured with libsndfile 1.2.2: Vorbis lands elsewhere (even with a run-up), and MP3 lacks what
+    earlier frames carry over; both are off by full scale. GSM and G.721 do not seek, and a stream
+    without a length is not sought beyond its end.
+    """
+    is_exact = sound.format != "MP3" and sound.subtype != "VORBIS"
+    return is_exact and sound.frames < UNKNOWN and bool(sound.seekable())
+
+
+def _beyond(name: str, start_seconds: float, end_seconds: float) -> AudioError:
+    return AudioError(
+        f"{name}: start_seconds={start_seconds:g} lies beyond its end at {end_seconds:g} s; choose "
+        "an earlier start"
+    )
+
+
+def _blocks(sound: soundfile.SoundFile, wanted: int) -> Iterator[NDArray[np.float32]]:
+    """Decode as many samples as there are, at most `wanted`; at least one block, maybe empty."""
+    # After each read soundfile seeks to where it is, which fails at the end of a FLAC whose header
+    # tells no length, or a wrong one.
+    sound.seekable = lambda: False
+    while True:
+        size = min(wanted, BLOCK)
+        block = sound.read(size, dtype="float32", always_2d=True)
+        yield block
+        wanted -= len(block)
+        if len(block) < size or not wanted:
+            return
+
+
+@contextmanager
+def _opened(source: Sound, name: str) -> Iterator[soundfile.SoundFile]:
+    """Open a sound whose header keeps its promise; what fails to decode inside names it, too."""
+    file = _checked(source, name)
+    try:
+        sound = soundfile.SoundFile(file)
+    except soundfile.LibsndfileError as error:
+        raise _no_sound(name, error.error_string.strip(" .")) from error
+    with sound:
+        if sound.format == "RAW":  # guessed by an ending such as .au, .gsm or .vox
+            raise _no_sound(name, "it has no header")
+        if sound.format in SIZES_IN_LOG and (missing := _missing_bytes(sound.extra_info)):
+            raise _cut_short(name, missing)
         try:
-            file: BinaryIO = path.open("rb")
-        except OSError as error:
-            raise AudioError(f"{name}: cannot be opened ({error.strerror})") from error
-    else:
-        content = source if isinstance(source, bytes) else source.read()
-        file = io.BytesIO(content)
+            yield sound
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{name}: is cut short or damaged ({error.error_string.strip(' .')}); fetch or "
+                "record it again"
+            ) from error
+
+
+def _no_sound(name: str, reason: str) -> AudioError:
+    return AudioError(
+        f"{name}: is no sound that can be read ({reason}); if other programs play it, convert it: "
+        "ffmpeg -i FILE FILE.wav"
+    )
+
+
+def _cut_short(name: str, missing: int) -> AudioError:
+    return AudioError(
+        f"{name}: is cut short: its header promises {missing} bytes more than there are; fetch or "
+        "record it again"
+    )
+
+
+def _missing_bytes(log: str) -> int:
+    """Bytes that the headers of AIFF, AU, CAF, RF64 and W64 promise beyond the end of the file."""
+    sizes = re.search(
+        r"^ *(?:SSND|Data Size|data|riff|Riff size) *: (\d+) \(should be (\d+)\)", log, re.MULTILINE
+    )
+    promised, there = map(int, sizes.groups()) if sizes else (0, 0)
+    return max(0, promised - there) if promised < STREAMED else 0
+
+
+def _checked(source: Sound, name: str) -> str | io.BytesIO:
+    """Return what libsndfile is to open; refuse what is missing, empty or a WAV cut short."""
+    if not isinstance(source, (str, os.PathLike)):
+        content = source.read() if hasattr(source, "read") else source
+        if not isinstance(content, (bytes, bytearray, memoryview)):
+            raise ConfigurationError(
+                f"source={name!r} of {type(source)} must be a path, a file's bytes or a file that "
+                "is open for reading in binary"
+            )
+        memory = io.BytesIO(content)
+        return _checked_header(memory, name) or memory
+    path = Path(source)
+    if path.is_dir():
+        raise AudioError(f"{name}: is a folder; name a file in it")
+    try:
+        with path.open("rb") as file:
+            # A pipe does not seek, and soundfile would ask for the rate of what ends in .raw.
+            if file.seekable() and path.suffix.lower() != ".raw":
+                return _checked_header(file, name) or os.fspath(path)
+            memory = io.BytesIO(file.read())
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in a path
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{name}: cannot be opened ({reason}); check path and rights") from error
+    return _checked_header(memory, name) or memory
+
+
+def _checked_header(file: BinaryIO, name: str) -> io.BytesIO | None:
+    """Refuse what is empty or a WAV cut short; return a copy where its header must be mended."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if not size:
-        file.close()
         raise AudioError(f"{name}: is empty (0 bytes); fetch or record it again")
-    missing = _missing_wav_bytes(file, size)
+    begin, length = _wav_samples(file)
+    if length < STREAMED and begin + length > size:
+        raise _cut_short(name, begin + length - size)
+    is_streamed = begin and not length and not _is_chunk(file, size)
     file.seek(0)
-    if missing > 0:
-        file.close()
-        raise AudioError(
-            f"{name}: is cut short: its header promises {missing} bytes more than there are; fetch "
-            "or record it again"
-        )
-    return file
+    if not is_streamed:
+        return None
+    # A writer that could not seek back, or was killed, leaves 0; libsndfile would read nothing.
+    content = bytearray(file.read())
+    content[begin - 4 : begin] = min(size - begin, 0xFFFFFFFF).to_bytes(4, "little")
+    return io.BytesIO(content)
 
 
-def _missing_wav_bytes(file: BinaryIO, size: int) -> int:
-    """Bytes that a RIFF WAVE file's data chunk promises beyond its end; libsndfile reads on."""
+def _wav_samples(file: BinaryIO) -> tuple[int, int]:
+    """Where the samples of a RIFF WAVE begin, and how many bytes it promises; 0, 0 for others."""
     header = file.read(12)
-    if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
-        return 0
-    while len(chunk := file.read(8)) == 8:
-        length = int.from_bytes(chunk[4:], "little")
-        if chunk[:4] == b"data":
-            return 0 if length in STREAMED else file.tell() + length - size
-        file.seek(length + length % 2, os.SEEK_CUR)
-    return 0
+    if header[:4] == b"RIFF" and header[8:] == b"WAVE":
+        while len(chunk := file.read(8)) == 8:
+            length = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                return file.tell(), length
+            file.seek(length + length % 2, os.SEEK_CUR)
+    return 0, 0
+
+
+def _is_chunk(file: BinaryIO, size: int) -> bool:
+    """Whether what comes next is another RIFF chunk, or nothing, rather than samples."""
+    chunk = file.read(8)
+    length = int.from_bytes(chunk[4:], "little")
+    return len(chunk) < 8 or (chunk[:4].strip().isalnum() and file.tell() + length <= size)
 
 
 def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]:
     """Return what silently ruins results: silence, clipping, a DC offset, a rate below 8 kHz.
 
+    The words are the same for every waveform with the same problem.
+
     Parameters
     ----------
-    waveform : (N,) in [-1, 1].
+    waveform : (N,) or, as recorded, (N, channels), in [-1, 1]; one clipped channel is enough.
     sample_rate : of the recording, in Hz.
     """
     problems = []
     if sample_rate < LEAST_RATE:
-        problems.append(f"sample rate {sample_rate} Hz is below {LEAST_RATE}: speech is cut off")
-    magnitude = np.abs(waveform)
-    peak = float(magnitude.max(initial=0.0))
-    if peak <= 10 ** (SILENCE_DB / 20):
-        problems.append(f"is silent: no sample is above {SILENCE_DB:g} dB")
+        problems.append(
+            f"is recorded at {sample_rate} Hz: below {LEAST_RATE} Hz speech loses its consonants"
+        )
+    heard = _downmix(waveform)
+    if np.abs(heard).max(initial=0.0) <= 10 ** (SILENCE_DB / 20):
+        problems.append(f"is silent: no sample is above {SILENCE_DB:g} dB of full scale")
         return problems
-    # Two neighbours at full scale are a cut-off peak; a single one may be a peak that just fits.
-    loud = magnitude >= FULL_SCALE
-    clipped = float(np.mean(loud[1:] & loud[:-1])) if len(loud) > 1 else 0.0
-    if clipped > MOST_CLIPPED:
-        problems.append(f"is clipped: {100 * clipped:.1f} % of its samples are at full scale")
-    offset = float(waveform.mean(dtype=np.float64))
-    if abs(offset) > MOST_DC_OFFSET:
-        problems.append(f"has a DC offset of {offset:.3f}")
+    if _clipped_share(waveform) > MOST_CLIPPED:
+        problems.append(
+            f"is clipped: more than {100 * MOST_CLIPPED:g} % of its samples are cut off at full "
+            "scale; record it with less gain"
+        )
+    if abs(heard.mean(dtype=np.float64)) > MOST_DC_OFFSET:
+        problems.append(
+            f"has a DC offset: its mean is more than {MOST_DC_OFFSET:g} from 0; take it off"
+        )
     return problems
+
+
+def _clipped_share(waveform: NDArray[np.float32]) -> float:
+    """Share of samples at full scale and level with the one before, in the worst channel.
+
+    A peak that just fits is round: its neighbours differ.
+    """
+    if len(waveform) < 2 or np.abs(waveform).max() < FULL_SCALE:
+        return 0.0
+    limited = np.clip(waveform, -1, 1)
+    level = np.abs(np.diff(limited, axis=0)) < LEVEL
+    return float((level & (np.abs(limited[1:]) >= FULL_SCALE)).mean(axis=0).max())
 
 
 def resample(
@@ -202,63 +355,96 @@ def resample(
 ) -> NDArray[np.float32]:
     """Resample (N,) samples by band-limited interpolation (soxr, high quality).
 
+    The result has N · target_rate / source_rate samples, rounded, at least one if N is.
+
     Raises
     ------
     ConfigurationError
         for a rate that is not above 0.
     """
     if source_rate <= 0 or target_rate <= 0:
-        raise ConfigurationError(f"rates {source_rate} and {target_rate} Hz must be above 0")
-    if source_rate == target_rate:
-        return np.ascontiguousarray(waveform, dtype=np.float32)
+        raise ConfigurationError(
+            f"source_rate={source_rate} and target_rate={target_rate} must be above 0 Hz"
+        )
+    waveform = np.ascontiguousarray(waveform, dtype=np.float32)
+    if source_rate == target_rate or not len(waveform):
+        return waveform
     resampled = soxr.resample(waveform, source_rate, target_rate, quality="HQ")
-    return resampled.astype(np.float32) if len(resampled) else np.zeros(1, np.float32)
+    return resampled if len(resampled) else waveform[:1]
 
 
 def write_audio(
     path: str | os.PathLike[str], waveform: NDArray[np.float32], sample_rate: int = 16_000
 ) -> None:
-    """Write (N,) samples in [-1, 1] as 16 bits, WAV or FLAC by the ending, all or nothing.
+    """Write (N,) samples as 16 bits, WAV or FLAC by the ending, all or nothing.
+
+    What is louder than [-1, 1] is clipped.
 
     Raises
     ------
     AudioError
-        if it cannot be written: an unknown ending, no such folder, a full disk.
+        for samples that are not one finite channel, and if the file cannot be written: no such
+        folder, a full disk.
+    ConfigurationError
+        for another ending, and a rate that is not above 0.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    encoding = path.suffix.lstrip(".").upper() or "WAV"
-    levels = np.rint(np.asarray(waveform) * 32768).clip(-32768, 32767).astype(np.int16)
+    encoding = WRITTEN.get(path.suffix.lower())
+    if encoding is None:
+        raise ConfigurationError(f"path={str(path)!r} must end in {' or '.join(WRITTEN)}")
+    if sample_rate <= 0:
+        raise ConfigurationError(f"sample_rate={sample_rate} must be above 0 Hz")
+    samples = np.asarray(waveform)
+    if samples.ndim != 1 or not np.isfinite(samples).all():
+        raise AudioError(
+            f"{path}: samples of shape={samples.shape} must be finite and one channel (N,)"
+        )
+    levels = np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
-        soundfile.write(partial, levels, sample_rate, subtype="PCM_16", format=encoding)
+        # In memory first: libsndfile tells little of a disk that fills up.
+        encoded = io.BytesIO()
+        soundfile.write(encoded, levels, sample_rate, subtype="PCM_16", format=encoding)
+        partial.write_bytes(encoded.getbuffer())
         partial.replace(path)
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
-        partial.unlink(missing_ok=True)
-        raise AudioError(f"{path}: cannot be written: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(
+            f"{path}: cannot be written ({reason}); check its folder, rights and free space"
+        ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
 
 
-def audio_duration(source: Sound) -> float:
-    """Return the seconds of a sound, from its header alone.
+def audio_duration(source: Sound, *, name: str | None = None) -> float:
+    """Return the seconds of a sound, from its header alone wherever that tells them.
+
+    Parameters
+    ----------
+    source, name : as in `load_audio`.
 
     Raises
     ------
     AudioError
-        if it cannot be read.
+        for a source that is missing, a folder, empty, no sound or cut short.
+    ConfigurationError
+        for a source that is neither a path, nor bytes, nor an open binary file.
     """
-    name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "audio"
-    try:
-        with _open(source, name) as file:
-            return float(soundfile.info(file).duration)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{name}: is no sound that can be read ({error.error_string})") from error
+    with _opened(source, name or _name(source)) as sound:
+        n_samples = sound.frames
+        if n_samples >= UNKNOWN:
+            n_samples = sum(len(block) for block in _blocks(sound, n_samples))
+        return float(n_samples / sound.samplerate)
 
 
 def find_audio(
     paths: Sequence[str], *, recursive: bool = False, stdin: BinaryIO | None = None
 ) -> list[tuple[str, Sound]]:
-    """Return (name, sound) for files, for the sound files of folders, and for ``-``.
+    """Return (name, sound) for files, for the sound files of folders, sorted, and for ``-``.
 
-    A file that is missing is returned too: whoever reads it tells its name.
+    What starts with a dot is left alone in folders. A file that is missing is returned too:
+    whoever reads it tells its name.
 
     Raises
     ------
@@ -271,8 +457,13 @@ def find_audio(
         if given == "-" and stdin is not None:
             found.append((given, stdin))
         elif path.is_dir():
-            inside = sorted(path.rglob("*") if recursive else path.iterdir())
-            files = [file for file in inside if file.suffix.lower() in AUDIO_SUFFIXES]
+            files = [
+                file
+                for file in sorted(path.rglob("*") if recursive else path.iterdir())
+                if file.suffix.lower() in AUDIO_SUFFIXES
+                and not any(part.startswith(".") for part in file.relative_to(path).parts)
+                and file.is_file()
+            ]
             if not files:
                 hint = "" if recursive else "; --recursive looks into its folders"
                 raise ConfigurationError(f"path={given!r} holds no sound files{hint}")
