@@ -99,7 +99,7 @@ def _checked_arguments(config_name: str, arguments: list[str], primary: DictConf
 
     Hydra refuses a key that no YAML mentions and advises a ``+``, which would let any key in.
     """
-    args = get_args_parser().parse_args(arguments)
+    args = get_args_parser().parse_intermixed_args(arguments)
     if args.help or args.hydra_help or args.info or args.shell_completion:
         return arguments
     try:
@@ -117,7 +117,8 @@ def _checked_arguments(config_name: str, arguments: list[str], primary: DictConf
         cfg = compose(args.config_name or config_name, [*forced.values()], args.config_dir)
         if wrong := list(_unknown_keys(cfg, primary, "")):
             raise ConfigurationError("\n".join(wrong))
-    return [forced.get(argument, argument) for argument in arguments]
+    # Hydra's own parser wants flags first: train +recipe=digits -m seed=1,2 shall work too.
+    return [flag for flag in arguments if flag not in forced] + [*forced.values()]
 
 
 def _forced(override: Override, groups: set[str]) -> str:

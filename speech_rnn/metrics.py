@@ -1,7 +1,9 @@
 """Accuracy, word and character error rates, and how sure they are. Usable alone.
 
 Undefined cases: an empty reference counts every word of its hypothesis as an insertion. With no
-reference words at all the rate is 0 without insertions and infinite with them.
+reference words at all the rate is 0 without insertions and infinite with them. White space counts
+only as what parts words: runs of it are one space, at the ends it is nothing. A single text may
+stand for a sequence of one.
 """
 
 from __future__ import annotations
@@ -30,9 +32,13 @@ __all__ = [
     "character_error_rate",
     "confusion_matrix",
     "per_class",
+    "sentence_error_rate",
     "wilson_interval",
     "word_error_rate",
 ]
+
+
+Texts = str | Sequence[str]
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -45,8 +51,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     """
     if not 0 <= successes <= trials:
         raise ConfigurationError(f"successes={successes} must lie in 0 to trials={trials}")
-    if not 0 < confidence < 1:
-        raise ConfigurationError(f"confidence={confidence} must lie between 0 and 1")
+    _check_confidence(confidence)
     if not trials:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -125,7 +130,7 @@ class ErrorRate:
         return {"rate": rate, "reference_length": self.reference_length, **asdict(self)}
 
 
-def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRate:
+def word_error_rate(references: Texts, hypotheses: Texts) -> ErrorRate:
     """Count word edits over pairs of texts, by their least alignment (Levenshtein).
 
     Raises
@@ -133,39 +138,44 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> Err
     ConfigurationError
         if there are not as many of one as of the other.
     """
-    return _error_rate(jiwer.process_words, str.split, references, hypotheses)
+    return _error_rate(jiwer.process_words, references, hypotheses)
 
 
-def character_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRate:
-    """Count character edits over pairs of texts; runs of white space count as one space.
+def character_error_rate(references: Texts, hypotheses: Texts) -> ErrorRate:
+    """Count character edits over pairs of texts, the spaces between words included.
 
     Raises
     ------
     ConfigurationError
         if there are not as many of one as of the other.
     """
-    return _error_rate(jiwer.process_characters, list, references, hypotheses)
+    return _error_rate(jiwer.process_characters, references, hypotheses)
 
 
-def _error_rate(
-    process: Callable[..., Any],
-    split: Callable[[str], list[str]],
-    references: Sequence[str],
-    hypotheses: Sequence[str],
-) -> ErrorRate:
-    _check_lengths(references, hypotheses)
-    tidy = [
-        (" ".join(reference.split()), " ".join(hypothesis.split()))
-        for reference, hypothesis in zip(references, hypotheses, strict=True)
-    ]
-    insertions = sum(len(split(hypothesis)) for reference, hypothesis in tidy if not reference)
-    spoken = [pair for pair in tidy if pair[0]]  # jiwer refuses empty references
-    if not spoken:
-        return ErrorRate(0, 0, insertions, 0)
-    output = process([pair[0] for pair in spoken], [pair[1] for pair in spoken])
-    return ErrorRate(
-        output.substitutions, output.deletions, output.insertions + insertions, output.hits
-    )
+def sentence_error_rate(references: Texts, hypotheses: Texts) -> float:
+    """Return the share of texts with any word error; not a number where there are no texts.
+
+    It is 1 - `accuracy`, but for white space.
+
+    Raises
+    ------
+    ConfigurationError
+        if there are not as many of one as of the other.
+    """
+    return 1 - accuracy(*_tidy(references, hypotheses)).value
+
+
+def _error_rate(process: Callable[..., Any], references: Texts, hypotheses: Texts) -> ErrorRate:
+    output = process(*_tidy(references, hypotheses))
+    return ErrorRate(output.substitutions, output.deletions, output.insertions, output.hits)
+
+
+def _tidy(references: Texts, hypotheses: Texts) -> tuple[list[str], list[str]]:
+    """Check that there are pairs; leave only single spaces: jiwer parts words there alone."""
+    pair = [[texts] if isinstance(texts, str) else texts for texts in (references, hypotheses)]
+    _check_lengths(*pair)
+    said, heard = ([" ".join(text.split()) for text in texts] for texts in pair)
+    return said, heard
 
 
 @dataclass(frozen=True)
@@ -187,14 +197,13 @@ class AlignedPair:
 
 def align_words(reference: str, hypothesis: str) -> tuple[AlignedPair, ...]:
     """Put the words of two texts side by side with as few edits as possible."""
-    left, right = reference.split(), hypothesis.split()
-    if not left:  # jiwer refuses an empty reference
-        return tuple(AlignedPair(None, word) for word in right)
+    (said,), (heard,) = _tidy(reference, hypothesis)
+    left, right = said.split(), heard.split()
     pairs: list[AlignedPair] = []
-    for chunk in jiwer.process_words(reference, hypothesis).alignments[0]:
-        said: list[str | None] = [*left[chunk.ref_start_idx : chunk.ref_end_idx]]
-        heard: list[str | None] = [*right[chunk.hyp_start_idx : chunk.hyp_end_idx]]
-        pairs += [AlignedPair(*pair) for pair in zip_longest(said, heard)]
+    for chunk in jiwer.process_words(said, heard).alignments[0]:
+        before: list[str | None] = [*left[chunk.ref_start_idx : chunk.ref_end_idx]]
+        after: list[str | None] = [*right[chunk.hyp_start_idx : chunk.hyp_end_idx]]
+        pairs += [AlignedPair(*pair) for pair in zip_longest(before, after)]
     return tuple(pairs)
 
 
@@ -221,13 +230,14 @@ def confusion_matrix(
     Raises
     ------
     ConfigurationError
-        for texts that are not among the labels; the nearest is named.
+        for texts that are not among the labels, whose nearest are named, and if there are not as
+        many of one as of the other.
     """
     _check_lengths(references, hypotheses)
     places = {label: place for place, label in enumerate(labels)}
     if unknown := sorted({*references, *hypotheses} - places.keys()):
-        near = get_close_matches(unknown[0], labels, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = [repr(label) for text in unknown for label in get_close_matches(text, labels, n=1)]
+        hint = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
         raise ConfigurationError(f"texts {unknown} are not among the labels{hint}")
     counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
     for reference, hypothesis in zip(references, hypotheses, strict=True):
@@ -272,22 +282,44 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the interval of an error rate, sum of errors / sum of lengths, over utterances.
 
-    Percentiles over resampled utterances (Bisani & Ney, 2004); (0, 0) without reference words.
+    Percentiles over resampled utterances (Bisani & Ney, 2004). Resamples without a reference word
+    have no rate and are left out; (0, 0) if there is none at all.
 
     Parameters
     ----------
     errors, lengths : (n_utterances,) edits and reference words of each.
+
+    Raises
+    ------
+    ConfigurationError
+        unless there are as many errors as lengths, none negative, n_resamples > 0 and
+        0 < confidence < 1.
     """
+    _check_confidence(confidence)
     edits, words = np.asarray(errors), np.asarray(lengths)
+    if edits.shape != words.shape or edits.ndim != 1 or min(edits.min(), words.min()) < 0:
+        raise ConfigurationError(
+            f"errors of shape={edits.shape} and lengths of shape={words.shape} must be counts, one "
+            "of each for each utterance"
+        )
+    if n_resamples <= 0:
+        raise ConfigurationError(f"n_resamples={n_resamples} must be above 0")
     if not words.sum():
         return 0.0, 0.0
+    # Utterances with the same counts are the same to the sums: drawing how many of each kind there
+    # are is the same bootstrap, with a matrix as small as there are kinds.
+    kinds, counts = np.unique(np.stack([edits, words]), axis=1, return_counts=True)
     random = np.random.default_rng(seed)
-    rates = np.empty(n_resamples)
-    for place in range(n_resamples):
-        chosen = random.integers(0, len(words), len(words))
-        rates[place] = edits[chosen].sum() / max(1, words[chosen].sum())
+    drawn = random.multinomial(len(edits), counts / len(edits), size=n_resamples)
+    edit_sums, word_sums = (drawn @ kinds.T).T  # (n_resamples,) each
+    rates = edit_sums[word_sums > 0] / word_sums[word_sums > 0]
     low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ConfigurationError(f"confidence={confidence} must lie between 0 and 1")
 
 
 def _check_lengths(references: Sequence[str], hypotheses: Sequence[str]) -> None:

@@ -195,9 +195,13 @@ class SpeechModule(pl.LightningModule):
         return batch.to(device)
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(_mix(self.seed, self.current_epoch))  # dropout
+        # Lightning counts an epoch twice where a run resumes (measured: tests/test_training.py).
+        loader: Any = self.trainer.train_dataloader
+        epoch = self.global_step // int(self.trainer.num_training_batches)
+        loader.batch_sampler.set_epoch(epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        torch.manual_seed(_mix(self.seed, self.global_step))  # dropout
         generator = torch.Generator(self.device)
         generator.manual_seed(_mix(self.seed, self.global_step, 1))
         with torch.no_grad():

@@ -172,7 +172,7 @@ class BucketSampler(Sampler[list[int]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; the trainer calls this."""
+        """Choose the epoch whose order comes next."""
         self.epoch = epoch
 
     def __len__(self) -> int:

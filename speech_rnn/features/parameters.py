@@ -1,0 +1,240 @@
+"""Which parameters the features take: their ranges, and the sets that reproduce other libraries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.features.definitions import mel_filterbank
+
+_WHOLE = {  # name: smallest value
+    "sample_rate": 1,
+    "win_length": 2,
+    "hop_length": 1,
+    "n_fft": 2,
+    "n_mels": 1,
+    "sliding_window": 1,
+    "min_sliding_window": 1,
+    "deltas": 0,
+    "delta_window": 3,
+    "n_mfcc": 1,
+    "lifter_offset": 0,
+}
+_REAL = {"preemphasis", "dither", "fmin", "log_offset", "lifter", "energy_floor"}  # 0 or more
+_POSITIVE = {"scale", "power", "fmax", "amin", "top_db"}
+_OPTIONAL = {"fmax", "top_db", "mel_norm", "normalization"}  # may be None
+_CHOICE: dict[str, tuple[str, ...]] = {
+    "window": ("hann", "hamming", "povey", "blackman", "rectangular"),
+    "framing": ("center", "snip", "edges"),
+    "pad_mode": ("constant", "reflect"),
+    "mel_scale": ("htk", "slaney", "kaldi"),
+    "mel_norm": ("slaney",),
+    "log": ("natural", "db"),
+    "normalization": ("utterance", "sliding", "global"),
+    "delta_mode": ("replicate", "interp", "convolve"),
+}
+
+
+def check(given: Mapping[str, Any]) -> None:
+    """Raise one ConfigurationError that lists everything wrong with the parameters `given`."""
+    problems = [problem for name in given if (problem := _check_one(name, given[name]))]
+    # how values fit each other can be asked only of values that are right in themselves
+    if problems := problems or list(_check_together(given)):
+        raise ConfigurationError("\n".join(problems))
+
+
+def highest_frequency(given: Mapping[str, Any]) -> float:
+    """Return ``fmax`` in Hz; None stands for half the sample rate."""
+    return given["sample_rate"] / 2 if given["fmax"] is None else given["fmax"]
+
+
+def filters_of(given: Mapping[str, Any], **changes: Any) -> Tensor:
+    """Return the mel filters that the parameters describe, (n_fft // 2 + 1, n_mels)."""
+    now = {**given, **changes}
+    return mel_filterbank(
+        now["n_fft"],
+        now["n_mels"],
+        now["sample_rate"],
+        now["fmin"],
+        highest_frequency(now),
+        now["mel_scale"],
+        now["mel_norm"],
+        now["precise"],
+    )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint: the nearest known name, or all of them."""
+    known = list(known)
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+
+
+def dialect(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every parameter with which the library `name` computes, but for those in `given`.
+
+    Sizes follow from given ones as they do in that library.
+    """
+    if name not in _DIALECTS:
+        raise ConfigurationError(
+            f"dialect={name!r} is unknown; it is one of {', '.join(_DIALECTS)}: "
+            + nearest(str(name), _DIALECTS)
+        )
+    check({key: given[key] for key in ("sample_rate", "n_fft", "win_length") if key in given})
+    return {**_DIALECTS[name](given), **given}
+
+
+def _torchaudio(given: Mapping[str, Any]) -> dict[str, Any]:
+    n_fft = given.get("n_fft", 400)
+    win_length = given.get("win_length", n_fft)
+    return {
+        "n_fft": n_fft,
+        "win_length": win_length,
+        "hop_length": win_length // 2,
+        "pad_mode": "reflect",
+        "n_mels": 128,
+        "fmin": 0.0,
+        "fmax": None,
+        "log": "db",
+        "top_db": 80.0,
+        "allow_empty_filters": True,
+    }
+
+
+def _librosa(given: Mapping[str, Any]) -> dict[str, Any]:
+    n_fft = given.get("n_fft", 2048)
+    return {
+        "n_fft": n_fft,
+        "win_length": n_fft,
+        "hop_length": 512,
+        "n_mels": 128,
+        "fmin": 0.0,
+        "fmax": None,
+        "mel_scale": "slaney",
+        "mel_norm": "slaney",
+        "log": "db",
+        "top_db": 80.0,
+        "delta_window": 9,
+        "delta_mode": "interp",
+        "n_mfcc": 20,
+        "lifter_offset": 1,
+        "precise": True,
+        "allow_empty_filters": True,
+    }
+
+
+def _kaldi(given: Mapping[str, Any]) -> dict[str, Any]:
+    sample_rate = given.get("sample_rate", 16000)
+    win_length = given.get("win_length", sample_rate * 25 // 1000)
+    return {
+        "win_length": win_length,
+        "hop_length": sample_rate * 10 // 1000,
+        "n_fft": 2 ** math.ceil(math.log2(win_length)),
+        "window": "povey",
+        "periodic": False,
+        "framing": "snip",
+        "preemphasis": 0.97,
+        "remove_dc_offset": True,
+        "scale": 32768.0,
+        "n_mels": 23,
+        "fmin": 20.0,
+        "fmax": None,
+        "mel_scale": "kaldi",
+        "amin": torch.finfo(torch.float32).eps,
+        "delta_mode": "convolve",
+        "n_mfcc": 13,
+        "lifter": 22.0,
+        "use_energy": True,
+    }
+
+
+_DIALECTS = {"torchaudio": _torchaudio, "librosa": _librosa, "kaldi": _kaldi}
+
+
+def _check_one(name: str, value: Any) -> str | None:
+    if value is None and name in _OPTIONAL:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if name in _WHOLE:
+        if not number or isinstance(value, float) or value < _WHOLE[name]:
+            return f"{name}={value!r} must be a whole number of at least {_WHOLE[name]}"
+    elif name in _POSITIVE:
+        if not number or not 0 < value < math.inf:
+            return f"{name}={value!r} must be a number above 0"
+    elif name in _REAL:
+        if not number or not 0 <= value < math.inf:
+            return f"{name}={value!r} must be a number of at least 0"
+    elif name in _CHOICE:
+        if value not in _CHOICE[name]:
+            none = " or None" if name in _OPTIONAL else ""
+            choices = ", ".join(_CHOICE[name])
+            near = get_close_matches(str(value), _CHOICE[name], n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"{name}={value!r} must be one of {choices}{none}{hint}"
+    elif not isinstance(value, bool):
+        return f"{name}={value!r} must be True or False"
+    return None
+
+
+def _check_together(given: Mapping[str, Any]) -> Iterable[str]:
+    if not given.keys() >= {"n_fft", "win_length", "n_mels"}:
+        return
+    n_fft, win_length, n_mels = given["n_fft"], given["win_length"], given["n_mels"]
+    if n_fft < win_length:
+        power = 2 ** math.ceil(math.log2(win_length))
+        yield f"n_fft={n_fft} is below win_length={win_length}; set n_fft={power}"
+    if n_fft % 2:
+        yield f"n_fft={n_fft} must be even; set n_fft={n_fft + 1}"
+    if given["preemphasis"] > 1:
+        yield f"preemphasis={given['preemphasis']} must be between 0 and 1; usual is 0.97"
+    if given["deltas"] > 2:
+        yield f"deltas={given['deltas']} must be 0, 1 or 2"
+    if not given["delta_window"] % 2:
+        yield (
+            f"delta_window={given['delta_window']} must be odd, a frame and as many on each side; "
+            f"set delta_window={given['delta_window'] + 1}"
+        )
+    if given["min_sliding_window"] > given["sliding_window"]:
+        yield (
+            f"min_sliding_window={given['min_sliding_window']} is above "
+            f"sliding_window={given['sliding_window']}; set it to that or less"
+        )
+    if given.get("n_mfcc", 1) > n_mels:
+        yield (
+            f"n_mfcc={given['n_mfcc']} is above n_mels={n_mels}, which gives no more than {n_mels} "
+            f"coefficients; set n_mfcc={n_mels} or more n_mels"
+        )
+    half, fmax = given["sample_rate"] / 2, highest_frequency(given)
+    if fmax > half:
+        yield (
+            f"fmax={fmax} Hz is above half of sample_rate={given['sample_rate']}; "
+            f"set fmax={half} or less, or None for that half"
+        )
+    elif given["fmin"] >= fmax:
+        yield f"fmin={given['fmin']} Hz must be below fmax={fmax}"
+    elif not given["allow_empty_filters"] and (empty := _empty(filters_of(given))):
+        yield (
+            f"n_mels={n_mels} is too many for n_fft={n_fft}: no frequency falls into filters "
+            f"{', '.join(map(str, empty))} (of 0 to {n_mels - 1}); set {_way_out(given)}, "
+            "or allow_empty_filters=True"
+        )
+
+
+def _empty(filters: Tensor) -> list[int]:
+    return (filters.amax(0) == 0).nonzero()[:, 0].tolist()
+
+
+def _way_out(given: Mapping[str, Any]) -> str:
+    finer = 2 ** math.ceil(math.log2(given["n_fft"] + 1))
+    while finer < 2**16 and _empty(filters_of(given, n_fft=finer)):
+        finer *= 2
+    fewer = given["n_mels"] - 1
+    while fewer and _empty(filters_of(given, n_mels=fewer)):
+        fewer -= 1
+    return f"n_fft={finer}" + (f" or n_mels={fewer}" if fewer else "")

@@ -1,0 +1,447 @@
+"""Frames to logits: convolutions over time, a recurrent encoder, pooling, a head.
+
+Padding never changes a result: what lies beyond a clip's length is set to zero before anything
+reads across time, statistics are those of the clips alone, and what reads backwards starts at each
+clip's own end. H in a shape is the width of the hidden states, of all directions together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from speech_rnn.errors import ConfigurationError
+
+__all__ = ["AcousticModel"]
+
+CHOICES = {
+    "head": ("classification", "ctc"),
+    "cell": ("gru", "lstm", "rnn_tanh", "rnn_relu"),
+    "pooling": ("last", "mean", "attention", None),
+    "query": ("learned", "middle"),
+}
+COUNTS = ("n_features", "n_outputs", "hidden_size", "n_layers", "stack", "n_heads")
+NOT_GIVEN = ("self", "__class__")
+
+
+class AcousticModel(nn.Module):
+    """A recurrent network that scores the classes of a clip, or the tokens of every step.
+
+    The frames (B, T, D) pass, in this order: batch normalisation of the features; convolutions;
+    stacking; the recurrent layers; for classification, pooling over time; dense layers with ReLU;
+    the output layer. ``AcousticModel(**model.hyperparameters)`` is the same model, untrained.
+
+    Parameters
+    ----------
+    n_features : D of the frames.
+    n_outputs : C: the classes, or for CTC the tokens with the blank, which is token 0.
+    head : ``classification``: one answer a clip; ``ctc``: one a step.
+    cell : ``gru``, ``lstm``, or the Elman network ``rnn_tanh`` or ``rnn_relu``.
+    hidden_size : units of a layer in one direction.
+    n_layers : recurrent layers.
+    bidirectional : each layer reads the clip in both directions.
+    dropout : probability, between recurrent layers and before the head.
+    stack : so many neighbouring frames become one step; the last is filled up with zeros.
+    input_normalization : batch normalisation of the features, over frames that are no padding.
+    convolutions : each a mapping of ``channels``, ``kernel`` (in steps) and ``stride`` (1); they
+        span time alone, and each is followed by ReLU and batch normalisation, as in MHAtt-RNN.
+    causal : the convolutions see no later frame.
+    pooling : of a classification: the ``last`` state of each direction, the ``mean`` over time, or
+        ``attention``. CTC reads every step and leaves this and the next two alone.
+    n_heads : attention heads; each weighs whole hidden vectors, so any number will do.
+    query : what the heads look for: ``learned`` vectors, or projections of the clip's ``middle``
+        step (MHAtt-RNN: Rybakov et al., "Streaming keyword spotting on mobile devices", 2020).
+    dense : units of the hidden layers before the output: a number, a list, or None.
+    blank_bias : initial bias of the CTC blank. A network first learns to say blank nearly always;
+        one that starts there learns words at once (of three digits in a row, 25 % and not 95 % are
+        wrong after 6 epochs; below 0 and above 5 it learns more slowly).
+
+    Attributes
+    ----------
+    subsampling : how many frames one step of the logits stands for.
+    is_causal : no step depends on frames after those that it stands for.
+
+    Raises
+    ------
+    ConfigurationError
+        for a value out of its range or an unknown name (it gives the nearest), for a classification
+        without pooling, and for causal convolutions before layers that read backwards.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_outputs: int,
+        *,
+        head: str = "classification",
+        cell: str = "gru",
+        hidden_size: int = 128,
+        n_layers: int = 2,
+        bidirectional: bool = True,
+        dropout: float = 0.2,
+        stack: int = 1,
+        input_normalization: bool = True,
+        convolutions: Sequence[Mapping[str, int]] | None = None,
+        causal: bool = False,
+        pooling: str | None = "attention",
+        n_heads: int = 4,
+        query: str = "learned",
+        dense: int | Sequence[int] | None = 64,
+        blank_bias: float = 4.0,
+    ) -> None:
+        super().__init__()
+        convolutions = [_checked_convolution(given) for given in convolutions or ()]
+        dense = [dense] if isinstance(dense, int) else list(dense or ())
+        given = dict(locals())
+        self._hyperparameters = {name: given[name] for name in given if name not in NOT_GIVEN}
+        _check(self._hyperparameters)
+
+        self.n_features, self.n_outputs, self.head = n_features, n_outputs, head
+        self.stack, self.bidirectional = stack, bidirectional
+        self.subsampling: int = stack * prod(spec["stride"] for spec in convolutions)
+        self.is_causal = not bidirectional and (causal or not convolutions)
+
+        self.normalization = MaskedBatchNorm(n_features) if input_normalization else None
+        self.convolutions = nn.ModuleList()
+        channels = 1
+        for spec in convolutions:
+            self.convolutions.append(Convolution(channels, **spec, causal=causal))
+            channels = spec["channels"]
+        width = stack * channels * n_features
+        self.layers = nn.ModuleList()
+        for _ in range(n_layers):
+            self.layers.append(RecurrentLayer(cell, width, hidden_size, bidirectional))
+            width = hidden_size * (2 if bidirectional else 1)
+        self.dropout = nn.Dropout(dropout)
+
+        self.pooling = pooling if head == "classification" else None
+        self.attend: Attention | None = None
+        if self.pooling == "attention":
+            self.attend = Attention(width, n_heads, query)
+            width *= n_heads
+        hidden_layers: list[nn.Module] = []
+        for size in dense:
+            hidden_layers += [nn.Linear(width, size), nn.ReLU()]
+            width = size
+        self.dense = nn.Sequential(*hidden_layers)
+        self.output = nn.Linear(width, n_outputs)
+        self._initialize()
+        if head == "ctc":
+            nn.init.constant_(self.output.bias[:1], blank_bias)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values for JSON."""
+        return dict(self._hyperparameters)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Score a batch of clips.
+
+        Parameters
+        ----------
+        frames : (B, T, D); beyond a clip's length they may hold anything.
+        lengths : frames of each clip, (B,) integers. A clip of none counts as one frame of zeros.
+
+        Returns
+        -------
+        logits : (B, 1, C) for classification, (B, ⌈T / subsampling⌉, C) for CTC.
+        lengths : steps of the logits that count, (B,): all 1 for classification.
+
+        Raises
+        ------
+        ConfigurationError
+            if the frames' last axis is not `n_features`.
+        """
+        hidden, lengths = self.encode(frames, lengths)  # (B, T, H)
+        if self.pooling is not None:
+            hidden = self._pool(hidden, lengths)[:, None]  # (B, 1, H)
+            lengths = torch.ones_like(lengths)
+        return self.output(self.dense(self.dropout(hidden))), lengths
+
+    def encode(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the hidden states (B, ⌈T / subsampling⌉, H) and their lengths (B,)."""
+        if frames.shape[-1] != self.n_features:
+            raise ConfigurationError(
+                f"frames of n_features={frames.shape[-1]} do not fit a model of "
+                f"n_features={self.n_features}; give it the features that it was trained on"
+            )
+        if frames.shape[1] == 0:
+            frames = F.pad(frames, (0, 0, 0, 1))  # (B, 1, D)
+        steps = _zero_beyond(frames, lengths)  # (B, T, D)
+        lengths = lengths.clamp(min=1)
+        if self.normalization is not None:
+            maps = steps.transpose(1, 2)[..., None]  # (B, D, T, 1)
+            steps = self.normalization(maps, lengths)[..., 0].transpose(1, 2)  # (B, T, D)
+        maps = steps[:, None]  # (B, 1, T, D)
+        for convolution in self.convolutions:
+            maps, lengths = convolution(maps, lengths)
+        steps = maps.transpose(1, 2).flatten(2)  # (B, T, channels * D)
+        if self.stack > 1:
+            steps = _zero_beyond(steps, lengths)
+            steps = F.pad(steps, (0, 0, 0, -steps.shape[1] % self.stack))
+            width = self.stack * steps.shape[2]
+            steps = steps.reshape(steps.shape[0], -1, width)  # (B, T, stack * D)
+            lengths = _ceil_div(lengths, self.stack)
+        backward = _reading_backward(steps.shape[1], lengths)
+        for number, layer in enumerate(self.layers):
+            steps = layer(self.dropout(steps) if number else steps, backward)  # (B, T, H)
+        return steps, lengths
+
+    def attention(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Return how each head weighs the steps, (B, n_heads, T); a row sums to 1.
+
+        Raises
+        ------
+        ConfigurationError
+            if the model does not pool by attention.
+        """
+        if self.attend is None:
+            raise ConfigurationError(
+                f"head={self.head!r} with pooling={self.pooling!r} weighs no steps; train "
+                "head='classification' with pooling='attention'"
+            )
+        return self.attend.weights(*self.encode(frames, lengths))
+
+    def _pool(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """Map (B, T, H) to (B, H), or to (B, n_heads * H)."""
+        if self.attend is not None:
+            return self.attend(hidden, lengths)
+        if self.pooling == "mean":
+            return _zero_beyond(hidden, lengths).sum(dim=1) / lengths[:, None]
+        last = _step_at(hidden, lengths - 1)
+        if not self.bidirectional:
+            return last
+        size = hidden.shape[2] // 2  # where reading backwards ends is step 0
+        return torch.cat([last[:, :size], hidden[:, 0, size:]], dim=1)
+
+    def _initialize(self) -> None:
+        """Draw the weights: torch's defaults know neither recurrence nor what follows a layer."""
+        for module in self.modules():
+            if isinstance(module, nn.RNNBase):
+                _initialize_recurrence(module)
+            elif isinstance(module, (nn.Linear, nn.Conv2d)) and module.bias is not None:
+                nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+        nn.init.xavier_uniform_(self.output.weight)
+        if self.attend is not None and self.attend.project is not None:
+            nn.init.xavier_uniform_(self.attend.project.weight)
+
+
+class MaskedBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of maps (B, channels, T, D): that of the clips' steps without padding."""
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
+        """Normalise; beyond `lengths` the result is undefined."""
+        if not self.training:
+            return F.batch_norm(
+                maps, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        maps = maps.float()  # sums over a batch, where mixed precision would lose them
+        inside = _inside(maps.shape[2], lengths)[:, None, :, None]  # (B, 1, T, 1)
+        count = inside.sum() * maps.shape[3]
+        mean = maps.where(inside, 0.0).sum((0, 2, 3)) / count  # (channels,)
+        centred = (maps - mean[:, None, None]).where(inside, 0.0)  # (B, channels, T, D)
+        variance = centred.square().sum((0, 2, 3)) / count  # (channels,)
+        self._remember(mean, variance * count / (count - 1).clamp(min=1))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics, as torch does: a moving or, without momentum, plain mean."""
+        buffers = dict(self.named_buffers())
+        count = buffers["num_batches_tracked"].add_(1)
+        rate = 1 / count if self.momentum is None else self.momentum
+        buffers["running_mean"] += rate * (mean - buffers["running_mean"])
+        buffers["running_var"] += rate * (variance - buffers["running_var"])
+
+
+class Convolution(nn.Module):
+    """A convolution that spans time alone, ReLU and batch normalisation.
+
+    Step t of the result is centred on step t * stride of the maps, or ends there if causal,
+    whatever the width of the batch.
+    """
+
+    def __init__(
+        self, n_inputs: int, channels: int, kernel: int, stride: int, *, causal: bool
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = (kernel - 1, 0) if causal else ((kernel - 1) // 2, kernel // 2)
+        self.convolution = nn.Conv2d(n_inputs, channels, (kernel, 1), stride=(stride, 1))
+        self.normalization = MaskedBatchNorm(channels)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, channels, T, D) to (B, channels', ⌈T / stride⌉, D)."""
+        maps = _zero_beyond(maps, lengths)
+        maps = self.convolution(F.pad(maps, (0, 0, *self.padding))).relu()
+        lengths = _ceil_div(lengths, self.stride)
+        return self.normalization(maps, lengths), lengths
+
+
+class RecurrentLayer(nn.Module):
+    """One recurrent layer, in one direction or in both.
+
+    Each direction is a layer of torch's own, without a packed sequence: that runs fused, and can
+    be exported. Padding comes after a clip, where a state no longer matters.
+    """
+
+    def __init__(self, cell: str, n_inputs: int, hidden_size: int, bidirectional: bool) -> None:
+        super().__init__()
+        self.forwards = _recurrence(cell, n_inputs, hidden_size)
+        self.backwards = _recurrence(cell, n_inputs, hidden_size) if bidirectional else None
+
+    def forward(self, steps: Tensor, backward: Tensor) -> Tensor:
+        """Map (B, T, D) to (B, T, H); `backward` is `_reading_backward`'s order.
+
+        States start at zero. A stream will carry what is dropped here from call to call.
+        """
+        hidden, _ = self.forwards(steps)  # (B, T, H)
+        if self.backwards is None:
+            return hidden
+        behind, _ = self.backwards(_reorder(steps, backward))  # (B, T, H / 2)
+        return torch.cat([hidden, _reorder(behind, backward)], dim=2)  # (B, T, H)
+
+
+class Attention(nn.Module):
+    """Heads that each weigh the steps by a softmax of dot products: (B, T, H) to (B, n_heads * H).
+
+    The products are not scaled, as in MHAtt-RNN: the states of a GRU or LSTM lie in (-1, 1).
+    """
+
+    def __init__(self, size: int, n_heads: int, query: str) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.project = nn.Linear(size, n_heads * size) if query == "middle" else None
+        if query == "learned":
+            self.learned = nn.Parameter(nn.init.xavier_uniform_(torch.empty(n_heads, size)))
+
+    def weights(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """Return the weights of the steps, (B, n_heads, T); 0 beyond `lengths`."""
+        if self.project is None:
+            query = self.learned.expand(hidden.shape[0], -1, -1)  # (B, n_heads, H)
+        else:
+            middle = _step_at(hidden, lengths // 2)  # (B, H)
+            query = self.project(middle).view(-1, self.n_heads, hidden.shape[2])  # (B, n_heads, H)
+        scores = query @ hidden.transpose(1, 2)  # (B, n_heads, T)
+        inside = _inside(hidden.shape[1], lengths)[:, None]  # (B, 1, T)
+        return scores.masked_fill(~inside, -torch.inf).softmax(dim=2)
+
+    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """Pool over time."""
+        return (self.weights(hidden, lengths) @ hidden).flatten(1)  # (B, n_heads * H)
+
+
+def _inside(n_steps: int, lengths: Tensor) -> Tensor:
+    """True where a step belongs to its clip, (B, T)."""
+    return torch.arange(n_steps, device=lengths.device) < lengths[:, None]
+
+
+def _zero_beyond(steps: Tensor, lengths: Tensor) -> Tensor:
+    """Zero what (B, ..., T, D) holds beyond `lengths`; even what is not a number."""
+    outside = ~_inside(steps.shape[-2], lengths)[..., None]  # (B, T, 1)
+    return steps.masked_fill(outside if steps.ndim == 3 else outside[:, None], 0.0)
+
+
+def _ceil_div(lengths: Tensor, divisor: int) -> Tensor:
+    return (lengths + divisor - 1) // divisor
+
+
+def _step_at(hidden: Tensor, index: Tensor) -> Tensor:
+    """Step `index` (B,) of each clip, (B, H)."""
+    return hidden[torch.arange(hidden.shape[0], device=hidden.device), index]
+
+
+def _reading_backward(n_steps: int, lengths: Tensor) -> Tensor:
+    """Where each step goes when every clip is reversed within its own length, (B * T,).
+
+    Padding stays where it is, so that the order is its own inverse.
+    """
+    step = torch.arange(n_steps, device=lengths.device)
+    last = lengths[:, None] - 1  # (B, 1)
+    order = torch.where(step <= last, last - step, step)  # (B, T)
+    clip = torch.arange(lengths.shape[0], device=lengths.device)[:, None]
+    return (clip * n_steps + order).flatten()
+
+
+def _reorder(steps: Tensor, order: Tensor) -> Tensor:
+    """Put steps (B, T, H) into `order`."""
+    return steps.flatten(0, 1).index_select(0, order).view(steps.shape)  # (B, T, H)
+
+
+def _recurrence(cell: str, n_inputs: int, hidden_size: int) -> nn.RNNBase:
+    if cell in ("gru", "lstm"):
+        gated = nn.GRU if cell == "gru" else nn.LSTM
+        return gated(n_inputs, hidden_size, batch_first=True)
+    return nn.RNN(n_inputs, hidden_size, nonlinearity=cell[len("rnn_") :], batch_first=True)
+
+
+def _initialize_recurrence(recurrence: nn.RNNBase) -> None:
+    """Orthogonal recurrent and Xavier input weights, each gate's block as a matrix of its own.
+
+    An LSTM's forget gate starts open (Jozefowicz et al., 2015).
+    """
+    size = recurrence.hidden_size
+    for name, parameter in recurrence.named_parameters():
+        for gate, block in enumerate(parameter.split(size)):
+            if name.startswith("weight_hh"):
+                nn.init.orthogonal_(block)
+            elif name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(block)
+            else:  # torch's order of gates: input, forget, cell, output; two biases add up
+                is_forget = isinstance(recurrence, nn.LSTM) and gate == 1 and "_ih" in name
+                nn.init.constant_(block, 1.0 if is_forget else 0.0)
+
+
+def _checked_convolution(given: Mapping[str, int]) -> dict[str, int]:
+    known = ("channels", "kernel", "stride")
+    for name in given:
+        _check_name("convolutions: key", name, known)
+    if "channels" not in given or "kernel" not in given:
+        raise ConfigurationError(f"convolutions={dict(given)}: each needs channels and kernel")
+    spec = {"stride": 1, **given}
+    for name, value in spec.items():
+        _check_count(f"convolutions: {name}", value)
+    return spec
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    for name, known in CHOICES.items():
+        _check_name(name, given[name], known)
+    for name in COUNTS:
+        _check_count(name, given[name])
+    for size in given["dense"]:
+        _check_count("dense", size)
+    if not 0 <= given["dropout"] < 1:
+        raise ConfigurationError(f"dropout={given['dropout']} must lie in [0, 1)")
+    if given["head"] == "classification" and given["pooling"] is None:
+        raise ConfigurationError(
+            "pooling=None leaves head='classification' no one answer; give last, mean or attention"
+        )
+    if given["causal"] and given["bidirectional"]:
+        raise ConfigurationError("causal=True needs bidirectional=False: both must not look ahead")
+
+
+def _check_name(parameter: str, value: str | None, known: Sequence[str | None]) -> None:
+    if value not in known:
+        names = [name for name in known if name]
+        near = get_close_matches(str(value), names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(names)}"
+        raise ConfigurationError(f"{parameter}={value!r} is unknown; {hint}")
+
+
+def _check_count(parameter: str, value: int) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{parameter}={value!r} must be a whole number, 1 or more")
