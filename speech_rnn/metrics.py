@@ -283,7 +283,7 @@ def bootstrap_interval(
     """Return the interval of an error rate, sum of errors / sum of lengths, over utterances.
 
     Percentiles over resampled utterances (Bisani & Ney, 2004). Resamples without a reference word
-    have no rate and are left out; (0, 0) if there is none at all.
+    have no rate and are left out; (0, 0) if that leaves none.
 
     Parameters
     ----------
@@ -297,7 +297,7 @@ def bootstrap_interval(
     """
     _check_confidence(confidence)
     edits, words = np.asarray(errors), np.asarray(lengths)
-    if edits.shape != words.shape or edits.ndim != 1 or min(edits.min(), words.min()) < 0:
+    if edits.shape != words.shape or edits.ndim != 1 or (edits < 0).any() or (words < 0).any():
         raise ConfigurationError(
             f"errors of shape={edits.shape} and lengths of shape={words.shape} must be counts, one "
             "of each for each utterance"
@@ -313,6 +313,8 @@ def bootstrap_interval(
     drawn = random.multinomial(len(edits), counts / len(edits), size=n_resamples)
     edit_sums, word_sums = (drawn @ kinds.T).T  # (n_resamples,) each
     rates = edit_sums[word_sums > 0] / word_sums[word_sums > 0]
+    if not len(rates):
+        return 0.0, 0.0
     low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
