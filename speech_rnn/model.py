@@ -59,8 +59,8 @@ class AcousticModel(nn.Module):
         step (MHAtt-RNN: Rybakov et al., "Streaming keyword spotting on mobile devices", 2020).
     dense : units of the hidden layers before the output: a number, a list, or None.
     blank_bias : initial bias of the CTC blank. A network first learns to say blank nearly always;
-        one that starts there learns words at once (of three digits in a row, 25 % and not 95 % are
-        wrong after 6 epochs; below 0 and above 5 it learns more slowly).
+        started there, it comes to the words sooner (three spoken digits in a row, 7 epochs, two
+        seeds: 29 % of the clips wrong with 4, 94 % with 0, 69 % with -2).
 
     Attributes
     ----------
@@ -243,28 +243,28 @@ class MaskedBatchNorm(nn.BatchNorm1d):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
         """Normalise; beyond `lengths` the result is undefined."""
-        if not self.training:
-            return F.batch_norm(
-                maps, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        maps = maps.float()  # sums over a batch, where mixed precision would lose them
-        inside = _inside(maps.shape[2], lengths)[:, None, :, None]  # (B, 1, T, 1)
-        count = inside.sum() * maps.shape[3]
-        mean = maps.where(inside, 0.0).sum((0, 2, 3)) / count  # (channels,)
-        centred = (maps - mean[:, None, None]).where(inside, 0.0)  # (B, channels, T, D)
-        variance = centred.square().sum((0, 2, 3)) / count  # (channels,)
-        self._remember(mean, variance * count / (count - 1).clamp(min=1))
+        # Written out for both modes: on a CPU, torch 2.14's own gives wrong gradients in eval mode
+        # for maps whose channels lie innermost in memory and whose D is 1.
+        statistics = dict(self.named_buffers())
+        mean, variance = statistics["running_mean"], statistics["running_var"]
+        if self.training:
+            maps = maps.float()  # sums over a batch, where mixed precision would lose them
+            inside = _inside(maps.shape[2], lengths)[:, None, :, None]  # (B, 1, T, 1)
+            count = inside.sum() * maps.shape[3]
+            mean = maps.where(inside, 0.0).sum((0, 2, 3)) / count  # (channels,)
+            deviation = (maps - mean[:, None, None]).where(inside, 0.0)  # (B, channels, T, D)
+            variance = deviation.square().sum((0, 2, 3)) / count  # (channels,)
+            self._remember(statistics, mean, variance * count / (count - 1).clamp(min=1))
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        return (maps - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+    def _remember(self, statistics: dict[str, Tensor], mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics, as torch does: a moving or, without momentum, plain mean."""
-        buffers = dict(self.named_buffers())
-        count = buffers["num_batches_tracked"].add_(1)
+        count = statistics["num_batches_tracked"].add_(1)
         rate = 1 / count if self.momentum is None else self.momentum
-        buffers["running_mean"] += rate * (mean - buffers["running_mean"])
-        buffers["running_var"] += rate * (variance - buffers["running_var"])
+        statistics["running_mean"].add_(rate * (mean - statistics["running_mean"]))
+        statistics["running_var"].add_(rate * (variance - statistics["running_var"]))
 
 
 class Convolution(nn.Module):
