@@ -22,7 +22,6 @@ SMALL = (
     "data=manifest",
     "features.n_mels=20",
     "features.n_mfcc=10",
-    "augment.time_mask_frames=3",
     "model.hidden_size=16",
     "model.dense=16",
     "trainer.batch_size=12",
@@ -93,7 +92,7 @@ def test_the_same_seed_gives_the_same_weights(manifest, tmp_path):
 
 @pytest.mark.parametrize("averaging", ["trainer.ema_decay=null", "trainer.ema_decay=0.9"])
 def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, averaging):
-    overrides = ("trainer.max_epochs=30", averaging)
+    overrides = ("trainer.max_epochs=20", averaging)
     whole = run(manifest, tmp_path / "whole", *overrides, cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
 
@@ -126,10 +125,16 @@ def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, averaging)
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
-@pytest.mark.parametrize("unit", ["words", "characters"])
-def test_ctc_learns(manifest, tmp_path, unit):
-    overrides = ("trainer.max_epochs=25", f"vocabulary={unit}", "model.pooling=null")
-    result = run(manifest, "run", *overrides, "optim.learning_rate=1e-2", cwd=tmp_path)
+CHARACTERS = ("characters", ("trainer.max_epochs=250", "model.stack=1"))
+
+
+@pytest.mark.parametrize(
+    ("unit", "settings"),
+    [("words", ("trainer.max_epochs=80",)), pytest.param(*CHARACTERS, marks=pytest.mark.slow)],
+)
+def test_ctc_learns(manifest, tmp_path, unit, settings):
+    overrides = (f"vocabulary={unit}", "augment=none", "optim.learning_rate=1e-2", *settings)
+    result = run(manifest, "run", *overrides, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert metrics["test"]["word_error_rate"]["rate"] <= 0.2

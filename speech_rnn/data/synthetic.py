@@ -19,7 +19,7 @@ import numpy as np
 from speech_rnn.audio import resample, write_audio
 from speech_rnn.data.espeak import Espeak
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import AudioError, ConfigurationError, DataError
 
 __all__ = ["ACCENTS", "Synthetic"]
 
@@ -217,7 +217,7 @@ class Synthetic:
         try:
             for clip in missing:
                 self._make(clip, espeak)
-        except (OSError, RuntimeError) as error:  # a full disk is a RuntimeError to libsndfile
+        except (OSError, AudioError) as error:
             raise DataError(
                 f"root={self.root!r} cannot be written: {error}; free some space or name another "
                 "folder, what is done is kept"
