@@ -22,6 +22,7 @@ def run(cfg: DictConfig) -> None:
         instantiate(cfg.data),
         instantiate(cfg.features),
         instantiate(cfg.model, _partial_=True),
+        extra=instantiate(cfg.extra),
         augment=instantiate(cfg.augment),
         optim=instantiate(cfg.optim),
         trainer=instantiate(cfg.trainer),

@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +273,7 @@ def train(
     features: LogMel,
     model: ModelFactory,
     *,
+    extra: Source | None = None,
     augment: Augment | None = None,
     optim: AdamWCosine | None = None,
     trainer: Trainer | None = None,
@@ -290,6 +291,7 @@ def train(
     source : of the corpus.
     features : waveform to frames.
     model : called with ``n_features``, ``n_outputs`` and ``head``, returns the untrained model.
+    extra : another source of the same words, whose training clips join those of `source`.
     unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
     seed : of weights, order, dropout and augmentation.
     device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -312,6 +314,9 @@ def train(
     model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
     output_dir = _claim(Path(output_dir), config, resume)
     corpus = source.prepare()
+    if extra is not None:
+        joined = (*corpus.utterances, *extra.prepare().split("train"))
+        corpus = replace(corpus, utterances=joined)
     vocabulary = Vocabulary.of(corpus.words, unit)
     caches = _read(corpus, features.sample_rate)
     augment.set_noise([torch.from_numpy(load_audio(file)) for file in corpus.noise])

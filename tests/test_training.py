@@ -140,6 +140,14 @@ def test_ctc_learns(manifest, tmp_path, unit, settings):
     assert metrics["test"]["word_error_rate"]["rate"] <= 0.2
 
 
+def test_extra_clips_join_the_training_split_alone(manifest, tmp_path):
+    extra = "extra={_target_:speech_rnn.data.manifest.Manifest,path:" + str(manifest) + "}"
+    result = run(manifest, "run", "trainer.max_epochs=1", extra, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["n_clips"] == {"train": 96, "validation": 18, "test": 18}
+
+
 def test_a_sweep_is_one_run_for_each_value(manifest, tmp_path):
     overrides = ("trainer.max_epochs=1", "-m", "seed=1,2")
     result = run(manifest, tmp_path / "sweep", *overrides, cwd=tmp_path)
