@@ -8,7 +8,8 @@ pytest.importorskip("espeakng_loader", reason="speech is synthesized with the ex
 
 
 def test_two_words_of_ones_own(tmp_path):
-    train("demo", tmp_path, "data.words=[lights on,lights off]", "+debug=fast")
+    few = ("data.train_clips=20", "data.validation_clips=5", "data.test_clips=5")
+    train("demo", tmp_path, "data.words=[lights on,lights off]", *few, "+debug=fast")
     clip = next((tmp_path / "data/synthetic").rglob("*.wav"))
     (row,) = transcribe(tmp_path, clip)
     assert row["text"] in ("lights on", "lights off")

@@ -8,10 +8,10 @@ ROOT = f"data.root={SHARED / 'digits'}"
 
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
-    metrics = train("digits", tmp_path, ROOT, "+debug=fast")
+    metrics = train("digits", tmp_path, ROOT, "extra=null", "+debug=fast")
     assert metrics["n_clips"] == {"train": 1600, "validation": 200, "test": 200}
     held_out = "data.held_out_speakers=[george]"
-    again = evaluate("digits", tmp_path, ROOT, held_out)
+    again = evaluate("digits", tmp_path, ROOT, held_out, "extra=null")
     assert again["n_utterances"] == 500
     assert list(again["per_speaker"]) == ["george"]
 
