@@ -1,4 +1,7 @@
-"""Draw what the CTC head hears: python recipes/digits_ctc/picture.py MODEL OUTPUT.png CLIP…"""
+"""Draw what the CTC head hears.
+
+python recipes/digits_ctc/picture.py MODEL OUTPUT.png CLIP…
+"""
 
 import sys
 
