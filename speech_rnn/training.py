@@ -319,7 +319,9 @@ def train(
         corpus = replace(corpus, utterances=joined)
     vocabulary = Vocabulary.of(corpus.words, unit)
     caches = _read(corpus, features.sample_rate)
-    augment.set_noise([torch.from_numpy(load_audio(file)) for file in corpus.noise])
+    augment.set_noise(
+        [torch.from_numpy(load_audio(file, features.sample_rate)) for file in corpus.noise]
+    )
 
     if features.normalization == "global":
         _set_statistics(features, batches(caches["train"], vocabulary, trainer.batch_size))
@@ -351,7 +353,7 @@ def train(
         raise KeyboardInterrupt
     seconds = time.monotonic() - started
 
-    _restore(module, lightning, trainer.select)
+    _restore(module, output_dir / "checkpoints" / f"{trainer.select}.ckpt")
     provenance = _provenance(source, corpus, caches, seed, config) | {
         "epochs": lightning.current_epoch,
         "n_parameters": acoustic_model.n_parameters,
@@ -371,14 +373,13 @@ def train(
 
 def _lightning(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
     """Put Lightning's pieces together as `trainer` says."""
-    checkpoint = ModelCheckpoint(
-        output_dir / "checkpoints",
-        filename="best",
-        monitor="validation/loss",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    callbacks: list[Callback] = [checkpoint, LearningRateMonitor("step")]
+    checkpoints = output_dir / "checkpoints"
+    # Lightning's own save_last copies the best epoch, not the last.
+    callbacks: list[Callback] = [
+        ModelCheckpoint(checkpoints, "best", "validation/loss", enable_version_counter=False),
+        ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
+        LearningRateMonitor("step"),
+    ]
     if trainer.patience:
         callbacks.append(EarlyStopping("validation/loss", patience=trainer.patience))
     if trainer.ema_decay:
@@ -480,16 +481,13 @@ def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
     features.set_statistics(mean.float(), (square / count - mean**2).clamp(min=1e-8).sqrt().float())
 
 
-def _restore(module: SpeechModule, lightning: pl.Trainer, select: str) -> None:
-    """Put the weights of the chosen checkpoint into the model."""
-    callback = lightning.checkpoint_callback
-    assert isinstance(callback, ModelCheckpoint)
-    path = callback.best_model_path if select == "best" else callback.last_model_path
+def _restore(module: SpeechModule, path: Path) -> None:
+    """Put the weights of a checkpoint into the model."""
     checkpoint = torch.load(path, map_location=module.device, weights_only=True)
     try:
         module.load_state_dict(checkpoint["state_dict"])
     except (KeyError, RuntimeError) as error:
-        raise ModelError(f"checkpoint={path!r} does not fit the model: {error}") from error
+        raise ModelError(f"checkpoint={str(path)!r} does not fit the model: {error}") from error
 
 
 def _provenance(
