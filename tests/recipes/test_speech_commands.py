@@ -1,7 +1,7 @@
 import pytest
 
 from tests.archives import corpus_files, serve, write_archive
-from tests.recipes.runs import accuracy, evaluate, train, transcribe
+from tests.recipes.runs import FEW_CLIPS, accuracy, evaluate, train, transcribe
 
 
 @pytest.mark.slow
@@ -13,7 +13,9 @@ def test_a_small_archive_of_the_same_layout(tmp_path):
             f"data.url={server.url('corpus.tar.gz')}",
             f"data.sha256={archive.sha256}",
         )
-        metrics = train("speech_commands", tmp_path, *overrides, "trainer.max_epochs=25")
+        metrics = train(
+            "speech_commands", tmp_path, *overrides, *FEW_CLIPS, "trainer.max_epochs=15"
+        )
         assert len(server.requests) == 3  # cut twice, resumed twice
     assert metrics["n_clips"] == {"train": 420, "validation": 140, "test": 140}
     assert len(metrics["test"]["per_class"]) == 35
