@@ -13,8 +13,9 @@ ROOT = f"data.root={SHARED / 'keywords'}"
 def test_the_hash_split(tmp_path):
     metrics = train("keywords", tmp_path, ROOT)
     assert accuracy(metrics) >= 0.99
-    (row,) = transcribe(tmp_path, SHARED / "keywords/smart_mirror/0.flac")
-    assert row["text"] == "smart mirror"
+    clips = sorted((SHARED / "keywords/smart_mirror").glob("*.flac"))[:20]
+    texts = [row["text"] for row in transcribe(tmp_path, *clips)]
+    assert texts.count("smart mirror") >= 19
 
 
 def test_any_folder_of_words_runs_to_the_last_line(tmp_path):
