@@ -17,10 +17,10 @@ from speech_rnn.audio import load_audio
 from speech_rnn.data.download import fetch
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 __all__ = ["COMMANDS", "WORDS", "SpeechCommands", "which_set"]
 
-SILENCE, UNKNOWN = "_silence_", "_unknown_"
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 _ONLY_V2 = ("backward", "follow", "forward", "learn", "visual")
 _V1 = (
