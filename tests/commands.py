@@ -5,11 +5,8 @@ import subprocess
 import sys
 
 
-def speech_rnn(verb, *arguments, cwd, stdin=None, timeout=300, module=False, threads=1):
-    """Run `speech-rnn verb`, or `python -m speech_rnn.verb`, and return the finished process.
-
-    One thread is enough for tiny models, and two that contend are far slower.
-    """
+def speech_rnn(verb, *arguments, cwd, stdin=None, timeout=300, module=False):
+    """Run `speech-rnn verb`, or `python -m speech_rnn.verb`, and return the finished process."""
     start = [f"speech_rnn.{verb}"] if module else ["speech_rnn", verb]
     return subprocess.run(
         [sys.executable, "-m", *start, *map(str, arguments)],
@@ -18,5 +15,5 @@ def speech_rnn(verb, *arguments, cwd, stdin=None, timeout=300, module=False, thr
         capture_output=True,
         text=not isinstance(stdin, bytes),
         timeout=timeout,
-        env=os.environ | {"COLUMNS": "200", "OMP_NUM_THREADS": str(threads)},
+        env=os.environ | {"COLUMNS": "200"},
     )

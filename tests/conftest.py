@@ -1,4 +1,9 @@
+import os
+
 from hypothesis import settings
+
+# One process a core runs the tests (pytest-xdist): threads of torch's own would contend with them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The machine that runs the tests may be busy: time says nothing about a law.
 settings.register_profile("speech_rnn", deadline=None, derandomize=True)

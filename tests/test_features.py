@@ -37,14 +37,6 @@ DIGITS = [
 WIDE_BAND = [name for name in DIGITS if "george" not in name]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():  # two that wait for each other make hundreds of tiny batches slow
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @cache
 def read(name):
     return torch.from_numpy(soundfile.read(SHARED / name, dtype="float32")[0])

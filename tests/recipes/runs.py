@@ -25,7 +25,6 @@ def train(recipe, folder, *overrides, timeout=1500):
         cwd=folder,
         module=True,
         timeout=timeout,
-        threads=1 if "+debug=fast" in overrides else 2,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].startswith("recognizer: ")
