@@ -10,13 +10,16 @@ from torch import Generator, Tensor, nn
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["Augment", "coloured_noise", "mask_spans", "mix", "time_warp"]
+__all__ = ["Augment", "coloured_noise", "mask_spans", "mix", "shelve", "time_warp"]
 
 Range = Sequence[float]
 
+LOW_CORNER_HZ = (50.0, 400.0)
+HIGH_CORNER_HZ = (1100.0, 3200.0)
+
 
 class Augment(nn.Module):
-    """Speed, silence around the clip, gain and noise for waveforms; SpecAugment for frames.
+    """Speed, silence around the clip, noise, shelves and gain for waveforms; SpecAugment for frames.
 
     Every draw is uniform in its range, one a clip, from the generator that comes with the call.
     A part whose range is None or whose probability or number is 0 is off.
@@ -30,6 +33,8 @@ class Augment(nn.Module):
     noise_probability : of mixing noise into a clip, at `noise_snr_db` relative to its power.
     recorded_share : how often that noise is a stretch of `set_noise`'s recordings, where there
         are any; otherwise its spectrum falls with f^-a, a in [0, 2]: white, pink and brown.
+    low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz: how
+        microphones and rooms differ most.
     time_masks, time_mask_frames : how many stretches of frames are masked, and how long at most.
     feature_masks, feature_mask_size : the same across features (SpecAugment, Park et al., 2019).
         What is masked becomes the clip's mean.
@@ -54,6 +59,8 @@ class Augment(nn.Module):
         noise_probability: float = 0.0,
         noise_snr_db: Range = (0.0, 30.0),
         recorded_share: float = 0.5,
+        low_shelf_db: Range | None = None,
+        high_shelf_db: Range | None = None,
         time_masks: int = 0,
         time_mask_frames: int = 25,
         feature_masks: int = 0,
@@ -66,6 +73,8 @@ class Augment(nn.Module):
         self.trail_ms = _checked("trail_ms", trail_ms)
         self.gain_db = _checked("gain_db", gain_db)
         self.noise_snr_db = _checked("noise_snr_db", noise_snr_db)
+        self.low_shelf_db = _checked("low_shelf_db", low_shelf_db)
+        self.high_shelf_db = _checked("high_shelf_db", high_shelf_db)
         for name, value in (
             ("noise_probability", noise_probability),
             ("recorded_share", recorded_share),
@@ -108,6 +117,16 @@ class Augment(nn.Module):
             noise = self._noise(waveform.shape, draw, generator)
             noisy = mix(waveform, noise, lengths, snr_db)
             waveform = torch.where(is_noisy[:, None], noisy, waveform)
+        if self.low_shelf_db or self.high_shelf_db:
+            waveform = shelve(
+                waveform,
+                lengths,
+                self.sample_rate,
+                low_db=draw(self.low_shelf_db, 0.0),
+                low_hz=draw(LOW_CORNER_HZ, 0.0),
+                high_db=draw(self.high_shelf_db, 0.0),
+                high_hz=draw(HIGH_CORNER_HZ, 0.0),
+            )
         gain = 10 ** (draw(self.gain_db, 0.0) / 20)
         return waveform * gain[:, None], lengths
 
@@ -185,6 +204,33 @@ def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Ten
     noise_energy = noise.square().sum(dim=1).clamp(min=torch.finfo(noise.dtype).tiny)
     scale = (signal_energy / noise_energy * 10 ** (-snr_db / 10)).sqrt()
     return waveform * inside + scale[:, None] * noise
+
+
+def shelve(
+    waveform: Tensor,
+    lengths: Tensor,
+    sample_rate: int,
+    *,
+    low_db: Tensor,
+    low_hz: Tensor,
+    high_db: Tensor,
+    high_hz: Tensor,
+) -> Tensor:
+    """Change the level of clips (B, N) below `low_hz` by `low_db`, above `high_hz` by `high_db`.
+
+    Half of a change is reached at its corner, nine tenths half an octave further. The filters
+    have no phase. Each argument is (B,); beyond `lengths` the result is zero.
+    """
+    n_samples = waveform.shape[1]
+    size = 2 ** math.ceil(math.log2(2 * n_samples))  # room for what rings beyond the ends
+    hz = torch.fft.rfftfreq(size, 1 / sample_rate, device=waveform.device).clamp(min=1.0)  # (F,)
+    octaves = hz.log2()
+    below = torch.sigmoid(4 * (low_hz.log2()[:, None] - octaves))  # (B, F)
+    above = torch.sigmoid(4 * (octaves - high_hz.log2()[:, None]))
+    gain = 10 ** ((low_db[:, None] * below + high_db[:, None] * above) / 20)
+    shelved = torch.fft.irfft(torch.fft.rfft(waveform, n=size) * gain, n=size)[:, :n_samples]
+    inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
+    return shelved * inside
 
 
 def mask_spans(lengths: Tensor, size: int, longest: int, generator: Generator) -> Tensor:

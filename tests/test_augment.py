@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_rnn.augment import Augment, coloured_noise, mask_spans, mix, time_warp
+from speech_rnn.augment import Augment, coloured_noise, mask_spans, mix, shelve, time_warp
 from speech_rnn.errors import ConfigurationError
 
 
@@ -25,6 +25,8 @@ EVERYTHING = {
     "trail_ms": (-20, 50),
     "gain_db": (-10, 10),
     "noise_probability": 0.8,
+    "low_shelf_db": (-20, 12),
+    "high_shelf_db": (-20, 6),
     "time_masks": 2,
     "feature_masks": 2,
 }
@@ -55,6 +57,27 @@ def test_noise_colours_have_their_slope():
     octaves = [power[low : 2 * low].mean() for low in (100, 200, 400, 800, 1600)]
     falls = [float(10 * torch.log10(a / b)) for a, b in pairwise(octaves)]
     assert falls == pytest.approx([3.01] * 4, abs=0.2)  # pink: 3 dB an octave
+
+
+@pytest.mark.parametrize(
+    ("hz", "change_db"),
+    [(25, -20.0), (200, -10.0), (650, 0.0), (2000, 3.0), (7000, 6.0)],
+)
+def test_shelves_change_the_level_below_and_above_their_corners(hz, change_db):
+    tone = torch.sin(2 * torch.pi * hz * torch.arange(16000) / 16000)[None]
+    low_db, low_hz, high_db, high_hz = torch.tensor([[-20.0], [200.0], [6.0], [2000.0]])
+    shelved = shelve(
+        tone,
+        torch.tensor([16000]),
+        16000,
+        low_db=low_db,
+        low_hz=low_hz,
+        high_db=high_db,
+        high_hz=high_hz,
+    )
+    middle = slice(4000, 12000)
+    ratio = shelved[0, middle].square().sum() / tone[0, middle].square().sum()
+    assert 10 * torch.log10(ratio) == pytest.approx(change_db, abs=0.3)
 
 
 def test_speed_moves_a_tone():
