@@ -19,7 +19,7 @@ HIGH_CORNER_HZ = (1100.0, 3200.0)
 
 
 class Augment(nn.Module):
-    """Speed, silence around the clip, noise, shelves and gain for waveforms; SpecAugment for frames.
+    """Speed, silence around the clip, noise, shelves and gain; SpecAugment for frames.
 
     Every draw is uniform in its range, one a clip, from the generator that comes with the call.
     A part whose range is None or whose probability or number is 0 is off.
