@@ -19,6 +19,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.terminal import print_evaluation
 
     recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    recognizer.decoder = instantiate(cfg.decoding)
     corpus = instantiate(cfg.data).prepare()
     evaluation = evaluate(recognizer, corpus.split(cfg.split), batch_size=cfg.trainer.batch_size)
     folder = HydraConfig.get().runtime.output_dir

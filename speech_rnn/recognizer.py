@@ -20,7 +20,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from speech_rnn.audio import Sound, load_audio, resample
-from speech_rnn.decoding.greedy import classify, greedy_ctc
+from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.device import choose_device
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
@@ -43,6 +43,10 @@ class Recognizer:
     model : frames to logits.
     vocabulary : what the logits stand for.
     provenance : where it came from: recipe, data hashes, seed, commit, figures; plain values.
+
+    Attributes
+    ----------
+    decoder : how log-probabilities become words; greedy unless set. The file does not keep it.
 
     Raises
     ------
@@ -71,6 +75,7 @@ class Recognizer:
         self.model = model.eval()
         self.vocabulary = vocabulary
         self.provenance = provenance or {}
+        self.decoder = Decoder()
 
     @property
     def sample_rate(self) -> int:
@@ -106,22 +111,16 @@ class Recognizer:
         logits, lengths = self.model(frames, lengths)
         return logits.log_softmax(dim=-1), lengths
 
-    def decode(self, log_probs: NDArray[np.float32], duration: float) -> Hypothesis:
-        """Answer from one clip's log-probabilities (T, C) and its duration in seconds."""
-        if self.vocabulary.head == "classification":
-            return classify(log_probs[0], self.vocabulary, duration)
-        step_seconds = self.features.hop_seconds * self.model.subsampling
-        return greedy_ctc(log_probs, self.vocabulary, step_seconds, duration)
-
     def recognize(self, waveform: Tensor, lengths: Tensor) -> list[Hypothesis]:
         """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
         log_probs, steps = self.log_probs(waveform, lengths)
-        scores = log_probs.float().cpu().numpy()  # (B, T, C)
-        seconds = (lengths / self.sample_rate).tolist()
-        return [
-            self.decode(row[:n_steps], duration)
-            for row, n_steps, duration in zip(scores, steps.tolist(), seconds, strict=True)
-        ]
+        return self.decoder(
+            log_probs.float().cpu().numpy(),  # (B, T, C)
+            steps.tolist(),
+            self.vocabulary,
+            step_seconds=self.features.hop_seconds * self.model.subsampling,
+            durations=(lengths / self.sample_rate).tolist(),
+        )
 
     @overload
     def transcribe(

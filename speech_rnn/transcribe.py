@@ -18,15 +18,21 @@ def transcribe(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     recursive: Annotated[bool, typer.Option(help="Also the folders inside folders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
+    beam: Annotated[
+        int | None, typer.Option(min=1, help="Prefixes that a search keeps; greedy without.")
+    ] = None,
+    n_best: Annotated[int, typer.Option(min=1, help="Answers a file; sequences need a beam.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Files recognised at once.")] = 32,
 ) -> None:
     """Transcribe sound files with a trained recogniser, in the order given."""
     with spoken_errors():
         from speech_rnn.audio import find_audio
+        from speech_rnn.decoding.decoder import Decoder
         from speech_rnn.recognizer import Recognizer, transcribe_files
         from speech_rnn.terminal import tracked
 
         recognizer = Recognizer.load(model, device=device)
+        recognizer.decoder = Decoder(beam, n_best)
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         failed = False
         for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):
@@ -37,7 +43,9 @@ def transcribe(
                 print(f"error: {result.error}", file=sys.stderr)
             else:
                 name = f"{result.file}: " if len(files) > 1 else ""
-                print(f"{name}{result.hypothesis.text}", flush=True)
+                for answer in (result.hypothesis, *result.hypothesis.alternatives):
+                    score = f"{answer.confidence:.4f} " if n_best > 1 else ""
+                    print(f"{name}{score}{answer.text}", flush=True)
         if failed:
             sys.exit(1)
 

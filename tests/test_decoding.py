@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.greedy import classify, greedy_ctc, greedy_path
+from speech_rnn.errors import ConfigurationError
 from speech_rnn.vocabulary import Vocabulary
 
 WORDS = Vocabulary.of(["left", "stop"], "words")
@@ -84,3 +86,51 @@ def test_the_path_collapses_as_ctc_defines_it(path):
     assert greedy_path(path) == collapse(path)
     hypothesis = greedy_ctc(path_to_log_probs(path, 3), WORDS, 0.1, 10.0)
     assert [word.word for word in hypothesis.words] == [WORDS.tokens[i] for i in collapse(path)]
+
+
+@pytest.mark.parametrize("vocabulary", [WORDS, LETTERS])
+def test_a_certain_path_is_the_same_for_every_decoder(vocabulary):
+    path = [0, 2, 4, 0, 1, 4, 3] if vocabulary is LETTERS else [0, 1, 1, 0, 1, 2, 0]
+    log_probs = path_to_log_probs(path, len(vocabulary), certainty=0.999)[None]
+    greedy, beam = (
+        decoder(log_probs, [len(path)], vocabulary, step_seconds=0.1, durations=[0.65])[0]
+        for decoder in (Decoder(), Decoder(beam_size=20))
+    )
+    assert greedy.text == beam.text != ""
+    times = [[(word.start, word.end) for word in answer.words] for answer in (greedy, beam)]
+    assert times[0] == times[1]
+    assert beam.confidence == pytest.approx(0.999 ** len(path), abs=0.01)
+
+
+def test_a_beam_sums_the_paths_that_greedy_search_does_not():
+    # The best path says nothing (0.36), but two thirds of all paths say "left".
+    log_probs = np.log(np.array([[[0.6, 0.4, 1e-9], [0.6, 0.4, 1e-9]]], dtype=np.float32))
+    greedy, beam = (
+        decoder(log_probs, [2], WORDS, step_seconds=0.1, durations=[0.2])[0]
+        for decoder in (Decoder(), Decoder(beam_size=5, n_best=2))
+    )
+    assert (greedy.text, beam.text) == ("", "left")
+    assert beam.confidence == pytest.approx(0.64)
+    (silence,) = beam.alternatives
+    assert (silence.reason, silence.confidence) == ("silence", pytest.approx(0.36))
+
+
+def test_spaces_make_no_second_answer():
+    log_probs = path_to_log_probs([2, 4, 1, 4, 3], len(LETTERS), 0.6)[None]
+    decoder = Decoder(beam_size=50, n_best=10)
+    (answer,) = decoder(log_probs, [5], LETTERS, step_seconds=0.1, durations=[0.5])
+    texts = [answer.text, *(other.text for other in answer.alternatives)]
+    assert len(texts) == len(set(texts)) == 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"beam_size": 0}, "beam=0 must be 1 or more"),
+        ({"n_best": 0}, "n_best=0 must be 1 or more"),
+        ({"beam_size": 2, "n_best": 3}, "n_best=3 is more than beam=2 holds"),
+    ],
+)
+def test_wrong_choices(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Decoder(**settings)

@@ -110,6 +110,34 @@ def test_wrong_use(transcribe, arguments, message):
     assert "Traceback" not in result.stderr
 
 
+def test_the_next_best_classes(transcribe):
+    lines = transcribe("--n-best", 2, "0.wav").stdout.splitlines()
+    confidences, words = zip(*(line.split() for line in lines), strict=True)
+    assert sorted(map(float, confidences), reverse=True) == [*map(float, confidences)]
+    assert len(set(words)) == 2
+
+
+def test_a_beam_and_its_next_best_sequences(folder, transcribe):
+    untrained("words", blank_bias=0.0).save(folder / "sequences.safetensors")
+    model = ("--model", "sequences.safetensors")
+    row = json.loads(transcribe(*model, "--json", "--beam", 20, "--n-best", 3, "1.wav").stdout)
+    answers = [row, *row["alternatives"]]
+    assert len({answer["text"] for answer in answers}) == len(answers) == 3
+    confidences = [answer["confidence"] for answer in answers]
+    assert sorted(confidences, reverse=True) == confidences
+    for answer in answers:
+        times = [time for word in answer["words"] for time in (word["start"], word["end"])]
+        assert times == sorted(times)
+        assert len(answer["words"]) == len(answer["text"].split())
+    refused = transcribe(*model, "--n-best", 3, "1.wav")
+    assert refused.exit_code == 2
+    assert "n_best=3 sequences need a beam" in refused.stderr
+    refused = transcribe(*model, "--beam", 2, "--n-best", 3, "1.wav")
+    assert refused.exit_code == 2
+    assert "n_best=3 is more than beam=2 holds" in refused.stderr
+    assert transcribe(*model, "--beam", 0, "1.wav").exit_code == 2
+
+
 def test_help_lists_the_verbs():
     shown = CliRunner().invoke(cli.app, ["--help"]).stdout
     for verb in ("train", "evaluate", "transcribe", "recipes"):

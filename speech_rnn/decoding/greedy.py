@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_rnn.decoding.alignment import BLANK_ID, Span, spell
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
 __all__ = ["classify", "greedy_ctc", "greedy_path"]
 
-BLANK_ID = 0
 
-
-def classify(log_probs: NDArray[np.float32], vocabulary: Vocabulary, duration: float) -> Hypothesis:
-    """Answer with the most probable class.
+def classify(
+    log_probs: NDArray[np.float32], vocabulary: Vocabulary, duration: float, n_best: int = 1
+) -> Hypothesis:
+    """Answer with the most probable class; the next ones are its alternatives.
 
     Parameters
     ----------
     log_probs : (C,), natural logarithms.
     vocabulary : of unit ``classes``.
     duration : of the clip, in seconds; the word spans it.
+    n_best : answers in all.
     """
-    best = int(log_probs.argmax())
-    confidence = float(np.exp(log_probs[best]))
-    token = vocabulary.tokens[best]
+    ranked = np.argsort(-log_probs, kind="stable")[:n_best].tolist()
+    best, *others = [
+        _class(vocabulary.tokens[index], float(np.exp(log_probs[index])), duration)
+        for index in ranked
+    ]
+    return replace(best, alternatives=tuple(others))
+
+
+def _class(token: str, confidence: float, duration: float) -> Hypothesis:
     if token in REASONS:
         return Hypothesis((), confidence, REASONS[token])
     return Hypothesis((Word(token, 0.0, duration, confidence),), confidence)
@@ -49,18 +58,15 @@ def greedy_ctc(
     step_seconds : the time from one step to the next.
     duration : of the clip, in seconds; no word ends later.
     """
-    path = log_probs.argmax(axis=-1)  # (T,)
     best = np.exp(log_probs.max(axis=-1, initial=-np.inf))  # (T,)
-    runs = []
+    spans = []
     step = 0
-    for token, steps in groupby(path.tolist()):
+    for token, steps in groupby(log_probs.argmax(axis=-1).tolist()):
         stop = step + len(list(steps))
         if token != BLANK_ID:
-            start, end = (min(edge * step_seconds, duration) for edge in (step, stop))
-            certain = float(best[step:stop].max())
-            runs.append(Word(vocabulary.tokens[token], start, end, certain))
+            spans.append(Span(token, step, stop, float(best[step:stop].max())))
         step = stop
-    words = _spell(runs) if vocabulary.unit == "characters" else tuple(runs)
+    words = spell(spans, vocabulary, step_seconds, duration)
     if words:
         return Hypothesis(words, min(word.confidence for word in words))
     return Hypothesis((), float(best.min(initial=1.0)), "silence")
@@ -69,15 +75,3 @@ def greedy_ctc(
 def greedy_path(best: list[int]) -> list[int]:
     """Merge repeats in the best token of each step and drop blanks."""
     return [token for token, _ in groupby(best) if token != BLANK_ID]
-
-
-def _spell(characters: list[Word]) -> tuple[Word, ...]:
-    """Join runs of characters between spaces into words."""
-    words = []
-    for is_space, group in groupby(characters, key=lambda run: run.word == " "):
-        if not is_space:
-            runs = list(group)
-            text = "".join(run.word for run in runs)
-            confidence = min(run.confidence for run in runs)
-            words.append(Word(text, runs[0].start, runs[-1].end, confidence))
-    return tuple(words)

@@ -30,13 +30,16 @@ class Hypothesis:
     Parameters
     ----------
     words : the words in their order; none where none was heard.
-    confidence : in [0, 1]: the probability of the class, or of the least certain step for CTC.
+    confidence : in [0, 1]: the probability of the class, of the least certain step of a greedy CTC
+        path, or of the sequence that a beam search found.
     reason : why there is no word: ``silence`` or ``unknown``; otherwise None.
+    alternatives : the next best answers, where they were asked for.
     """
 
     words: tuple[Word, ...]
     confidence: float
     reason: str | None = None
+    alternatives: tuple[Hypothesis, ...] = ()
 
     @property
     def text(self) -> str:
@@ -56,4 +59,8 @@ class Hypothesis:
             for word in self.words
         ]
         values: dict[str, Any] = {"text": self.text, "confidence": self.confidence, "words": words}
-        return values | ({"reason": self.reason} if self.reason else {})
+        if self.reason:
+            values["reason"] = self.reason
+        if self.alternatives:
+            values["alternatives"] = [other.to_dict() for other in self.alternatives]
+        return values

@@ -1,0 +1,161 @@
+"""Prefix beam search: the most probable sequences of tokens, each summed over its CTC paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.decoding.alignment import BLANK_ID
+from speech_rnn.errors import ConfigurationError
+
+__all__ = ["BeamSearch", "Candidate"]
+
+NOBODY = np.uint64(1)
+Floats = NDArray[np.float64]
+
+
+class Candidate(NamedTuple):
+    """A sequence of tokens without blanks, and the logarithm of its probability."""
+
+    tokens: tuple[int, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class BeamSearch:
+    """Keep the most probable prefixes at each step (Graves & Jaitly, 2014; Hannun et al., 2014).
+
+    A prefix has two probabilities: of the paths that end in a blank, and of those that end in its
+    last token. What repeats that token goes on with the prefix after a token, and makes a longer
+    one after a blank. With as many prefixes as there are, the result is exact.
+
+    Parameters
+    ----------
+    beam_size : prefixes that are kept.
+
+    Raises
+    ------
+    ConfigurationError
+        for a beam below 1.
+    """
+
+    beam_size: int = 50
+
+    def __post_init__(self) -> None:
+        if self.beam_size < 1:
+            raise ConfigurationError(f"beam={self.beam_size} must be 1 or more")
+
+    def __call__(
+        self, log_probs: NDArray[np.floating], lengths: Sequence[int], n_best: int = 1
+    ) -> list[list[Candidate]]:
+        """Search a batch of clips at once.
+
+        Parameters
+        ----------
+        log_probs : (B, T, C), natural logarithms; token 0 is the blank.
+        lengths : steps of each clip, (B,).
+        n_best : sequences of each clip, best first; fewer where fewer have been met.
+        """
+        steps = np.asarray(lengths)
+        order = np.argsort(-steps, kind="stable")  # the longest first: those that go on are a slice
+        beams = _Beams(len(steps), self.beam_size, int(steps.max(initial=0)))
+        for step in range(beams.n_steps):
+            n_active = int(np.count_nonzero(steps > step))
+            beams.advance(step, log_probs[order[:n_active], step].astype(np.float64))
+        found = beams.best(n_best)
+        return [found[place] for place in np.argsort(order)]
+
+
+class _Beams:
+    """The prefixes of a batch, (B, K), and how they came to be."""
+
+    def __init__(self, n_clips: int, size: int, n_steps: int) -> None:
+        self.size, self.n_steps = size, n_steps
+        self.after_blank = np.full((n_clips, size), -np.inf)
+        self.after_blank[:, 0] = 0.0  # the empty prefix
+        self.after_token = np.full((n_clips, size), -np.inf)
+        self.last = np.zeros((n_clips, size), dtype=np.int64)
+        # A prefix is known by a hash of its tokens; two alike of 64 bits are not met in practice.
+        self.name = np.zeros((n_clips, size), dtype=np.uint64)
+        self.unused = NOBODY + 1 + np.arange(size, dtype=np.uint64)
+        self.name[:, 1:] = self.unused[1:]
+        self.parent = np.full((n_clips, size), NOBODY)  # the name of the prefix before
+        self.came_from = np.tile(np.arange(size, dtype=np.int32), (n_steps, n_clips, 1))
+        self.appended = np.zeros((n_steps, n_clips, size), dtype=np.int32)
+
+    def advance(self, step: int, log_probs: Floats) -> None:
+        """Read one step (A, C) of the first A clips."""
+        n_active, n_tokens = log_probs.shape
+        clip = np.arange(n_active)[:, None]  # (A, 1)
+        after_blank, after_token = self.after_blank[:n_active], self.after_token[:n_active]
+        last, name = self.last[:n_active], self.name[:n_active]
+        total = np.logaddexp(after_blank, after_token)  # (A, K)
+        repeated = log_probs[clip, last]  # (A, K)
+        blank_next = total + log_probs[:, :1]
+        token_next = after_token + repeated
+        longer = total[:, :, None] + log_probs[:, None, :]  # (A, K, C)
+        np.put_along_axis(longer, last[:, :, None], (after_blank + repeated)[:, :, None], axis=2)
+        longer[:, :, BLANK_ID] = -np.inf
+        # A longer prefix may be in the beam already: the two are one.
+        is_parent = name[:, :, None] == self.parent[:n_active, None, :]  # (A, K, K)
+        parent = is_parent.argmax(axis=1)  # (A, K)
+        known = is_parent.any(axis=1)
+        joining = np.where(known, longer[clip, parent, last], -np.inf)
+        token_next = np.logaddexp(token_next, joining)
+        rows, places = np.nonzero(known)
+        longer[rows, parent[rows, places], last[rows, places]] = -np.inf
+
+        scores = np.concatenate(
+            [np.logaddexp(blank_next, token_next), longer.reshape(n_active, -1)], axis=1
+        )  # (A, K + K * C)
+        kept = np.argpartition(-scores, self.size - 1, axis=1)[:, : self.size]  # (A, K)
+        is_longer = kept >= self.size
+        source = np.where(is_longer, (kept - self.size) // n_tokens, kept)
+        token = np.where(is_longer, (kept - self.size) % n_tokens, BLANK_ID)
+        self.came_from[step, :n_active] = source
+        self.appended[step, :n_active] = token
+        before = name[clip, source]
+        parent_name = np.where(is_longer, before, self.parent[clip, source])
+        new_name = np.where(is_longer, _named(before, token), before)
+        # What cannot be is nobody: it must not stand in for a prefix of that name.
+        is_empty = np.isneginf(scores[clip, kept])
+        self.parent[:n_active] = np.where(is_empty, NOBODY, parent_name)
+        self.name[:n_active] = np.where(is_empty, self.unused, new_name)
+        self.last[:n_active] = np.where(is_longer, token, last[clip, source])
+        self.after_blank[:n_active] = np.where(is_longer, -np.inf, blank_next[clip, source])
+        self.after_token[:n_active] = np.where(
+            is_longer, scores[clip, kept], token_next[clip, source]
+        )
+
+    def best(self, n_best: int) -> list[list[Candidate]]:
+        """Return the most probable sequences of each clip, traced back through the steps."""
+        total = np.logaddexp(self.after_blank, self.after_token)
+        ranked = np.argsort(-total, axis=1, kind="stable")[:, :n_best]
+        return [
+            [
+                Candidate(self._trace(clip, place), float(total[clip, place]))
+                for place in places
+                if np.isfinite(total[clip, place])
+            ]
+            for clip, places in enumerate(ranked)
+        ]
+
+    def _trace(self, clip: int, place: int) -> tuple[int, ...]:
+        tokens = []
+        for step in reversed(range(self.n_steps)):
+            if token := int(self.appended[step, clip, place]):
+                tokens.append(token)
+            place = self.came_from[step, clip, place]
+        return tuple(reversed(tokens))
+
+
+def _named(parent: NDArray[np.uint64], token: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Name a prefix by its parent's name and its last token (splitmix64, Steele et al., 2014)."""
+    mixed = parent + (token.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

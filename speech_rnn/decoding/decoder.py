@@ -1,0 +1,120 @@
+"""How a head's log-probabilities become hypotheses: one way for classes, greedy paths and beams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.decoding.alignment import align, spell
+from speech_rnn.decoding.beam import BeamSearch, Candidate
+from speech_rnn.decoding.greedy import classify, greedy_ctc
+from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["Decoder"]
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The choices of decoding.
+
+    Parameters
+    ----------
+    beam_size : prefixes that a beam search keeps; None takes the best token of each step. Classes
+        need no search.
+    n_best : answers a clip: the best and, as its `alternatives`, the next ones. Sequences need a
+        beam for more than one.
+
+    Raises
+    ------
+    ConfigurationError
+        for a beam or a number of answers below 1, and for more answers than the beam holds.
+    """
+
+    beam_size: int | None = None
+    n_best: int = 1
+
+    def __post_init__(self) -> None:
+        if self.n_best < 1:
+            raise ConfigurationError(f"n_best={self.n_best} must be 1 or more")
+        if self.beam_size is not None:
+            BeamSearch(self.beam_size)
+            if self.n_best > self.beam_size:
+                raise ConfigurationError(
+                    f"n_best={self.n_best} is more than beam={self.beam_size} holds; widen the beam"
+                )
+
+    def __call__(
+        self,
+        log_probs: NDArray[np.float32],
+        lengths: Sequence[int],
+        vocabulary: Vocabulary,
+        *,
+        step_seconds: float,
+        durations: Sequence[float],
+    ) -> list[Hypothesis]:
+        """Answer for a batch.
+
+        Parameters
+        ----------
+        log_probs : (B, T, C), natural logarithms; T is 1 for classes.
+        lengths : steps of each clip, (B,).
+        step_seconds : the time from one step to the next.
+        durations : of each clip, (B,), in seconds.
+
+        Raises
+        ------
+        ConfigurationError
+            if several answers of a CTC head are wanted without a beam.
+        """
+        clips = [row[:length] for row, length in zip(log_probs, lengths, strict=True)]
+        timed = list(zip(clips, durations, strict=True))
+        if vocabulary.head == "classification":
+            return [classify(clip[0], vocabulary, end, self.n_best) for clip, end in timed]
+        if self.beam_size is None:
+            if self.n_best > 1:
+                raise ConfigurationError(
+                    f"n_best={self.n_best} sequences need a beam, for instance beam=50"
+                )
+            return [greedy_ctc(clip, vocabulary, step_seconds, end) for clip, end in timed]
+        # Characters may spell the same words with other spaces: such answers count once.
+        found = BeamSearch(self.beam_size)(log_probs, lengths, self.beam_size)
+        return [
+            _ranked(
+                [
+                    _hypothesis(candidate, clip, vocabulary, step_seconds, end)
+                    for candidate in _distinct(candidates, vocabulary)[: self.n_best]
+                ]
+            )
+            for candidates, (clip, end) in zip(found, timed, strict=True)
+        ]
+
+
+def _distinct(candidates: Sequence[Candidate], vocabulary: Vocabulary) -> list[Candidate]:
+    """Keep the best candidate of each text."""
+    best: dict[tuple[str, ...], Candidate] = {}
+    for candidate in candidates:
+        best.setdefault(vocabulary.decode(candidate.tokens), candidate)
+    return list(best.values())
+
+
+def _hypothesis(
+    candidate: Candidate,
+    log_probs: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    step_seconds: float,
+    duration: float,
+) -> Hypothesis:
+    words = spell(align(log_probs, candidate.tokens), vocabulary, step_seconds, duration)
+    confidence = min(1.0, math.exp(candidate.score))
+    return Hypothesis(words, confidence, None if words else "silence")
+
+
+def _ranked(answers: Sequence[Hypothesis]) -> Hypothesis:
+    best, *others = answers
+    return replace(best, alternatives=tuple(others))
