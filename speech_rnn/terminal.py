@@ -1,7 +1,9 @@
-"""What a person sees on a terminal: an evaluation as tables, progress while it lasts."""
+"""What a person sees on a terminal: answers, an evaluation as tables, progress while it lasts."""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -10,13 +12,28 @@ from rich.progress import track
 from rich.table import Table
 
 from speech_rnn.evaluation import Evaluation
+from speech_rnn.recognizer import FileResult
 
-__all__ = ["print_evaluation", "tracked"]
+__all__ = ["print_evaluation", "print_result", "tracked"]
 
 T = TypeVar("T")
 
 MOST_LABELS = 16
 """A wider confusion matrix would not fit a terminal; the JSON has it whole."""
+
+
+def print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None:
+    """Print what was heard in a file: its text, each of several answers with its confidence."""
+    if as_json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
+    elif result.hypothesis is None:
+        print(f"error: {result.error}", file=sys.stderr)
+    else:
+        answers = (result.hypothesis, *result.hypothesis.alternatives)
+        name = f"{result.file}: " if with_name else ""
+        for answer in answers:
+            score = f"{answer.confidence:.4f} " if len(answers) > 1 else ""
+            print(f"{name}{score}{answer.text}", flush=True)
 
 
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,30 +21,30 @@ def transcribe(
         int | None, typer.Option(min=1, help="Prefixes that a search keeps; greedy without.")
     ] = None,
     n_best: Annotated[int, typer.Option(min=1, help="Answers a file; sequences need a beam.")] = 1,
+    grammar: Annotated[
+        Path | None, typer.Option(help="What may be said (JSGF); nothing else is answered.")
+    ] = None,
+    reject: Annotated[
+        float, typer.Option(help="Least share of the freest path that a sentence needs, 0 to 1.")
+    ] = 0.0,
     batch_size: Annotated[int, typer.Option(min=1, help="Files recognised at once.")] = 32,
 ) -> None:
     """Transcribe sound files with a trained recogniser, in the order given."""
     with spoken_errors():
         from speech_rnn.audio import find_audio
         from speech_rnn.decoding.decoder import Decoder
+        from speech_rnn.decoding.grammar import Grammar
         from speech_rnn.recognizer import Recognizer, transcribe_files
-        from speech_rnn.terminal import tracked
+        from speech_rnn.terminal import print_result, tracked
 
         recognizer = Recognizer.load(model, device=device)
-        recognizer.decoder = Decoder(beam, n_best)
+        rules = Grammar.load(grammar) if grammar else None
+        recognizer.decoder = Decoder(beam, n_best, rules, reject)
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         failed = False
         for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):
             failed |= result.error is not None
-            if as_json:
-                print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
-            elif result.hypothesis is None:
-                print(f"error: {result.error}", file=sys.stderr)
-            else:
-                name = f"{result.file}: " if len(files) > 1 else ""
-                for answer in (result.hypothesis, *result.hypothesis.alternatives):
-                    score = f"{answer.confidence:.4f} " if n_best > 1 else ""
-                    print(f"{name}{score}{answer.text}", flush=True)
+            print_result(result, as_json=as_json, with_name=len(files) > 1)
         if failed:
             sys.exit(1)
 

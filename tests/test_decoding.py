@@ -4,11 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_rnn.decoding.decoder import Decoder
+from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.greedy import classify, greedy_ctc, greedy_path
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.vocabulary import Vocabulary
 
 WORDS = Vocabulary.of(["left", "stop"], "words")
+ONE_WORD = Grammar("<word> = left | stop;")
 LETTERS = Vocabulary.of(["go on"], "characters")  # blank, space, g, n, o
 
 
@@ -123,12 +125,45 @@ def test_spaces_make_no_second_answer():
     assert len(texts) == len(set(texts)) == 10
 
 
+def test_a_grammar_allows_its_sentences_alone():
+    log_probs = path_to_log_probs([1, 1, 0, 2], 3, certainty=0.8)[None]  # left stop
+
+    def decode(**settings):
+        decoder = Decoder(grammar=ONE_WORD, **settings)
+        return decoder(log_probs, [4], WORDS, step_seconds=0.1, durations=[0.4])[0]
+
+    answer = decode()
+    assert answer.text == "left"
+    assert answer.confidence == pytest.approx(0.1 / 0.8)  # one step of the free path is given up
+    (word,) = answer.words
+    assert (word.start, word.end) == (0.0, pytest.approx(0.2))
+    assert decode(reject_below=0.12).text == "left"
+    rejected = decode(reject_below=0.13)
+    assert (rejected.text, rejected.reason) == ("", "unknown")
+
+
+def test_what_is_in_the_grammar_is_as_sure_as_the_free_path():
+    log_probs = path_to_log_probs([0, 1, 0], 3)[None]
+    decoder = Decoder(grammar=ONE_WORD, reject_below=1.0)
+    (answer,) = decoder(log_probs, [3], WORDS, step_seconds=0.1, durations=[0.3])
+    assert (answer.text, answer.confidence) == ("left", pytest.approx(1.0))
+
+
+def test_a_clip_too_short_for_the_grammar_is_unknown():
+    decoder = Decoder(grammar=Grammar("<two> = left left;"))
+    log_probs = path_to_log_probs([1, 1], 3)[None]
+    (answer,) = decoder(log_probs, [2], WORDS, step_seconds=0.1, durations=[0.2])
+    assert (answer.text, answer.reason, answer.confidence) == ("", "unknown", 0.0)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"beam_size": 0}, "beam=0 must be 1 or more"),
         ({"n_best": 0}, "n_best=0 must be 1 or more"),
         ({"beam_size": 2, "n_best": 3}, "n_best=3 is more than beam=2 holds"),
+        ({"beam_size": 2, "grammar": ONE_WORD}, "a grammar has one best sentence"),
+        ({"reject_below": 1.5}, "reject_below=1.5 must lie in"),
     ],
 )
 def test_wrong_choices(settings, message):

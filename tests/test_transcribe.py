@@ -138,6 +138,26 @@ def test_a_beam_and_its_next_best_sequences(folder, transcribe):
     assert transcribe(*model, "--beam", 0, "1.wav").exit_code == 2
 
 
+def test_a_grammar(folder, transcribe):
+    untrained("words", blank_bias=0.0).save(folder / "sequences.safetensors")
+    (folder / "twice.jsgf").write_text("<twice> = low high | high low;")
+    (folder / "wrong.jsgf").write_text("<twice> = low\n| hihg;")
+    model = ("--model", "sequences.safetensors", "--grammar")
+    result = transcribe(*model, "twice.jsgf", "0.wav", "1.wav", "2.wav")
+    answers = [line.partition(": ")[2] for line in result.stdout.splitlines()]
+    assert len(answers) == 3
+    assert set(answers) <= {"low high", "high low"}
+    row = json.loads(transcribe(*model, "twice.jsgf", "--reject", 1, "--json", "1.wav").stdout)
+    assert (row["text"], row["reason"]) == ("", "unknown")
+    wrong = transcribe(*model, "wrong.jsgf", "0.wav")
+    assert wrong.exit_code == 2
+    assert "wrong.jsgf, line 2, column 3: text='hihg'" in wrong.stderr
+    assert "did you mean 'high'?" in wrong.stderr
+    missing = transcribe(*model, "none.jsgf", "0.wav")
+    assert missing.exit_code != 0
+    assert "cannot be read" in missing.stderr
+
+
 def test_help_lists_the_verbs():
     shown = CliRunner().invoke(cli.app, ["--help"]).stdout
     for verb in ("train", "evaluate", "transcribe", "recipes"):

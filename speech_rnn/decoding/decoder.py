@@ -1,18 +1,21 @@
-"""How a head's log-probabilities become hypotheses: one way for classes, greedy paths and beams."""
+"""How a head's log-probabilities become hypotheses: one way for every kind of decoding."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.decoding.alignment import align, spell
 from speech_rnn.decoding.beam import BeamSearch, Candidate
+from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.greedy import classify, greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.decoding.viterbi import GraphSearch
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.vocabulary import Vocabulary
 
@@ -29,19 +32,31 @@ class Decoder:
         need no search.
     n_best : answers a clip: the best and, as its `alternatives`, the next ones. Sequences need a
         beam for more than one.
+    grammar : the sentences that may be answered, and no other.
+    reject_below : a sentence of the grammar is answered if its best path is at least so probable,
+        relative to the best path of all; in [0, 1]. Otherwise the reason is ``unknown``.
 
     Raises
     ------
     ConfigurationError
-        for a beam or a number of answers below 1, and for more answers than the beam holds.
+        for values out of their range, more answers than the beam holds, and a grammar with a beam.
     """
 
     beam_size: int | None = None
     n_best: int = 1
+    grammar: Grammar | None = None
+    reject_below: float = 0.0
 
     def __post_init__(self) -> None:
         if self.n_best < 1:
             raise ConfigurationError(f"n_best={self.n_best} must be 1 or more")
+        if not 0 <= self.reject_below <= 1:
+            raise ConfigurationError(f"reject_below={self.reject_below} must lie in [0, 1]")
+        if self.grammar is not None and (self.beam_size is not None or self.n_best > 1):
+            raise ConfigurationError(
+                f"beam={self.beam_size}, n_best={self.n_best}: a grammar has one best sentence, "
+                "found without a beam; leave these out"
+            )
         if self.beam_size is not None:
             BeamSearch(self.beam_size)
             if self.n_best > self.beam_size:
@@ -70,8 +85,15 @@ class Decoder:
         Raises
         ------
         ConfigurationError
-            if several answers of a CTC head are wanted without a beam.
+            if several answers of a CTC head are wanted without a beam, and if the grammar does not
+            fit the vocabulary.
         """
+        if self.grammar is not None:
+            search = _compiled(self.grammar, vocabulary)
+            return [
+                self._within(search, row[:length], vocabulary, step_seconds, end)
+                for row, length, end in zip(log_probs, lengths, durations, strict=True)
+            ]
         clips = [row[:length] for row, length in zip(log_probs, lengths, strict=True)]
         timed = list(zip(clips, durations, strict=True))
         if vocabulary.head == "classification":
@@ -93,6 +115,31 @@ class Decoder:
             )
             for candidates, (clip, end) in zip(found, timed, strict=True)
         ]
+
+    def _within(
+        self,
+        search: GraphSearch,
+        log_probs: NDArray[np.float32],
+        vocabulary: Vocabulary,
+        step_seconds: float,
+        duration: float,
+    ) -> Hypothesis:
+        """Answer with a sentence of the grammar, as sure as it is near to the freest path."""
+        found = search(log_probs)
+        if found is None:  # the clip is too short for any sentence
+            return Hypothesis((), 0.0, "unknown")
+        spans, score = found
+        free = float(log_probs.max(axis=-1, initial=-np.inf).astype(np.float64).sum())
+        confidence = math.exp(min(0.0, score - free))
+        if confidence < self.reject_below:
+            return Hypothesis((), confidence, "unknown")
+        words = spell(spans, vocabulary, step_seconds, duration)
+        return Hypothesis(words, confidence, None if words else "silence")
+
+
+@lru_cache(maxsize=8)
+def _compiled(grammar: Grammar, vocabulary: Vocabulary) -> GraphSearch:
+    return GraphSearch(grammar.compile(vocabulary))
 
 
 def _distinct(candidates: Sequence[Candidate], vocabulary: Vocabulary) -> list[Candidate]:

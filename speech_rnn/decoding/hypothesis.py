@@ -31,7 +31,8 @@ class Hypothesis:
     ----------
     words : the words in their order; none where none was heard.
     confidence : in [0, 1]: the probability of the class, of the least certain step of a greedy CTC
-        path, or of the sequence that a beam search found.
+        path, or of the sequence that a beam search found; within a grammar, how probable the
+        best path is relative to the best of all.
     reason : why there is no word: ``silence`` or ``unknown``; otherwise None.
     alternatives : the next best answers, where they were asked for.
     """

@@ -10,6 +10,11 @@ ROOT = f"data.root={SHARED / 'digits'}"
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     train("digits_ctc", tmp_path, ROOT, "+debug=fast")
     evaluate("digits_ctc", tmp_path, ROOT, "decoding=beam", "decoding.beam_size=4")
+    path = tmp_path / "digits.jsgf"
+    path.write_text("<pair> = (zero | one | two) nine;")
+    grammar = ("decoding=grammar", f"decoding.grammar.path={path}")
+    figures = evaluate("digits_ctc", tmp_path, ROOT, *grammar)
+    assert figures["word_error_rate"]["rate"] >= 1  # two words are answered where one was said
 
 
 @needs_shared

@@ -1,0 +1,375 @@
+"""What may be said, as a small grammar: read, and turned into a graph of words.
+
+The notation is a part of the Java Speech Grammar Format (JSGF, W3C note of 2000)::
+
+    // how to steer
+    public <command> = <turn> | stop | go <digit>+;
+    <turn> = [please] turn (left | right);
+    <digit> = one | two | three;
+
+``|`` parts alternatives, ``[ ]`` holds what may be left out, ``( )`` groups, ``*`` repeats any
+number of times, ``+`` at least once, ``//`` and ``/* */`` are comments. A sentence is what the
+public rule spells, or the first rule where none is public.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["Arc", "Grammar", "Graph"]
+
+_TOKEN = re.compile(
+    r"(?P<skip>\s+|//[^\n]*|/\*.*?\*/)"
+    r"|(?P<rule><[^<>\s;|()\[\]*+=]+>)"
+    r"|(?P<mark>[;|()\[\]*+=])"
+    r"|(?P<word>[^\s;|()\[\]*+=<>/]+)",
+    re.DOTALL,
+)
+_HEADER = re.compile(r"\ufeff?\s*#JSGF[^;]*;")
+_NAME = re.compile(r"\s*grammar\s+[^;=|]+;")
+_END = "the end"
+
+
+class Arc(NamedTuple):
+    """A token that leads from one state to another."""
+
+    source: int
+    token: int
+    target: int
+
+
+class Graph(NamedTuple):
+    """An automaton without empty arcs: token sequences from state 0 to one of `finals`."""
+
+    n_states: int
+    arcs: tuple[Arc, ...]
+    finals: frozenset[int]
+
+
+class _Piece(NamedTuple):
+    kind: str
+    text: str
+    place: int
+
+
+class _Node(NamedTuple):
+    """Part of a rule: a word or rule name with its place in the text, or parts put together."""
+
+    kind: str  # word, rule, sequence, alternatives, optional, star, plus
+    parts: tuple[_Node, ...] = ()
+    text: str = ""
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Sentences that may be said.
+
+    Parameters
+    ----------
+    text : in the notation above.
+    name : of the text in messages, such as its file.
+
+    Raises
+    ------
+    ConfigurationError
+        for what is no grammar, at its line and column, with what was expected; for rules that do
+        not exist or hold themselves, all of them at once.
+    """
+
+    text: str
+    name: str = "grammar"
+
+    def __post_init__(self) -> None:
+        _Reader(self.text, self.name)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Grammar:
+        """Read a grammar from a UTF-8 file.
+
+        Raises
+        ------
+        DataError
+            if the file cannot be read.
+        """
+        try:
+            return cls(Path(path).read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"grammar={str(path)!r} cannot be read: {error}") from error
+
+    def compile(self, vocabulary: Vocabulary) -> Graph:
+        """Return the graph of all sentences in the tokens of a vocabulary.
+
+        Raises
+        ------
+        ConfigurationError
+            for a vocabulary of classes, and for words that it lacks: all of them at once, each
+            with its place and the nearest.
+        """
+        if vocabulary.head != "ctc":
+            raise ConfigurationError(
+                f"{self.name}: a grammar needs a recogniser of sequences, and this one answers one "
+                "of its classes; train with vocabulary=words"
+            )
+        reader = _Reader(self.text, self.name)
+        return _Builder(reader, vocabulary).graph()
+
+
+class _Reader:
+    """The rules of a text, by recursive descent."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.text, self.name = text, name
+        self.pieces = list(self._split())
+        self.at = 0
+        self.rules: dict[str, _Node] = {}
+        self.start, self.has_public = "", False
+        while self._peek().kind != "end":
+            self._rule()
+        if not self.rules:
+            raise self._wrong(self._peek(), "a rule such as <command> = left | right;")
+        self._check()
+
+    def where(self, place: int) -> str:
+        """Name a place of the text: its file, line and column, from 1."""
+        line = self.text.count("\n", 0, place) + 1
+        column = place - self.text.rfind("\n", 0, place)
+        return f"{self.name}, line {line}, column {column}"
+
+    def _split(self) -> Iterator[_Piece]:
+        place = 0
+        for header in (_HEADER, _NAME):
+            if match := header.match(self.text, place):
+                place = match.end()
+        while place < len(self.text):
+            match = _TOKEN.match(self.text, place)
+            if match is None:
+                piece = _Piece("mark", self.text[place], place)
+                raise self._wrong(piece, "a word, a <rule> or one of ; | ( ) [ ] * +")
+            if match.lastgroup != "skip":
+                yield _Piece(str(match.lastgroup), match.group(), place)
+            place = match.end()
+        yield _Piece("end", _END, len(self.text))
+
+    def _peek(self) -> _Piece:
+        return self.pieces[self.at]
+
+    def _next(self) -> _Piece:
+        self.at += 1
+        return self.pieces[self.at - 1]
+
+    def _expect(self, mark: str, instead: str = "") -> None:
+        if self._peek().text != mark or self._peek().kind != "mark":
+            raise self._wrong(self._peek(), instead or repr(mark))
+        self._next()
+
+    def _wrong(self, piece: _Piece, expected: str) -> ConfigurationError:
+        found = piece.text if piece.kind == "end" else repr(piece.text)
+        return ConfigurationError(f"{self.where(piece.place)}: {found}, expected {expected}")
+
+    def _rule(self) -> None:
+        is_public = self._peek().text == "public"
+        if is_public:
+            if self.has_public:
+                raise self._wrong(self._peek(), "one public rule: there is one already")
+            self._next()
+        name = self._next()
+        if name.kind != "rule":
+            raise self._wrong(name, "a rule such as <command> = left | right;")
+        if name.text in self.rules:
+            raise self._wrong(name, "a new name: this rule is there already")
+        self._expect("=")
+        self.rules[name.text] = self._alternatives()
+        self._expect(";", "';', '|', a word or a <rule>")
+        if is_public or not self.start:
+            self.start = name.text
+        self.has_public |= is_public
+
+    def _alternatives(self) -> _Node:
+        choices = [self._sequence()]
+        while self._peek().text == "|":
+            self._next()
+            choices.append(self._sequence())
+        return choices[0] if len(choices) == 1 else _Node("alternatives", tuple(choices))
+
+    def _sequence(self) -> _Node:
+        parts = [self._repeated()]
+        while self._peek().kind in ("word", "rule") or self._peek().text in ("(", "["):
+            parts.append(self._repeated())
+        return parts[0] if len(parts) == 1 else _Node("sequence", tuple(parts))
+
+    def _repeated(self) -> _Node:
+        node = self._single()
+        while self._peek().text in ("*", "+"):
+            node = _Node("star" if self._next().text == "*" else "plus", (node,))
+        return node
+
+    def _single(self) -> _Node:
+        piece = self._next()
+        if piece.kind in ("word", "rule"):
+            return _Node(piece.kind, text=piece.text, place=piece.place)
+        if piece.text in ("(", "["):
+            inner = self._alternatives()
+            self._expect(")" if piece.text == "(" else "]")
+            return inner if piece.text == "(" else _Node("optional", (inner,))
+        raise self._wrong(piece, "a word, a <rule>, '(' or '['")
+
+    def _check(self) -> None:
+        wrong = []
+        for node in (node for rule in self.rules.values() for node in _walk(rule)):
+            if node.kind == "rule" and node.text not in self.rules:
+                near = get_close_matches(node.text, self.rules, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                wrong.append(f"{self.where(node.place)}: no rule is named {node.text}{hint}")
+        if wrong:
+            raise ConfigurationError("\n".join(wrong))
+        for name in self.rules:
+            self._check_recursion(name, ())
+
+    def _check_recursion(self, name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            circle = " holds ".join((*above[above.index(name) :], name))
+            raise ConfigurationError(f"{self.name}: {circle}; say repeats with * or +")
+        for node in _walk(self.rules[name]):
+            if node.kind == "rule":
+                self._check_recursion(node.text, (*above, name))
+
+
+def _walk(node: _Node) -> Iterator[_Node]:
+    yield node
+    for part in node.parts:
+        yield from _walk(part)
+
+
+class _Builder:
+    """Thompson's construction over words, then the same without empty arcs, over tokens."""
+
+    def __init__(self, reader: _Reader, vocabulary: Vocabulary) -> None:
+        self.reader, self.vocabulary = reader, vocabulary
+        self.empty: list[list[int]] = []
+        self.spoken: list[list[tuple[tuple[int, ...], int]]] = []
+        self.lacking: dict[str, str] = {}
+
+    def graph(self) -> Graph:
+        start = self._state()
+        final = self._add(self.reader.rules[self.reader.start], start)
+        if self.lacking:
+            raise ConfigurationError("\n".join(self.lacking.values()))
+        # Words of characters are parted by a space, which only the first one lacks.
+        space = (self.vocabulary.tokens.index(" "),) if self._has_spaces() else ()
+        numbers: defaultdict[Hashable, int] = defaultdict(count().__next__)
+        numbers["begin"]  # is state 0
+        arcs: set[Arc] = set()
+        leaving: list[tuple[Hashable, int, tuple[int, ...]]] = [("begin", start, ())]
+        for key, state, lead in leaving:  # grows with each target that is new
+            for middle in self._closure(state):
+                for place, (tokens, target) in enumerate(self.spoken[middle]):
+                    path = (*lead, *tokens)
+                    inner = [numbers[key, middle, place, step] for step in range(1, len(path))]
+                    if target not in numbers:
+                        leaving.append((target, target, space))
+                    stops = [numbers[key], *inner, numbers[target]]
+                    arcs.update(map(Arc, stops, path, stops[1:]))
+        finals = (numbers[key] for key, state, _ in leaving if final in self._closure(state))
+        return Graph(len(numbers), tuple(sorted(arcs)), frozenset(finals))
+
+    def _has_spaces(self) -> bool:
+        return self.vocabulary.unit == "characters" and " " in self.vocabulary.tokens
+
+    def _state(self) -> int:
+        self.empty.append([])
+        self.spoken.append([])
+        return len(self.empty) - 1
+
+    def _add(self, node: _Node, start: int) -> int:
+        """Add a part that begins in state `start`; return the state where it ends."""
+        if node.kind == "rule":
+            return self._add(self.reader.rules[node.text], start)
+        if node.kind == "word":
+            return self._add_words([node], start)
+        if node.kind == "sequence":
+            for words in _runs(node.parts):
+                if words[0].kind == "word":
+                    start = self._add_words(words, start)
+                else:
+                    start = self._add(words[0], start)
+            return start
+        end = self._state()
+        if node.kind == "alternatives":
+            for part in node.parts:
+                self.empty[self._add(part, start)].append(end)
+            return end
+        inner = self._state()  # a loop of its own: what comes before must not be repeated
+        self.empty[start].append(inner)
+        after = self._add(node.parts[0], inner)
+        self.empty[after].append(end)
+        if node.kind in ("star", "plus"):
+            self.empty[after].append(inner)
+        if node.kind in ("star", "optional"):
+            self.empty[start].append(end)
+        return end
+
+    def _add_words(self, words: Sequence[_Node], start: int) -> int:
+        """Add words that follow each other; several may be one token of the vocabulary."""
+        if self.vocabulary.unit == "characters":
+            groups = [[word] for word in words]
+        else:
+            groups = self._grouped(words)
+        for group in groups:
+            text = " ".join(word.text for word in group)
+            try:
+                tokens = tuple(self.vocabulary.encode(text))
+            except DataError as error:
+                place = self.reader.where(group[0].place)
+                self.lacking.setdefault(text, f"{place}: {error}")
+                tokens = (0,)
+            end = self._state()
+            self.spoken[start].append((tokens, end))
+            start = end
+        return start
+
+    def _grouped(self, words: Sequence[_Node]) -> list[list[_Node]]:
+        groups = []
+        rest = list(words)
+        while rest:
+            sizes = (
+                size
+                for size in range(len(rest), 1, -1)
+                if " ".join(word.text for word in rest[:size]) in self.vocabulary.tokens
+            )
+            size = next(sizes, 1)
+            groups.append(rest[:size])
+            rest = rest[size:]
+        return groups
+
+    def _closure(self, state: int) -> tuple[int, ...]:
+        """The states that are reached from one without a word."""
+        found = {state}
+        pending = [state]
+        while pending:
+            for target in self.empty[pending.pop()]:
+                if target not in found:
+                    found.add(target)
+                    pending.append(target)
+        return tuple(sorted(found))
+
+
+def _runs(parts: Sequence[_Node]) -> list[list[_Node]]:
+    """Part a sequence into runs of words and other parts, one each."""
+    runs: list[list[_Node]] = []
+    for part in parts:
+        if runs and part.kind == "word" and runs[-1][0].kind == "word":
+            runs[-1].append(part)
+        else:
+            runs.append([part])
+    return runs

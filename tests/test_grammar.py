@@ -1,0 +1,170 @@
+import itertools
+from itertools import groupby
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech_rnn.decoding.grammar import Grammar
+from speech_rnn.decoding.viterbi import GraphSearch
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.vocabulary import Vocabulary
+from tests.test_beam import random_log_probs
+
+WORDS = Vocabulary.of(["a", "b", "c"], "words")
+
+
+def sentences(grammar, vocabulary, longest):
+    """All token sequences of a grammar with at most `longest` tokens."""
+    graph = grammar.compile(vocabulary)
+    found, ends = set(), {((), 0)}
+    for _ in range(longest + 1):
+        found |= {tokens for tokens, state in ends if state in graph.finals}
+        ends = {
+            ((*tokens, arc.token), arc.target)
+            for tokens, state in ends
+            for arc in graph.arcs
+            if arc.source == state
+        }
+    return found
+
+
+def texts(grammar, vocabulary=WORDS, longest=3):
+    return {
+        " ".join(vocabulary.decode(tokens)) for tokens in sentences(grammar, vocabulary, longest)
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("a", {"a"}),
+        ("a b", {"a b"}),
+        ("a | b c", {"a", "b c"}),
+        ("[a] b", {"b", "a b"}),
+        ("(a | b) c", {"a c", "b c"}),
+        ("a*", {"", "a", "a a", "a a a"}),
+        ("a+ b", {"a b", "a a b"}),
+        ("[a] (b | c)+", None),
+        ("a* b*", {"", "a", "b", "a a", "a b", "b b", "a a a", "a a b", "a b b", "b b b"}),
+    ],
+)
+def test_what_the_signs_mean(rule, expected):
+    if expected is None:
+        tails = [" ".join(t) for n in (1, 2, 3) for t in itertools.product("bc", repeat=n)]
+        heads = [f"a {tail}" for tail in tails if len(tail) < 5]
+        expected = {*tails, *heads}
+    assert texts(Grammar(f"<r> = {rule};")) == expected
+
+
+def test_rules_headers_and_comments():
+    grammar = Grammar("""#JSGF V1.0;
+        grammar steer; // robots
+        <first> = a /* or
+        nothing */ | b;
+        public <all> = <first> <second>;
+        <second> = c;
+    """)
+    assert texts(grammar) == {"a c", "b c"}
+
+
+def test_the_first_rule_is_the_start_where_none_is_public():
+    assert texts(Grammar("<x> = a <y>; <y> = b;")) == {"a b"}
+
+
+def test_words_that_are_one_token_of_the_vocabulary():
+    vocabulary = Vocabulary.of(["lights on", "lights", "stop"], "words")
+    graph = Grammar("<x> = stop lights on | lights stop;").compile(vocabulary)
+    assert len(graph.arcs) == 4
+    assert texts(Grammar("<x> = stop lights on;"), vocabulary) == {"stop lights on"}
+
+
+def test_characters_are_parted_by_spaces():
+    vocabulary = Vocabulary.of(["go on"], "characters")
+    found = sentences(Grammar("<x> = [go] on+;"), vocabulary, 8)
+    spelled = {"".join(vocabulary.tokens[token] for token in tokens) for tokens in found}
+    assert spelled == {"on", "on on", "on on on", "go on", "go on on"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1, column 1: the end, expected a rule"),
+        ("<a> = x", "line 1, column 8: the end, expected ';'"),
+        ("<a> = (x;", r"line 1, column 9: ';', expected '\)'"),
+        ("<a> = [x);", r"line 1, column 9: '\)', expected '\]'"),
+        ("<a> = x |;", r"line 1, column 10: ';', expected a word, a <rule>"),
+        ("<a> = x;\n<b> y;", "line 2, column 5: 'y', expected '='"),
+        ("<a> = x;\n  <a> = y;", "line 2, column 3: '<a>', expected a new name"),
+        ("<a> = x\n  < y;", "line 2, column 3: '<', expected a word, a <rule> or one of"),
+        ("<a> = *;", r"line 1, column 7: '\*', expected a word"),
+        ("public <a> = x; public <b> = y;", "expected one public rule"),
+        ("<a> = <digt>; <digit> = x;", "column 7: no rule is named <digt>; did you mean <digit>?"),
+        ("<a> = x <b>; <b> = y <a>;", "<a> holds <b> holds <a>; say repeats with"),
+    ],
+)
+def test_errors_point_at_the_place(text, message):
+    with pytest.raises(ConfigurationError, match=f"g.jsgf.*{message}"):
+        Grammar(text, "g.jsgf")
+
+
+def test_all_words_that_the_vocabulary_lacks_are_told():
+    vocabulary = Vocabulary.of(["left", "right"], "words")
+    with pytest.raises(ConfigurationError) as caught:
+        Grammar("<x> = lefd |\n right | rihgt;", "g").compile(vocabulary)
+    first, second = str(caught.value).splitlines()
+    assert "g, line 1, column 7: text='lefd'" in first
+    assert "did you mean 'left'?" in first
+    assert "g, line 2, column 10: text='rihgt'" in second
+    assert "did you mean 'right'?" in second
+
+
+def test_classes_have_no_sequences():
+    with pytest.raises(ConfigurationError, match="needs a recogniser of sequences"):
+        Grammar("<x> = yes;").compile(Vocabulary.of(["yes"]))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        Grammar.load(tmp_path / "none.jsgf")
+
+
+RULES = st.recursive(
+    st.sampled_from(["a", "b", "c"]),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda pair: f"({pair[0]} | {pair[1]})"),
+        st.tuples(inner, inner).map(" ".join),
+        inner.map(lambda part: f"[{part}]"),
+        inner.map(lambda part: f"({part})*"),
+        inner.map(lambda part: f"({part})+"),
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=150)
+@given(RULES, st.integers(1, 6), st.integers(0, 10_000))
+def test_it_equals_brute_force_and_stays_inside_the_grammar(rule, n_steps, seed):
+    grammar = Grammar(f"<r> = {rule};")
+    allowed = sentences(grammar, WORDS, n_steps)
+    log_probs = random_log_probs(1, n_steps, 4, seed)[0]
+    best = -np.inf
+    for path in itertools.product(range(4), repeat=n_steps):
+        if tuple(token for token, _ in groupby(path) if token) in allowed:
+            best = max(best, sum(log_probs[step, token] for step, token in enumerate(path)))
+    found = GraphSearch(grammar.compile(WORDS))(log_probs)
+    if found is None:
+        assert best == -np.inf
+        return
+    spans, score = found
+    assert score == pytest.approx(best)
+    assert tuple(span.token for span in spans) in allowed
+    edges = [edge for span in spans for edge in (span.start, span.stop)]
+    assert edges == sorted(edges)
+    outside = np.ones(n_steps, dtype=bool)
+    for span in spans:
+        assert 0 <= span.start < span.stop <= n_steps
+        outside[span.start : span.stop] = False
+    spoken = sum(log_probs[span.start : span.stop, span.token].sum() for span in spans)
+    assert spoken + log_probs[outside, 0].sum() == pytest.approx(score)
