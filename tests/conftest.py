@@ -8,3 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The machine that runs the tests may be busy: time says nothing about a law.
 settings.register_profile("speech_rnn", deadline=None, derandomize=True)
 settings.load_profile("speech_rnn")
+
+
+def pytest_make_parametrize_id(val):
+    """Leave a file's bytes out of a test's name: some hold the time, and processes must agree."""
+    return "bytes" if isinstance(val, bytes) else None
