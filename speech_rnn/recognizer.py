@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.audio import Sound, load_audio, resample
 from speech_rnn.decoding.decoder import Decoder
@@ -151,10 +152,8 @@ class Recognizer:
 
     def _recognize_clips(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
         lengths = torch.tensor([len(clip) for clip in clips])
-        waveform = torch.zeros(len(clips), int(lengths.max()))  # (B, N)
-        for row, clip in zip(waveform, clips, strict=True):
-            row[: len(clip)] = torch.from_numpy(clip)
-        return self.recognize(waveform, lengths)
+        waveform = pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True)
+        return self.recognize(waveform, lengths)  # (B, N)
 
     def _samples(self, sound: Any, sample_rate: int | None) -> NDArray[np.float32]:
         if isinstance(sound, (str, os.PathLike, bytes)) or hasattr(sound, "read"):

@@ -102,7 +102,21 @@ class Vocabulary:
             if lacking := sorted(set(text) - set(ids)):
                 raise self._lacks("".join(lacking))
             return [ids[character] for character in text]
-        return self._encode_words(text.split(), ids)
+        texts = self.split(text.split())
+        if lacking := [word for word in texts if word not in ids]:
+            raise self._lacks(lacking[0])
+        return [ids[word] for word in texts]
+
+    def split(self, words: Sequence[str]) -> list[str]:
+        """Join the words that are one token together, the longest first; others stand alone."""
+        longest = max(len(token.split()) for token in self.tokens)
+        texts: list[str] = []
+        while words:  # "smart mirror" may be one
+            sizes = range(min(longest, len(words)), 1, -1)
+            size = next((size for size in sizes if " ".join(words[:size]) in self.tokens), 1)
+            texts.append(" ".join(words[:size]))
+            words = words[size:]
+        return texts
 
     def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
         """Return the words that a sequence of token ids (blanks removed) spells."""
@@ -117,19 +131,6 @@ class Vocabulary:
     def from_dict(cls, values: dict[str, Any]) -> Vocabulary:
         """Make a vocabulary from `to_dict`'s values."""
         return cls(tuple(values["tokens"]), values["unit"])
-
-    def _encode_words(self, words: list[str], ids: dict[str, int]) -> list[int]:
-        longest = max(len(token.split()) for token in self.tokens)
-        encoded: list[int] = []
-        while words:  # the longest token first: "smart mirror" may be one
-            for size in range(min(longest, len(words)), 0, -1):
-                if (index := ids.get(" ".join(words[:size]))) is not None:
-                    encoded.append(index)
-                    words = words[size:]
-                    break
-            else:
-                raise self._lacks(words[0])
-        return encoded
 
     def _lacks(self, text: str) -> DataError:
         near = get_close_matches(text, self.tokens, n=1)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from speech_rnn.audio import load_audio
@@ -137,9 +138,7 @@ class Batch:
 def pad(clips: Sequence[NDArray[np.int16]]) -> tuple[Tensor, Tensor]:
     """Put clips of any lengths side by side: (B, N) int16 and lengths (B,)."""
     lengths = torch.tensor([len(clip) for clip in clips])
-    samples = torch.zeros(len(clips), int(lengths.max()), dtype=torch.int16)  # (B, N)
-    for row, clip in zip(samples, clips, strict=True):
-        row[: len(clip)] = torch.from_numpy(clip)
+    samples = pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True)  # (B, N)
     return samples, lengths
 
 
@@ -212,7 +211,7 @@ class _Collate:
         return Batch(
             samples,
             lengths,
-            torch.nn.utils.rnn.pad_sequence(targets, batch_first=True),  # (B, L)
+            pad_sequence(targets, batch_first=True),  # (B, L)
             torch.tensor([len(target) for target in targets]),
             indices,
         )

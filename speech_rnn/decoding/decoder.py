@@ -88,14 +88,13 @@ class Decoder:
             if several answers of a CTC head are wanted without a beam, and if the grammar does not
             fit the vocabulary.
         """
+        clips = [row[:length] for row, length in zip(log_probs, lengths, strict=True)]
+        timed = list(zip(clips, durations, strict=True))
         if self.grammar is not None:
             search = _compiled(self.grammar, vocabulary)
             return [
-                self._within(search, row[:length], vocabulary, step_seconds, end)
-                for row, length, end in zip(log_probs, lengths, durations, strict=True)
+                self._within(search, clip, vocabulary, step_seconds, end) for clip, end in timed
             ]
-        clips = [row[:length] for row, length in zip(log_probs, lengths, strict=True)]
-        timed = list(zip(clips, durations, strict=True))
         if vocabulary.head == "classification":
             return [classify(clip[0], vocabulary, end, self.n_best) for clip, end in timed]
         if self.beam_size is None:
@@ -105,7 +104,8 @@ class Decoder:
                 )
             return [greedy_ctc(clip, vocabulary, step_seconds, end) for clip, end in timed]
         # Characters may spell the same words with other spaces: such answers count once.
-        found = BeamSearch(self.beam_size)(log_probs, lengths, self.beam_size)
+        n_traced = self.beam_size if vocabulary.unit == "characters" else self.n_best
+        found = BeamSearch(self.beam_size)(log_probs, lengths, n_traced)
         return [
             _ranked(
                 [

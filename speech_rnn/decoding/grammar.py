@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -321,36 +321,22 @@ class _Builder:
 
     def _add_words(self, words: Sequence[_Node], start: int) -> int:
         """Add words that follow each other; several may be one token of the vocabulary."""
-        if self.vocabulary.unit == "characters":
-            groups = [[word] for word in words]
-        else:
-            groups = self._grouped(words)
-        for group in groups:
-            text = " ".join(word.text for word in group)
+        texts = [word.text for word in words]
+        if self.vocabulary.unit == "words":
+            texts = self.vocabulary.split(texts)
+        places = iter(word.place for word in words)
+        for text in texts:
+            first, *_ = islice(places, len(text.split()))
             try:
                 tokens = tuple(self.vocabulary.encode(text))
             except DataError as error:
-                place = self.reader.where(group[0].place)
+                place = self.reader.where(first)
                 self.lacking.setdefault(text, f"{place}: {error}")
                 tokens = (0,)
             end = self._state()
             self.spoken[start].append((tokens, end))
             start = end
         return start
-
-    def _grouped(self, words: Sequence[_Node]) -> list[list[_Node]]:
-        groups = []
-        rest = list(words)
-        while rest:
-            sizes = (
-                size
-                for size in range(len(rest), 1, -1)
-                if " ".join(word.text for word in rest[:size]) in self.vocabulary.tokens
-            )
-            size = next(sizes, 1)
-            groups.append(rest[:size])
-            rest = rest[size:]
-        return groups
 
     def _closure(self, state: int) -> tuple[int, ...]:
         """The states that are reached from one without a word."""
