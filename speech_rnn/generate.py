@@ -1,0 +1,52 @@
+"""Make up sentences: ``python -m speech_rnn.generate --grammar FILE`` or ``--lm FILE``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speech_rnn.errors import ConfigurationError, spoken_errors
+
+
+def generate(
+    grammar: Annotated[Path | None, typer.Option(help="Of the sentences (JSGF).")] = None,
+    lm: Annotated[
+        Path | None, typer.Option(help="A language_model.safetensors that training wrote.")
+    ] = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Sentences.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    temperature: Annotated[
+        float, typer.Option(help="Of a language model: near 0 says only what is most probable.")
+    ] = 1.0,
+) -> None:
+    """Make up sentences, one a line, from a grammar or a recurrent language model."""
+    with spoken_errors():
+        if (grammar is None) == (lm is None):
+            raise ConfigurationError("give one of --grammar FILE and --lm FILE")
+        for sentence in _sentences(grammar, lm, number, seed, temperature):
+            print(sentence)
+
+
+def _sentences(
+    grammar: Path | None, lm: Path | None, number: int, seed: int, temperature: float
+) -> list[str]:
+    if grammar is not None:
+        from speech_rnn.decoding.grammar import Grammar
+
+        return Grammar.load(grammar).sentences(number, seed)
+    from speech_rnn.language.recurrent import RecurrentLanguageModel
+
+    return RecurrentLanguageModel.load(str(lm)).sentences(number, seed, temperature=temperature)
+
+
+def main() -> None:
+    """Make up sentences."""
+    app = typer.Typer(add_completion=False)
+    app.command()(generate)
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""N-gram language models: counted from text, written and read as ARPA files."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.language.scoring import TokenScorer, check_fit, check_unit
+from speech_rnn.language.text import BEGIN, END, SPACE, UNKNOWN_TOKEN, tokens_of
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["NGram"]
+
+Gram = tuple[str, ...]
+NEVER = -99.0
+"""What ARPA files write for the logarithm of 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class NGram:
+    """A back-off model (Katz, 1987).
+
+    Parameters
+    ----------
+    log_probs : the base-10 logarithm of the probability of a gram's last token after its others.
+    back_offs : the base-10 logarithm of the weight of shorter contexts, of each gram that is a
+        context.
+    name : of the model in messages, such as its file.
+    """
+
+    log_probs: dict[Gram, float]
+    back_offs: dict[Gram, float] = field(default_factory=dict)
+    name: str = "ngram"
+
+    @property
+    def order(self) -> int:
+        """Tokens of the longest gram."""
+        return max(map(len, self.log_probs))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What it knows, without sentence ends and the unknown token."""
+        marks = (BEGIN, END, UNKNOWN_TOKEN)
+        return tuple(gram[0] for gram in self.log_probs if len(gram) == 1 and gram[0] not in marks)
+
+    @property
+    def unit(self) -> str:
+        """``characters`` if all that it knows are single ones, otherwise ``words``."""
+        letters = all(len(word) == 1 or word == SPACE for word in self.words)
+        return "characters" if letters else "words"
+
+    @classmethod
+    def estimate(cls, sentences: Iterable[Sequence[str]], order: int = 3) -> NGram:
+        """Count the grams of sentences, smoothed by interpolation (Witten & Bell, 1991).
+
+        The probability of a token after a context is its share there, mixed with its probability
+        after the shorter context by how many different tokens have followed.
+
+        Parameters
+        ----------
+        sentences : of tokens.
+        order : tokens of the longest gram.
+
+        Raises
+        ------
+        ConfigurationError
+            for an order below 1.
+        DataError
+            if there are no sentences.
+        """
+        if order < 1:
+            raise ConfigurationError(f"order={order} must be 1 or more")
+        counts: dict[Gram, Counter[str]] = defaultdict(Counter)
+        for sentence in sentences:
+            padded = (BEGIN, *sentence, END)
+            for place in range(1, len(padded)):
+                for size in range(min(order - 1, place) + 1):
+                    counts[padded[place - size : place]][padded[place]] += 1
+        if not counts:
+            raise DataError("there are no sentences to count; give a text with some")
+        known = sorted({*counts[()], UNKNOWN_TOKEN})
+        shares: dict[Gram, dict[str, float]] = {(): dict.fromkeys(known, 1 / len(known))}
+        log_probs: dict[Gram, float] = {(BEGIN,): NEVER}
+        back_offs: dict[Gram, float] = {}
+        for context in sorted(counts, key=len):
+            followers = counts[context]
+            kinds, total = len(followers), sum(followers.values())
+            shorter = shares[context[1:]] if context else shares[()]
+            seen = sorted(followers) if context else known
+            shares[context] = {
+                token: (followers[token] + kinds * shorter[token]) / (total + kinds)
+                for token in seen
+            }
+            for token, share in shares[context].items():
+                gram = (*context, token)
+                log_probs[gram] = math.log10(share)
+            if context:
+                back_offs[context] = math.log10(kinds / (total + kinds))
+        return cls(log_probs, back_offs)
+
+    def log10(self, context: Gram, token: str) -> float:
+        """Return the base-10 logarithm of a token's probability after a context."""
+        context = context[max(0, len(context) - self.order + 1) :]
+        if (found := self.log_probs.get((*context, token))) is not None:
+            return found
+        if not context:
+            return self.log_probs.get((UNKNOWN_TOKEN,), NEVER)
+        return self.back_offs.get(context, 0.0) + self.log10(context[1:], token)
+
+    def score(self, sentence: str) -> tuple[float, int]:
+        """Return the natural logarithm of a sentence's probability with its end, and its tokens.
+
+        Unknown tokens are left out of both.
+        """
+        total, count = 0.0, 0
+        context: Gram = (BEGIN,)
+        for token in (*tokens_of(sentence, self.unit), END):
+            if (token,) in self.log_probs:
+                total += self.log10(context, token) * math.log(10)
+                count += 1
+            context = (*context, token)[-self.order :]
+        return total, count
+
+    def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
+        """Return its scores of a vocabulary's tokens.
+
+        Raises
+        ------
+        ConfigurationError
+            for a vocabulary of another unit, or one that lacks words of the model.
+        """
+        return _NGramScorer(self, vocabulary)
+
+    def save(self, path: str | Path) -> None:
+        """Write an ARPA file."""
+        with Path(path).open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in self._arpa())
+
+    def _arpa(self) -> Iterator[str]:
+        sizes = Counter(map(len, self.log_probs))
+        yield "\\data\\"
+        yield from (f"ngram {size}={sizes[size]}" for size in sorted(sizes))
+        for size in sorted(sizes):
+            yield f"\n\\{size}-grams:"
+            for gram, log_prob in sorted(self.log_probs.items()):
+                if len(gram) == size:
+                    line = f"{log_prob:.7f}\t{' '.join(gram)}"
+                    weight = self.back_offs.get(gram)
+                    yield line if weight is None else f"{line}\t{weight:.7f}"
+        yield "\n\\end\\"
+
+    @classmethod
+    def load(cls, path: str | Path) -> NGram:
+        """Read an ARPA file.
+
+        Raises
+        ------
+        DataError
+            if it cannot be read, or at the line that is wrong.
+        """
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"lm={str(path)!r} cannot be read: {error}") from error
+        log_probs: dict[Gram, float] = {}
+        back_offs: dict[Gram, float] = {}
+        size = 0
+        for number, line in enumerate(lines, start=1):
+            if line.startswith("\\") and line.endswith("-grams:"):
+                size = int(line[1 : line.index("-")])
+            elif size and line.strip() and not line.startswith("\\"):
+                fields = line.split()
+                try:
+                    gram, rest = tuple(fields[1 : size + 1]), fields[size + 1 :]
+                    if len(gram) < size or len(rest) > 1:
+                        raise ValueError(f"expected a probability, {size} tokens and a weight")
+                    log_probs[gram] = float(fields[0])
+                    if rest:
+                        back_offs[gram] = float(rest[0])
+                except ValueError as error:
+                    raise DataError(f"lm={str(path)!r}, line {number}: {error}") from error
+        if (END,) not in log_probs:
+            raise DataError(
+                f"lm={str(path)!r} is no ARPA file: it has no \\1-grams: with {END}; "
+                "train one with +recipe=language_model"
+            )
+        return cls(log_probs, back_offs, str(path))
+
+
+class _NGramScorer(TokenScorer):
+    """Its states are the contexts of an n-gram model."""
+
+    def __init__(self, model: NGram, vocabulary: Vocabulary) -> None:
+        super().__init__(len(vocabulary))
+        check_unit(model.name, model.unit, vocabulary)
+        words = [" " if word == SPACE else word for word in model.words]
+        check_fit(model.name, words, vocabulary)
+        self.model = model
+        self.tokens = [tuple(tokens_of(token, model.unit)) for token in vocabulary.tokens]
+        self.contexts: list[Gram] = []
+        self.numbers: dict[Gram, int] = {}
+        self._number((BEGIN,))
+
+    def extend(self, states: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        pairs = zip(states.tolist(), tokens.tolist(), strict=True)
+        return np.array([self._number((*self.contexts[s], *self.tokens[t])) for s, t in pairs])
+
+    def _number(self, context: Gram) -> int:
+        context = context[len(context) - min(len(context), self.model.order - 1) :]
+        if context not in self.numbers:
+            self.contexts.append(context)
+            scores = [0.0] + [self._chain(context, words) for words in self.tokens[1:]]
+            final = self.model.log10(context, END)
+            row = np.array([[*scores, final]]) * math.log(10)
+            self.numbers[context] = int(self.add(row[:, :-1], row[:, -1])[0])
+        return self.numbers[context]
+
+    def _chain(self, context: Gram, words: Gram) -> float:
+        """Score one token of the vocabulary, which may be several words."""
+        return sum(
+            self.model.log10((*context, *words[:place]), word) for place, word in enumerate(words)
+        )

@@ -1,0 +1,203 @@
+"""What a beam search asks of a language model or of hot words: scores of the tokens that follow."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["HotWords", "LanguageModel", "TokenScorer", "check_fit", "check_unit"]
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class LanguageModel(Protocol):
+    """What scores token sequences, such as `NGram` and `RecurrentLanguageModel`."""
+
+    @property
+    def unit(self) -> str:
+        """``words`` or ``characters``."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What it knows, without sentence ends and the unknown word."""
+
+    def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
+        """Return its scores of a vocabulary's tokens."""
+
+    def score(self, sentence: str) -> tuple[float, int]:
+        """Return the natural logarithm of a sentence's probability with its end, and its tokens.
+
+        Unknown tokens are left out of both.
+        """
+
+
+class TokenScorer(ABC):
+    """An automaton over tokens whose states are made, and scored, when they are first met.
+
+    State 0 is the start of a sentence. Scores are natural logarithms; those of the blank, token 0,
+    are 0.
+    """
+
+    def __init__(self, n_tokens: int) -> None:
+        self.n_states = 0
+        self._scores = np.empty((0, n_tokens))
+        self._final = np.empty(0)
+        self._next = np.empty((0, n_tokens), dtype=np.int64)
+
+    def scores(self, states: Ids) -> Floats:
+        """Return the scores of all tokens after states of any shape: (…, C)."""
+        return self._scores[states]
+
+    def finals(self, states: Ids) -> Floats:
+        """Return the scores of a sentence's end, in the shape of `states`."""
+        return self._final[states]
+
+    def advance(self, states: Ids, tokens: Ids) -> Ids:
+        """Return the states after one more token each."""
+        found = self._next[states, tokens]
+        if (is_new := found < 0).any():
+            pairs = np.unique(np.stack([states[is_new], tokens[is_new]]), axis=1)
+            self._next[pairs[0], pairs[1]] = self.extend(*pairs)
+            found = self._next[states, tokens]
+        return found
+
+    @abstractmethod
+    def extend(self, states: Ids, tokens: Ids) -> Ids:
+        """Make the states, (n,), that follow `states`, (n,), after `tokens`, (n,)."""
+
+    def add(self, scores: Floats, final: Floats) -> Ids:
+        """Add n states with their scores (n, C) and those of the end (n,); return their numbers."""
+        numbers = np.arange(self.n_states, self.n_states + len(scores))
+        self.n_states += len(scores)
+        if self.n_states > len(self._final):  # twice as many, so that growing costs little
+            room = max(64, 2 * self.n_states) - len(self._final)
+            self._scores = np.pad(self._scores, ((0, room), (0, 0)))
+            self._final = np.pad(self._final, (0, room))
+            self._next = np.pad(self._next, ((0, room), (0, 0)), constant_values=-1)
+        self._scores[numbers] = scores
+        self._final[numbers] = final
+        return numbers
+
+
+class HotWords(TokenScorer):
+    """Words or phrases that are to be heard more easily.
+
+    Each token of a phrase brings its share of the bonus as soon as it is spoken; what breaks off
+    before the phrase's end gives it back.
+
+    Parameters
+    ----------
+    bonuses : what each phrase adds to the logarithm of a sequence's probability.
+    vocabulary : whose tokens the phrases are spelled in.
+
+    Raises
+    ------
+    ConfigurationError
+        for phrases that the vocabulary lacks, all of them at once with the nearest.
+    """
+
+    def __init__(self, bonuses: Mapping[str, float], vocabulary: Vocabulary) -> None:
+        super().__init__(len(vocabulary))
+        texts = [text for phrase in bonuses for text in _spelled(phrase, vocabulary)]
+        check_fit("hot_words", texts, vocabulary)
+        self.separator = (
+            vocabulary.tokens.index(" ")
+            if vocabulary.unit == "characters" and " " in vocabulary.tokens
+            else None
+        )
+        # The bonus of every beginning of a phrase; the highest where several begin alike.
+        self.earned: dict[tuple[int, ...], float] = {(): 0.0}
+        self.whole: dict[tuple[int, ...], float] = {}
+        for phrase, bonus in bonuses.items():
+            tokens = tuple(vocabulary.encode(phrase))
+            self.whole[tokens] = bonus
+            for size in range(1, len(tokens) + 1):
+                share = bonus * size / len(tokens)
+                self.earned[tokens[:size]] = max(self.earned.get(tokens[:size], share), share)
+        self.keys: list[tuple[int, ...] | None] = []
+        self.numbers: dict[tuple[int, ...] | None, int] = {}
+        self._number(())
+
+    def extend(self, states: Ids, tokens: Ids) -> Ids:
+        """Make the states that follow."""
+        pairs = zip(states.tolist(), tokens.tolist(), strict=True)
+        return np.array([self._number(self._after(self.keys[s], t)[0]) for s, t in pairs])
+
+    def _number(self, key: tuple[int, ...] | None) -> int:
+        if key not in self.numbers:
+            self.keys.append(key)
+            n_tokens = self._scores.shape[1]
+            scores = np.array([0.0] + [self._after(key, token)[1] for token in range(1, n_tokens)])
+            final = self.whole.get(key or (), 0.0) - self.earned[key or ()]
+            self.numbers[key] = int(self.add(scores[None], np.array([final]))[0])
+        return self.numbers[key]
+
+    def _after(
+        self, key: tuple[int, ...] | None, token: int
+    ) -> tuple[tuple[int, ...] | None, float]:
+        """Return what has been said of a phrase after one more token, and what that brings.
+
+        None stands for the rest of a word of characters that is no hot one.
+        """
+        if key is None:
+            return (() if token == self.separator else None), 0.0
+        if (*key, token) in self.earned:
+            longer = (*key, token)
+            return longer, self.earned[longer] - self.earned[key]
+        settled = self.whole.get(key, 0.0) - self.earned[key]
+        if self.separator is not None:
+            if token == self.separator:
+                return (), settled
+            return None, -self.earned[key]
+        if (token,) in self.earned:
+            return (token,), settled + self.earned[(token,)]
+        return (), settled
+
+
+def check_fit(name: str, words: list[str], vocabulary: Vocabulary) -> None:
+    """Refuse words, or characters, that a vocabulary lacks: all of them at once, with the nearest.
+
+    Raises
+    ------
+    ConfigurationError
+        if there are any.
+    """
+    known = {part for token in vocabulary.tokens[1:] for part in _spelled(token, vocabulary)}
+    lacking = []
+    for word in dict.fromkeys(words):
+        if word not in known:
+            near = get_close_matches(word, sorted(known), n=1)
+            lacking.append(f"{word!r}{f' (did you mean {near[0]!r}?)' if near else ''}")
+    if lacking:
+        raise ConfigurationError(
+            f"{name}: the recogniser's vocabulary lacks {', '.join(lacking)}; "
+            "leave these out, or train a recogniser with them"
+        )
+
+
+def check_unit(name: str, unit: str, vocabulary: Vocabulary) -> None:
+    """Refuse a language model of another kind of token.
+
+    Raises
+    ------
+    ConfigurationError
+        unless the units are the same.
+    """
+    if unit != vocabulary.unit:
+        raise ConfigurationError(
+            f"{name} is a language model of {unit}, and the recogniser's tokens are "
+            f"{vocabulary.unit}; train one with +recipe=language_model vocabulary={vocabulary.unit}"
+        )
+
+
+def _spelled(text: str, vocabulary: Vocabulary) -> list[str]:
+    return list(text) if vocabulary.unit == "characters" else text.split()

@@ -1,0 +1,54 @@
+"""Sentences as tokens, for language models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speech_rnn.errors import DataError
+
+if TYPE_CHECKING:
+    from speech_rnn.language.scoring import LanguageModel
+
+__all__ = ["BEGIN", "END", "SPACE", "UNKNOWN_TOKEN", "perplexity", "read_sentences", "tokens_of"]
+
+BEGIN, END, UNKNOWN_TOKEN = "<s>", "</s>", "<unk>"
+SPACE = "<space>"
+"""The token for a space between words of characters: in ARPA files a space parts tokens."""
+
+
+def read_sentences(path: str | Path) -> list[str]:
+    """Read a text with one sentence a line; empty lines are left out.
+
+    Raises
+    ------
+    DataError
+        if it cannot be read or holds no sentence.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"text={str(path)!r} cannot be read: {error}") from error
+    sentences = [" ".join(line.split()) for line in lines if line.strip()]
+    if not sentences:
+        raise DataError(f"text={str(path)!r} holds no sentence; write one a line")
+    return sentences
+
+
+def tokens_of(sentence: str, unit: str) -> list[str]:
+    """Return the words of a sentence, or its characters."""
+    if unit == "words":
+        return sentence.split()
+    return [SPACE if character == " " else character for character in sentence]
+
+
+def perplexity(model: LanguageModel, sentences: Sequence[str]) -> float:
+    """Return e to the mean of -log p over the tokens of sentences, their ends included.
+
+    Tokens that the model does not know are left out.
+    """
+    scores = [model.score(sentence) for sentence in sentences]
+    total, count = (sum(values) for values in zip(*scores, strict=True))
+    return math.exp(-total / count)

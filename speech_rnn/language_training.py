@@ -1,0 +1,240 @@
+"""A text becomes language models: a recurrent one, and the n-grams that it is measured against."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader
+
+from speech_rnn.data.batching import BucketSampler
+from speech_rnn.data.folder import hash_percentage
+from speech_rnn.errors import DataError
+from speech_rnn.language.ngram import NGram
+from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
+from speech_rnn.language.text import perplexity, read_sentences, tokens_of
+from speech_rnn.training import (
+    AdamWCosine,
+    Trainer,
+    claim,
+    current_commit,
+    lightning_trainer,
+    mixed_seed,
+)
+
+__all__ = ["LanguageModelResult", "train_language_model"]
+
+log = logging.getLogger(__name__)
+PADDING = -100
+
+
+@dataclass(frozen=True)
+class LanguageModelResult:
+    """The two models and how they do on sentences that neither has seen.
+
+    Parameters
+    ----------
+    recurrent, ngram : their files.
+    perplexity, ngram_perplexity : on the test sentences, a token and a sentence's end each.
+    n_sentences : of each split.
+    samples : sentences that the recurrent model makes up.
+    """
+
+    recurrent: Path
+    ngram: Path
+    perplexity: float
+    ngram_perplexity: float
+    n_sentences: dict[str, int]
+    samples: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"recurrent": self.recurrent.name, "ngram": self.ngram.name}
+
+
+def train_language_model(
+    text: str,
+    *,
+    validation_text: str | None = None,
+    test_text: str | None = None,
+    unit: str = "words",
+    order: int = 3,
+    cell: str = "gru",
+    embedding_size: int = 64,
+    hidden_size: int = 128,
+    n_layers: int = 1,
+    dropout: float = 0.3,
+    optim: AdamWCosine | None = None,
+    trainer: Trainer | None = None,
+    seed: int = 0,
+    output_dir: str | Path = "outputs",
+    resume: bool = False,
+    config: str = "",
+) -> LanguageModelResult:
+    """Train a recurrent language model on sentences, and count an n-gram model of the same.
+
+    Parameters
+    ----------
+    text, validation_text, test_text : files with one sentence a line. Without the latter two, a
+        tenth of the different sentences of `text` each is validation and test, by their hash.
+    unit : ``words`` or ``characters``.
+    order : tokens of the longest gram.
+    cell, embedding_size, hidden_size, n_layers, dropout : of the network.
+    output_dir : gets ``language_model.safetensors``, ``ngram.arpa``, ``metrics.json``,
+        ``config.yaml``, ``checkpoints/`` and ``logs/``.
+    resume : go on from the last checkpoint in `output_dir`, if there is one.
+    config : the run's configuration as YAML, kept beside the models.
+
+    Raises
+    ------
+    ConfigurationError
+        if `output_dir` holds another run, and for numbers out of their range.
+    DataError
+        if a text cannot be read or a split has no sentence.
+    """
+    optim, trainer = optim or AdamWCosine(), trainer or Trainer()
+    splits = _splits(text, validation_text, test_text)
+    output_dir = claim(Path(output_dir), config, resume)
+    tokenized = [tokens_of(sentence, unit) for sentence in splits["train"]]
+    torch.manual_seed(seed)
+    model = RecurrentLanguageModel(
+        sorted({token for tokens in tokenized for token in tokens}),
+        unit,
+        cell=cell,
+        embedding_size=embedding_size,
+        hidden_size=hidden_size,
+        n_layers=n_layers,
+        dropout=dropout,
+    )
+    module = _LanguageModule(model, optim, seed)
+    last = output_dir / "checkpoints" / "last.ckpt"
+    lightning = lightning_trainer(trainer, torch.device("cpu"), output_dir)
+    lightning.fit(
+        module,
+        _batches(model, splits["train"], trainer.batch_size, seed),
+        _batches(model, splits["validation"], trainer.batch_size, None),
+        ckpt_path=last if resume and last.exists() else None,
+        weights_only=True,
+    )
+    if lightning.interrupted:
+        raise KeyboardInterrupt
+    checkpoint = output_dir / "checkpoints" / f"{trainer.select}.ckpt"
+    module.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
+
+    grams = NGram.estimate(tokenized, order)
+    recurrent, ngram = output_dir / "language_model.safetensors", output_dir / "ngram.arpa"
+    model.save(recurrent, {"commit": current_commit(), "seed": seed, "config": config})
+    grams.save(ngram)
+    result = LanguageModelResult(
+        recurrent,
+        ngram,
+        perplexity(model, splits["test"]),
+        perplexity(grams, splits["test"]),
+        {name: len(sentences) for name, sentences in splits.items()},
+        tuple(model.sentences(5, seed)),
+    )
+    metrics = result.to_dict() | {"commit": current_commit(), "seed": seed, "config": config}
+    (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    return result
+
+
+def _splits(text: str, validation: str | None, test: str | None) -> dict[str, list[str]]:
+    """Read the sentences of each split."""
+    sentences = read_sentences(text)
+    splits = {"train": sentences, "validation": [], "test": []}
+    if validation is None or test is None:
+        shares = {sentence: hash_percentage(sentence) for sentence in set(sentences)}
+        splits = {
+            "train": [one for one in sentences if shares[one] >= 20],
+            "validation": [one for one in sentences if 10 <= shares[one] < 20],
+            "test": [one for one in sentences if shares[one] < 10],
+        }
+    for name, path in (("validation", validation), ("test", test)):
+        if path is not None:
+            splits[name] = read_sentences(path)
+    for name, found in splits.items():
+        if not found:
+            raise DataError(
+                f"text={text!r} leaves the {name} split without a sentence; give more, or "
+                "validation_text and test_text"
+            )
+    log.info("sentences: %s", {name: len(found) for name, found in splits.items()})
+    return splits
+
+
+class _Sentences:
+    """Token ids of sentences, for batches of like length."""
+
+    def __init__(self, model: RecurrentLanguageModel, sentences: Sequence[str]) -> None:
+        self.ids = [torch.tensor(model.encode(sentence)) for sentence in sentences]
+        self.n_samples = np.array([len(ids) for ids in self.ids], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Do nothing: the sentences are the same in each epoch."""
+
+    def collate(self, indices: list[int]) -> tuple[Tensor, Tensor]:
+        """Return what is read and what follows, (B, L) each."""
+        boundary = torch.tensor([BOUNDARY])
+        read = [torch.cat([boundary, self.ids[index]]) for index in indices]
+        following = [torch.cat([self.ids[index], boundary]) for index in indices]
+        return (
+            pad_sequence(read, batch_first=True, padding_value=BOUNDARY),
+            pad_sequence(following, batch_first=True, padding_value=PADDING),
+        )
+
+
+def _batches(
+    model: RecurrentLanguageModel, sentences: Sequence[str], batch_size: int, seed: int | None
+) -> DataLoader[Any]:
+    items = _Sentences(model, sentences)
+    sampler = BucketSampler(items, batch_size, seed=seed)
+    return DataLoader(range(len(items)), batch_sampler=sampler, collate_fn=items.collate)  # type: ignore[arg-type]
+
+
+class _LanguageModule(pl.LightningModule):
+    """One step of training and validation."""
+
+    def __init__(self, model: RecurrentLanguageModel, optim: AdamWCosine, seed: int) -> None:
+        super().__init__()
+        self.model, self.optim, self.seed = model, optim, seed
+
+    def on_train_epoch_start(self) -> None:
+        loader: Any = self.trainer.train_dataloader
+        epoch = self.global_step // int(self.trainer.num_training_batches)
+        loader.batch_sampler.set_epoch(epoch)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        torch.manual_seed(mixed_seed(self.seed, self.global_step))  # dropout
+        loss = self._loss(*batch)
+        self.log("train/loss", loss, batch_size=len(batch[0]), on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        n_tokens = int((batch[1] != PADDING).sum())
+        self.log("validation/loss", self._loss(*batch), batch_size=n_tokens, prog_bar=True)
+
+    def _loss(self, read: Tensor, following: Tensor) -> Tensor:
+        log_probs, _ = self.model(read)
+        return F.nll_loss(log_probs.transpose(1, 2), following, ignore_index=PADDING)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        optimizer = self.optim.optimizer(self.model)
+        schedule = self.optim.schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
