@@ -8,6 +8,7 @@ from importlib import import_module
 import typer
 
 from speech_rnn import recipes
+from speech_rnn.generate import generate
 from speech_rnn.transcribe import transcribe
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ for verb, summary in HYDRA_VERBS.items():
     }
     app.command(verb, help=summary, context_settings=settings)(_hand_over)
 app.command()(transcribe)
+app.command()(generate)
 app.add_typer(recipes.app, name="recipes")
 
 

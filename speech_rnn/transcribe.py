@@ -20,26 +20,44 @@ def transcribe(
     beam: Annotated[
         int | None, typer.Option(min=1, help="Prefixes that a search keeps; greedy without.")
     ] = None,
-    n_best: Annotated[int, typer.Option(min=1, help="Answers a file; sequences need a beam.")] = 1,
+    n_best: Annotated[
+        int, typer.Option(min=1, help="Answers a file; of sequences, with a beam or grammar.")
+    ] = 1,
     grammar: Annotated[
         Path | None, typer.Option(help="What may be said (JSGF); nothing else is answered.")
     ] = None,
     reject: Annotated[
         float, typer.Option(help="Least share of the freest path that a sentence needs, 0 to 1.")
     ] = 0.0,
+    lm: Annotated[
+        Path | None, typer.Option(help="A language model: ARPA, KenLM, or one that we trained.")
+    ] = None,
+    lm_weight: Annotated[float, typer.Option(help="Of its scores.")] = 0.5,
+    token_bonus: Annotated[float, typer.Option(help="What each word adds to a score.")] = 0.0,
+    hot_word: Annotated[
+        list[str] | None, typer.Option(help="WORD=BONUS: a word or phrase to hear more easily.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Files recognised at once.")] = 32,
 ) -> None:
     """Transcribe sound files with a trained recogniser, in the order given."""
     with spoken_errors():
         from speech_rnn.audio import find_audio
-        from speech_rnn.decoding.decoder import Decoder
-        from speech_rnn.decoding.grammar import Grammar
+        from speech_rnn.decoding.choosing import choose_decoder
         from speech_rnn.recognizer import Recognizer, transcribe_files
         from speech_rnn.terminal import print_result, tracked
 
         recognizer = Recognizer.load(model, device=device)
-        rules = Grammar.load(grammar) if grammar else None
-        recognizer.decoder = Decoder(beam, n_best, rules, reject)
+        recognizer.decoder = choose_decoder(
+            recognizer.vocabulary,
+            beam,
+            n_best,
+            grammar,
+            reject,
+            lm,
+            lm_weight,
+            token_bonus,
+            hot_word,
+        )
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         failed = False
         for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):

@@ -154,10 +154,10 @@ def test_it_equals_brute_force_and_stays_inside_the_grammar(rule, n_steps, seed)
         if tuple(token for token, _ in groupby(path) if token) in allowed:
             best = max(best, sum(log_probs[step, token] for step, token in enumerate(path)))
     found = GraphSearch(grammar.compile(WORDS))(log_probs)
-    if found is None:
+    if not found:
         assert best == -np.inf
         return
-    spans, score = found
+    ((spans, score),) = found
     assert score == pytest.approx(best)
     assert tuple(span.token for span in spans) in allowed
     edges = [edge for span in spans for edge in (span.start, span.stop)]
@@ -168,3 +168,39 @@ def test_it_equals_brute_force_and_stays_inside_the_grammar(rule, n_steps, seed)
         outside[span.start : span.stop] = False
     spoken = sum(log_probs[span.start : span.stop, span.token].sum() for span in spans)
     assert spoken + log_probs[outside, 0].sum() == pytest.approx(score)
+
+
+@settings(max_examples=60)
+@given(RULES, st.integers(1, 5), st.integers(1, 4), st.integers(0, 10_000))
+def test_the_n_best_equal_brute_force(rule, n_steps, n_best, seed):
+    grammar = Grammar(f"<r> = {rule};")
+    allowed = sentences(grammar, WORDS, n_steps)
+    log_probs = random_log_probs(1, n_steps, 4, seed)[0]
+    best = {}
+    for path in itertools.product(range(4), repeat=n_steps):
+        tokens = tuple(token for token, _ in groupby(path) if token)
+        if tokens in allowed:
+            score = sum(log_probs[step, token] for step, token in enumerate(path))
+            best[tokens] = max(best.get(tokens, -np.inf), score)
+    expected = sorted(best.items(), key=lambda item: -item[1])[:n_best]
+    search = GraphSearch(grammar.compile(WORDS))
+    found = search._several(log_probs, n_best)
+    assert [score for _, score in found] == pytest.approx([score for _, score in expected])
+    for spans, score in found:
+        tokens = tuple(span.token for span in spans)
+        assert best[tokens] == pytest.approx(score)
+        silent = np.ones(n_steps, dtype=bool)
+        for span in spans:
+            silent[span.start : span.stop] = False
+        spoken = sum(log_probs[span.start : span.stop, span.token].sum() for span in spans)
+        assert spoken + log_probs[silent, 0].sum() == pytest.approx(score)
+
+
+@settings(max_examples=60)
+@given(RULES, st.integers(0, 100))
+def test_what_it_makes_up_is_in_the_grammar(rule, seed):
+    grammar = Grammar(f"<r> = {rule};")
+    allowed = sentences(grammar, WORDS, 6)
+    for sentence in grammar.sentences(5, seed):
+        tokens = tuple(WORDS.encode(sentence))
+        assert len(tokens) > 6 or tokens in allowed

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.decoding.alignment import BLANK_ID
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.language.scoring import TokenScorer
 
 __all__ = ["BeamSearch", "Candidate"]
 
@@ -19,10 +20,17 @@ Floats = NDArray[np.float64]
 
 
 class Candidate(NamedTuple):
-    """A sequence of tokens without blanks, and the logarithm of its probability."""
+    """A sequence of tokens without blanks.
+
+    Parameters
+    ----------
+    score : the logarithm of its probability, and what scorers and the token bonus add to it.
+    share : e to the score, relative to that of all sequences in the beam.
+    """
 
     tokens: tuple[int, ...]
     score: float
+    share: float
 
 
 @dataclass(frozen=True)
@@ -33,9 +41,14 @@ class BeamSearch:
     last token. What repeats that token goes on with the prefix after a token, and makes a longer
     one after a blank. With as many prefixes as there are, the result is exact.
 
+    Scorers join by shallow fusion (Gülçehre et al., 2015): a prefix ranks by the logarithm of its
+    probability, the weighted scores of its tokens, and the bonus of each token.
+
     Parameters
     ----------
     beam_size : prefixes that are kept.
+    scorers : language models and hot words, each with its weight.
+    token_bonus : what each token adds: a language model alone prefers few.
 
     Raises
     ------
@@ -44,6 +57,8 @@ class BeamSearch:
     """
 
     beam_size: int = 50
+    scorers: tuple[tuple[TokenScorer, float], ...] = ()
+    token_bonus: float = 0.0
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -62,7 +77,7 @@ class BeamSearch:
         """
         steps = np.asarray(lengths)
         order = np.argsort(-steps, kind="stable")  # the longest first: those that go on are a slice
-        beams = _Beams(len(steps), self.beam_size, int(steps.max(initial=0)))
+        beams = _Beams(self, len(steps), int(steps.max(initial=0)))
         for step in range(beams.n_steps):
             n_active = int(np.count_nonzero(steps > step))
             beams.advance(step, log_probs[order[:n_active], step].astype(np.float64))
@@ -73,8 +88,11 @@ class BeamSearch:
 class _Beams:
     """The prefixes of a batch, (B, K), and how they came to be."""
 
-    def __init__(self, n_clips: int, size: int, n_steps: int) -> None:
-        self.size, self.n_steps = size, n_steps
+    def __init__(self, search: BeamSearch, n_clips: int, n_steps: int) -> None:
+        size = search.beam_size
+        self.search, self.size, self.n_steps = search, size, n_steps
+        self.bonus = np.zeros((n_clips, size))  # what scorers and tokens have added
+        self.states = np.zeros((len(search.scorers), n_clips, size), dtype=np.int64)
         self.after_blank = np.full((n_clips, size), -np.inf)
         self.after_blank[:, 0] = 0.0  # the empty prefix
         self.after_token = np.full((n_clips, size), -np.inf)
@@ -112,10 +130,20 @@ class _Beams:
         scores = np.concatenate(
             [np.logaddexp(blank_next, token_next), longer.reshape(n_active, -1)], axis=1
         )  # (A, K + K * C)
-        kept = np.argpartition(-scores, self.size - 1, axis=1)[:, : self.size]  # (A, K)
+        follow = self._follow(n_active)  # (A, K, C) or one number
+        bonus = self.bonus[:n_active]  # (A, K)
+        longer_bonus = np.broadcast_to(bonus[:, :, None] + follow, longer.shape)
+        bonus = np.concatenate([bonus, longer_bonus.reshape(n_active, -1)], axis=1)
+        ranks = scores + bonus
+        kept = np.argpartition(-ranks, self.size - 1, axis=1)[:, : self.size]  # (A, K)
         is_longer = kept >= self.size
         source = np.where(is_longer, (kept - self.size) // n_tokens, kept)
         token = np.where(is_longer, (kept - self.size) % n_tokens, BLANK_ID)
+        self.bonus[:n_active] = bonus[clip, kept]
+        for place, (scorer, _) in enumerate(self.search.scorers):
+            states = self.states[place, :n_active][clip, source]
+            states[is_longer] = scorer.advance(states[is_longer], token[is_longer])
+            self.states[place, :n_active] = states
         self.came_from[step, :n_active] = source
         self.appended[step, :n_active] = token
         before = name[clip, source]
@@ -131,13 +159,25 @@ class _Beams:
             is_longer, scores[clip, kept], token_next[clip, source]
         )
 
+    def _follow(self, n_active: int) -> Floats | float:
+        """What each token would add after each prefix, (A, K, C)."""
+        added: Floats | float = self.search.token_bonus
+        for (scorer, weight), states in zip(self.search.scorers, self.states, strict=True):
+            added = added + weight * scorer.scores(states[:n_active])
+        return added
+
     def best(self, n_best: int) -> list[list[Candidate]]:
         """Return the most probable sequences of each clip, traced back through the steps."""
-        total = np.logaddexp(self.after_blank, self.after_token)
+        total = np.logaddexp(self.after_blank, self.after_token) + self.bonus
+        for (scorer, weight), states in zip(self.search.scorers, self.states, strict=True):
+            total += weight * scorer.finals(states)
+        share = np.exp(total - np.logaddexp.reduce(total, axis=1, keepdims=True))
         ranked = np.argsort(-total, axis=1, kind="stable")[:, :n_best]
         return [
             [
-                Candidate(self._trace(clip, place), float(total[clip, place]))
+                Candidate(
+                    self._trace(clip, place), float(total[clip, place]), float(share[clip, place])
+                )
                 for place in places
                 if np.isfinite(total[clip, place])
             ]

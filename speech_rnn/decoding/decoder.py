@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,9 +17,13 @@ from speech_rnn.decoding.greedy import classify, greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.decoding.viterbi import GraphSearch
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.language.scoring import HotWords, LanguageModel, TokenScorer
 from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["Decoder"]
+
+MOST_STATES = 50_000
+"""Of a language model that are kept: with 128 hidden units some 50 MB."""
 
 
 @dataclass(frozen=True)
@@ -31,31 +35,45 @@ class Decoder:
     beam_size : prefixes that a beam search keeps; None takes the best token of each step. Classes
         need no search.
     n_best : answers a clip: the best and, as its `alternatives`, the next ones. Sequences need a
-        beam for more than one.
+        beam or a grammar for more than one.
     grammar : the sentences that may be answered, and no other.
     reject_below : a sentence of the grammar is answered if its best path is at least so probable,
         relative to the best path of all; in [0, 1]. Otherwise the reason is ``unknown``.
+    language_model : what joins the beam search by shallow fusion.
+    lm_weight : of the language model's scores; 0 leaves it out.
+    token_bonus : what each token adds to a score, against a language model's liking for few.
+    hot_words : words or phrases that are to be heard more easily, each with the bonus that it adds
+        to the logarithm of a sequence's probability.
 
     Raises
     ------
     ConfigurationError
-        for values out of their range, more answers than the beam holds, and a grammar with a beam.
+        for values out of their range, more answers than the beam holds, a grammar with a beam,
+        and a language model or hot words without one.
     """
 
     beam_size: int | None = None
     n_best: int = 1
     grammar: Grammar | None = None
     reject_below: float = 0.0
+    language_model: LanguageModel | None = None
+    lm_weight: float = 0.5
+    token_bonus: float = 0.0
+    hot_words: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.n_best < 1:
             raise ConfigurationError(f"n_best={self.n_best} must be 1 or more")
         if not 0 <= self.reject_below <= 1:
             raise ConfigurationError(f"reject_below={self.reject_below} must lie in [0, 1]")
-        if self.grammar is not None and (self.beam_size is not None or self.n_best > 1):
+        if self.grammar is not None and self.beam_size is not None:
             raise ConfigurationError(
-                f"beam={self.beam_size}, n_best={self.n_best}: a grammar has one best sentence, "
-                "found without a beam; leave these out"
+                f"beam={self.beam_size}: the best sentences of a grammar are found without a beam; "
+                "leave it out"
+            )
+        if self.beam_size is None and (self.language_model is not None or self.hot_words):
+            raise ConfigurationError(
+                "a language model and hot words need a beam, for instance beam=50"
             )
         if self.beam_size is not None:
             BeamSearch(self.beam_size)
@@ -99,22 +117,57 @@ class Decoder:
             return [classify(clip[0], vocabulary, end, self.n_best) for clip, end in timed]
         if self.beam_size is None:
             if self.n_best > 1:
-                raise ConfigurationError(
-                    f"n_best={self.n_best} sequences need a beam, for instance beam=50"
-                )
+                raise self._needs_beam()
             return [greedy_ctc(clip, vocabulary, step_seconds, end) for clip, end in timed]
+        is_scored = self.language_model is not None or bool(self.hot_words)
         # Characters may spell the same words with other spaces: such answers count once.
         n_traced = self.beam_size if vocabulary.unit == "characters" else self.n_best
-        found = BeamSearch(self.beam_size)(log_probs, lengths, n_traced)
+        beams = BeamSearch(self.beam_size, self._scorers(vocabulary), self.token_bonus)
+        found = beams(log_probs, lengths, n_traced)
         return [
             _ranked(
                 [
-                    _hypothesis(candidate, clip, vocabulary, step_seconds, end)
+                    _hypothesis(candidate, clip, vocabulary, step_seconds, end, is_scored)
                     for candidate in _distinct(candidates, vocabulary)[: self.n_best]
                 ]
             )
             for candidates, (clip, end) in zip(found, timed, strict=True)
         ]
+
+    def check(self, vocabulary: Vocabulary) -> None:
+        """Tell what does not fit a vocabulary before anything is decoded.
+
+        Raises
+        ------
+        ConfigurationError
+            if the grammar, the language model or the hot words do not fit, if several answers of a
+            CTC head are wanted without a beam, and for classes with any of these.
+        """
+        needs_ctc = self.language_model is not None or bool(self.hot_words)
+        if needs_ctc and vocabulary.head == "classification":
+            raise ConfigurationError(
+                "a language model and hot words need a recogniser of sequences, and this one "
+                "answers one of its classes; train with vocabulary=words"
+            )
+        if self.grammar is not None:
+            _compiled(self.grammar, vocabulary)
+        elif vocabulary.head == "ctc":
+            self._scorers(vocabulary)
+            if self.n_best > 1 and self.beam_size is None:
+                raise self._needs_beam()
+
+    def _needs_beam(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"n_best={self.n_best} sequences need a beam, for instance beam=50, or a grammar"
+        )
+
+    def _scorers(self, vocabulary: Vocabulary) -> tuple[tuple[TokenScorer, float], ...]:
+        scorers = []
+        if self.language_model is not None and self.lm_weight:
+            scorers.append((_scorer(self.language_model, vocabulary), self.lm_weight))
+        if self.hot_words:
+            scorers.append((_hot(tuple(self.hot_words.items()), vocabulary), 1.0))
+        return tuple(scorers)
 
     def _within(
         self,
@@ -124,22 +177,44 @@ class Decoder:
         step_seconds: float,
         duration: float,
     ) -> Hypothesis:
-        """Answer with a sentence of the grammar, as sure as it is near to the freest path."""
-        found = search(log_probs)
-        if found is None:  # the clip is too short for any sentence
-            return Hypothesis((), 0.0, "unknown")
-        spans, score = found
+        """Answer with sentences of the grammar, as sure as they are near to the freest path."""
+        found = search(log_probs, self.n_best)
         free = float(log_probs.max(axis=-1, initial=-np.inf).astype(np.float64).sum())
-        confidence = math.exp(min(0.0, score - free))
-        if confidence < self.reject_below:
-            return Hypothesis((), confidence, "unknown")
-        words = spell(spans, vocabulary, step_seconds, duration)
-        return Hypothesis(words, confidence, None if words else "silence")
+        answers = []
+        for spans, score in found:
+            confidence = math.exp(min(0.0, score - free))
+            if confidence < self.reject_below:
+                break
+            words = spell(spans, vocabulary, step_seconds, duration)
+            answers.append(Hypothesis(words, confidence, None if words else "silence"))
+        if answers:
+            return _ranked(answers)
+        # Nothing fits into the clip, or nothing is near enough.
+        return Hypothesis((), math.exp(min(0.0, found[0][1] - free)) if found else 0.0, "unknown")
 
 
 @lru_cache(maxsize=8)
 def _compiled(grammar: Grammar, vocabulary: Vocabulary) -> GraphSearch:
     return GraphSearch(grammar.compile(vocabulary))
+
+
+@lru_cache(maxsize=8)
+def _hot(bonuses: tuple[tuple[str, float], ...], vocabulary: Vocabulary) -> TokenScorer:
+    return HotWords(dict(bonuses), vocabulary)
+
+
+_known_scorers: dict[tuple[LanguageModel, Vocabulary], TokenScorer] = {}
+
+
+def _scorer(model: LanguageModel, vocabulary: Vocabulary) -> TokenScorer:
+    """Return the scorer of a model; its states are kept from batch to batch while they are few."""
+    key = (model, vocabulary)
+    scorer = _known_scorers.get(key)
+    if scorer is None or scorer.n_states > MOST_STATES:
+        scorer = model.scorer(vocabulary)
+        _known_scorers.clear()
+        _known_scorers[key] = scorer
+    return scorer
 
 
 def _distinct(candidates: Sequence[Candidate], vocabulary: Vocabulary) -> list[Candidate]:
@@ -156,9 +231,10 @@ def _hypothesis(
     vocabulary: Vocabulary,
     step_seconds: float,
     duration: float,
+    is_scored: bool,
 ) -> Hypothesis:
     words = spell(align(log_probs, candidate.tokens), vocabulary, step_seconds, duration)
-    confidence = min(1.0, math.exp(candidate.score))
+    confidence = candidate.share if is_scored else min(1.0, math.exp(candidate.score))
     return Hypothesis(words, confidence, None if words else "silence")
 
 

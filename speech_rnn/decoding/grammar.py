@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import count, islice
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 from speech_rnn.errors import ConfigurationError, DataError
@@ -106,6 +107,28 @@ class Grammar:
             return cls(Path(path).read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"grammar={str(path)!r} cannot be read: {error}") from error
+
+    def sentences(self, number: int, seed: int = 0) -> list[str]:
+        """Draw sentences: alternatives are equally probable, an option and one more repeat half."""
+        reader = _Reader(self.text, self.name)
+        random = Random(seed)
+
+        def words(node: _Node) -> Iterator[str]:
+            if node.kind == "word":
+                yield node.text
+            elif node.kind == "rule":
+                yield from words(reader.rules[node.text])
+            elif node.kind == "alternatives":
+                yield from words(node.parts[int(random.random() * len(node.parts))])
+            elif node.kind == "sequence":
+                for part in node.parts:
+                    yield from words(part)
+            elif node.kind == "plus" or random.random() < 0.5:
+                yield from words(node.parts[0])
+                while node.kind in ("star", "plus") and random.random() < 0.5:
+                    yield from words(node.parts[0])
+
+        return [" ".join(words(reader.rules[reader.start])) for _ in range(number)]
 
     def compile(self, vocabulary: Vocabulary) -> Graph:
         """Return the graph of all sentences in the tokens of a vocabulary.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ class GraphSearch:
                 if arcs[after].token != arc.token
             ]
         edges.sort(key=lambda edge: edge[1])
+        self._targets: dict[int, list[int]] = defaultdict(list)
+        for source, end in edges:
+            self._targets[source].append(end)
         self._source, target = np.array(edges).T  # (E,), by target; every target has an edge
         self._first = np.searchsorted(target, np.arange(n_states + len(arcs)))  # (S,)
         self._place = target
@@ -46,17 +50,21 @@ class GraphSearch:
         )
         self._n_states = n_states
 
-    def __call__(self, log_probs: NDArray[np.floating]) -> tuple[list[Span], float] | None:
-        """Return the spans of the best path's tokens and its log-probability.
+    def __call__(
+        self, log_probs: NDArray[np.floating], n_best: int = 1
+    ) -> list[tuple[list[Span], float]]:
+        """Return the spans of the best paths' tokens and their log-probabilities, best first.
+
+        No two have the same tokens: each is the best path of its own.
 
         Parameters
         ----------
         log_probs : (T, C), natural logarithms; token 0 is the blank.
-
-        Returns
-        -------
-        None if no sentence of the graph fits into the steps.
+        n_best : paths; fewer where fewer sentences of the graph fit into the steps.
         """
+        return self._best(log_probs) if n_best == 1 else self._several(log_probs, n_best)
+
+    def _best(self, log_probs: NDArray[np.floating]) -> list[tuple[list[Span], float]]:
         score = np.full(len(self._emits), -np.inf)
         score[0] = 0.0  # before the first step: waiting in the graph's first state
         order = np.arange(len(self._source))
@@ -71,8 +79,41 @@ class GraphSearch:
         score = np.where(self._is_final, score, -np.inf)
         state = int(score.argmax())
         if np.isneginf(score[state]):
-            return None
-        return self._trace(log_probs, came_from, state), float(score[state])
+            return []
+        return [(self._trace(log_probs, came_from, state), float(score[state]))]
+
+    def _several(
+        self, log_probs: NDArray[np.floating], n_best: int
+    ) -> list[tuple[list[Span], float]]:
+        """Keep, in each state, the best path of each of the n best sequences of tokens.
+
+        That is exact: what leads to one of the n best sentences is among the n best of its state.
+        """
+        reached: dict[int, list[_Path]] = {0: [_Path(0.0, (), ())]}
+        for step, emitted in enumerate(log_probs.astype(np.float64)):
+            offered: dict[int, dict[tuple[int, ...], _Path]] = defaultdict(dict)
+            for state, paths in reached.items():
+                for target in self._targets[state]:
+                    token = int(self._emits[target])
+                    begins = target >= self._n_states and target != state
+                    known = offered[target]
+                    for path in paths:
+                        longer = path.after(token, step, begins, float(emitted[token]))
+                        other = known.get(longer.tokens)
+                        if other is None or other.score < longer.score:
+                            known[longer.tokens] = longer
+            reached = {
+                state: sorted(known.values(), key=lambda path: -path.score)[:n_best]
+                for state, known in offered.items()
+            }
+        best: dict[tuple[int, ...], _Path] = {}
+        final = [
+            path for state, paths in reached.items() if self._is_final[state] for path in paths
+        ]
+        for path in sorted(final, key=lambda path: -path.score):
+            if np.isfinite(path.score):
+                best.setdefault(path.tokens, path)
+        return [(path.spans(log_probs), path.score) for path in list(best.values())[:n_best]]
 
     def _trace(
         self, log_probs: NDArray[np.floating], came_from: NDArray[np.int64], state: int
@@ -89,3 +130,27 @@ class GraphSearch:
                 stop = step
             state = before
         return spans[::-1]
+
+
+class _Path(NamedTuple):
+    """A path so far: its tokens, and the steps that emit each of them."""
+
+    score: float
+    tokens: tuple[int, ...]
+    steps: tuple[tuple[int, int], ...]
+
+    def after(self, token: int, step: int, begins: bool, log_prob: float) -> _Path:
+        """Go on by one step, which begins a token, repeats the last one, or is blank."""
+        score = self.score + log_prob
+        if token == BLANK_ID:
+            return _Path(score, self.tokens, self.steps)
+        if begins:
+            return _Path(score, (*self.tokens, token), (*self.steps, (step, step + 1)))
+        start, _ = self.steps[-1]
+        return _Path(score, self.tokens, (*self.steps[:-1], (start, step + 1)))
+
+    def spans(self, log_probs: NDArray[np.floating]) -> list[Span]:
+        return [
+            Span(token, start, stop, float(np.exp(log_probs[start:stop, token].max())))
+            for token, (start, stop) in zip(self.tokens, self.steps, strict=True)
+        ]

@@ -1,0 +1,75 @@
+"""A decoder from what a person names: files, numbers and hot words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from speech_rnn.decoding.decoder import Decoder
+from speech_rnn.decoding.grammar import Grammar
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.language.loading import load_language_model
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["choose_decoder", "parse_hot_words"]
+
+DEFAULT_BEAM = 50
+"""Where a language model or hot words need one."""
+
+
+def choose_decoder(
+    vocabulary: Vocabulary,
+    beam: int | None = None,
+    n_best: int = 1,
+    grammar: Path | None = None,
+    reject_below: float = 0.0,
+    lm: Path | None = None,
+    lm_weight: float = 0.5,
+    token_bonus: float = 0.0,
+    hot_words: Sequence[str] | None = None,
+) -> Decoder:
+    """Return the decoder, which fits `vocabulary`.
+
+    Parameters
+    ----------
+    beam : prefixes that are kept; None is 50 where a language model or hot words need a beam.
+    grammar, lm : files.
+    hot_words : each ``WORD=BONUS``.
+
+    Raises
+    ------
+    ConfigurationError, DataError, ModelError
+        for files that cannot be read, and for what does not fit together.
+    """
+    decoder = Decoder(
+        beam or (DEFAULT_BEAM if lm or hot_words else None),
+        n_best,
+        Grammar.load(grammar) if grammar else None,
+        reject_below,
+        load_language_model(lm) if lm else None,
+        lm_weight,
+        token_bonus,
+        parse_hot_words(hot_words or ()),
+    )
+    decoder.check(vocabulary)
+    return decoder
+
+
+def parse_hot_words(given: Sequence[str]) -> dict[str, float]:
+    """Read ``WORD=BONUS``.
+
+    Raises
+    ------
+    ConfigurationError
+        for what is not of this form.
+    """
+    bonuses = {}
+    for text in given:
+        phrase, mark, bonus = text.rpartition("=")
+        try:
+            bonuses[" ".join(phrase.split())] = float(bonus)
+        except ValueError:
+            mark = ""
+        if not mark or not phrase.strip():
+            raise ConfigurationError(f"hot_word={text!r} must be WORD=BONUS, such as stop=2")
+    return bonuses
