@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -20,12 +20,13 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from speech_rnn.audio import Sound, load_audio, resample
+from speech_rnn.audio import Sound, audio_duration, load_audio, resample
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.device import choose_device
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
 from speech_rnn.features import MFCC, LogMel
+from speech_rnn.long_audio import LONG_SECONDS, recognize_long
 from speech_rnn.model import AcousticModel
 from speech_rnn.vocabulary import Vocabulary
 
@@ -84,6 +85,11 @@ class Recognizer:
         return self.features.sample_rate
 
     @property
+    def step_seconds(self) -> float:
+        """The time from one step of the log-probabilities to the next."""
+        return self.features.hop_seconds * self.model.subsampling
+
+    @property
     def device(self) -> torch.device:
         """Where the model computes."""
         return next(self.model.parameters()).device
@@ -115,12 +121,50 @@ class Recognizer:
     def recognize(self, waveform: Tensor, lengths: Tensor) -> list[Hypothesis]:
         """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
         log_probs, steps = self.log_probs(waveform, lengths)
+        return self._decode(
+            log_probs.float().cpu().numpy(), steps.tolist(), (lengths / self.sample_rate).tolist()
+        )
+
+    def _decode(
+        self, log_probs: NDArray[np.float32], lengths: Sequence[int], durations: Sequence[float]
+    ) -> list[Hypothesis]:
+        """Decode log-probabilities (B, T, C)."""
         return self.decoder(
-            log_probs.float().cpu().numpy(),  # (B, T, C)
-            steps.tolist(),
+            log_probs,
+            lengths,
             self.vocabulary,
-            step_seconds=self.features.hop_seconds * self.model.subsampling,
-            durations=(lengths / self.sample_rate).tolist(),
+            step_seconds=self.step_seconds,
+            durations=durations,
+        )
+
+    def is_long(self, duration: float) -> bool:
+        """Whether a sound of so many seconds is read in windows. A class needs it as a whole."""
+        return self.vocabulary.head == "ctc" and duration > LONG_SECONDS
+
+    def recognize_long(
+        self, read: Callable[[float, float], NDArray[np.float32]], duration: float
+    ) -> Hypothesis:
+        """Answer for a sound of any length in bounded memory; see `long_audio.recognize_long`.
+
+        Parameters
+        ----------
+        read : returns samples (N,) of `sample_rate` from a second on, for so many seconds.
+        duration : of the sound, in seconds.
+        """
+
+        def log_probs(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+            lengths = torch.tensor([len(samples)])
+            found, _ = self.log_probs(torch.from_numpy(samples)[None], lengths)
+            return found[0].float().cpu().numpy()
+
+        return recognize_long(
+            read,
+            duration,
+            log_probs=log_probs,
+            decode=lambda stretch, seconds: self._decode(stretch[None], [len(stretch)], [seconds])[
+                0
+            ],
+            step_seconds=self.step_seconds,
         )
 
     @overload
@@ -148,9 +192,21 @@ class Recognizer:
         if isinstance(audio, list) and audio and not isinstance(audio[0], (int, float)):
             clips = [self._samples(sound, sample_rate) for sound in audio]
             return self._recognize_clips(clips)
+        if isinstance(audio, (str, os.PathLike)):
+            duration = audio_duration(audio)
+            if self.is_long(duration):
+                return self.recognize_long(_reader(audio, self.sample_rate), duration)
         return self._recognize_clips([self._samples(audio, sample_rate)])[0]
 
     def _recognize_clips(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
+        durations = [len(clip) / self.sample_rate for clip in clips]
+        if any(self.is_long(duration) for duration in durations):
+            return [
+                self.recognize_long(_slicer(clip, self.sample_rate), duration)
+                if self.is_long(duration)
+                else self._recognize_clips([clip])[0]
+                for clip, duration in zip(clips, durations, strict=True)
+            ]
         lengths = torch.tensor([len(clip) for clip in clips])
         waveform = pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True)
         return self.recognize(waveform, lengths)  # (B, N)
@@ -274,29 +330,68 @@ def transcribe_files(
 ) -> Iterator[FileResult]:
     """Transcribe (name, sound) pairs in batches; results come in the same order.
 
-    A file that fails costs itself alone. Memory holds one batch of clips.
+    A file that fails costs itself alone. Memory holds one batch of clips; a file of sequences of
+    over a minute is read in windows.
     """
     pending = iter(files)
     with ThreadPoolExecutor(os.cpu_count()) as readers:
         while batch := list(islice(pending, batch_size)):
-            clips = list(
-                readers.map(lambda file: _load(file[1], file[0], recognizer.sample_rate), batch)
-            )
-            good = [clip for clip in clips if not isinstance(clip, str)]
+            clips = list(readers.map(lambda file: _load(recognizer, file[1], file[0]), batch))
+            good = [clip for clip in clips if isinstance(clip, np.ndarray)]
             answers = iter(_in_batches_of_like_length(recognizer, good))
             for (name, _), clip in zip(batch, clips, strict=True):
                 if isinstance(clip, str):
                     yield FileResult(name, None, error=clip)
+                elif isinstance(clip, _Long):
+                    yield _transcribe_long(recognizer, name, clip)
                 else:
                     duration = round(len(clip) / recognizer.sample_rate, 4)
                     yield FileResult(name, next(answers), duration)
 
 
-def _load(sound: Sound, name: str, sample_rate: int) -> NDArray[np.float32] | str:
+class _Long(NamedTuple):
+    """A file that is read when its turn comes, in windows."""
+
+    path: str | os.PathLike[str]
+    duration: float
+
+
+def _load(recognizer: Recognizer, sound: Sound, name: str) -> NDArray[np.float32] | _Long | str:
     try:
-        return load_audio(sound, sample_rate, name=name)
+        if isinstance(sound, (str, os.PathLike)):
+            duration = audio_duration(sound, name=name)
+            if recognizer.is_long(duration):
+                return _Long(sound, duration)
+        return load_audio(sound, recognizer.sample_rate, name=name)
     except SpeechRnnError as error:
         return str(error)
+
+
+def _transcribe_long(recognizer: Recognizer, name: str, sound: _Long) -> FileResult:
+    try:
+        read = _reader(sound.path, recognizer.sample_rate)
+        found = recognizer.recognize_long(read, sound.duration)
+    except AudioError as error:
+        return FileResult(name, None, error=str(error))
+    return FileResult(name, found, round(sound.duration, 4))
+
+
+def _reader(
+    path: str | os.PathLike[str], sample_rate: int
+) -> Callable[[float, float], NDArray[np.float32]]:
+    """Read stretches of a file."""
+    return lambda start, duration: load_audio(
+        path, sample_rate, start_seconds=start, duration_seconds=duration
+    )
+
+
+def _slicer(
+    samples: NDArray[np.float32], sample_rate: int
+) -> Callable[[float, float], NDArray[np.float32]]:
+    """Cut stretches out of samples."""
+    return lambda start, duration: samples[
+        round(start * sample_rate) : round((start + duration) * sample_rate)
+    ]
 
 
 def _in_batches_of_like_length(

@@ -1,0 +1,139 @@
+"""Long sound: in bounded memory, with the words of the whole."""
+
+import resource
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech_rnn.audio import write_audio
+from speech_rnn.decoding.greedy import greedy_ctc
+from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.long_audio import LONG_SECONDS, recognize_long
+from speech_rnn.recognizer import transcribe_files
+from speech_rnn.vocabulary import Vocabulary
+from tests.commands import speech_rnn
+from tests.test_recognizer import untrained
+from tests.tones import tone
+
+STEP = 0.03
+VOCABULARY = Vocabulary.of(["low", "high"], "words")
+
+
+def steps_of(words, n_steps):
+    """Log-probabilities of words, each (token, first step, last step)."""
+    probabilities = np.full((n_steps, 3), 0.001, dtype=np.float32)
+    probabilities[:, 0] = 1.0
+    for token, first, last in words:
+        probabilities[first : last + 1, 0] = 0.001
+        probabilities[first : last + 1, token] = 1.0
+    return np.log(probabilities / probabilities.sum(axis=1, keepdims=True))
+
+
+def recognize(log_probs):
+    """The log-probabilities are the sound: a sample is a step, so that windows can be compared."""
+    longest = 0
+
+    def read(start, duration):
+        first = round(start / STEP)
+        return np.arange(first, min(len(log_probs), first + round(duration / STEP))).astype("f4")
+
+    def log_probs_of(samples):
+        nonlocal longest
+        longest = max(longest, len(samples))
+        return log_probs[samples.astype(int)]
+
+    def decode(stretch, duration):
+        assert len(stretch) * STEP <= 20.1
+        return greedy_ctc(stretch, VOCABULARY, STEP, duration)
+
+    found = recognize_long(
+        read, len(log_probs) * STEP, log_probs=log_probs_of, decode=decode, step_seconds=STEP
+    )
+    assert longest * STEP <= 36.1
+    return found
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 2), st.integers(1, 30), st.integers(1, 2000)), max_size=12)
+)
+def test_the_words_are_those_of_the_whole(drawn):
+    words, place = [], 0
+    for token, size, gap in drawn:
+        words.append((token, place + gap, place + gap + size - 1))
+        place += gap + size
+    log_probs = steps_of(words, place + 5)
+    whole = greedy_ctc(log_probs, VOCABULARY, STEP, len(log_probs) * STEP)
+    found = recognize(log_probs)
+    assert [word.word for word in found.words] == [word.word for word in whole.words]
+    for one, other in zip(found.words, whole.words, strict=True):
+        assert one.start == pytest.approx(other.start)
+        assert one.end == pytest.approx(other.end)
+    assert found.reason == whole.reason
+
+
+def test_speech_without_a_pause_is_cut_where_it_is_quietest():
+    words = [(1 + number % 2, 10 * number, 10 * number + 8) for number in range(400)]
+    found = recognize(steps_of(words, 4000))
+    assert len(found.words) == 400
+
+
+def test_what_a_grammar_rejects_is_unknown():
+    log_probs = steps_of([(1, 50, 60)], 3000)
+    found = recognize_long(
+        lambda start, duration: np.zeros(1, np.float32),
+        90.0,
+        log_probs=lambda samples: log_probs,
+        decode=lambda stretch, duration: Hypothesis((), 0.0, "unknown"),
+        step_seconds=STEP,
+    )
+    assert found == Hypothesis((), 1.0, "unknown")
+
+
+def listening():
+    """An untrained recogniser of sequences."""
+    return untrained("words", bidirectional=False, pooling=None, dense=None, n_layers=1)
+
+
+def test_a_file_in_windows_is_nearly_the_file_as_a_whole(tmp_path):
+    recognizer = listening()
+    random = np.random.default_rng(0)
+    samples = np.concatenate([tone("low", 0.5, seed) for seed in range(150)])
+    samples += 0.01 * random.standard_normal(len(samples)).astype(np.float32)
+    write_audio(tmp_path / "long.wav", samples, 16_000)
+    duration = len(samples) / 16_000
+    assert duration > LONG_SECONDS
+    assert recognizer.is_long(duration)
+    assert not untrained().is_long(duration)  # a class is of the whole
+    heard = []
+    recognizer.recognize_long(
+        lambda start, seconds: (
+            heard.append((start, seconds))
+            or samples[round(start * 16_000) : round((start + seconds) * 16_000)]
+        ),
+        duration,
+    )
+    assert max(seconds for _, seconds in heard) <= 36.1
+    (result,) = transcribe_files(recognizer, [("long", tmp_path / "long.wav")])
+    assert result.duration == pytest.approx(duration)
+    assert result.hypothesis == recognizer.transcribe(tmp_path / "long.wav")
+    alone = recognizer.transcribe(samples)
+    assert alone.text == result.hypothesis.text
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    """A quarter of an hour more is 58 MB of samples and more of features; the process has none."""
+    listening().save(tmp_path / "model.safetensors")
+    minute = np.concatenate([tone("low", 1.0, seed) for seed in range(60)])
+    peaks = []
+    for minutes in (3, 18):
+        with soundfile.SoundFile(tmp_path / "long.wav", "w", 16_000, 1) as file:
+            for _ in range(minutes):
+                file.write(minute)
+        model = ("--model", tmp_path / "model.safetensors")
+        result = speech_rnn("transcribe", *model, "long.wav", cwd=tmp_path, module=True)
+        assert result.returncode == 0, result.stderr
+        peaks.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    assert peaks[1] - peaks[0] < 40
