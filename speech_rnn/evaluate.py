@@ -1,40 +1,69 @@
-"""Score a Recognizer: ``python -m speech_rnn.evaluate model=FILE +recipe=NAME [overrides]``."""
+"""Score a Recognizer: ``python -m speech_rnn.evaluate model=FILE +recipe=NAME [overrides]``.
+
+Or two texts, line by line: ``python -m speech_rnn.evaluate --references FILE --hypotheses FILE``.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from speech_rnn.config import hydra_door
+from speech_rnn.errors import spoken_errors
 
 
 def run(cfg: DictConfig) -> None:
     """Recognise a split, print the figures and write them, and every hypothesis, as JSON."""
-    from speech_rnn.evaluation import evaluate
+    from speech_rnn.evaluation import compare, evaluate
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.terminal import print_evaluation
+    from speech_rnn.terminal import print_comparison, print_evaluation
 
-    recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
-    recognizer.decoder = instantiate(cfg.decoding)
+    files = [cfg.recognizer, cfg.versus] if cfg.versus else [cfg.recognizer]
+    recognizers = [Recognizer.load(file, device=cfg.device) for file in files]
+    for recognizer in recognizers:
+        recognizer.decoder = instantiate(cfg.decoding)
+        recognizer.decoder.check(recognizer.vocabulary)
     corpus = instantiate(cfg.data).prepare()
-    evaluation = evaluate(recognizer, corpus.split(cfg.split), batch_size=cfg.trainer.batch_size)
+    if connected := instantiate(cfg.connected):
+        corpus = connected.join(corpus)
+    rows = corpus.split(cfg.split)
+    first, *others = [evaluate(one, rows, batch_size=cfg.trainer.batch_size) for one in recognizers]
     folder = HydraConfig.get().runtime.output_dir
-    evaluation.write(folder)
-    print_evaluation(evaluation)
+    first.write(folder)
+    print_evaluation(first)
+    for second in others:
+        print_comparison(compare(first, second))
     print(f"evaluation: {folder}")
-    if evaluation.failures:
+    if first.failures:
         sys.exit(1)
 
 
+def score(
+    references: Annotated[Path, typer.Option(help="What was said, an utterance a line.")],
+    hypotheses: Annotated[Path, typer.Option(help="What was heard, line by line.")],
+) -> None:
+    """Score a text against another, line by line: word, character and sentence error rates."""
+    from speech_rnn.evaluation import evaluate_texts
+    from speech_rnn.terminal import print_evaluation
+
+    with spoken_errors():
+        print_evaluation(evaluate_texts(references, hypotheses))
+
+
 def main() -> None:
-    """Score a Recognizer.
+    """Score a Recognizer, or texts.
 
     ``model`` is a group of configurations, so Hydra would look ``model=FILE`` up there.
     """
+    if any(argument.startswith(("--references", "--hypotheses")) for argument in sys.argv):
+        return typer.run(score)
     sys.argv[1:] = [re.sub(r"^model=", "recognizer=", argument) for argument in sys.argv[1:]]
     hydra_door("evaluate", run)()
 

@@ -31,6 +31,7 @@ __all__ = [
     "bootstrap_interval",
     "character_error_rate",
     "confusion_matrix",
+    "paired_difference",
     "per_class",
     "sentence_error_rate",
     "wilson_interval",
@@ -317,6 +318,57 @@ def bootstrap_interval(
         return 0.0, 0.0
     low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def paired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    lengths: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+) -> tuple[tuple[float, float], float]:
+    """Compare the errors of two systems on the same utterances.
+
+    Parameters
+    ----------
+    first, second, lengths : (n_utterances,) edits of each system, and reference words.
+
+    Returns
+    -------
+    interval : of the difference of their error rates, first less second: percentiles over
+        resampled utterances (Bisani & Ney, 2004).
+    p_value : two-sided, of a permutation test that swaps the systems at random in each utterance
+        (Good, 2005): the share of swaps with a difference as large, the given one included.
+
+    Raises
+    ------
+    ConfigurationError
+        unless there are as many of each, and 0 < confidence < 1.
+    """
+    _check_confidence(confidence)
+    one, other, words = (np.asarray(values, dtype=np.int64) for values in (first, second, lengths))
+    if not one.shape == other.shape == words.shape or one.ndim != 1:
+        raise ConfigurationError(
+            f"errors of shape={one.shape} and shape={other.shape}, lengths of shape={words.shape}: "
+            "give one of each for each utterance"
+        )
+    if not words.sum():
+        return (0.0, 0.0), 1.0
+    random = np.random.default_rng(seed)
+    difference = one - other
+    kinds, counts = np.unique(np.stack([difference, words]), axis=1, return_counts=True)
+    drawn = random.multinomial(len(one), counts / len(one), size=n_resamples)
+    sums, totals = (drawn @ kinds.T).T  # (n_resamples,) each
+    rates = sums[totals > 0] / totals[totals > 0]
+    low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
+    # Swapping the two changes the sign of an utterance's difference.
+    sizes, how_many = np.unique(np.abs(difference), return_counts=True)
+    kept = random.binomial(how_many, 0.5, size=(n_resamples, len(sizes)))
+    swapped = np.abs((2 * kept - how_many) @ sizes)
+    as_large = np.count_nonzero(swapped >= abs(difference.sum()))
+    return (float(low), float(high)), (as_large + 1) / (n_resamples + 1)
 
 
 def _check_confidence(confidence: float) -> None:

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from speech_rnn.evaluation import Evaluation
+from speech_rnn.evaluation import Comparison, Evaluation, Group, Row
+from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
 
-__all__ = ["print_evaluation", "print_result", "tracked"]
+if TYPE_CHECKING:
+    from speech_rnn.language_training import LanguageModelResult
+
+__all__ = [
+    "print_comparison",
+    "print_evaluation",
+    "print_language_model",
+    "print_result",
+    "tracked",
+]
 
 T = TypeVar("T")
+
+MOST_MISTAKES = 10
+"""Utterances that differ, which are shown."""
 
 MOST_LABELS = 16
 """A wider confusion matrix would not fit a terminal; the JSON has it whole."""
@@ -37,36 +50,96 @@ def print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None:
 
 
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Print accuracy, error rates and the tables by class, speaker and confusion."""
+    """Print accuracy, error rates, the tables, and what differs where several words are said."""
     console = console or Console()
     share, words, letters = evaluation.accuracy, evaluation.words, evaluation.characters
     low, high = share.interval
     if len(evaluation.per_speaker) > 1:
-        console.print(_speakers(evaluation))
+        console.print(_groups("by speaker", "speaker", evaluation.per_speaker))
     if len(evaluation.per_class) > 1:
         console.print(_classes(evaluation))
     if 1 < len(evaluation.labels) <= MOST_LABELS:
         console.print(_confusion(evaluation))
-    console.print(
+    if evaluation.per_length:
+        console.print(_groups("by number of words", "words", evaluation.per_length))
+        for row in evaluation.mistaken[:MOST_MISTAKES]:
+            _print_mistake(row, console)
+        if (more := len(evaluation.mistaken) - MOST_MISTAKES) > 0:
+            console.print(f"… and {more} more that differ: hypotheses.jsonl has them all\n")
+
+    def line(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    line(
         f"accuracy {100 * share.value:.2f} % ({share.correct} of {share.total}; "
-        f"95 % interval {100 * low:.2f} to {100 * high:.2f})",
-        highlight=False,
+        f"95 % interval {100 * low:.2f} to {100 * high:.2f})"
     )
     low, high = evaluation.words_interval
-    console.print(
+    line(
         f"word error rate {100 * words.rate:.2f} % ({words.substitutions} substituted, "
         f"{words.deletions} deleted, {words.insertions} inserted of {words.reference_length}; "
-        f"95 % interval {100 * low:.2f} to {100 * high:.2f})",
-        highlight=False,
+        f"95 % interval {100 * low:.2f} to {100 * high:.2f})"
     )
-    console.print(
+    line(
         f"character error rate {100 * letters.rate:.2f} % ({letters.substitutions} substituted, "
         f"{letters.deletions} deleted, {letters.insertions} inserted of "
-        f"{letters.reference_length})",
-        highlight=False,
+        f"{letters.reference_length})"
     )
-    for row in evaluation.failures:
-        console.print(f"not read: {row.error}", style="red", highlight=False, markup=False)
+    if evaluation.per_length:
+        line(
+            f"sentence error rate {100 * (1 - share.value):.2f} % "
+            f"({share.total - share.correct} of {share.total})"
+        )
+    figures = evaluation.word_figures
+    if figures.start_error is not None and figures.end_error is not None:
+        line(
+            f"word times: half of {figures.n_timed} words start within "
+            f"{1000 * figures.start_error:.0f} ms of the truth, and end within "
+            f"{1000 * figures.end_error:.0f} ms"
+        )
+    if evaluation.per_length and figures.confidence_auc is not None:
+        line(
+            f"word confidence: a right word is above a wrong one in "
+            f"{100 * figures.confidence_auc:.1f} % of all pairs "
+            f"({figures.n_right} right, {figures.n_wrong} wrong)"
+        )
+    for failed in evaluation.failures:
+        console.print(f"not read: {failed.error}", style="red", highlight=False, markup=False)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print how the second of two recognisers differs from the first."""
+    low, high = comparison.interval
+    print(
+        f"word error rates {100 * comparison.first:.2f} % and {100 * comparison.second:.2f} %: "
+        f"difference {100 * comparison.difference:.2f} (95 % interval {100 * low:.2f} to "
+        f"{100 * high:.2f}), p = {comparison.p_value:.4f}"
+    )
+
+
+def _print_mistake(row: Row, console: Console) -> None:
+    """Print what was said above what was heard, word under word; * where there is none."""
+    pairs = [(p.reference or "*", p.hypothesis or "*") for p in align_words(row.spoken, row.heard)]
+    widths = [max(map(len, pair)) for pair in pairs]
+    console.print(row.utterance.audio, style="dim", highlight=False, markup=False)
+    for name, side in (("said ", 0), ("heard", 1)):
+        texts = [
+            (pair[side] if side == 0 or pair[0] != pair[1] else "").ljust(width)
+            for pair, width in zip(pairs, widths, strict=True)
+        ]
+        console.print(f"  {name} {' '.join(texts)}".rstrip(), highlight=False, markup=False)
+
+
+def print_language_model(result: LanguageModelResult) -> None:
+    """Print perplexities, what the recurrent model makes up, and where the files are."""
+    for sample in result.samples:
+        print(f"it says: {sample}")
+    print(
+        f"perplexity {result.perplexity:.3f}, that of the n-grams {result.ngram_perplexity:.3f} "
+        f"({result.n_sentences['test']} sentences that neither has seen)"
+    )
+    print(f"n-grams: {result.ngram}")
+    print(f"language model: {result.recurrent}")
 
 
 def tracked(items: Iterable[T], total: int) -> Iterable[T]:
@@ -93,19 +166,21 @@ def _classes(evaluation: Evaluation) -> Table:
     return table
 
 
-def _speakers(evaluation: Evaluation) -> Table:
-    table = _table("by speaker", "speaker", "clips", "accuracy", "95 % interval")
-    worst_first = sorted(evaluation.per_speaker.items(), key=lambda item: item[1].value)
-    for speaker, share in worst_first[:MOST_LABELS]:
-        low, high = share.interval
+def _groups(title: str, first: str, groups: Mapping[Any, Group]) -> Table:
+    table = _table(title, first, "clips", "accuracy", "95 % interval", "word errors")
+    shown = list(groups.items())
+    if len(shown) > MOST_LABELS:
+        shown = sorted(shown, key=lambda item: item[1].accuracy.value)[:MOST_LABELS]
+        table.caption = f"the {MOST_LABELS} lowest of {len(groups)}"
+    for name, group in shown:
+        low, high = group.accuracy.interval
         table.add_row(
-            speaker,
-            str(share.total),
-            f"{100 * share.value:.1f} %",
+            str(name),
+            str(group.accuracy.total),
+            f"{100 * group.accuracy.value:.1f} %",
             f"{100 * low:.1f} to {100 * high:.1f}",
+            f"{100 * group.words.rate:.2f} %",
         )
-    if len(worst_first) > MOST_LABELS:
-        table.caption = f"the {MOST_LABELS} lowest of {len(worst_first)} speakers"
     return table
 
 

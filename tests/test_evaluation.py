@@ -26,7 +26,7 @@ def test_figures_are_those_of_single_clips(utterances):
     assert evaluation.words.errors == len(correct) - sum(correct)
     assert np.sum(evaluation.confusion) == len(utterances)
     assert np.trace(np.array(evaluation.confusion)) == sum(correct)
-    assert sum(share.total for share in evaluation.per_speaker.values()) == len(utterances)
+    assert sum(group.accuracy.total for group in evaluation.per_speaker.values()) == len(utterances)
 
 
 def test_a_file_that_fails_is_listed_and_not_counted(utterances, tmp_path):
