@@ -93,9 +93,16 @@ class Augment(nn.Module):
             self.noise = torch.cat(list(recordings)).to(self.noise.device)
 
     def waveform(
-        self, waveform: Tensor, lengths: Tensor, generator: Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Augment clips (B, N) with their lengths (B,); both may change."""
+        self,
+        waveform: Tensor,
+        lengths: Tensor,
+        generator: Generator,
+        spans: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Augment clips (B, N) with their lengths (B,) and the times of their words.
+
+        `spans` (B, L, 2), in samples, move as the sound does.
+        """
         n_clips = len(waveform)
 
         def draw(interval: Range | None, neutral: float) -> Tensor:
@@ -104,13 +111,12 @@ class Augment(nn.Module):
             return low + (high - low) * uniform  # (B,)
 
         samples_per_ms = self.sample_rate / 1000
-        waveform, lengths = time_warp(
-            waveform,
-            lengths,
-            speed=draw(self.speed, 1.0),
-            lead=(draw(self.lead_ms, 0.0) * samples_per_ms).round(),
-            trail=(draw(self.trail_ms, 0.0) * samples_per_ms).round(),
-        )
+        speed = draw(self.speed, 1.0)
+        lead = (draw(self.lead_ms, 0.0) * samples_per_ms).round()
+        trail = (draw(self.trail_ms, 0.0) * samples_per_ms).round()
+        waveform, lengths = time_warp(waveform, lengths, speed=speed, lead=lead, trail=trail)
+        if spans is not None:
+            spans = spans / speed[:, None, None] + lead[:, None, None]
         snr_db = draw(self.noise_snr_db, 0.0)
         is_noisy = draw((0.0, 1.0), 0.0) < self.noise_probability
         if self.noise_probability:
@@ -128,7 +134,7 @@ class Augment(nn.Module):
                 high_hz=draw(HIGH_CORNER_HZ, 0.0),
             )
         gain = 10 ** (draw(self.gain_db, 0.0) / 20)
-        return waveform * gain[:, None], lengths
+        return waveform * gain[:, None], lengths, spans
 
     def frames(self, frames: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
         """Mask stretches of frames (B, T, D) and of features, SpecAugment's two masks."""

@@ -15,14 +15,27 @@ OF_THIS_RUN = ("resume", "device", "output_dir")
 def run(cfg: DictConfig) -> None:
     """Train as `cfg` says, print the evaluation and where the Recognizer is."""
     from speech_rnn import training
-    from speech_rnn.terminal import print_evaluation
+    from speech_rnn.terminal import print_evaluation, print_language_model
 
     recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
+    if cfg.language_model:
+        train_language_model = instantiate(cfg.language_model, _partial_=True)
+        models = train_language_model(
+            optim=instantiate(cfg.optim),
+            trainer=instantiate(cfg.trainer),
+            unit=cfg.vocabulary,
+            seed=cfg.seed,
+            output_dir=HydraConfig.get().runtime.output_dir,
+            resume=cfg.resume,
+            config=OmegaConf.to_yaml(recipe),
+        )
+        return print_language_model(models)
     result = training.train(
         instantiate(cfg.data),
         instantiate(cfg.features),
         instantiate(cfg.model, _partial_=True),
         extra=instantiate(cfg.extra),
+        connected=instantiate(cfg.connected) or None,
         augment=instantiate(cfg.augment),
         optim=instantiate(cfg.optim),
         trainer=instantiate(cfg.trainer),

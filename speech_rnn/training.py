@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import operator
 import subprocess
 import sys
 import time
@@ -35,8 +36,10 @@ from torch.optim.lr_scheduler import LambdaLR
 import speech_rnn
 from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
-from speech_rnn.data.batching import AudioCache, Batch, batches
+from speech_rnn.data.batching import AudioCache, Batch, Clips, batches
+from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.manifest import SPLITS, Corpus, Source
+from speech_rnn.decoding.alignment import BLANK_ID
 from speech_rnn.decoding.greedy import greedy_path
 from speech_rnn.device import choose_device
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
@@ -47,12 +50,24 @@ from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary, head_of
 
-__all__ = ["AdamWCosine", "Trainer", "TrainingResult", "train"]
+__all__ = [
+    "AdamWCosine",
+    "Trainer",
+    "TrainingResult",
+    "claim",
+    "current_commit",
+    "lightning_trainer",
+    "mixed_seed",
+    "train",
+]
 
 log = logging.getLogger(__name__)
 # Lightning's advice is for its own users: a recipe has already decided.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning")
+
+MOST_NAMED = 10
+"""Files that a message names."""
 
 ModelFactory = Callable[..., AcousticModel]
 
@@ -111,6 +126,10 @@ class Trainer:
     precision : ``32-true``, ``bf16-mixed`` or ``16-mixed``.
     gradient_clip : largest norm of the gradient; None leaves it.
     label_smoothing : of the classification loss, in [0, 1).
+    frame_weight : of the cross-entropy between each step and the word that is spoken there, a
+        word's steps summed, which joins the CTC loss where the times of words are known, and falls
+        to 0 towards the end. CTC alone is content with a word at any one step of it, and for long
+        with none.
     ema_decay : of the moving average of the weights that is validated and kept; None keeps the
         weights themselves.
     patience : epochs without a better validation loss after which training stops; None never.
@@ -129,6 +148,7 @@ class Trainer:
     precision: str = "32-true"
     gradient_clip: float | None = 5.0
     label_smoothing: float = 0.0
+    frame_weight: float = 0.0
     ema_decay: float | None = None
     patience: int | None = None
     select: str = "best"
@@ -178,6 +198,7 @@ class SpeechModule(pl.LightningModule):
         optim: AdamWCosine,
         *,
         label_smoothing: float,
+        frame_weight: float,
         seed: int,
     ) -> None:
         super().__init__()
@@ -187,6 +208,7 @@ class SpeechModule(pl.LightningModule):
         self.vocabulary = vocabulary
         self.optim = optim
         self.label_smoothing = label_smoothing
+        self.frame_weight = frame_weight
         self.seed = seed
 
     def transfer_batch_to_device(
@@ -201,15 +223,24 @@ class SpeechModule(pl.LightningModule):
         loader.batch_sampler.set_epoch(epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        torch.manual_seed(_mix(self.seed, self.global_step))  # dropout
+        torch.manual_seed(mixed_seed(self.seed, self.global_step))  # dropout
         generator = torch.Generator(self.device)
-        generator.manual_seed(_mix(self.seed, self.global_step, 1))
+        generator.manual_seed(mixed_seed(self.seed, self.global_step, 1))
         with torch.no_grad():
-            waveform, lengths = self.augment.waveform(batch.waveform, batch.lengths, generator)
+            waveform, lengths, spans = self.augment.waveform(
+                batch.waveform, batch.lengths, generator, batch.spans
+            )
             frames, lengths = self.features(waveform, lengths)
             frames = self.augment.frames(frames, lengths, generator)
         logits, lengths = self.model(frames, lengths)
         loss = self._loss(logits, lengths, batch, self.label_smoothing)
+        if spans is not None and self.frame_weight:
+            step = self.features.hop_length * self.model.subsampling
+            places = step_targets(spans, batch.targets, lengths, step)
+            missed = F.cross_entropy(logits.transpose(1, 2), places, reduction="sum")
+            to_go = 1 - self.global_step / int(self.trainer.estimated_stepping_batches)
+            words = batch.target_lengths.sum().clamp(min=1)
+            loss = loss + to_go * self.frame_weight * missed / words
         self.log("train/loss", loss, batch_size=len(batch.indices), on_step=False, on_epoch=True)
         return loss
 
@@ -274,6 +305,7 @@ def train(
     model: ModelFactory,
     *,
     extra: Source | None = None,
+    connected: Connected | None = None,
     augment: Augment | None = None,
     optim: AdamWCosine | None = None,
     trainer: Trainer | None = None,
@@ -292,6 +324,7 @@ def train(
     features : waveform to frames.
     model : called with ``n_features``, ``n_outputs`` and ``head``, returns the untrained model.
     extra : another source of the same words, whose training clips join those of `source`.
+    connected : how isolated words are joined into utterances; None leaves them alone.
     unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
     seed : of weights, order, dropout and augmentation.
     device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -312,24 +345,32 @@ def train(
     chosen = choose_device(device)
     # What does not fit is told before data is fetched or read.
     model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
-    output_dir = _claim(Path(output_dir), config, resume)
+    output_dir = claim(Path(output_dir), config, resume)
     corpus = source.prepare()
     if extra is not None:
         joined = (*corpus.utterances, *extra.prepare().split("train"))
         corpus = replace(corpus, utterances=joined)
+    if connected is not None:
+        corpus = connected.join(corpus)
     vocabulary = Vocabulary.of(corpus.words, unit)
     caches = _read(corpus, features.sample_rate)
     augment.set_noise(
         [torch.from_numpy(load_audio(file, features.sample_rate)) for file in corpus.noise]
     )
 
+    clips: Clips = caches["train"]
+    if connected is not None:
+        clips = ConnectedClips(caches["train"], connected, corpus)
     if features.normalization == "global":
-        _set_statistics(features, batches(caches["train"], vocabulary, trainer.batch_size))
+        _set_statistics(features, batches(clips, vocabulary, trainer.batch_size))
 
     torch.manual_seed(seed)
     acoustic_model = model(
         n_features=features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
     )
+    if vocabulary.head == "ctc":
+        step = features.hop_length * acoustic_model.subsampling
+        _check_room([clips, caches["validation"]], vocabulary, step)
     module = SpeechModule(
         features,
         acoustic_model,
@@ -337,14 +378,15 @@ def train(
         augment,
         optim,
         label_smoothing=trainer.label_smoothing,
+        frame_weight=trainer.frame_weight,
         seed=seed,
     )
     last = output_dir / "checkpoints" / "last.ckpt"
     started = time.monotonic()
-    lightning = _lightning(trainer, chosen, output_dir)
+    lightning = lightning_trainer(trainer, chosen, output_dir)
     lightning.fit(
         module,
-        batches(caches["train"], vocabulary, trainer.batch_size, seed=seed),
+        batches(clips, vocabulary, trainer.batch_size, seed=seed),
         batches(caches["validation"], vocabulary, trainer.batch_size),
         ckpt_path=last if resume and last.exists() else None,
         weights_only=True,
@@ -371,7 +413,7 @@ def train(
     return TrainingResult(output_dir / "recognizer.safetensors", evaluation, metrics)
 
 
-def _lightning(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
+def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
     """Put Lightning's pieces together as `trainer` says."""
     checkpoints = output_dir / "checkpoints"
     # Lightning's own save_last copies the best epoch, not the last.
@@ -414,27 +456,57 @@ class _EpochLog(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        shown = [
+            f"{name.replace('/', ' ').replace('_', ' ')} {value:.4f}"
+            for name, value in figures.items()
+            if name.startswith(("train/loss", "validation/"))
+        ]
         log.info(
-            "epoch %d of %s: train loss %.4f, validation loss %.4f, validation error rate %.2f %%",
-            trainer.current_epoch + 1,
-            trainer.max_epochs,
-            figures.get("train/loss", math.nan),
-            figures.get("validation/loss", math.nan),
-            100 * figures.get("validation/error_rate", math.nan),
+            "epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, ", ".join(shown)
         )
+
+
+def step_targets(spans: Tensor, targets: Tensor, lengths: Tensor, step: int) -> Tensor:
+    """Return the token that is spoken at each step, (B, T), the blank between words.
+
+    A step that touches a word's start or end, and one beyond the lengths, is -100, which a
+    cross-entropy leaves out; but where a word is said twice without a gap, the step that parts the
+    two is blank: otherwise they would be one.
+
+    Parameters
+    ----------
+    spans : (B, L, 2), samples where each target starts and stops; -inf where there is none.
+    targets : (B, L), token ids.
+    lengths : steps of each clip, (B,).
+    step : samples from one step to the next.
+    """
+    steps = torch.arange(int(lengths.max()), device=spans.device)
+    middle = (steps + 0.5) * step  # (T,)
+    start, stop = spans[..., 0, None], spans[..., 1, None]  # (B, L, 1)
+    inside = (middle >= start) & (middle < stop)  # (B, L, T)
+    at_edge = ((middle - start).abs() < step) | ((middle - stop).abs() < step)
+    token = (inside * targets[..., None]).amax(dim=1)  # (B, T)
+    unknown = at_edge.any(dim=1) | (inside.sum(dim=1) > 1) | (steps >= lengths[:, None])
+    token = token.masked_fill(unknown, -100)
+    if targets.shape[1] > 1:
+        again = (targets[:, 1:] == targets[:, :-1]) & (targets[:, 1:] > 0)  # (B, L - 1)
+        border = (spans[:, :-1, 1] + spans[:, 1:, 0]) / 2  # between a word and the next one
+        parts = again[..., None] & ((middle - border[..., None]).abs() <= step / 2)
+        token = token.masked_fill(parts.any(dim=1), BLANK_ID)
+    return token
 
 
 def _spelled(sequences: Sequence[Sequence[int]]) -> list[str]:
     return [" ".join(map(str, sequence)) for sequence in sequences]
 
 
-def _mix(*numbers: int) -> int:
+def mixed_seed(*numbers: int) -> int:
     """Derive a seed that differs wherever one of the numbers does."""
     text = ",".join(map(str, numbers))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def _claim(output_dir: Path, config: str, resume: bool) -> Path:
+def claim(output_dir: Path, config: str, resume: bool) -> Path:
     """Make sure that a run never overwrites or continues another one."""
     checkpoints = output_dir / "checkpoints"
     kept = output_dir / "config.yaml"
@@ -468,6 +540,31 @@ def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
     return caches
 
 
+def _check_room(splits: Sequence[Clips], vocabulary: Vocabulary, step: int) -> None:
+    """Refuse clips that have fewer steps than CTC needs for their texts."""
+    wrong = []
+    for clips in splits:
+        for row, n_samples in zip(clips.utterances, clips.n_samples.tolist(), strict=True):
+            tokens = vocabulary.encode(row.text)
+            needed = len(tokens) + sum(map(operator.eq, tokens, tokens[1:]))
+            if n_samples // step + 1 < needed:
+                wrong.append(
+                    f"  {row.audio}: {row.text!r} needs {needed} steps, and it has "
+                    f"{n_samples // step + 1}"
+                )
+    if wrong:
+        raise DataError(
+            "\n".join(
+                [
+                    f"{len(wrong)} clips are too short for their texts (a step is {step} samples; "
+                    "between two tokens alike comes one more): correct or leave them out, or lower "
+                    "model.stack",
+                    *wrong[:MOST_NAMED],
+                ]
+            )
+        )
+
+
 def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
     """Give the features the mean and deviation of the training frames."""
     plain = type(features)(**features.hyperparameters | {"normalization": None, "deltas": 0}).eval()
@@ -497,7 +594,7 @@ def _provenance(
     return {
         "speech_rnn": speech_rnn.__version__,
         "torch": torch.__version__,
-        "commit": _commit(),
+        "commit": current_commit(),
         "seed": seed,
         "source": type(source).__name__,
         "corpus_sha256": corpus.fingerprint(),
@@ -507,7 +604,7 @@ def _provenance(
     }
 
 
-def _commit() -> str | None:
+def current_commit() -> str | None:
     """The commit of a source checkout; None for an installed wheel."""
     here = Path(__file__).resolve().parents[1]
     if not (here / ".git").exists():

@@ -119,8 +119,8 @@ def test_padding_changes_nothing(n_padding, seed):
     waveform, lengths = clips()
     padded = torch.nn.functional.pad(waveform, (0, n_padding))
     augment = Augment(**EVERYTHING | {"noise_probability": 0.0})
-    once, once_lengths = augment.waveform(waveform, lengths, generator(seed))
-    again, again_lengths = augment.waveform(padded, lengths, generator(seed))
+    once, once_lengths, _ = augment.waveform(waveform, lengths, generator(seed))
+    again, again_lengths, _ = augment.waveform(padded, lengths, generator(seed))
     assert torch.equal(once, again)
     assert torch.equal(once_lengths, again_lengths)
 
@@ -140,17 +140,32 @@ def test_nothing_is_off_by_default():
     waveform, lengths = clips()
     frames = torch.randn(4, 30, 10, generator=generator())
     augment = Augment()
-    same, same_lengths = augment.waveform(waveform, lengths, generator())
+    same, same_lengths, _ = augment.waveform(waveform, lengths, generator())
     torch.testing.assert_close(same, waveform)
     assert torch.equal(same_lengths, lengths)
     assert torch.equal(augment.frames(frames, torch.full((4,), 30), generator()), frames)
+
+
+def test_times_move_with_the_sound():
+    waveform = torch.zeros(2, 8000)
+    waveform[:, 3000:3100] = 1.0
+    spans = torch.tensor([[[3000.0, 3100.0]], [[3000.0, 3100.0]]])
+    augment = Augment(speed=(0.5, 2.0), lead_ms=(-50, 100), trail_ms=(0, 100))
+    for seed in range(20):
+        moved, _, times = augment.waveform(
+            waveform, torch.tensor([8000, 8000]), generator(seed), spans
+        )
+        for clip, (start, stop) in zip(moved, times[:, 0], strict=True):
+            (inside,) = torch.nonzero(clip > 0.5, as_tuple=True)
+            assert abs(inside[0] - start) <= 2
+            assert abs(inside[-1] + 1 - stop) <= 2
 
 
 def test_recorded_noise_is_used():
     waveform, lengths = clips()
     augment = Augment(noise_probability=1.0, noise_snr_db=(0, 0), recorded_share=1.0)
     augment.set_noise([torch.ones(4000)])
-    noisy, _ = augment.waveform(waveform, lengths, generator())
+    noisy, *_ = augment.waveform(waveform, lengths, generator())
     added = (noisy - waveform)[0, : lengths[0]]
     assert added.std() < 1e-6
     assert added.mean() > 0

@@ -11,12 +11,26 @@ from speech_rnn.errors import DataError
 from speech_rnn.vocabulary import Vocabulary
 from tests.tones import TONES_HZ, write_corpus
 
+
+class Sizes:
+    """Clips of which only the lengths matter."""
+
+    def __init__(self, n_samples):
+        self.n_samples = np.asarray(n_samples)
+
+    def __len__(self):
+        return len(self.n_samples)
+
+    def set_epoch(self, epoch):
+        pass
+
+
 lengths = st.lists(st.integers(1, 50), min_size=1, max_size=60).map(np.array)
 
 
 @given(lengths, st.integers(1, 9), st.integers(0, 5), st.one_of(st.none(), st.integers(0, 5)))
 def test_every_clip_comes_once_an_epoch(n_samples, batch_size, epoch, seed):
-    sampler = BucketSampler(n_samples, batch_size, seed=seed, pool_batches=3)
+    sampler = BucketSampler(Sizes(n_samples), batch_size, seed=seed, pool_batches=3)
     sampler.set_epoch(epoch)
     cut = list(sampler)
     assert sorted(index for batch in cut for index in batch) == list(range(len(n_samples)))
@@ -28,7 +42,7 @@ def test_seed_and_epoch_decide_the_order():
     n_samples = np.arange(100)
 
     def order(seed, epoch):
-        sampler = BucketSampler(n_samples, 4, seed=seed)
+        sampler = BucketSampler(Sizes(n_samples), 4, seed=seed)
         sampler.set_epoch(epoch)
         return list(sampler)
 
@@ -44,7 +58,7 @@ def test_buckets_save_padding():
         return sum(max(n_samples[b]) * len(b) - sum(n_samples[b]) for b in cut) / sum(n_samples)
 
     plain = np.array_split(np.random.default_rng(1).permutation(2000), 2000 // 32)
-    assert padding(BucketSampler(n_samples, 32, seed=0)) < padding(plain) / 5
+    assert padding(BucketSampler(Sizes(n_samples), 32, seed=0)) < padding(plain) / 5
 
 
 @given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=30))

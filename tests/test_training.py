@@ -92,9 +92,17 @@ def test_the_same_seed_gives_the_same_weights(manifest, tmp_path):
         assert_same_weights(tmp_path / "a", tmp_path / "c")
 
 
-@pytest.mark.parametrize("averaging", ["trainer.ema_decay=null", "trainer.ema_decay=0.9"])
-def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, averaging):
-    overrides = ("trainer.max_epochs=20", averaging)
+JOINED = ("connected=words", "vocabulary=words", "trainer.frame_weight=1")
+FEW = tuple(f"connected.{split}_utterances=24" for split in ("train", "validation", "test"))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [("trainer.ema_decay=null",), ("trainer.ema_decay=0.9",), (*JOINED, *FEW)],
+    ids=["plain", "averaged", "connected"],
+)
+def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides):
+    overrides = ("trainer.max_epochs=20", *overrides)
     whole = run(manifest, tmp_path / "whole", *overrides, cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,11 +17,12 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.manifest import Utterance
+from speech_rnn.data.composition import compose
+from speech_rnn.data.manifest import Part, Utterance
 from speech_rnn.errors import DataError, SpeechRnnError
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["AudioCache", "Batch", "BucketSampler", "Failure", "batches", "pad"]
+__all__ = ["AudioCache", "Batch", "BucketSampler", "Clips", "Failure", "Lengths", "batches", "pad"]
 
 FULL_SCALE = 32768.0
 
@@ -31,6 +32,31 @@ class Failure(NamedTuple):
 
     utterance: Utterance
     error: str
+
+
+class Lengths(Protocol):
+    """Things of various lengths; an epoch may have others."""
+
+    @property
+    def n_samples(self) -> NDArray[np.int64]:
+        """The length of each."""
+
+    def __len__(self) -> int: ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make those of an epoch ready."""
+
+
+class Clips(Lengths, Protocol):
+    """Clips in memory with their rows."""
+
+    sample_rate: int
+
+    @property
+    def utterances(self) -> Sequence[Utterance]:
+        """The row of each clip."""
+
+    def __getitem__(self, index: int) -> NDArray[np.int16]: ...
 
 
 class AudioCache(Dataset[NDArray[np.int16]]):
@@ -64,6 +90,8 @@ class AudioCache(Dataset[NDArray[np.int16]]):
 
     def _read(self, utterance: Utterance) -> NDArray[np.int16] | SpeechRnnError:
         try:
+            if utterance.composition:
+                return quantize(compose(utterance, self.sample_rate, self._part))
             waveform = load_audio(
                 utterance.audio,
                 self.sample_rate,
@@ -75,11 +103,23 @@ class AudioCache(Dataset[NDArray[np.int16]]):
             return error
         return quantize(waveform * utterance.gain)
 
+    def _part(self, part: Part) -> NDArray[np.float32]:
+        return load_audio(
+            part.audio,
+            self.sample_rate,
+            start_seconds=part.start_seconds,
+            duration_seconds=part.duration_seconds,
+            check=False,
+        )
+
     def __len__(self) -> int:
         return len(self._clips)
 
     def __getitem__(self, index: int) -> NDArray[np.int16]:
         return self._clips[index]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Do nothing: the clips are the same in each epoch."""
 
     @property
     def n_samples(self) -> NDArray[np.int64]:
@@ -111,6 +151,8 @@ class Batch:
     targets : (B, L) int64, token ids padded with 0.
     target_lengths : (B,) int64.
     indices : the clips' places in their cache.
+    spans : (B, L, 2) float32, the samples where each target starts and stops, padded with -inf;
+        None where that is not known of each.
     """
 
     samples: Tensor
@@ -118,6 +160,7 @@ class Batch:
     targets: Tensor
     target_lengths: Tensor
     indices: list[int]
+    spans: Tensor | None = None
 
     @property
     def waveform(self) -> Tensor:
@@ -132,6 +175,7 @@ class Batch:
             self.targets.to(device),
             self.target_lengths.to(device),
             self.indices,
+            None if self.spans is None else self.spans.to(device),
         )
 
 
@@ -151,40 +195,42 @@ class BucketSampler(Sampler[list[int]]):
 
     Parameters
     ----------
-    n_samples : (n_clips,), the length of each clip.
+    clips : what is put into batches.
     batch_size : clips of a batch; the last may have fewer.
     seed : of the order; None for evaluation.
     """
 
     def __init__(
         self,
-        n_samples: NDArray[np.int64],
+        clips: Lengths,
         batch_size: int,
         *,
         seed: int | None = None,
         pool_batches: int = 20,
     ) -> None:
-        self.n_samples = n_samples
+        self.clips = clips
         self.batch_size = batch_size
         self.seed = seed
         self.pool_size = pool_batches * batch_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
+        """Choose the epoch whose clips and order come next."""
         self.epoch = epoch
+        self.clips.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return -(-len(self.n_samples) // self.batch_size)
+        return -(-len(self.clips) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        n_samples = self.clips.n_samples
         if self.seed is None:
-            yield from self._cut(np.argsort(self.n_samples, kind="stable"))
+            yield from self._cut(np.argsort(n_samples, kind="stable"))
             return
         random = np.random.default_rng([self.seed, self.epoch])
-        order = random.permutation(len(self.n_samples))
+        order = random.permutation(len(n_samples))
         pools = [
-            pool[np.argsort(self.n_samples[pool], kind="stable")]
+            pool[np.argsort(n_samples[pool], kind="stable")]
             for pool in np.split(order, range(self.pool_size, len(order), self.pool_size))
         ]
         cut = [batch for pool in pools for batch in self._cut(pool)]
@@ -197,36 +243,51 @@ class BucketSampler(Sampler[list[int]]):
 
 
 class _Collate:
-    """Indices of a cache become a `Batch`."""
+    """Indices of clips become a `Batch`."""
 
-    def __init__(self, cache: AudioCache, vocabulary: Vocabulary) -> None:
-        self.cache = cache
-        self.targets = [
-            torch.tensor(vocabulary.encode(row.text), dtype=torch.int64) for row in cache.utterances
-        ]
+    def __init__(self, clips: Clips, vocabulary: Vocabulary) -> None:
+        self.clips, self.vocabulary = clips, vocabulary
+        for row in clips.utterances:
+            vocabulary.encode(row.text)  # what it lacks is told before training starts
 
     def __call__(self, indices: list[int]) -> Batch:
-        samples, lengths = pad([self.cache[index] for index in indices])
-        targets = [self.targets[index] for index in indices]
+        samples, lengths = pad([self.clips[index] for index in indices])
+        rows = [self.clips.utterances[index] for index in indices]
+        targets = [
+            torch.tensor(self.vocabulary.encode(row.text), dtype=torch.int64) for row in rows
+        ]
+        spans = [self._spans(row) for row in rows]
         return Batch(
             samples,
             lengths,
             pad_sequence(targets, batch_first=True),  # (B, L)
             torch.tensor([len(target) for target in targets]),
             indices,
+            pad_sequence(spans, batch_first=True, padding_value=-torch.inf)  # (B, L, 2)
+            if all(map(_same_length, spans, targets))
+            else None,
         )
+
+    def _spans(self, row: Utterance) -> Tensor:
+        parts = row.composition.parts if row.composition else ()
+        times = [(part.at_seconds, part.at_seconds + part.duration_seconds) for part in parts]
+        return torch.tensor(times).reshape(-1, 2) * self.clips.sample_rate  # (L, 2)
+
+
+def _same_length(one: Tensor, other: Tensor) -> bool:
+    return len(one) == len(other)
 
 
 def batches(
-    cache: AudioCache, vocabulary: Vocabulary, batch_size: int, *, seed: int | None = None
+    clips: Clips, vocabulary: Vocabulary, batch_size: int, *, seed: int | None = None
 ) -> DataLoader[Batch]:
-    """Return an iterable of `Batch`es over all clips of a cache.
+    """Return an iterable of `Batch`es over all clips.
 
     Raises
     ------
     DataError
-        if a text of the cache is not in the vocabulary.
+        if a text is not in the vocabulary.
     """
-    sampler = BucketSampler(cache.n_samples, batch_size, seed=seed)
-    indices = range(len(cache))
-    return DataLoader(indices, batch_sampler=sampler, collate_fn=_Collate(cache, vocabulary))  # type: ignore[arg-type]
+    sampler = BucketSampler(clips, batch_size, seed=seed)
+    indices = range(len(clips))
+    return DataLoader(indices, batch_sampler=sampler, collate_fn=_Collate(clips, vocabulary))  # type: ignore[arg-type]

@@ -12,9 +12,51 @@ from typing import Any, Protocol
 
 from speech_rnn.errors import DataError
 
-__all__ = ["SPLITS", "Corpus", "Manifest", "Source", "Utterance", "read_manifest", "write_manifest"]
+__all__ = [
+    "PINK",
+    "SPLITS",
+    "Composition",
+    "Corpus",
+    "Manifest",
+    "Part",
+    "Source",
+    "Utterance",
+    "read_manifest",
+    "write_manifest",
+]
 
 SPLITS = ("train", "validation", "test")
+PINK = "pink"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a sound file, laid into a composed utterance `at_seconds`."""
+
+    audio: str
+    text: str
+    at_seconds: float
+    start_seconds: float
+    duration_seconds: float
+    gain: float = 1.0
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How an utterance is put together from parts.
+
+    Parameters
+    ----------
+    parts : the words in their order.
+    noise : path of a recording that lies beneath them, or ``pink``.
+    noise_seconds : where in that recording it starts.
+    noise_snr_db : how far the noise lies below the words; None for no noise.
+    """
+
+    parts: tuple[Part, ...]
+    noise: str = PINK
+    noise_seconds: float = 0.0
+    noise_snr_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -23,13 +65,14 @@ class Utterance:
 
     Parameters
     ----------
-    audio : path of the sound file.
+    audio : path of the sound file; the name of what is composed.
     text : the words that are said, separated by spaces; ``_silence_`` and ``_unknown_`` stand for
         no speech and for any word outside the vocabulary.
     speaker : who says it, or empty where that is not known.
     split : ``train``, ``validation`` or ``test``.
     start_seconds, duration_seconds : the stretch; a duration of None goes to the end of the file.
     gain : factor on the samples; 0 makes digital silence.
+    composition : the parts of an utterance that no file holds as a whole.
     """
 
     audio: str
@@ -39,6 +82,7 @@ class Utterance:
     start_seconds: float = 0.0
     duration_seconds: float | None = None
     gain: float = 1.0
+    composition: Composition | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +108,13 @@ class Corpus:
         """Return a SHA-256 over the rows, with file names in place of whole paths."""
         digest = hashlib.sha256()
         for row in self.utterances:
-            path = Path(row.audio)
-            named = {**asdict(row), "audio": f"{path.parent.name}/{path.name}"}
+            named = _plain(row) | {"audio": _name(row.audio)}
+            if row.composition:
+                parts = [
+                    {**asdict(part), "audio": _name(part.audio)} for part in row.composition.parts
+                ]
+                noise = _name(row.composition.noise)
+                named["composition"] = {**asdict(row.composition), "parts": parts, "noise": noise}
             digest.update(json.dumps(named, sort_keys=True).encode())
         return digest.hexdigest()
 
@@ -138,14 +187,32 @@ def read_manifest(path: str | Path) -> list[Utterance]:
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """Write utterances as JSON Lines or CSV; the ending of `path` decides which."""
     path = Path(path)
-    rows = [asdict(row) for row in utterances]
+    rows = [_plain(row) for row in utterances]
     with path.open("w", encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":
             writer = csv.DictWriter(file, [field.name for field in fields(Utterance)])
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(
+                row | {"composition": json.dumps(row["composition"])}
+                if "composition" in row
+                else row
+                for row in rows
+            )
         else:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _plain(row: Utterance) -> dict[str, Any]:
+    """Return the values of a row; a row of one stretch says nothing of a composition."""
+    values = asdict(row)
+    if row.composition is None:
+        del values["composition"]
+    return values
+
+
+def _name(audio: str) -> str:
+    path = Path(audio)
+    return f"{path.parent.name}/{path.name}"
 
 
 def _records(path: Path, text: str) -> Iterable[tuple[int, Any]]:
@@ -176,7 +243,24 @@ def _utterance(record: Any, folder: Path) -> Utterance:
     for key in ("start_seconds", "duration_seconds", "gain"):
         if key in given:
             given[key] = float(given[key])
-    row = Utterance(**{**given, "audio": str(folder / str(given["audio"]))})
+    if "composition" in given:
+        given["composition"] = _composition(given["composition"], folder)
+    else:
+        given["audio"] = str(folder / str(given["audio"]))
+    row = Utterance(**given)
     if row.split not in SPLITS:
         raise ValueError(f"split={row.split!r} must be one of {', '.join(SPLITS)}")
     return row
+
+
+def _composition(given: Any, folder: Path) -> Composition:
+    values = json.loads(given) if isinstance(given, str) else given
+    try:
+        parts = tuple(
+            Part(**{**part, "audio": str(folder / part["audio"])}) for part in values["parts"]
+        )
+        noise = values.get("noise", PINK)
+        noise = noise if noise == PINK else str(folder / noise)
+        return Composition(**{**values, "parts": parts, "noise": noise})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"composition is wrong: {error}") from error

@@ -14,7 +14,7 @@ FEW_CLIPS = (
 )
 
 
-def train(recipe, folder, *overrides, timeout=1500):
+def train(recipe, folder, *overrides, timeout=1500, last_line="recognizer: "):
     """Train a recipe in `folder`/run and return its metrics."""
     result = speech_rnn(
         "train",
@@ -27,7 +27,7 @@ def train(recipe, folder, *overrides, timeout=1500):
         timeout=timeout,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].startswith("recognizer: ")
+    assert result.stdout.splitlines()[-1].startswith(last_line)
     return json.loads((folder / "run/metrics.json").read_text())
 
 

@@ -1,0 +1,82 @@
+"""Sounds laid over each other: the words of a composed utterance, and the noise beneath them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.data.manifest import PINK, Part, Utterance
+
+__all__ = ["compose", "pink_noise", "trim"]
+
+Samples = NDArray[np.float32]
+FADE_SECONDS = 0.005
+
+
+def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Samples]) -> Samples:
+    """Return the samples of a composed utterance, (N,) in [-1, 1].
+
+    Parameters
+    ----------
+    utterance : with a composition.
+    sample_rate : in Hz.
+    read : returns the samples of a part's stretch of its file.
+    """
+    composition = utterance.composition
+    assert composition is not None
+    mixed = np.zeros(round((utterance.duration_seconds or 0) * sample_rate), dtype=np.float32)
+    heard = np.zeros(len(mixed), dtype=bool)
+    for part in composition.parts:
+        start = round(part.at_seconds * sample_rate)
+        place = slice(start, start + round(part.duration_seconds * sample_rate))
+        room = len(mixed[place])
+        samples = _faded(read(part)[:room], sample_rate) * np.float32(part.gain)
+        mixed[place][: len(samples)] += samples
+        heard[place] = True
+    if composition.noise_snr_db is not None and heard.any():
+        if composition.noise == PINK:
+            noise = pink_noise(len(mixed), crc32(utterance.audio.encode()))
+        else:
+            bed = Part(
+                composition.noise, "", 0.0, composition.noise_seconds, len(mixed) / sample_rate
+            )
+            noise = np.resize(read(bed), len(mixed))  # over again where it is too short
+        power = float(np.mean(mixed[heard] ** 2)) / max(float(np.mean(noise**2)), 1e-12)
+        mixed += noise * np.float32((power * 10 ** (-composition.noise_snr_db / 10)) ** 0.5)
+    return mixed / max(1.0, float(np.abs(mixed).max(initial=0.0)))
+
+
+def pink_noise(n_samples: int, seed: int) -> Samples:
+    """Return noise whose power falls with 1 / f, of any level."""
+    white = np.random.default_rng(seed).standard_normal(n_samples)
+    spectrum = np.fft.rfft(white)
+    bins = np.arange(len(spectrum)).clip(min=1)
+    return np.fft.irfft(spectrum / np.sqrt(bins), n=n_samples).astype(np.float32)
+
+
+def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
+    """Find the word in a clip: where it starts and stops, in samples.
+
+    It goes from the first to the last 10 ms that are less than `trim_db` below the loudest, with
+    20 ms on either side. A clip that is shorter than 10 ms stays whole.
+    """
+    size = max(1, sample_rate // 100)
+    n_frames = len(samples) // size
+    if not n_frames:
+        return 0, len(samples)
+    power = np.mean(samples[: n_frames * size].reshape(n_frames, size) ** 2, axis=1)
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-trim_db / 10))
+    return max(0, int(loud[0] - 2) * size), min(len(samples), int(loud[-1] + 3) * size)
+
+
+def _faded(samples: Samples, sample_rate: int) -> Samples:
+    """Ramp both ends, so that a cut does not click."""
+    size = min(round(FADE_SECONDS * sample_rate), len(samples) // 2)
+    ramp = np.linspace(0, 1, size, dtype=np.float32)
+    faded = samples.copy()
+    faded[:size] *= ramp
+    faded[len(faded) - size :] *= ramp[::-1]
+    return faded

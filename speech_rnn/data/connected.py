@@ -1,0 +1,273 @@
+"""Isolated words joined into connected commands: one speaker's words, with the time of each."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.audio import load_audio
+from speech_rnn.data.batching import FULL_SCALE, AudioCache, quantize
+from speech_rnn.data.composition import compose, trim
+from speech_rnn.data.manifest import PINK, Composition, Corpus, Part, Utterance
+from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.vocabulary import REASONS, Vocabulary
+
+__all__ = ["Connected", "ConnectedClips"]
+
+T = TypeVar("T")
+
+SAMPLE_RATE = 16_000
+"""At which the words of validation and test are trimmed; any other rate may read them."""
+
+
+@dataclass(frozen=True)
+class Connected:
+    """How words are joined. Every draw is uniform in its range.
+
+    The words of an utterance are one speaker's, where speakers are known. Training composes
+    other utterances in each epoch. Those of validation and test are listed once, from the seed
+    and the utterance's number alone, and stay as they are.
+
+    Parameters
+    ----------
+    n_words : fewest and most words of an utterance.
+    trim_db : what lies so far below a clip's loudest 10 ms, at its ends, is not the word.
+    gap_ms : silence between two words; below zero they overlap.
+    edge_ms : silence before the first word and behind the last.
+    level_db : change of level of a word.
+    noise_snr_db : level of the words relative to the noise beneath them, which is one of the
+        corpus's recordings, or pink where it has none; None leaves it out.
+    train_utterances, validation_utterances, test_utterances : of each split.
+    curriculum_epochs : over so many epochs the most words of a training utterance rise to that of
+        `n_words`: short ones first tell a CTC head what the words are.
+    sentences : a text file with one sentence a line, from which utterances are drawn; None joins
+        words at random.
+    seed : of all that is drawn.
+
+    Raises
+    ------
+    ConfigurationError
+        for ranges that are no pairs of ascending numbers, and numbers that are too small.
+    """
+
+    n_words: Sequence[int] = (1, 7)
+    trim_db: float = 35.0
+    gap_ms: Sequence[float] = (-40.0, 300.0)
+    edge_ms: Sequence[float] = (50.0, 300.0)
+    level_db: Sequence[float] = (-4.0, 4.0)
+    noise_snr_db: Sequence[float] | None = (15.0, 40.0)
+    train_utterances: int = 1600
+    validation_utterances: int = 200
+    test_utterances: int = 500
+    curriculum_epochs: int = 5
+    sentences: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        least = {"n_words": 1, "gap_ms": -1000, "edge_ms": 0, "level_db": -60, "noise_snr_db": -60}
+        for name, lowest in least.items():
+            pair = getattr(self, name)
+            if pair is not None and (len(pair) != 2 or not lowest <= pair[0] <= pair[1]):
+                raise ConfigurationError(
+                    f"{name}={list(pair)} must be the lowest and the highest value, from {lowest}"
+                )
+        if not self.trim_db > 0:
+            raise ConfigurationError(f"trim_db={self.trim_db} must be above 0")
+        for name in ("train_utterances", "validation_utterances", "test_utterances"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)} must be 1 or more")
+
+    def join(self, corpus: Corpus) -> Corpus:
+        """Put composed utterances in the place of a corpus's validation and test splits.
+
+        Its training rows stay single words: `ConnectedClips` joins them anew in each epoch.
+
+        Raises
+        ------
+        DataError
+            if no word of a split can be read, and for `sentences` that cannot be read or hold
+            words that no speaker says.
+        """
+        rows = list(corpus.split("train"))
+        sizes = {"validation": self.validation_utterances, "test": self.test_utterances}
+        for split, n_utterances in sizes.items():
+            if isolated := corpus.split(split):
+                draw = _Draw(self, _trimmed(isolated, self.trim_db), corpus)
+                rows += [draw(f"{split}/{index}", split) for index in range(n_utterances)]
+        return replace(corpus, utterances=tuple(rows))
+
+
+class ConnectedClips:
+    """The words of an `AudioCache` joined into utterances, others in each epoch.
+
+    Parameters
+    ----------
+    cache : isolated words.
+    connected : how they are joined.
+    corpus : from which the words come.
+    """
+
+    def __init__(self, cache: AudioCache, connected: Connected, corpus: Corpus) -> None:
+        self.connected, self.sample_rate = connected, cache.sample_rate
+        words = []
+        self._samples: dict[tuple[str, float], NDArray[np.float32]] = {}
+        for index, row in enumerate(cache.utterances):
+            samples = cache[index].astype(np.float32) / np.float32(FULL_SCALE)
+            word, stretch = _cut(
+                replace(row, gain=1.0), samples, self.sample_rate, connected.trim_db
+            )
+            words.append(word)
+            self._samples[word.audio, word.start_seconds] = samples[stretch]
+        self._noise = {str(file): load_audio(file, self.sample_rate) for file in corpus.noise}
+        self._draw = _Draw(connected, words, corpus)
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Compose the utterances of an epoch."""
+        share = min(1.0, (epoch + 1) / max(1, self.connected.curriculum_epochs))
+        longest = math.ceil(self.connected.n_words[1] * share)
+        self.utterances = [
+            self._draw(f"train/{epoch}/{number}", "train", longest)
+            for number in range(self.connected.train_utterances)
+        ]
+        durations = np.array([row.duration_seconds for row in self.utterances], dtype=np.float64)
+        self.n_samples = (durations * self.sample_rate).round().astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, index: int) -> NDArray[np.int16]:
+        return quantize(compose(self.utterances[index], self.sample_rate, self._read))
+
+    def _read(self, part: Part) -> NDArray[np.float32]:
+        if part.text:
+            return self._samples[part.audio, part.start_seconds]
+        return self._noise[part.audio][round(part.start_seconds * self.sample_rate) :]
+
+
+class _Draw:
+    """Draws utterances of trimmed words."""
+
+    def __init__(self, connected: Connected, words: Iterable[Utterance], corpus: Corpus) -> None:
+        self.connected, self.noise = connected, corpus.noise
+        self.said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
+        self.words = [word for word in words if word.text not in REASONS]
+        for word in self.words:
+            self.said[word.speaker][word.text].append(word)
+        if not self.words:
+            raise DataError("there are no words to join; choose another corpus")
+        self.sentences = self._sentences(corpus) if connected.sentences else []
+
+    def __call__(self, name: str, split: str, longest: int | None = None) -> Utterance:
+        """Draw the utterance of a name: of `longest` words at most, unless sentences are given."""
+        random = Random(f"{self.connected.seed}/{name}")
+        given = self.connected
+        spoken = self._spoken(random, longest or given.n_words[1])
+        at = _uniform(given.edge_ms, random) / 1000
+        parts: list[Part] = []
+        for word in spoken:
+            duration = word.duration_seconds or 0.0
+            gain = word.gain * 10 ** (_uniform(given.level_db, random) / 20)
+            parts.append(Part(word.audio, word.text, at, word.start_seconds, duration, gain))
+            gap = _uniform(given.gap_ms, random) / 1000
+            at = max(at, at + duration + gap)  # a word never starts before the one in front of it
+        end = max(part.at_seconds + part.duration_seconds for part in parts)
+        return Utterance(
+            name,
+            " ".join(part.text for part in parts),
+            spoken[0].speaker,
+            split,
+            duration_seconds=end + _uniform(given.edge_ms, random) / 1000,
+            composition=Composition(tuple(parts), *self._bed(random)),
+        )
+
+    def _spoken(self, random: Random, longest: int) -> list[Utterance]:
+        """Draw the words, of one speaker."""
+        if self.sentences:
+            texts, speakers = _choose(self.sentences, random)
+            said = self.said[_choose(speakers, random)]
+            return [_choose(said[text], random) for text in texts]
+        fewest = min(self.connected.n_words[0], longest)
+        n_words = fewest + int(random.random() * (longest - fewest + 1))
+        # Words one by one, whatever a speaker's recordings are: each is as frequent.
+        said = self.said[_choose(self.words, random).speaker]
+        texts = list(said)
+        return [_choose(said[_choose(texts, random)], random) for _ in range(n_words)]
+
+    def _bed(self, random: Random) -> tuple[str, float, float | None]:
+        """Draw the noise: what, from which second on, how far below the words."""
+        if self.connected.noise_snr_db is None:
+            return PINK, 0.0, None
+        noise = str(_choose(self.noise, random)) if self.noise else PINK
+        return noise, 30 * random.random(), _uniform(self.connected.noise_snr_db, random)
+
+    def _sentences(self, corpus: Corpus) -> list[tuple[list[str], list[str]]]:
+        """Read the sentences: the words of each, and the speakers who say them all."""
+        path = Path(self.connected.sentences or "")
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"sentences={str(path)!r} cannot be read: {error}") from error
+        vocabulary = Vocabulary.of(corpus.words, "words")
+        found, wrong = [], []
+        for number, line in enumerate(lines, start=1):
+            if texts := vocabulary.split(line.split()):
+                speakers = [name for name, said in self.said.items() if set(texts) <= said.keys()]
+                found.append((texts, speakers))
+                if not speakers:
+                    wrong.append(f"  line {number}: no speaker says all of {line!r}")
+        if wrong or not found:
+            raise DataError("\n".join([f"sentences={str(path)!r} cannot be said:", *wrong]))
+        return found
+
+
+def _trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
+    """Find the word in each row; what cannot be read is left out."""
+    with ThreadPoolExecutor() as readers:
+        words = readers.map(lambda row: _trim(row, trim_db), rows)
+        return [word for word in words if word is not None]
+
+
+def _trim(row: Utterance, trim_db: float) -> Utterance | None:
+    try:
+        samples = load_audio(
+            row.audio,
+            SAMPLE_RATE,
+            start_seconds=row.start_seconds,
+            duration_seconds=row.duration_seconds,
+        )
+    except AudioError:
+        return None
+    return _cut(row, samples, SAMPLE_RATE, trim_db)[0]
+
+
+def _cut(
+    row: Utterance, samples: NDArray[np.float32], sample_rate: int, trim_db: float
+) -> tuple[Utterance, slice]:
+    """Return a row that is its word alone, and where in its samples that is."""
+    start, stop = trim(samples, sample_rate, trim_db)
+    word = replace(
+        row,
+        start_seconds=row.start_seconds + start / sample_rate,
+        duration_seconds=(stop - start) / sample_rate,
+    )
+    return word, slice(start, stop)
+
+
+# `Random.random` alone is promised to give the same numbers in every version of Python.
+def _choose(items: Sequence[T], random: Random) -> T:
+    return items[int(random.random() * len(items))]
+
+
+def _uniform(interval: Sequence[float], random: Random) -> float:
+    low, high = interval
+    return low + (high - low) * random.random()

@@ -1,0 +1,11 @@
+from speech_rnn.recognizer import Recognizer
+from tests.real import SHARED, needs_shared
+from tests.recipes.runs import train
+
+ROOT = f"data.root={SHARED / 'digits'}"
+
+
+@needs_shared
+def test_a_few_steps_give_what_can_stream(tmp_path):
+    train("digits_ctc_stream", tmp_path, ROOT, "extra=null", "+debug=fast")
+    assert Recognizer.load(tmp_path / "run/recognizer.safetensors").can_stream

@@ -1,0 +1,335 @@
+"""Words joined into utterances: what is drawn, what is heard, and that a model learns from it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech_rnn.audio import write_audio
+from speech_rnn.data.batching import FULL_SCALE, AudioCache, batches
+from speech_rnn.data.composition import compose, pink_noise, trim
+from speech_rnn.data.connected import Connected, ConnectedClips
+from speech_rnn.data.manifest import (
+    Composition,
+    Manifest,
+    Part,
+    Utterance,
+    read_manifest,
+    write_manifest,
+)
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.training import step_targets
+from speech_rnn.vocabulary import Vocabulary
+from tests.commands import speech_rnn
+from tests.test_training import SMALL
+from tests.tones import TONES_HZ, tone, write_corpus
+
+SPLITS = {"validation_utterances": 5, "test_utterances": 20, "train_utterances": 30}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("tones"))
+
+
+@pytest.fixture(scope="module")
+def corpus(manifest):
+    return Manifest(str(manifest), tuple(TONES_HZ)).prepare()
+
+
+def clips_of(corpus, connected):
+    cache = AudioCache(corpus.split("train"), 16_000)
+    return ConnectedClips(cache, connected, connected.join(corpus))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.tuples(st.integers(-100, 50), st.integers(50, 300)),
+    st.integers(0, 50),
+)
+def test_what_is_drawn_keeps_to_its_ranges(corpus, fewest, more, gap_ms, seed):
+    connected = Connected((fewest, fewest + more), gap_ms=gap_ms, seed=seed, **SPLITS)
+    joined = connected.join(corpus)
+    assert joined.split("train") == corpus.split("train")
+    for split in ("validation", "test"):
+        rows = joined.split(split)
+        assert len(rows) == SPLITS[f"{split}_utterances"]
+        allowed = {row.audio: row for row in corpus.split(split)}
+        for row in rows:
+            parts = row.composition.parts
+            assert fewest <= len(parts) <= fewest + more
+            assert row.text == " ".join(part.text for part in parts)
+            assert {allowed[part.audio].speaker for part in parts} == {row.speaker}
+            assert all(allowed[part.audio].text == part.text for part in parts)
+            ends = [part.at_seconds + part.duration_seconds for part in parts]
+            assert max(ends) < row.duration_seconds
+            for end, before, after in zip(ends, parts, parts[1:], strict=False):
+                gap = 1000 * (after.at_seconds - end)
+                assert gap <= gap_ms[1] + 1e-6
+                assert gap >= gap_ms[0] - 1e-6 or after.at_seconds == before.at_seconds
+
+
+def test_validation_and_test_never_change(corpus):
+    one = Connected(**SPLITS).join(corpus)
+    again = Connected(**SPLITS).join(corpus)
+    assert one == again
+    assert one.fingerprint() == again.fingerprint()
+    more = Connected(**SPLITS | {"test_utterances": 25}).join(corpus)
+    assert more.split("test")[:20] == one.split("test")
+    other = Connected(seed=1, **SPLITS).join(corpus)
+    assert other.fingerprint() != one.fingerprint()
+
+
+def test_the_list_is_enough(corpus, tmp_path):
+    """Written to a manifest and read again, an utterance is the same to the sample."""
+    rows = Connected(**SPLITS).join(corpus).split("test")
+    samples = [AudioCache(rows, 16_000)[index] for index in range(len(rows))]
+    for name in ("rows.jsonl", "rows.csv"):
+        write_manifest(tmp_path / name, rows)
+        read = read_manifest(tmp_path / name)
+        assert [row.composition for row in read] == [row.composition for row in rows]
+        cache = AudioCache(read, 16_000)
+        for index, before in enumerate(samples):
+            np.testing.assert_array_equal(cache[index], before)
+
+
+def test_a_composition_is_the_sum_of_its_parts(tmp_path):
+    write_audio(tmp_path / "one.wav", np.full(1600, 0.25, np.float32), 16_000)
+    parts = (
+        Part("one.wav", "low", 0.05, 0.0, 0.1, 1.0),
+        Part("one.wav", "low", 0.13, 0.02, 0.05, 0.5),
+    )
+    row = Utterance("x", "low low", duration_seconds=0.2, composition=Composition(parts))
+    waveform = compose(row, 16_000, lambda part: np.full(1600, 0.25, np.float32))
+    assert len(waveform) == 3200
+    assert not waveform[:800].any()
+    np.testing.assert_allclose(waveform[1000:2000], 0.25)
+    np.testing.assert_allclose(waveform[2300:2310], 0.125 + 0.25)  # both, behind the ramps' ends
+    # The second file's stretch is cut to its 50 ms.
+    assert not waveform[2881:].any()
+
+
+@given(st.floats(-10, 40), st.sampled_from([1600, 16_000]))
+def test_the_noise_lies_as_far_below_as_is_said(snr_db, n_samples):
+    word = np.sin(np.arange(n_samples) / 5).astype(np.float32) * 0.1
+    seconds = n_samples / 16_000
+    parts = (Part("a", "low", 0.0, 0.0, seconds, 1.0),)
+
+    def samples(snr):
+        composition = Composition(parts, noise_snr_db=snr)
+        row = Utterance("x", "low", duration_seconds=seconds, composition=composition)
+        return compose(row, 16_000, lambda part: word).astype(np.float64)
+
+    clean, noisy = samples(None), samples(snr_db)
+    scale = np.dot(noisy, clean) / np.dot(clean, clean)  # loud noise turns the whole down
+    noise = noisy / scale - clean if snr_db > 0 else noisy - clean
+    measured = 10 * np.log10(np.mean(clean**2) / np.mean(noise**2))
+    if np.abs(noisy).max() < 0.99 and snr_db > 15:
+        assert measured == pytest.approx(snr_db, abs=1)
+
+
+def test_pink_noise_falls_by_three_decibels_an_octave():
+    power = np.abs(np.fft.rfft(pink_noise(2**16, seed=1))) ** 2
+    octaves = [power[2**k : 2 ** (k + 1)].mean() for k in range(6, 14)]
+    falls = 10 * np.log10(np.array(octaves[:-1]) / octaves[1:])
+    assert falls.mean() == pytest.approx(3, abs=0.3)
+    np.testing.assert_array_equal(pink_noise(100, 2), pink_noise(100, 2))
+
+
+@given(st.integers(0, 8000), st.integers(1600, 8000), st.integers(0, 8000))
+def test_trimming_finds_the_word(lead, size, trail):
+    word = tone("middle", size / 16_000)
+    samples = np.pad(word, (lead, trail))
+    samples += np.random.default_rng(0).normal(0, 1e-5, len(samples)).astype(np.float32)
+    start, stop = trim(samples, 16_000, 35.0)
+    assert lead - 500 <= start <= lead
+    assert lead + size - 200 <= stop <= lead + size + 700
+    assert trim(samples[:100], 16_000, 35.0) == (0, 100)
+
+
+def test_epochs_differ_and_repeat(corpus):
+    connected = Connected((2, 6), curriculum_epochs=4, **SPLITS)
+    clips = clips_of(corpus, connected)
+    seen = {}
+    for epoch in (0, 1, 5, 1):
+        clips.set_epoch(epoch)
+        assert [len(clips[index]) for index in range(len(clips))] == clips.n_samples.tolist()
+        if epoch in seen:
+            assert seen[epoch] == clips.utterances
+        seen[epoch] = clips.utterances
+        longest = max(len(row.composition.parts) for row in clips.utterances)
+        assert longest <= min(6, max(2, -(-6 * (epoch + 1) // 4)))
+    assert seen[0] != seen[1] != seen[5]
+
+
+def test_training_hears_what_the_list_says(corpus):
+    """What is composed in memory equals what is read from the files of the same row."""
+    connected = Connected((3, 3), noise_snr_db=None, **SPLITS)
+    clips = clips_of(corpus, connected)
+    files = AudioCache(clips.utterances[:5], 16_000)
+    for index in range(5):
+        difference = np.abs(clips[index].astype(int) - files[index])
+        assert difference.max() <= 2  # of 16 bits, rounded once more
+
+
+def test_recorded_noise_lies_beneath(corpus, tmp_path):
+    noise = tmp_path / "hum.wav"
+    write_audio(noise, np.full(16_000 * 32, 0.5, np.float32), 16_000)
+    noisy = Manifest(str(tmp_path / "x"), noise=(str(noise),))
+    with_noise = type(corpus)(corpus.utterances, corpus.words, tuple(map(type(noise), noisy.noise)))
+    connected = Connected((1, 2), noise_snr_db=(0, 0), **SPLITS)
+    clips = clips_of(with_noise, connected)
+    edge = clips[0][:400] / FULL_SCALE
+    assert edge.std() < 1e-3
+    assert edge.mean() > 0.02
+    row = connected.join(with_noise).split("test")[0]
+    assert row.composition.noise == str(noise)
+
+
+def test_batches_tell_where_words_are(corpus):
+    connected = Connected((2, 4), gap_ms=(50, 100), noise_snr_db=None, **SPLITS)
+    clips = clips_of(corpus, connected)
+    vocabulary = Vocabulary.of(corpus.words, "words")
+    for batch in batches(clips, vocabulary, 8, seed=0):
+        for clip, spans, n_words in zip(
+            batch.waveform, batch.spans, batch.target_lengths, strict=True
+        ):
+            quiet = torch.ones(len(clip), dtype=torch.bool)
+            for start, stop in spans[:n_words].round().int().tolist():
+                assert clip[start + 500 : stop - 500].abs().mean() > 0.02
+                quiet[start:stop] = False
+            assert not clip[quiet].any()
+    characters = next(iter(batches(clips, Vocabulary.of(corpus.words, "characters"), 8)))
+    assert characters.spans is None
+
+
+def test_step_targets_by_hand():
+    nothing = [-torch.inf, -torch.inf]
+    spans = torch.tensor([[[20.0, 50.0], [48.0, 80.0]], [[10.0, 30.0], nothing]])
+    targets = torch.tensor([[2, 2], [1, 0]])
+    steps = step_targets(spans, targets, torch.tensor([10, 5]), step=10)
+    no = -100
+    assert steps.tolist() == [
+        [0, no, no, 2, 0, no, 2, no, no, 0],
+        [no, no, no, no, 0, no, no, no, no, no],
+    ]
+
+
+def test_sentences_are_said_as_they_stand(corpus, tmp_path):
+    path = tmp_path / "sentences.txt"
+    path.write_text("low high\n\nmiddle middle  low\n")
+    connected = Connected(sentences=str(path), **SPLITS)
+    texts = {row.text for row in connected.join(corpus).split("test")}
+    assert texts == {"low high", "middle middle low"}
+    assert {row.text for row in clips_of(corpus, connected).utterances} == texts
+
+
+def test_a_corpus_of_phrases_says_them_whole(tmp_path):
+    rows = []
+    for word in ("smart mirror", "go"):
+        path = tmp_path / f"{word}.wav"
+        write_audio(path, tone("low"), 16_000)
+        rows += [Utterance(str(path), word, "anna", split) for split in ("train", "test")]
+    write_manifest(tmp_path / "rows.jsonl", rows)
+    (tmp_path / "said.txt").write_text("go smart mirror\n")
+    corpus = Manifest(str(tmp_path / "rows.jsonl")).prepare()
+    (row, *_) = Connected(sentences=str(tmp_path / "said.txt"), **SPLITS).join(corpus).split("test")
+    assert [part.text for part in row.composition.parts] == ["go", "smart mirror"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n_words": (0, 3)}, r"n_words=\[0, 3\] must be the lowest and the highest value, from 1"),
+        ({"n_words": (4, 3)}, r"n_words=\[4, 3\]"),
+        ({"gap_ms": (5,)}, r"gap_ms=\[5\]"),
+        ({"edge_ms": (-5, 5)}, r"edge_ms=\[-5, 5\] .*, from 0"),
+        ({"trim_db": 0}, "trim_db=0 must be above 0"),
+        ({"test_utterances": 0}, "test_utterances=0 must be 1 or more"),
+    ],
+)
+def test_wrong_settings(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Connected(**wrong)
+
+
+def test_sentences_that_nobody_says(corpus, tmp_path):
+    path = tmp_path / "sentences.txt"
+    path.write_text("low\nlow zebra\n")
+    with pytest.raises(DataError, match="line 2: no speaker says all of 'low zebra'"):
+        Connected(sentences=str(path)).join(corpus)
+    with pytest.raises(DataError, match="cannot be read"):
+        Connected(sentences=str(tmp_path / "missing.txt")).join(corpus)
+
+
+def test_silence_alone_cannot_be_joined(tmp_path):
+    write_audio(tmp_path / "a.wav", tone("low"), 16_000)
+    rows = [Utterance(str(tmp_path / "a.wav"), "_silence_", split="test")]
+    write_manifest(tmp_path / "rows.jsonl", rows)
+    with pytest.raises(DataError, match="no words to join"):
+        Connected().join(Manifest(str(tmp_path / "rows.jsonl")).prepare())
+
+
+@pytest.mark.parametrize("composition", [{"parts": [{}]}, {"parts": 3}, "no", {"other": []}])
+def test_a_wrong_composition_is_told(composition, tmp_path):
+    row = {"audio": "x", "text": "low", "composition": composition}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"line 1: "):
+        read_manifest(tmp_path / "rows.jsonl")
+
+
+CONNECTED = (
+    "connected=words",
+    "connected.train_utterances=96",
+    "connected.validation_utterances=10",
+    "connected.test_utterances=40",
+    "connected.n_words=[1,4]",
+    "vocabulary=words",
+    "augment=none",
+    "optim.learning_rate=1e-2",
+)
+
+
+def run(manifest, output_dir, *overrides, command="train"):
+    folder = output_dir.parent
+    arguments = (*SMALL, f"data.path={manifest}", f"output_dir={output_dir}", *CONNECTED)
+    result = speech_rnn(command, *arguments, *overrides, cwd=folder, module=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_a_model_learns_words_and_their_times(manifest, tmp_path):
+    settings = ("trainer.max_epochs=15", "trainer.frame_weight=1", "model.dense=null")
+    printed = run(manifest, tmp_path / "run", *settings)
+    assert "by number of words" in printed
+    assert "half of" in printed
+    test = json.loads((tmp_path / "run/metrics.json").read_text())["test"]
+    assert test["word_error_rate"]["rate"] <= 0.1
+    assert test["words"]["start_error"] <= 0.05
+    assert test["words"]["end_error"] <= 0.05
+    assert set(test["per_length"]) == {"1", "2", "3", "4"}
+
+    model = f"model={tmp_path / 'run/recognizer.safetensors'}"
+    versus = f"versus={tmp_path / 'run/recognizer.safetensors'}"
+    printed = run(manifest, tmp_path / "again", model, versus, command="evaluate")
+    again = json.loads((tmp_path / "again/evaluation.json").read_text())
+    assert again["word_error_rate"] == test["word_error_rate"]
+    assert "difference 0.00 (95 % interval 0.00 to 0.00), p = 1.0000" in printed
+
+
+def test_a_text_too_long_for_its_clip_is_told_with_the_file(tmp_path):
+    manifest = write_corpus(tmp_path / "tones", clips=(2, 1, 1))
+    rows = read_manifest(manifest)
+    rows = [Utterance(row.audio, " ".join([row.text] * 30), "", row.split) for row in rows]
+    write_manifest(tmp_path / "rows.jsonl", rows)
+    arguments = (*SMALL, f"data.path={tmp_path / 'rows.jsonl'}", "data.words=[low,middle,high]")
+    result = speech_rnn("train", *arguments, "vocabulary=words", cwd=tmp_path, module=True)
+    assert result.returncode == 1
+    assert "9 clips are too short for their texts" in result.stderr
+    assert "low_train_0.wav" in result.stderr
+    assert "needs 59 steps" in result.stderr
