@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from speech_rnn import cli
 from speech_rnn.audio import write_audio
+from speech_rnn.language.ngram import NGram
 from tests.commands import speech_rnn
 from tests.test_recognizer import untrained
 from tests.tones import tone
@@ -158,7 +159,45 @@ def test_a_grammar(folder, transcribe):
     assert "cannot be read" in missing.stderr
 
 
+def test_a_language_model_and_hot_words(folder, transcribe):
+    untrained("words", stack=2).save(folder / "sequences.safetensors")
+    NGram.estimate([["low", "high"]] * 3, 2).save(folder / "lm.arpa")
+    NGram.estimate([["l", "o", "w"]], 2).save(folder / "letters.arpa")
+    NGram.estimate([["lows"]], 2).save(folder / "other.arpa")
+    model = ("--model", "sequences.safetensors")
+    fused = transcribe(*model, "--lm", "lm.arpa", "--lm-weight", "2", "0.wav")
+    hot = transcribe(*model, "--hot-word", "high=30", "--n-best", "2", "--json", "0.wav")
+    assert fused.exit_code == hot.exit_code == 0, fused.output + hot.output
+    row = json.loads(hot.stdout)
+    assert "high" in row["text"]
+    assert len(row["alternatives"]) == 1
+    for arguments, message in (
+        (("--lm", "letters.arpa"), "is a language model of characters"),
+        (("--lm", "other.arpa"), "lacks 'lows' (did you mean 'low'?)"),
+        (("--lm", "missing.arpa"), "is no file"),
+        (("--hot-word", "high"), "must be WORD=BONUS"),
+        (("--n-best", "2"), "need a beam"),
+        (("--lm", "lm.arpa", *MODEL), "need a recogniser of sequences"),
+    ):
+        # What does not fit is told before a file is looked for.
+        result = transcribe(*model, *arguments, "missing.wav")
+        assert result.exit_code in (1, 2)
+        assert message in result.output
+        assert "missing.wav" not in result.output
+
+
+def test_the_next_best_sentences_of_a_grammar(folder, transcribe):
+    untrained("words", stack=2).save(folder / "sequences.safetensors")
+    (folder / "pairs.jsgf").write_text("<pair> = (low | high) (middle | high);")
+    model = ("--model", "sequences.safetensors", "--grammar", "pairs.jsgf", "--n-best", "3")
+    row = json.loads(transcribe(*model, "--json", "1.wav").stdout)
+    answers = [row, *row["alternatives"]]
+    assert len({answer["text"] for answer in answers}) == 3
+    confidences = [answer["confidence"] for answer in answers]
+    assert confidences == sorted(confidences, reverse=True)
+
+
 def test_help_lists_the_verbs():
     shown = CliRunner().invoke(cli.app, ["--help"]).stdout
-    for verb in ("train", "evaluate", "transcribe", "recipes"):
+    for verb in ("train", "evaluate", "transcribe", "generate", "recipes"):
         assert verb in shown
