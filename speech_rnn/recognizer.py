@@ -45,6 +45,7 @@ class Recognizer:
     model : frames to logits.
     vocabulary : what the logits stand for.
     provenance : where it came from: recipe, data hashes, seed, commit, figures; plain values.
+    token_bonus : what each token of a sequence adds to its score, unless the decoder says another.
 
     Attributes
     ----------
@@ -62,6 +63,7 @@ class Recognizer:
         model: AcousticModel,
         vocabulary: Vocabulary,
         provenance: dict[str, Any] | None = None,
+        token_bonus: float = 0.0,
     ) -> None:
         if model.n_outputs != len(vocabulary) or model.head != vocabulary.head:
             raise ModelError(
@@ -77,6 +79,7 @@ class Recognizer:
         self.model = model.eval()
         self.vocabulary = vocabulary
         self.provenance = provenance or {}
+        self.token_bonus = token_bonus
         self.decoder = Decoder()
 
     @property
@@ -135,6 +138,7 @@ class Recognizer:
             self.vocabulary,
             step_seconds=self.step_seconds,
             durations=durations,
+            token_bonus=self.token_bonus,
         )
 
     def is_long(self, duration: float) -> bool:
@@ -241,6 +245,7 @@ class Recognizer:
             },
             "model": self.model.hyperparameters,
             "vocabulary": self.vocabulary.to_dict(),
+            "decoding": {"token_bonus": self.token_bonus},
             "provenance": self.provenance,
         }
         # One key alone: several would be written in an order that changes from run to run.
@@ -306,7 +311,8 @@ class Recognizer:
                 }
             )
         vocabulary = Vocabulary.from_dict(description["vocabulary"])
-        return cls(features, model, vocabulary, description["provenance"])
+        decoding = description.get("decoding", {})  # files of earlier versions have none
+        return cls(features, model, vocabulary, description["provenance"], **decoding)
 
 
 @dataclass(frozen=True)

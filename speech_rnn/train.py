@@ -40,6 +40,7 @@ def run(cfg: DictConfig) -> None:
         optim=instantiate(cfg.optim),
         trainer=instantiate(cfg.trainer),
         unit=cfg.vocabulary,
+        token_bonus=cfg.token_bonus,
         seed=cfg.seed,
         device=cfg.device,
         output_dir=HydraConfig.get().runtime.output_dir,

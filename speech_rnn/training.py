@@ -310,6 +310,7 @@ def train(
     optim: AdamWCosine | None = None,
     trainer: Trainer | None = None,
     unit: str = "classes",
+    token_bonus: float = 0.0,
     seed: int = 0,
     device: str = "auto",
     output_dir: str | Path = "outputs",
@@ -326,6 +327,7 @@ def train(
     extra : another source of the same words, whose training clips join those of `source`.
     connected : how isolated words are joined into utterances; None leaves them alone.
     unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
+    token_bonus : what each token of a sequence adds to its score when it is decoded.
     seed : of weights, order, dropout and augmentation.
     device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``config.yaml``,
@@ -401,7 +403,7 @@ def train(
         "n_parameters": acoustic_model.n_parameters,
         "training_seconds": round(seconds, 1),
     }
-    recognizer = Recognizer(features, acoustic_model, vocabulary, provenance)
+    recognizer = Recognizer(features, acoustic_model, vocabulary, provenance, token_bonus)
     recognizer.to(chosen)
     evaluation = None
     if test := corpus.split("test"):

@@ -33,7 +33,9 @@ def transcribe(
         Path | None, typer.Option(help="A language model: ARPA, KenLM, or one that we trained.")
     ] = None,
     lm_weight: Annotated[float, typer.Option(help="Of its scores.")] = 0.5,
-    token_bonus: Annotated[float, typer.Option(help="What each word adds to a score.")] = 0.0,
+    token_bonus: Annotated[
+        float | None, typer.Option(help="What each word adds to a score; below 0, fewer come.")
+    ] = None,
     hot_word: Annotated[
         list[str] | None, typer.Option(help="WORD=BONUS: a word or phrase to hear more easily.")
     ] = None,

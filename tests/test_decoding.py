@@ -1,13 +1,17 @@
+import itertools
+from itertools import groupby
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.grammar import Grammar
-from speech_rnn.decoding.greedy import classify, greedy_ctc, greedy_path
+from speech_rnn.decoding.greedy import best_path, classify, greedy_ctc, greedy_path
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.vocabulary import Vocabulary
+from tests.test_beam import random_log_probs
 
 WORDS = Vocabulary.of(["left", "stop"], "words")
 ONE_WORD = Grammar("<word> = left | stop;")
@@ -157,7 +161,7 @@ def test_a_clip_too_short_for_the_grammar_is_unknown():
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("choices", "message"),
     [
         ({"beam_size": 0}, "beam=0 must be 1 or more"),
         ({"n_best": 0}, "n_best=0 must be 1 or more"),
@@ -166,6 +170,34 @@ def test_a_clip_too_short_for_the_grammar_is_unknown():
         ({"reject_below": 1.5}, "reject_below=1.5 must lie in"),
     ],
 )
-def test_wrong_choices(settings, message):
+def test_wrong_choices(choices, message):
     with pytest.raises(ConfigurationError, match=message):
-        Decoder(**settings)
+        Decoder(**choices)
+
+
+@settings(max_examples=80)
+@given(st.integers(1, 5), st.integers(2, 3), st.floats(-3, 1), st.integers(0, 1000))
+def test_the_best_path_with_a_bonus_equals_brute_force(n_steps, n_tokens, bonus, seed):
+    log_probs = random_log_probs(1, n_steps, n_tokens, seed)[0]
+
+    def score(path):
+        runs = [token for token, _ in groupby(path) if token]
+        return sum(log_probs[range(n_steps), path]) + bonus * len(runs)
+
+    best = max(itertools.product(range(n_tokens), repeat=n_steps), key=lambda p: score(list(p)))
+    assert score(best_path(log_probs, bonus)) == pytest.approx(score(list(best)))
+
+
+def test_a_bonus_below_zero_takes_short_tokens_away():
+    log_probs = np.log(np.full((6, 3), 0.1))
+    log_probs[[0, 1, 3, 4], 1] = np.log(0.8)
+    log_probs[2, 2] = np.log(0.8)
+    log_probs[5, 0] = np.log(0.8)
+    given = {"step_seconds": 0.03, "durations": [0.18]}
+    vocabulary = Vocabulary.of(["left", "stop"], "words")
+    (plain,) = Decoder()(log_probs[None], [6], vocabulary, **given)
+    (own,) = Decoder()(log_probs[None], [6], vocabulary, **given, token_bonus=-3)
+    (said,) = Decoder(token_bonus=0)(log_probs[None], [6], vocabulary, **given, token_bonus=-3)
+    assert plain.text == said.text == "left stop left"
+    assert own.text == "left"
+    assert (own.words[0].start, own.words[0].end) == pytest.approx((0.0, 0.15))

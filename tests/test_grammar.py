@@ -184,7 +184,7 @@ def test_the_n_best_equal_brute_force(rule, n_steps, n_best, seed):
             best[tokens] = max(best.get(tokens, -np.inf), score)
     expected = sorted(best.items(), key=lambda item: -item[1])[:n_best]
     search = GraphSearch(grammar.compile(WORDS))
-    found = search._several(log_probs, n_best)
+    found = search._several(log_probs, n_best, 0.0)
     assert [score for _, score in found] == pytest.approx([score for _, score in expected])
     for spans, score in found:
         tokens = tuple(span.token for span in spans)
@@ -204,3 +204,19 @@ def test_what_it_makes_up_is_in_the_grammar(rule, seed):
     for sentence in grammar.sentences(5, seed):
         tokens = tuple(WORDS.encode(sentence))
         assert len(tokens) > 6 or tokens in allowed
+
+
+@settings(max_examples=60)
+@given(RULES, st.integers(1, 5), st.floats(-3, 1), st.integers(0, 10_000))
+def test_a_bonus_counts_once_a_token(rule, n_steps, bonus, seed):
+    grammar = Grammar(f"<r> = {rule};")
+    log_probs = random_log_probs(1, n_steps, 4, seed)[0]
+    search = GraphSearch(grammar.compile(WORDS))
+    everything = search(log_probs, 1000)
+    found = search(log_probs, 1, bonus)
+    several = search(log_probs, 2, bonus)
+    assert bool(found) == bool(several) == bool(everything)
+    if found:
+        best = max(score + bonus * len(spans) for spans, score in everything)
+        assert found[0][1] == pytest.approx(best)
+        assert several[0][1] == pytest.approx(best)

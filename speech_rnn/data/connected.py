@@ -62,7 +62,7 @@ class Connected:
     n_words: Sequence[int] = (1, 7)
     trim_db: float = 35.0
     gap_ms: Sequence[float] = (-20.0, 300.0)
-    edge_ms: Sequence[float] = (50.0, 300.0)
+    edge_ms: Sequence[float] = (0.0, 300.0)
     level_db: Sequence[float] = (-4.0, 4.0)
     noise_snr_db: Sequence[float] | None = (20.0, 40.0)
     train_utterances: int = 1600

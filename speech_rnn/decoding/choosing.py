@@ -25,7 +25,7 @@ def choose_decoder(
     reject_below: float = 0.0,
     lm: Path | None = None,
     lm_weight: float = 0.5,
-    token_bonus: float = 0.0,
+    token_bonus: float | None = None,
     hot_words: Sequence[str] | None = None,
 ) -> Decoder:
     """Return the decoder, which fits `vocabulary`.

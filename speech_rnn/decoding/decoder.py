@@ -41,7 +41,9 @@ class Decoder:
         relative to the best path of all; in [0, 1]. Otherwise the reason is ``unknown``.
     language_model : what joins the beam search by shallow fusion.
     lm_weight : of the language model's scores; 0 leaves it out.
-    token_bonus : what each token adds to a score, against a language model's liking for few.
+    token_bonus : what each token of a sequence adds to its score: above 0 against a language
+        model's liking for few, below 0 against short ones that are not there. None takes what the
+        recogniser was trained to be decoded with.
     hot_words : words or phrases that are to be heard more easily, each with the bonus that it adds
         to the logarithm of a sequence's probability.
 
@@ -58,7 +60,7 @@ class Decoder:
     reject_below: float = 0.0
     language_model: LanguageModel | None = None
     lm_weight: float = 0.5
-    token_bonus: float = 0.0
+    token_bonus: float | None = None
     hot_words: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
@@ -90,6 +92,7 @@ class Decoder:
         *,
         step_seconds: float,
         durations: Sequence[float],
+        token_bonus: float = 0.0,
     ) -> list[Hypothesis]:
         """Answer for a batch.
 
@@ -99,6 +102,7 @@ class Decoder:
         lengths : steps of each clip, (B,).
         step_seconds : the time from one step to the next.
         durations : of each clip, (B,), in seconds.
+        token_bonus : where the decoder has none of its own.
 
         Raises
         ------
@@ -106,23 +110,25 @@ class Decoder:
             if several answers of a CTC head are wanted without a beam, and if the grammar does not
             fit the vocabulary.
         """
+        bonus = token_bonus if self.token_bonus is None else self.token_bonus
         clips = [row[:length] for row, length in zip(log_probs, lengths, strict=True)]
         timed = list(zip(clips, durations, strict=True))
         if self.grammar is not None:
             search = _compiled(self.grammar, vocabulary)
             return [
-                self._within(search, clip, vocabulary, step_seconds, end) for clip, end in timed
+                self._within(search, clip, vocabulary, step_seconds, end, bonus)
+                for clip, end in timed
             ]
         if vocabulary.head == "classification":
             return [classify(clip[0], vocabulary, end, self.n_best) for clip, end in timed]
         if self.beam_size is None:
             if self.n_best > 1:
                 raise self._needs_beam()
-            return [greedy_ctc(clip, vocabulary, step_seconds, end) for clip, end in timed]
-        is_scored = self.language_model is not None or bool(self.hot_words)
+            return [greedy_ctc(clip, vocabulary, step_seconds, end, bonus) for clip, end in timed]
+        is_scored = self.language_model is not None or bool(self.hot_words) or bool(bonus)
         # Characters may spell the same words with other spaces: such answers count once.
         n_traced = self.beam_size if vocabulary.unit == "characters" else self.n_best
-        beams = BeamSearch(self.beam_size, self._scorers(vocabulary), self.token_bonus)
+        beams = BeamSearch(self.beam_size, self._scorers(vocabulary), bonus)
         found = beams(log_probs, lengths, n_traced)
         return [
             _ranked(
@@ -176,9 +182,11 @@ class Decoder:
         vocabulary: Vocabulary,
         step_seconds: float,
         duration: float,
+        token_bonus: float,
     ) -> Hypothesis:
         """Answer with sentences of the grammar, as sure as they are near to the freest path."""
-        found = search(log_probs, self.n_best)
+        scored = search(log_probs, self.n_best, token_bonus)
+        found = [(spans, score - token_bonus * len(spans)) for spans, score in scored]
         free = float(log_probs.max(axis=-1, initial=-np.inf).astype(np.float64).sum())
         answers = []
         for spans, score in found:

@@ -12,7 +12,7 @@ from speech_rnn.decoding.alignment import BLANK_ID, Span, spell
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
-__all__ = ["classify", "greedy_ctc", "greedy_path"]
+__all__ = ["best_path", "classify", "greedy_ctc", "greedy_path"]
 
 
 def classify(
@@ -42,9 +42,13 @@ def _class(token: str, confidence: float, duration: float) -> Hypothesis:
 
 
 def greedy_ctc(
-    log_probs: NDArray[np.float32], vocabulary: Vocabulary, step_seconds: float, duration: float
+    log_probs: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    step_seconds: float,
+    duration: float,
+    token_bonus: float = 0.0,
 ) -> Hypothesis:
-    """Take the best token of each step, merge repeats and drop blanks (Graves et al., 2006).
+    """Take the best path, merge repeats and drop blanks (Graves et al., 2006).
 
     A token starts at the first step of its run and ends with the last; it is as certain as the
     most certain of them. A word of characters spans its characters and is as certain as the least
@@ -57,19 +61,51 @@ def greedy_ctc(
     vocabulary : of unit ``words`` or ``characters``.
     step_seconds : the time from one step to the next.
     duration : of the clip, in seconds; no word ends later.
+    token_bonus : what each token adds to the path's score; below 0, short ones fall away.
     """
-    best = np.exp(log_probs.max(axis=-1, initial=-np.inf))  # (T,)
     spans = []
     step = 0
-    for token, steps in groupby(log_probs.argmax(axis=-1).tolist()):
+    for token, steps in groupby(best_path(log_probs, token_bonus)):
         stop = step + len(list(steps))
         if token != BLANK_ID:
-            spans.append(Span(token, step, stop, float(best[step:stop].max())))
+            surest = float(np.exp(log_probs[step:stop, token].max()))
+            spans.append(Span(token, step, stop, surest))
         step = stop
     words = spell(spans, vocabulary, step_seconds, duration)
     if words:
         return Hypothesis(words, min(word.confidence for word in words))
-    return Hypothesis((), float(best.min(initial=1.0)), "silence")
+    return Hypothesis((), float(np.exp(log_probs[:, BLANK_ID].min(initial=0.0))), "silence")
+
+
+def best_path(log_probs: NDArray[np.floating], token_bonus: float = 0.0) -> list[int]:
+    """Return the token of each step on the path of the highest score (Viterbi).
+
+    Its score is the sum of its log-probabilities and of a bonus for each run of a token; without a
+    bonus, each step has its most probable token.
+    """
+    if not token_bonus:
+        return log_probs.argmax(axis=-1).tolist()
+    n_steps, n_tokens = log_probs.shape
+    bonus = np.full(n_tokens, token_bonus)
+    bonus[BLANK_ID] = 0.0
+    came_from = np.empty((n_steps, n_tokens), dtype=np.int64)
+    score = np.full(n_tokens, -np.inf)
+    score[BLANK_ID] = 0.0  # before the first step
+    stay = np.arange(n_tokens)
+    for step in range(n_steps):
+        first = int(score.argmax())
+        others = score.copy()
+        others[first] = -np.inf
+        source = np.where(stay == first, others.argmax(), first)  # the best other token
+        entered = score[source] + bonus
+        came_from[step] = np.where(score >= entered, stay, source)
+        score = np.maximum(score, entered) + log_probs[step]
+    token = int(score.argmax())
+    path = []
+    for step in reversed(range(n_steps)):
+        path.append(token)
+        token = int(came_from[step, token])
+    return path[::-1]
 
 
 def greedy_path(best: list[int]) -> list[int]:

@@ -43,6 +43,7 @@ class GraphSearch:
         self._source, target = np.array(edges).T  # (E,), by target; every target has an edge
         self._first = np.searchsorted(target, np.arange(n_states + len(arcs)))  # (S,)
         self._place = target
+        self._begins = (target >= n_states) & (target != self._source)  # (E,)
         self._emits = np.array([BLANK_ID] * n_states + [arc.token for arc in arcs])  # (S,)
         self._is_final = np.array(
             [state in graph.finals for state in range(n_states)]
@@ -51,9 +52,11 @@ class GraphSearch:
         self._n_states = n_states
 
     def __call__(
-        self, log_probs: NDArray[np.floating], n_best: int = 1
+        self, log_probs: NDArray[np.floating], n_best: int = 1, token_bonus: float = 0.0
     ) -> list[tuple[list[Span], float]]:
-        """Return the spans of the best paths' tokens and their log-probabilities, best first.
+        """Return the spans of the best paths' tokens and their scores, best first.
+
+        A score is the logarithm of a path's probability, and a bonus for each token.
 
         No two have the same tokens: each is the best path of its own.
 
@@ -61,16 +64,22 @@ class GraphSearch:
         ----------
         log_probs : (T, C), natural logarithms; token 0 is the blank.
         n_best : paths; fewer where fewer sentences of the graph fit into the steps.
+        token_bonus : what each token adds.
         """
-        return self._best(log_probs) if n_best == 1 else self._several(log_probs, n_best)
+        if n_best == 1:
+            return self._best(log_probs, token_bonus)
+        return self._several(log_probs, n_best, token_bonus)
 
-    def _best(self, log_probs: NDArray[np.floating]) -> list[tuple[list[Span], float]]:
+    def _best(
+        self, log_probs: NDArray[np.floating], token_bonus: float
+    ) -> list[tuple[list[Span], float]]:
+        bonus = token_bonus * self._begins  # (E,)
         score = np.full(len(self._emits), -np.inf)
         score[0] = 0.0  # before the first step: waiting in the graph's first state
         order = np.arange(len(self._source))
         came_from = np.empty((len(log_probs), len(score)), dtype=np.int64)
         for step, emitted in enumerate(log_probs):
-            offered = score[self._source]  # (E,)
+            offered = score[self._source] + bonus  # (E,)
             best = np.maximum.reduceat(offered, self._first)  # (S,)
             is_best = offered == best[self._place]
             edge = np.minimum.reduceat(np.where(is_best, order, len(order)), self._first)
@@ -83,7 +92,7 @@ class GraphSearch:
         return [(self._trace(log_probs, came_from, state), float(score[state]))]
 
     def _several(
-        self, log_probs: NDArray[np.floating], n_best: int
+        self, log_probs: NDArray[np.floating], n_best: int, token_bonus: float
     ) -> list[tuple[list[Span], float]]:
         """Keep, in each state, the best path of each of the n best sequences of tokens.
 
@@ -98,7 +107,8 @@ class GraphSearch:
                     begins = target >= self._n_states and target != state
                     known = offered[target]
                     for path in paths:
-                        longer = path.after(token, step, begins, float(emitted[token]))
+                        added = float(emitted[token]) + (token_bonus if begins else 0.0)
+                        longer = path.after(token, step, begins, added)
                         other = known.get(longer.tokens)
                         if other is None or other.score < longer.score:
                             known[longer.tokens] = longer
@@ -139,9 +149,9 @@ class _Path(NamedTuple):
     tokens: tuple[int, ...]
     steps: tuple[tuple[int, int], ...]
 
-    def after(self, token: int, step: int, begins: bool, log_prob: float) -> _Path:
+    def after(self, token: int, step: int, begins: bool, added: float) -> _Path:
         """Go on by one step, which begins a token, repeats the last one, or is blank."""
-        score = self.score + log_prob
+        score = self.score + added
         if token == BLANK_ID:
             return _Path(score, self.tokens, self.steps)
         if begins:
