@@ -177,12 +177,13 @@ def test_training_hears_what_the_list_says(corpus):
         assert difference.max() <= 2  # of 16 bits, rounded once more
 
 
+@pytest.mark.filterwarnings("ignore:.*DC offset")
 def test_recorded_noise_lies_beneath(corpus, tmp_path):
     noise = tmp_path / "hum.wav"
     write_audio(noise, np.full(16_000 * 32, 0.5, np.float32), 16_000)
     noisy = Manifest(str(tmp_path / "x"), noise=(str(noise),))
     with_noise = type(corpus)(corpus.utterances, corpus.words, tuple(map(type(noise), noisy.noise)))
-    connected = Connected((1, 2), noise_snr_db=(0, 0), **SPLITS)
+    connected = Connected((1, 2), edge_ms=(50, 90), noise_snr_db=(0, 0), **SPLITS)
     clips = clips_of(with_noise, connected)
     edge = clips[0][:400] / FULL_SCALE
     assert edge.std() < 1e-3
@@ -265,6 +266,15 @@ def test_sentences_that_nobody_says(corpus, tmp_path):
         Connected(sentences=str(path)).join(corpus)
     with pytest.raises(DataError, match="cannot be read"):
         Connected(sentences=str(tmp_path / "missing.txt")).join(corpus)
+
+
+def test_a_file_that_cannot_be_read_is_told_and_left_out(tmp_path, caplog):
+    manifest = write_corpus(tmp_path / "tones", clips=(2, 1, 2))
+    (tmp_path / "tones/low_test_0.wav").write_bytes(b"no sound")
+    rows = Connected(**SPLITS).join(Manifest(str(manifest)).prepare()).split("test")
+    assert not any("low_test_0" in part.audio for row in rows for part in row.composition.parts)
+    assert "left out of test" in caplog.text
+    assert "low_test_0.wav" in caplog.text
 
 
 def test_silence_alone_cannot_be_joined(tmp_path):

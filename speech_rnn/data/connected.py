@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,7 @@ from speech_rnn.vocabulary import REASONS, Vocabulary
 
 __all__ = ["Connected", "ConnectedClips"]
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SAMPLE_RATE = 16_000
@@ -119,14 +121,14 @@ class ConnectedClips:
     def __init__(self, cache: AudioCache, connected: Connected, corpus: Corpus) -> None:
         self.connected, self.sample_rate = connected, cache.sample_rate
         words = []
-        self._samples: dict[tuple[str, float], NDArray[np.float32]] = {}
+        self._samples: dict[tuple[str, float], NDArray[np.int16]] = {}
         for index, row in enumerate(cache.utterances):
-            samples = cache[index].astype(np.float32) / np.float32(FULL_SCALE)
+            samples = _as_float(cache[index])
             word, stretch = _cut(
                 replace(row, gain=1.0), samples, self.sample_rate, connected.trim_db
             )
             words.append(word)
-            self._samples[word.audio, word.start_seconds] = samples[stretch]
+            self._samples[word.audio, word.start_seconds] = cache[index][stretch]
         self._noise = {str(file): load_audio(file, self.sample_rate) for file in corpus.noise}
         self._draw = _Draw(connected, words, corpus)
         self.set_epoch(0)
@@ -150,7 +152,7 @@ class ConnectedClips:
 
     def _read(self, part: Part) -> NDArray[np.float32]:
         if part.text:
-            return self._samples[part.audio, part.start_seconds]
+            return _as_float(self._samples[part.audio, part.start_seconds])
         return self._noise[part.audio][round(part.start_seconds * self.sample_rate) :]
 
 
@@ -230,8 +232,12 @@ class _Draw:
         return found
 
 
+def _as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
 def _trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
-    """Find the word in each row; what cannot be read is left out."""
+    """Find the word in each row; what cannot be read is told and left out."""
     with ThreadPoolExecutor() as readers:
         words = readers.map(lambda row: _trim(row, trim_db), rows)
         return [word for word in words if word is not None]
@@ -245,7 +251,8 @@ def _trim(row: Utterance, trim_db: float) -> Utterance | None:
             start_seconds=row.start_seconds,
             duration_seconds=row.duration_seconds,
         )
-    except AudioError:
+    except AudioError as error:
+        log.warning("left out of %s: %s", row.split, error)
         return None
     return _cut(row, samples, SAMPLE_RATE, trim_db)[0]
 
