@@ -6,8 +6,9 @@ ROOT = f"data.root={SHARED / 'digits'}"
 
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
-    metrics = train("digits_characters", tmp_path, ROOT, "extra=null", "+debug=fast")
-    assert metrics["n_clips"] == {"train": 1600, "validation": 200, "test": 500}
-    few = ("connected.test_utterances=20", "decoding=beam", "decoding.beam_size=4")
-    again = evaluate("digits_characters", tmp_path, ROOT, "extra=null", *few)
+    few = ("extra=null", "connected.test_utterances=20")
+    metrics = train("digits_characters", tmp_path, ROOT, *few, "+debug=fast")
+    assert metrics["n_clips"] == {"train": 1600, "validation": 200, "test": 20}
+    beam = ("decoding=beam", "decoding.beam_size=4")
+    again = evaluate("digits_characters", tmp_path, ROOT, *few, *beam)
     assert again["n_utterances"] == 20

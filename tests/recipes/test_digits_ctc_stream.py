@@ -7,5 +7,12 @@ ROOT = f"data.root={SHARED / 'digits'}"
 
 @needs_shared
 def test_a_few_steps_give_what_can_stream(tmp_path):
-    train("digits_ctc_stream", tmp_path, ROOT, "extra=null", "+debug=fast")
+    train(
+        "digits_ctc_stream",
+        tmp_path,
+        ROOT,
+        "extra=null",
+        "connected.test_utterances=20",
+        "+debug=fast",
+    )
     assert Recognizer.load(tmp_path / "run/recognizer.safetensors").can_stream

@@ -11,8 +11,8 @@ ROOT = f"data.root={SHARED / 'keywords'}"
 @needs_shared
 @pytest.mark.slow
 def test_the_hash_split(tmp_path):
-    metrics = train("keywords_ctc", tmp_path, ROOT)
-    assert error_rate(metrics) <= 0.03
+    metrics = train("keywords_ctc", tmp_path, ROOT, "trainer.max_epochs=10")
+    assert error_rate(metrics) <= 0.1
     assert metrics["test"]["words"]["n_timed"] > 1000
 
 
@@ -21,5 +21,11 @@ def test_any_folder_of_words_runs_to_the_last_line(tmp_path):
         (tmp_path / "clips" / f"{word}_tone").mkdir(parents=True)
         for number in range(40):
             write_audio(tmp_path / f"clips/{word}_tone/{number}.flac", tone(word, 0.3, number))
-    metrics = train("keywords_ctc", tmp_path, f"data.root={tmp_path / 'clips'}", "+debug=fast")
+    metrics = train(
+        "keywords_ctc",
+        tmp_path,
+        f"data.root={tmp_path / 'clips'}",
+        "connected.test_utterances=40",
+        "+debug=fast",
+    )
     assert set(metrics["test"]["per_length"]) == {"1", "2", "3", "4"}
