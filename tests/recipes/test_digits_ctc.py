@@ -33,7 +33,7 @@ def test_the_official_split(tmp_path):
     grammar.write_text(f"<digits> = ({DIGIT})+;")
     decoding = ("decoding=grammar", f"decoding.grammar.path={grammar}")
     assert evaluate("digits_ctc", tmp_path, ROOT, *decoding)["word_error_rate"]["rate"] <= 0.1
-    isolated = evaluate("digits_ctc", tmp_path, ROOT, "connected=none")
+    isolated = evaluate("digits", tmp_path, ROOT)
     assert isolated["n_utterances"] == 200
     assert accuracy({"test": isolated}) >= 0.9
     (row,) = transcribe(tmp_path, SHARED / "digits/7_jackson_0.wav")
