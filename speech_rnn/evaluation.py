@@ -43,6 +43,9 @@ __all__ = [
     "evaluate_texts",
 ]
 
+Split = Callable[[list[str]], list[str]]
+"""Parts the words of a text into those that are counted: "smart mirror" may be one."""
+
 OTHER = "_other_"
 """Column of a confusion matrix for answers that are no reference."""
 
@@ -214,8 +217,18 @@ def evaluate(
     if not utterances:
         raise DataError("there are no utterances to evaluate; choose another split")
     vocabulary = recognizer.vocabulary
-    split = vocabulary.split if vocabulary.unit == "words" else list
-    return _score(_recognize(recognizer, utterances, batch_size), vocabulary.tokens, split)
+    splits: dict[str, Split] = {
+        "classes": _whole,
+        "words": vocabulary.split,
+        "characters": list,
+    }
+    rows = _recognize(recognizer, utterances, batch_size)
+    return _score(rows, vocabulary.tokens, splits[vocabulary.unit])
+
+
+def _whole(words: list[str]) -> list[str]:
+    """A class is one, however many words it has."""
+    return [" ".join(words)] if words else []
 
 
 def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation:
@@ -260,9 +273,7 @@ def _lines(path: str | Path) -> list[str]:
         raise DataError(f"text={str(path)!r} cannot be read: {error}") from error
 
 
-def _score(
-    rows: tuple[Row, ...], order: Sequence[str], split: Callable[[list[str]], list[str]]
-) -> Evaluation:
+def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluation:
     """Put all figures together; `split` parts the words of a text into those that are counted."""
     read = [row for row in rows if row.hypothesis]
     errors = [word_error_rate([row.spoken], [row.heard]) for row in read]
@@ -295,9 +306,7 @@ def _score(
     )
 
 
-def _aligned(
-    row: Row, split: Callable[[list[str]], list[str]]
-) -> list[tuple[AlignedPair, Word | None]]:
+def _aligned(row: Row, split: Split) -> list[tuple[AlignedPair, Word | None]]:
     """Pair what was said with what was heard, and each of that with the word it is."""
     assert row.hypothesis is not None
     said = [text.replace(" ", "_") for text in split(row.spoken.split())]

@@ -49,17 +49,8 @@ def transcribe(
         from speech_rnn.terminal import print_result, tracked
 
         recognizer = Recognizer.load(model, device=device)
-        recognizer.decoder = choose_decoder(
-            recognizer.vocabulary,
-            beam,
-            n_best,
-            grammar,
-            reject,
-            lm,
-            lm_weight,
-            token_bonus,
-            hot_word,
-        )
+        wanted = (beam, n_best, grammar, reject, lm, lm_weight, token_bonus, hot_word)
+        recognizer.decoder = choose_decoder(recognizer.vocabulary, *wanted)
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         failed = False
         for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):
