@@ -11,8 +11,9 @@ ROOT = f"data.root={SHARED / 'keywords'}"
 @needs_shared
 @pytest.mark.slow
 def test_the_hash_split(tmp_path):
-    metrics = train("keywords_ctc", tmp_path, ROOT, "trainer.max_epochs=10")
-    assert error_rate(metrics) <= 0.1
+    few = ("trainer.max_epochs=8", "connected.train_utterances=500")
+    metrics = train("keywords_ctc", tmp_path, ROOT, *few)
+    assert error_rate(metrics) <= 0.3
     assert metrics["test"]["words"]["n_timed"] > 1000
 
 
