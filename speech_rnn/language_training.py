@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
@@ -26,6 +24,7 @@ from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
 from speech_rnn.language.text import perplexity, read_sentences, tokens_of
 from speech_rnn.training import (
     AdamWCosine,
+    SeededModule,
     Trainer,
     claim,
     current_commit,
@@ -205,17 +204,8 @@ def _batches(
     return DataLoader(range(len(items)), batch_sampler=sampler, collate_fn=items.collate)  # type: ignore[arg-type]
 
 
-class _LanguageModule(pl.LightningModule):
+class _LanguageModule(SeededModule):
     """One step of training and validation."""
-
-    def __init__(self, model: RecurrentLanguageModel, optim: AdamWCosine, seed: int) -> None:
-        super().__init__()
-        self.model, self.optim, self.seed = model, optim, seed
-
-    def on_train_epoch_start(self) -> None:
-        loader: Any = self.trainer.train_dataloader
-        epoch = self.global_step // int(self.trainer.num_training_batches)
-        loader.batch_sampler.set_epoch(epoch)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         torch.manual_seed(mixed_seed(self.seed, self.global_step))  # dropout
@@ -230,11 +220,3 @@ class _LanguageModule(pl.LightningModule):
     def _loss(self, read: Tensor, following: Tensor) -> Tensor:
         log_probs, _ = self.model(read)
         return F.nll_loss(log_probs.transpose(1, 2), following, ignore_index=PADDING)
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer = self.optim.optimizer(self.model)
-        schedule = self.optim.schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import operator
 import subprocess
 import sys
 import time
@@ -39,7 +38,7 @@ from speech_rnn.augment import Augment
 from speech_rnn.data.batching import AudioCache, Batch, Clips, batches
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.manifest import SPLITS, Corpus, Source
-from speech_rnn.decoding.alignment import BLANK_ID
+from speech_rnn.decoding.alignment import BLANK_ID, steps_needed
 from speech_rnn.decoding.greedy import greedy_path
 from speech_rnn.device import choose_device
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
@@ -52,6 +51,7 @@ from speech_rnn.vocabulary import Vocabulary, head_of
 
 __all__ = [
     "AdamWCosine",
+    "SeededModule",
     "Trainer",
     "TrainingResult",
     "claim",
@@ -182,12 +182,39 @@ class TrainingResult:
     metrics: dict[str, Any]
 
 
-class SpeechModule(pl.LightningModule):
+class SeededModule(pl.LightningModule):
+    """What every training shares: epochs counted by steps, and AdamW along its schedule."""
+
+    def __init__(self, model: nn.Module, optim: AdamWCosine, seed: int) -> None:
+        super().__init__()
+        self.model, self.optim, self.seed = model, optim, seed
+
+    def on_train_epoch_start(self) -> None:
+        """Choose the order of the epoch's batches."""
+        # Lightning counts an epoch twice where a run resumes (measured: tests/test_training.py).
+        loader: Any = self.trainer.train_dataloader
+        epoch = self.global_step // int(self.trainer.num_training_batches)
+        loader.batch_sampler.set_epoch(epoch)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return the optimizer and its schedule, a step at a time."""
+        optimizer = self.optim.optimizer(self.model)
+        n_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = self.optim.schedule(optimizer, n_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+class SpeechModule(SeededModule):
     """One step of training and validation.
 
     Everything random in a step comes from the seed and the step's number, so that a run which is
     resumed draws what an unbroken one draws.
     """
+
+    model: AcousticModel
 
     def __init__(
         self,
@@ -201,26 +228,17 @@ class SpeechModule(pl.LightningModule):
         frame_weight: float,
         seed: int,
     ) -> None:
-        super().__init__()
+        super().__init__(model, optim, seed)
         self.features = features
-        self.model = model
         self.augment = augment
         self.vocabulary = vocabulary
-        self.optim = optim
         self.label_smoothing = label_smoothing
         self.frame_weight = frame_weight
-        self.seed = seed
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
         return batch.to(device)
-
-    def on_train_epoch_start(self) -> None:
-        # Lightning counts an epoch twice where a run resumes (measured: tests/test_training.py).
-        loader: Any = self.trainer.train_dataloader
-        epoch = self.global_step // int(self.trainer.num_training_batches)
-        loader.batch_sampler.set_epoch(epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         torch.manual_seed(mixed_seed(self.seed, self.global_step))  # dropout
@@ -288,15 +306,6 @@ class SpeechModule(pl.LightningModule):
         gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        optimizer = self.optim.optimizer(self.model)
-        n_steps = int(self.trainer.estimated_stepping_batches)
-        schedule = self.optim.schedule(optimizer, n_steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
 
 
 def train(
@@ -547,8 +556,7 @@ def _check_room(splits: Sequence[Clips], vocabulary: Vocabulary, step: int) -> N
     wrong = []
     for clips in splits:
         for row, n_samples in zip(clips.utterances, clips.n_samples.tolist(), strict=True):
-            tokens = vocabulary.encode(row.text)
-            needed = len(tokens) + sum(map(operator.eq, tokens, tokens[1:]))
+            needed = steps_needed(vocabulary.encode(row.text))
             if n_samples // step + 1 < needed:
                 wrong.append(
                     f"  {row.audio}: {row.text!r} needs {needed} steps, and it has "

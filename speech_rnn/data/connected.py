@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from speech_rnn.audio import load_audio
 from speech_rnn.data.batching import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.composition import compose, trim
+from speech_rnn.data.drawing import choose
 from speech_rnn.data.manifest import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS, Vocabulary
@@ -25,7 +25,6 @@ from speech_rnn.vocabulary import REASONS, Vocabulary
 __all__ = ["Connected", "ConnectedClips"]
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 SAMPLE_RATE = 16_000
 """At which the words of validation and test are trimmed; any other rate may read them."""
@@ -174,13 +173,13 @@ class _Draw:
         random = Random(f"{self.connected.seed}/{name}")
         given = self.connected
         spoken = self._spoken(random, longest or given.n_words[1])
-        at = _uniform(given.edge_ms, random) / 1000
+        at = random.uniform(*given.edge_ms) / 1000
         parts: list[Part] = []
         for word in spoken:
             duration = word.duration_seconds or 0.0
-            gain = word.gain * 10 ** (_uniform(given.level_db, random) / 20)
+            gain = word.gain * 10 ** (random.uniform(*given.level_db) / 20)
             parts.append(Part(word.audio, word.text, at, word.start_seconds, duration, gain))
-            gap = _uniform(given.gap_ms, random) / 1000
+            gap = random.uniform(*given.gap_ms) / 1000
             at = max(at, at + duration + gap)  # a word never starts before the one in front of it
         end = max(part.at_seconds + part.duration_seconds for part in parts)
         return Utterance(
@@ -188,29 +187,29 @@ class _Draw:
             " ".join(part.text for part in parts),
             spoken[0].speaker,
             split,
-            duration_seconds=end + _uniform(given.edge_ms, random) / 1000,
+            duration_seconds=end + random.uniform(*given.edge_ms) / 1000,
             composition=Composition(tuple(parts), *self._bed(random)),
         )
 
     def _spoken(self, random: Random, longest: int) -> list[Utterance]:
         """Draw the words, of one speaker."""
         if self.sentences:
-            texts, speakers = _choose(self.sentences, random)
-            said = self.said[_choose(speakers, random)]
-            return [_choose(said[text], random) for text in texts]
+            texts, speakers = choose(self.sentences, random)
+            said = self.said[choose(speakers, random)]
+            return [choose(said[text], random) for text in texts]
         fewest = min(self.connected.n_words[0], longest)
         n_words = fewest + int(random.random() * (longest - fewest + 1))
         # Words one by one, whatever a speaker's recordings are: each is as frequent.
-        said = self.said[_choose(self.words, random).speaker]
+        said = self.said[choose(self.words, random).speaker]
         texts = list(said)
-        return [_choose(said[_choose(texts, random)], random) for _ in range(n_words)]
+        return [choose(said[choose(texts, random)], random) for _ in range(n_words)]
 
     def _bed(self, random: Random) -> tuple[str, float, float | None]:
         """Draw the noise: what, from which second on, how far below the words."""
         if self.connected.noise_snr_db is None:
             return PINK, 0.0, None
-        noise = str(_choose(self.noise, random)) if self.noise else PINK
-        return noise, 30 * random.random(), _uniform(self.connected.noise_snr_db, random)
+        noise = str(choose(self.noise, random)) if self.noise else PINK
+        return noise, 30 * random.random(), random.uniform(*self.connected.noise_snr_db)
 
     def _sentences(self, corpus: Corpus) -> list[tuple[list[str], list[str]]]:
         """Read the sentences: the words of each, and the speakers who say them all."""
@@ -268,13 +267,3 @@ def _cut(
         duration_seconds=(stop - start) / sample_rate,
     )
     return word, slice(start, stop)
-
-
-# `Random.random` alone is promised to give the same numbers in every version of Python.
-def _choose(items: Sequence[T], random: Random) -> T:
-    return items[int(random.random() * len(items))]
-
-
-def _uniform(interval: Sequence[float], random: Random) -> float:
-    low, high = interval
-    return low + (high - low) * random.random()

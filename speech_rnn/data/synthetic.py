@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from speech_rnn.audio import resample, write_audio
+from speech_rnn.data.drawing import choose
 from speech_rnn.data.espeak import Espeak
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
@@ -279,8 +280,8 @@ class Synthetic:
                 order = _shuffled(families[split], Random(f"{self.seed}/{split}/{word}"))
                 for index in range(getattr(self, f"{split}_clips")):
                     rng = Random(f"{self.seed}/{split}/{word}/{index}")
-                    variant = _choose(order[index % len(order)], rng)
-                    accent = _choose(self.accents, rng)
+                    variant = choose(order[index % len(order)], rng)
+                    accent = choose(self.accents, rng)
                     file = f"{split}-{index:04d}-{accent}-{quote(variant)}.wav"
                     yield _Clip(
                         folder / name / file,
@@ -353,9 +354,5 @@ def _refuse(wrong: list[str]) -> None:
 
 
 # `Random.random` alone is promised to give the same numbers in every version of Python.
-def _choose(items: Sequence[T], rng: Random) -> T:
-    return items[int(rng.random() * len(items))]
-
-
 def _shuffled(items: Sequence[T], rng: Random) -> list[T]:
     return sorted(items, key=lambda item: rng.random())

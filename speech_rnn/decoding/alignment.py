@@ -13,7 +13,7 @@ from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import DataError
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Span", "align", "spell"]
+__all__ = ["Span", "align", "spell", "steps_needed"]
 
 BLANK_ID = 0
 
@@ -25,6 +25,11 @@ class Span(NamedTuple):
     start: int
     stop: int
     confidence: float
+
+
+def steps_needed(tokens: Sequence[int]) -> int:
+    """Return the fewest steps that can spell tokens: between two alike comes a blank."""
+    return len(tokens) + sum(a == b for a, b in pairwise(tokens))
 
 
 def align(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> list[Span]:
@@ -47,8 +52,7 @@ def align(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> list[Span]:
     DataError
         if there are too few steps for the tokens.
     """
-    n_repeats = sum(a == b for a, b in pairwise(tokens))
-    n_steps, needed = len(log_probs), len(tokens) + n_repeats
+    n_steps, needed = len(log_probs), steps_needed(tokens)
     if n_steps < needed:
         raise DataError(
             f"{len(tokens)} tokens need {needed} steps (a blank between two alike), "

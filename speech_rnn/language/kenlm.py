@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.errors import DataError, MissingExtraError
-from speech_rnn.language.scoring import TokenScorer, check_unit
+from speech_rnn.language.scoring import TokenScorer, check_model
 from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["KenLanguageModel"]
@@ -63,7 +63,7 @@ class KenLanguageModel:
         ConfigurationError
             for a vocabulary of another unit.
         """
-        check_unit(self.name, self.unit, vocabulary)
+        check_model(self, vocabulary)
         return _KenScorer(self.model, self._library.State, vocabulary)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.language.scoring import TokenScorer, check_fit, check_unit
+from speech_rnn.language.scoring import TokenScorer, check_model
 from speech_rnn.language.text import BEGIN, END, SPACE, UNKNOWN_TOKEN, tokens_of
 from speech_rnn.vocabulary import Vocabulary
 
@@ -199,9 +199,7 @@ class _NGramScorer(TokenScorer):
 
     def __init__(self, model: NGram, vocabulary: Vocabulary) -> None:
         super().__init__(len(vocabulary))
-        check_unit(model.name, model.unit, vocabulary)
-        words = [" " if word == SPACE else word for word in model.words]
-        check_fit(model.name, words, vocabulary)
+        check_model(model, vocabulary)
         self.model = model
         self.tokens = [tuple(tokens_of(token, model.unit)) for token in vocabulary.tokens]
         self.contexts: list[Gram] = []

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from speech_rnn.errors import ConfigurationError, ModelError
-from speech_rnn.language.scoring import TokenScorer, check_fit, check_unit
+from speech_rnn.language.scoring import TokenScorer, check_model
 from speech_rnn.language.text import SPACE, tokens_of
 from speech_rnn.vocabulary import Vocabulary
 
@@ -205,9 +205,7 @@ class _RecurrentScorer(TokenScorer):
 
     def __init__(self, model: RecurrentLanguageModel, vocabulary: Vocabulary) -> None:
         super().__init__(len(vocabulary))
-        check_unit(model.name, model.unit, vocabulary)
-        words = [" " if word == SPACE else word for word in model.words]
-        check_fit(model.name, words, vocabulary)
+        check_model(model, vocabulary)
         self.model = model.eval()
         # A token of the vocabulary may be several words of the model.
         self.spelled = [

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.language.text import SPACE
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["HotWords", "LanguageModel", "TokenScorer", "check_fit", "check_unit"]
+__all__ = ["HotWords", "LanguageModel", "TokenScorer", "check_fit", "check_model"]
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -21,6 +22,10 @@ Floats = NDArray[np.float64]
 
 class LanguageModel(Protocol):
     """What scores token sequences, such as `NGram` and `RecurrentLanguageModel`."""
+
+    @property
+    def name(self) -> str:
+        """In messages."""
 
     @property
     def unit(self) -> str:
@@ -184,19 +189,21 @@ def check_fit(name: str, words: list[str], vocabulary: Vocabulary) -> None:
         )
 
 
-def check_unit(name: str, unit: str, vocabulary: Vocabulary) -> None:
-    """Refuse a language model of another kind of token.
+def check_model(model: LanguageModel, vocabulary: Vocabulary) -> None:
+    """Refuse a language model of another kind of token, or of words that a vocabulary lacks.
 
     Raises
     ------
     ConfigurationError
-        unless the units are the same.
+        unless the units are the same and the words are there.
     """
-    if unit != vocabulary.unit:
+    if model.unit != vocabulary.unit:
         raise ConfigurationError(
-            f"{name} is a language model of {unit}, and the recogniser's tokens are "
+            f"{model.name} is a language model of {model.unit}, and the recogniser's tokens are "
             f"{vocabulary.unit}; train one with +recipe=language_model vocabulary={vocabulary.unit}"
         )
+    words = [" " if word == SPACE else word for word in model.words]
+    check_fit(model.name, words, vocabulary)
 
 
 def _spelled(text: str, vocabulary: Vocabulary) -> list[str]:
