@@ -1,5 +1,6 @@
 """Words joined into utterances: what is drawn, what is heard, and that a model learns from it."""
 
+import itertools
 import json
 
 import numpy as np
@@ -216,9 +217,23 @@ def test_step_targets_by_hand():
     steps = step_targets(spans, targets, torch.tensor([10, 5]), step=10)
     no = -100
     assert steps.tolist() == [
-        [0, no, no, 2, 0, no, 2, no, no, 0],
+        [0, no, no, 0, 0, 0, 2, no, no, 0],
         [no, no, no, no, 0, no, no, no, no, no],
     ]
+
+
+def test_words_are_repeated_in_training_alone(corpus):
+    often = Connected((4, 4), repeat_share=0.9, curriculum_epochs=0, **SPLITS)
+    plain = Connected((4, 4), curriculum_epochs=0, **SPLITS)
+    assert often.join(corpus) == plain.join(corpus)
+
+    def share(connected):
+        texts = [row.text.split() for row in clips_of(corpus, connected).utterances]
+        pairs = [one == other for words in texts for one, other in itertools.pairwise(words)]
+        return sum(pairs) / len(pairs)
+
+    assert share(often) > 0.8
+    assert share(plain) < 0.6
 
 
 def test_sentences_are_said_as_they_stand(corpus, tmp_path):
@@ -248,6 +263,7 @@ def test_a_corpus_of_phrases_says_them_whole(tmp_path):
     [
         ({"n_words": (0, 3)}, r"n_words=\[0, 3\] must be the lowest and the highest value, from 1"),
         ({"n_words": (4, 3)}, r"n_words=\[4, 3\]"),
+        ({"repeat_share": 1.5}, r"repeat_share=1.5 must lie in \[0, 1\]"),
         ({"gap_ms": (5,)}, r"gap_ms=\[5\]"),
         ({"edge_ms": (-5, 5)}, r"edge_ms=\[-5, 5\] .*, from 0"),
         ({"trim_db": 0}, "trim_db=0 must be above 0"),

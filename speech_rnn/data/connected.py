@@ -50,6 +50,8 @@ class Connected:
     train_utterances, validation_utterances, test_utterances : of each split.
     curriculum_epochs : over so many epochs the most words of a training utterance rise to that of
         `n_words`: short ones first tell a CTC head what the words are.
+    repeat_share : of training: how many words are, beyond chance, the one before them once more.
+        Without a gap that is what a CTC head finds hardest: a blank must part the two.
     sentences : a text file with one sentence a line, from which utterances are drawn; None joins
         words at random.
     seed : of all that is drawn.
@@ -70,6 +72,7 @@ class Connected:
     validation_utterances: int = 200
     test_utterances: int = 500
     curriculum_epochs: int = 5
+    repeat_share: float = 0.0
     sentences: str | None = None
     seed: int = 0
 
@@ -81,6 +84,8 @@ class Connected:
                 raise ConfigurationError(
                     f"{name}={list(pair)} must be the lowest and the highest value, from {lowest}"
                 )
+        if not 0 <= self.repeat_share <= 1:
+            raise ConfigurationError(f"repeat_share={self.repeat_share} must lie in [0, 1]")
         if not self.trim_db > 0:
             raise ConfigurationError(f"trim_db={self.trim_db} must be above 0")
         for name in ("train_utterances", "validation_utterances", "test_utterances"):
@@ -172,7 +177,8 @@ class _Draw:
         """Draw the utterance of a name: of `longest` words at most, unless sentences are given."""
         random = Random(f"{self.connected.seed}/{name}")
         given = self.connected
-        spoken = self._spoken(random, longest or given.n_words[1])
+        repeat_share = given.repeat_share if split == "train" else 0.0
+        spoken = self._spoken(random, longest or given.n_words[1], repeat_share)
         at = random.uniform(*given.edge_ms) / 1000
         parts: list[Part] = []
         for word in spoken:
@@ -191,7 +197,7 @@ class _Draw:
             composition=Composition(tuple(parts), *self._bed(random)),
         )
 
-    def _spoken(self, random: Random, longest: int) -> list[Utterance]:
+    def _spoken(self, random: Random, longest: int, repeat_share: float) -> list[Utterance]:
         """Draw the words, of one speaker."""
         if self.sentences:
             texts, speakers = choose(self.sentences, random)
@@ -202,7 +208,12 @@ class _Draw:
         # Words one by one, whatever a speaker's recordings are: each is as frequent.
         said = self.said[choose(self.words, random).speaker]
         texts = list(said)
-        return [choose(said[choose(texts, random)], random) for _ in range(n_words)]
+        spoken: list[Utterance] = []
+        for _ in range(n_words):
+            again = bool(spoken and repeat_share) and random.random() < repeat_share
+            text = spoken[-1].text if again else choose(texts, random)
+            spoken.append(choose(said[text], random))
+        return spoken
 
     def _bed(self, random: Random) -> tuple[str, float, float | None]:
         """Draw the noise: what, from which second on, how far below the words."""
