@@ -31,6 +31,8 @@ def run(cfg: DictConfig) -> None:
         recognizer.decoder = instantiate(cfg.decoding)
         recognizer.decoder.check(recognizer.vocabulary)
     corpus = instantiate(cfg.data).prepare()
+    if negatives := instantiate(cfg.negatives):
+        corpus = negatives.join(corpus)
     if connected := instantiate(cfg.connected):
         corpus = connected.join(corpus)
     rows = corpus.split(cfg.split)

@@ -22,6 +22,7 @@ from speech_rnn.metrics import (
     ErrorRate,
     accuracy,
     align_words,
+    area_under_roc,
     bootstrap_interval,
     character_error_rate,
     confusion_matrix,
@@ -36,6 +37,7 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Group",
+    "Rejection",
     "Row",
     "WordFigures",
     "compare",
@@ -133,6 +135,51 @@ class WordFigures:
 
 
 @dataclass(frozen=True)
+class Rejection:
+    """How a classifier tells its words from what is none of them.
+
+    Parameters
+    ----------
+    words_right : share of the words that are answered rightly, with its interval.
+    others_answered : share of the others that are answered with a word: false alarms.
+    evidence_auc : probability that a word has more evidence than another utterance.
+    """
+
+    words_right: Accuracy
+    others_answered: Accuracy
+    evidence_auc: float | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], words: Sequence[str]) -> Rejection | None:
+        """Compare rows of both kinds; None where one is missing, or for sequences."""
+        known = [row for row in rows if row.utterance.text in words]
+        others = [row for row in rows if row.utterance.text not in words]
+        scores = [
+            [
+                row.hypothesis.evidence
+                for row in kind
+                if row.hypothesis and row.hypothesis.evidence is not None
+            ]
+            for kind in (known, others)
+        ]
+        if not all(scores):
+            return None
+        return cls(
+            Accuracy(sum(row.is_correct for row in known), len(known)),
+            Accuracy(sum(bool(row.heard) for row in others), len(others)),
+            area_under_roc(*scores),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "words_right": self.words_right.to_dict(),
+            "others_answered": self.others_answered.to_dict(),
+            "evidence_auc": self.evidence_auc,
+        }
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How a Recognizer does on utterances.
 
@@ -143,6 +190,7 @@ class Evaluation:
     words, characters : error rates; silence and unknown words count as no words.
     words_interval : bootstrap over utterances, 95 %.
     word_figures : times and confidences of words.
+    rejection : how words are told from what is none, where there are utterances of both.
     per_class : precision, recall and F1 of each reference text, or of each word where there are
         several in a reference.
     per_speaker : figures of each speaker, where speakers are known.
@@ -157,6 +205,7 @@ class Evaluation:
     words_interval: tuple[float, float]
     characters: ErrorRate
     word_figures: WordFigures
+    rejection: Rejection | None
     per_class: tuple[ClassFigures, ...]
     per_speaker: dict[str, Group]
     per_length: dict[int, Group]
@@ -183,6 +232,7 @@ class Evaluation:
             "word_error_rate": self.words.to_dict() | {"interval": list(self.words_interval)},
             "character_error_rate": self.characters.to_dict(),
             "words": asdict(self.word_figures),
+            "rejection": self.rejection and self.rejection.to_dict(),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -298,6 +348,7 @@ def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluat
         ),
         characters=character_error_rate([row.spoken for row in read], [row.heard for row in read]),
         word_figures=_word_figures(read, pairs),
+        rejection=Rejection.of(read, [token for token in order if token not in REASONS]),
         per_class=classes,
         per_speaker=_groups(read, [row.utterance.speaker for row in read]),
         per_length=_groups(read, lengths) if max(lengths, default=0) > 1 else {},
@@ -367,18 +418,13 @@ def _word_figures(
             if part is not None and word is not None and pair.kind == "hit":
                 starts.append(abs(word.start - part.at_seconds))
                 ends.append(abs(word.end - part.at_seconds - part.duration_seconds))
-    right, wrong = np.array(confidences[True]), np.array(confidences[False])
-    auc = None
-    if len(right) and len(wrong) and len({*confidences[True], *confidences[False]}) > 1:
-        above = np.sign(right[:, None] - wrong[None, :])  # (n_right, n_wrong)
-        auc = float((above.mean() + 1) / 2)
     return WordFigures(
         len(starts),
         float(np.median(starts)) if starts else None,
         float(np.median(ends)) if ends else None,
-        len(right),
-        len(wrong),
-        auc,
+        len(confidences[True]),
+        len(confidences[False]),
+        area_under_roc(confidences[True], confidences[False]),
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "ErrorRate",
     "accuracy",
     "align_words",
+    "area_under_roc",
     "bootstrap_interval",
     "character_error_rate",
     "confusion_matrix",
@@ -369,6 +370,18 @@ def paired_difference(
     swapped = np.abs((2 * kept - how_many) @ sizes)
     as_large = np.count_nonzero(swapped >= abs(difference.sum()))
     return (float(low), float(high)), (as_large + 1) / (n_resamples + 1)
+
+
+def area_under_roc(higher: ArrayLike, lower: ArrayLike) -> float | None:
+    """Return how often a score of `higher` is above one of `lower`, over all pairs.
+
+    Equal scores count half (Hanley & McNeil, 1982). None where one of the two has no scores, and
+    where all scores are the same.
+    """
+    one, other = np.asarray(higher, dtype=np.float64), np.asarray(lower, dtype=np.float64)
+    if not len(one) or not len(other) or len(np.unique([*one, *other])) == 1:
+        return None
+    return float((np.sign(one[:, None] - other[None, :]).mean() + 1) / 2)
 
 
 def _check_confidence(confidence: float) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.audio import Sound, audio_duration, load_audio, resample
+from speech_rnn.decoding.confidence import Calibration, evidence
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.device import choose_device
@@ -46,6 +47,7 @@ class Recognizer:
     vocabulary : what the logits stand for.
     provenance : where it came from: recipe, data hashes, seed, commit, figures; plain values.
     token_bonus : what each token of a sequence adds to its score, unless the decoder says another.
+    calibration : of a classifier: its temperature, and when it answers nothing.
 
     Attributes
     ----------
@@ -64,6 +66,7 @@ class Recognizer:
         vocabulary: Vocabulary,
         provenance: dict[str, Any] | None = None,
         token_bonus: float = 0.0,
+        calibration: Calibration | None = None,
     ) -> None:
         if model.n_outputs != len(vocabulary) or model.head != vocabulary.head:
             raise ModelError(
@@ -80,6 +83,7 @@ class Recognizer:
         self.vocabulary = vocabulary
         self.provenance = provenance or {}
         self.token_bonus = token_bonus
+        self.calibration = calibration or Calibration()
         self.decoder = Decoder()
 
     @property
@@ -112,6 +116,18 @@ class Recognizer:
     def log_probs(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-probabilities (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
 
+        They are calibrated, where the recogniser is.
+        """
+        logits, lengths = self.logits(waveform, lengths)
+        return self._log_probs(logits), lengths
+
+    def _log_probs(self, logits: Tensor) -> Tensor:
+        return (logits / self.calibration.temperature).log_softmax(dim=-1)
+
+    @torch.inference_mode()
+    def logits(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
+
         Padding never changes them. A clip shorter than a window is padded with silence to one.
         """
         window = self.features.win_length
@@ -119,14 +135,20 @@ class Recognizer:
         lengths = lengths.clamp(min=window)
         frames, lengths = self.features(waveform.to(self.device), lengths.to(self.device))
         logits, lengths = self.model(frames, lengths)
-        return logits.log_softmax(dim=-1), lengths
+        return logits, lengths
 
     def recognize(self, waveform: Tensor, lengths: Tensor) -> list[Hypothesis]:
         """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
-        log_probs, steps = self.log_probs(waveform, lengths)
-        return self._decode(
-            log_probs.float().cpu().numpy(), steps.tolist(), (lengths / self.sample_rate).tolist()
-        )
+        logits, steps = self.logits(waveform, lengths)
+        log_probs = self._log_probs(logits).float().cpu().numpy()
+        found = self._decode(log_probs, steps.tolist(), (lengths / self.sample_rate).tolist())
+        if self.vocabulary.head == "ctc":
+            return found
+        scores = evidence(logits[:, 0].float().cpu().numpy(), self.vocabulary.tokens)
+        return [
+            self.calibration.judge(answer, round(float(score), 4))  # batches differ by 1e-7
+            for answer, score in zip(found, scores, strict=True)
+        ]
 
     def _decode(
         self, log_probs: NDArray[np.float32], lengths: Sequence[int], durations: Sequence[float]
@@ -246,6 +268,7 @@ class Recognizer:
             "model": self.model.hyperparameters,
             "vocabulary": self.vocabulary.to_dict(),
             "decoding": {"token_bonus": self.token_bonus},
+            "calibration": self.calibration.to_dict(),
             "provenance": self.provenance,
         }
         # One key alone: several would be written in an order that changes from run to run.
@@ -311,8 +334,16 @@ class Recognizer:
                 }
             )
         vocabulary = Vocabulary.from_dict(description["vocabulary"])
-        decoding = description.get("decoding", {})  # files of earlier versions have none
-        return cls(features, model, vocabulary, description["provenance"], **decoding)
+        decoding = description.get("decoding", {})  # earlier files have neither
+        calibration = Calibration(**description.get("calibration", {}))
+        return cls(
+            features,
+            model,
+            vocabulary,
+            description["provenance"],
+            calibration=calibration,
+            **decoding,
+        )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from speech_rnn.evaluation import Comparison, Evaluation, Group, Row
+from speech_rnn.evaluation import Comparison, Evaluation, Group, Rejection, Row
 from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
 
@@ -97,6 +97,8 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
             f"{1000 * figures.start_error:.0f} ms of the truth, and end within "
             f"{1000 * figures.end_error:.0f} ms"
         )
+    if rejection := evaluation.rejection:
+        line(_rejection(rejection))
     if evaluation.per_length and figures.confidence_auc is not None:
         line(
             f"word confidence: a right word is above a wrong one in "
@@ -105,6 +107,15 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
         )
     for failed in evaluation.failures:
         console.print(f"not read: {failed.error}", style="red", highlight=False, markup=False)
+
+
+def _rejection(rejection: Rejection) -> str:
+    alarms, right = rejection.others_answered, rejection.words_right
+    told = "" if rejection.evidence_auc is None else f"; AUROC {rejection.evidence_auc:.4f}"
+    return (
+        f"not a word: {alarms.correct} of {alarms.total} are answered with one; of the words, "
+        f"{right.correct} of {right.total} are right{told}"
+    )
 
 
 def print_comparison(comparison: Comparison) -> None:

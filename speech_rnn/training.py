@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
@@ -35,10 +36,13 @@ from torch.optim.lr_scheduler import LambdaLR
 import speech_rnn
 from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
+from speech_rnn.calibration import calibrate
 from speech_rnn.data.batching import AudioCache, Batch, Clips, batches
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.manifest import SPLITS, Corpus, Source
+from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import BLANK_ID, steps_needed
+from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.greedy import greedy_path
 from speech_rnn.device import choose_device
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
@@ -314,12 +318,14 @@ def train(
     model: ModelFactory,
     *,
     extra: Source | None = None,
+    negatives: Negatives | None = None,
     connected: Connected | None = None,
     augment: Augment | None = None,
     optim: AdamWCosine | None = None,
     trainer: Trainer | None = None,
     unit: str = "classes",
     token_bonus: float = 0.0,
+    keep: float | None = None,
     seed: int = 0,
     device: str = "auto",
     output_dir: str | Path = "outputs",
@@ -334,9 +340,12 @@ def train(
     features : waveform to frames.
     model : called with ``n_features``, ``n_outputs`` and ``head``, returns the untrained model.
     extra : another source of the same words, whose training clips join those of `source`.
+    negatives : what is none of the words; None adds nothing.
     connected : how isolated words are joined into utterances; None leaves them alone.
     unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
     token_bonus : what each token of a sequence adds to its score when it is decoded.
+    keep : share of the validation clips with a right answer that a classifier's thresholds let
+        pass; None: every clip is answered.
     seed : of weights, order, dropout and augmentation.
     device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``config.yaml``,
@@ -361,6 +370,8 @@ def train(
     if extra is not None:
         joined = (*corpus.utterances, *extra.prepare().split("train"))
         corpus = replace(corpus, utterances=joined)
+    if negatives is not None:
+        corpus = negatives.join(corpus)
     if connected is not None:
         corpus = connected.join(corpus)
     vocabulary = Vocabulary.of(corpus.words, unit)
@@ -414,6 +425,9 @@ def train(
     }
     recognizer = Recognizer(features, acoustic_model, vocabulary, provenance, token_bonus)
     recognizer.to(chosen)
+    if vocabulary.head == "classification":
+        held = batches(caches["validation"], vocabulary, trainer.batch_size)
+        recognizer.calibration = calibrated(recognizer, held, keep)
     evaluation = None
     if test := corpus.split("test"):
         evaluation = evaluate(recognizer, test, batch_size=trainer.batch_size)
@@ -462,6 +476,19 @@ def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) 
     )
 
 
+def calibrated(
+    recognizer: Recognizer, clips: Iterable[Batch], keep: float | None = None
+) -> Calibration:
+    """Return the calibration of a classifier on clips that it was not trained on."""
+    logits, targets = [], []
+    for batch in clips:
+        found, _ = recognizer.logits(batch.waveform, batch.lengths)
+        logits.append(found[:, 0].float().cpu().numpy())
+        targets.append(batch.targets[:, 0].numpy())
+    tokens = recognizer.vocabulary.tokens
+    return calibrate(np.concatenate(logits), np.concatenate(targets), tokens, keep=keep)
+
+
 class _EpochLog(Callback):
     """One line an epoch, where there is no terminal for a bar."""
 
@@ -481,8 +508,8 @@ def step_targets(spans: Tensor, targets: Tensor, lengths: Tensor, step: int) -> 
     """Return the token that is spoken at each step, (B, T), the blank between words.
 
     A step that touches a word's start or end, and one beyond the lengths, is -100, which a
-    cross-entropy leaves out; but where a word is said twice without a gap, the step that parts the
-    two is blank: otherwise they would be one.
+    cross-entropy leaves out; but where a word is said twice without a gap, the three steps that
+    part the two are blank: otherwise they would be one.
 
     Parameters
     ----------
@@ -502,7 +529,7 @@ def step_targets(spans: Tensor, targets: Tensor, lengths: Tensor, step: int) -> 
     if targets.shape[1] > 1:
         again = (targets[:, 1:] == targets[:, :-1]) & (targets[:, 1:] > 0)  # (B, L - 1)
         border = (spans[:, :-1, 1] + spans[:, 1:, 0]) / 2  # between a word and the next one
-        parts = again[..., None] & ((middle - border[..., None]).abs() <= step / 2)
+        parts = again[..., None] & ((middle - border[..., None]).abs() <= 1.5 * step)
         token = token.masked_fill(parts.any(dim=1), BLANK_ID)
     return token
 

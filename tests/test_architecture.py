@@ -22,7 +22,7 @@ FLOORS = [
     {"decoding", "data"},
     {"long_audio"},
     {"recognizer"},
-    {"evaluation"},
+    {"evaluation", "calibration"},
     {"training"},
     {"language_training"},
     {"terminal"},

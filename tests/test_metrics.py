@@ -19,6 +19,7 @@ from speech_rnn.metrics import (
     ErrorRate,
     accuracy,
     align_words,
+    area_under_roc,
     bootstrap_interval,
     character_error_rate,
     confusion_matrix,
@@ -386,3 +387,13 @@ def test_results_are_frozen():
     for result in (Accuracy(1, 2), ErrorRate(0, 0, 0, 1), AlignedPair("a", None)):
         with pytest.raises(FrozenInstanceError):
             result.hits = 3
+
+
+@given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), max_size=8))
+def test_area_under_roc_is_the_share_of_pairs(higher, lower):
+    found = area_under_roc(higher, lower)
+    if not higher or not lower or len({*higher, *lower}) == 1:
+        assert found is None
+        return
+    pairs = [(one > other) + (one == other) / 2 for one in higher for other in lower]
+    assert found == pytest.approx(sum(pairs) / len(pairs))

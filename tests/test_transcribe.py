@@ -55,7 +55,7 @@ def test_json_has_every_field(transcribe):
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [row["file"] for row in rows] == ["2.wav", "0.wav", "1.wav"]
     for row, seconds in zip(rows, (2.3, 0.3, 1.3), strict=True):
-        assert row.keys() == {"file", "duration", "text", "confidence", "words"}
+        assert row.keys() == {"file", "duration", "text", "confidence", "words", "evidence"}
         assert row["duration"] == pytest.approx(seconds)
         (word,) = row["words"]
         assert word.keys() == {"word", "start", "end", "confidence"}

@@ -91,7 +91,7 @@ class AudioCache(Dataset[NDArray[np.int16]]):
     def _read(self, utterance: Utterance) -> NDArray[np.int16] | SpeechRnnError:
         try:
             if utterance.composition:
-                return quantize(compose(utterance, self.sample_rate, self._part))
+                return quantize(compose(utterance, self.sample_rate, self._part) * utterance.gain)
             waveform = load_audio(
                 utterance.audio,
                 self.sample_rate,

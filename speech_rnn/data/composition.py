@@ -19,6 +19,8 @@ FADE_SECONDS = 0.005
 def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Samples]) -> Samples:
     """Return the samples of a composed utterance, (N,) in [-1, 1].
 
+    Without parts it is the noise alone, as loud on average (root mean square) as full scale.
+
     Parameters
     ----------
     utterance : with a composition.
@@ -36,7 +38,7 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
         samples = _faded(read(part)[:room], sample_rate) * np.float32(part.gain)
         mixed[place][: len(samples)] += samples
         heard[place] = True
-    if composition.noise_snr_db is not None and heard.any():
+    if composition.noise_snr_db is not None:
         if composition.noise == PINK:
             noise = pink_noise(len(mixed), crc32(utterance.audio.encode()))
         else:
@@ -44,7 +46,8 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
                 composition.noise, "", 0.0, composition.noise_seconds, len(mixed) / sample_rate
             )
             noise = np.resize(read(bed), len(mixed))  # over again where it is too short
-        power = float(np.mean(mixed[heard] ** 2)) / max(float(np.mean(noise**2)), 1e-12)
+        loudness = float(np.mean(mixed[heard] ** 2)) if heard.any() else 1.0
+        power = loudness / max(float(np.mean(noise**2)), 1e-12)
         mixed += noise * np.float32((power * 10 ** (-composition.noise_snr_db / 10)) ** 0.5)
     return mixed / max(1.0, float(np.abs(mixed).max(initial=0.0)))
 

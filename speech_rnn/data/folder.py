@@ -15,7 +15,7 @@ from speech_rnn.audio import AUDIO_SUFFIXES
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["Folder", "hash_percentage", "require_every_class"]
+__all__ = ["Folder", "hash_percentage", "require_every_class", "sound_files"]
 
 NOISE = "_background_noise_"
 LISTS = {
@@ -204,13 +204,24 @@ class Folder:
         if self.noise is None:
             return tuple(_sounds(root / NOISE))
         given = [self.noise] if isinstance(self.noise, str) else self.noise
-        files: list[Path] = []
-        for path in map(Path, given):
-            found = [path] if path.is_file() else list(_sounds(path))
-            if not found:
-                raise DataError(f"noise={str(path)!r} is no sound file, nor a folder of them")
-            files += found
-        return tuple(files)
+        return tuple(sound_files(given, "noise"))
+
+
+def sound_files(paths: Iterable[str], name: str) -> list[Path]:
+    """List sound files, and those below folders.
+
+    Raises
+    ------
+    DataError
+        for a path that is neither; the message calls it `name`.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        found = [path] if path.is_file() else list(_sounds(path))
+        if not found:
+            raise DataError(f"{name}={str(path)!r} is no sound file, nor a folder of them")
+        files += found
+    return files
 
 
 def hash_percentage(name: str, seed: int = 0) -> float:

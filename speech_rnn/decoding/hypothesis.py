@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from speech_rnn.vocabulary import REASONS
+from speech_rnn.vocabulary import REASONS, UNKNOWN
 
 __all__ = ["Hypothesis", "Word"]
 
@@ -33,14 +33,19 @@ class Hypothesis:
     confidence : in [0, 1]: the probability of the class, of the least certain step of a greedy CTC
         path, or of the sequence that a beam search found; within a grammar, how probable the
         best path is relative to the best of all.
-    reason : why there is no word: ``silence`` or ``unknown``; otherwise None.
-    alternatives : the next best answers, where they were asked for.
+    reason : why there is no word: ``silence``, ``unknown``, or ``ambiguous`` where one was too
+        uncertain; otherwise None.
+    alternatives : the next best answers, where they were asked for; an answer that was withheld
+        comes first.
+    evidence : how much speaks for any of the words rather than for none, of any scale; None where
+        the answer is a sequence.
     """
 
     words: tuple[Word, ...]
     confidence: float
     reason: str | None = None
     alternatives: tuple[Hypothesis, ...] = ()
+    evidence: float | None = None
 
     @property
     def text(self) -> str:
@@ -50,7 +55,7 @@ class Hypothesis:
     @property
     def label(self) -> str:
         """The text, or the label that stands for the reason why there is none."""
-        labels = {reason: label for label, reason in REASONS.items()}
+        labels = {"ambiguous": UNKNOWN, **{reason: label for label, reason in REASONS.items()}}
         return labels.get(self.reason or "", self.text)
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,6 +67,8 @@ class Hypothesis:
         values: dict[str, Any] = {"text": self.text, "confidence": self.confidence, "words": words}
         if self.reason:
             values["reason"] = self.reason
+        if self.evidence is not None:
+            values["evidence"] = self.evidence
         if self.alternatives:
             values["alternatives"] = [other.to_dict() for other in self.alternatives]
         return values

@@ -1,0 +1,157 @@
+"""What is none of the words: other speech, other words, noise and silence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from random import Random
+
+from speech_rnn.audio import audio_duration
+from speech_rnn.data.drawing import choose
+from speech_rnn.data.folder import hash_percentage, sound_files
+from speech_rnn.data.manifest import PINK, SPLITS, Composition, Corpus, Source, Utterance
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.vocabulary import SILENCE, UNKNOWN
+
+__all__ = ["Negatives"]
+
+TEST_PERCENTAGE, VALIDATION_PERCENTAGE = 20.0, 10.0
+PEAK_DB = (-60.0, -20.0)
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Add clips of `_unknown_` and `_silence_` to a corpus of words.
+
+    Parameters
+    ----------
+    held_out_words : words of the corpus that training never hears; in the test they are unknown.
+    speech : sound files, or folders of them, of people who say none of the words. Stretches of
+        them are unknown; a file is in one split alone, by the hash of its name.
+    speech_share : how many such stretches, relative to the clips of a word on average.
+    others : a source of other words, all unknown; those that are words of the corpus are left out.
+    silence_share : how many clips of silence, relative to the clips of a word on average: a tenth
+        digital silence, the others stretches of the corpus' noise (pink noise where there is
+        none) at low levels.
+    seconds : shortest and longest stretch.
+    seed : of all that is drawn.
+
+    Raises
+    ------
+    ConfigurationError
+        for shares below 0 and seconds that are no ascending pair above 0.
+    """
+
+    held_out_words: Sequence[str] = ()
+    speech: Sequence[str] = ()
+    speech_share: float = 1.0
+    others: Source | None = None
+    silence_share: float = 0.0
+    seconds: Sequence[float] = (1.0, 3.0)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("speech_share", "silence_share"):
+            if not getattr(self, name) >= 0:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} must be 0 or more")
+        if len(self.seconds) != 2 or not 0 < self.seconds[0] <= self.seconds[1]:
+            raise ConfigurationError(
+                f"seconds={list(self.seconds)!r} must be the shortest and the longest, above 0"
+            )
+
+    def join(self, corpus: Corpus) -> Corpus:
+        """Return the corpus with what is none of its words.
+
+        `_unknown_` and `_silence_` become classes where training has clips of them.
+
+        Raises
+        ------
+        DataError
+            for words to hold out that the corpus lacks, or that are all it has, and for speech
+            that cannot be found or read.
+        """
+        words = self._kept(corpus)
+        rows = [*self._known(corpus, words)]
+        for split in SPLITS:
+            per_word = sum(row.split == split for row in rows if row.text in words) / len(words)
+            rows += self._speech(split, math.ceil(self.speech_share * per_word))
+            rows += self._silence(corpus, split, math.ceil(self.silence_share * per_word))
+        if self.others is not None:
+            other = self.others.prepare().utterances
+            rows += [replace(row, text=UNKNOWN) for row in other if row.text not in corpus.words]
+        heard = {row.text for row in rows if row.split == "train"}
+        reasons = [label for label in (SILENCE, UNKNOWN) if label in heard - set(words)]
+        return replace(corpus, utterances=tuple(rows), words=(*reasons, *words))
+
+    def _kept(self, corpus: Corpus) -> list[str]:
+        if lacking := [word for word in self.held_out_words if word not in corpus.words]:
+            near = get_close_matches(lacking[0], corpus.words, n=1, cutoff=0)
+            raise DataError(
+                f"held_out_words={lacking} are no words of the corpus; the nearest is {near[0]!r}"
+            )
+        words = [word for word in corpus.words if word not in self.held_out_words]
+        if not words:
+            raise DataError("held_out_words are all words of the corpus; leave some to recognise")
+        return words
+
+    def _known(self, corpus: Corpus, words: Sequence[str]) -> Iterator[Utterance]:
+        """Leave out words that are held out, but in the test, where they are unknown."""
+        for row in corpus.utterances:
+            if row.text in words or row.text not in corpus.words:
+                yield row
+            elif row.split == "test":
+                yield replace(row, text=UNKNOWN)
+
+    def _speech(self, split: str, count: int) -> Iterator[Utterance]:
+        """Cut stretches out of recordings."""
+        files = [file for file in self._recordings() if _split_of(file) == split]
+        if not self.speech or not count:
+            return
+        if not files:
+            raise DataError(
+                f"speech={list(self.speech)} has no file for the {split} split; give more "
+                "recordings, or shorter ones"
+            )
+        random = Random(f"{self.seed}/speech/{split}")
+        durations = {file: audio_duration(file) for file in files}
+        for _ in range(count):
+            file = choose(files, random)
+            seconds, start = self._stretch(durations[file], random)
+            yield Utterance(str(file), UNKNOWN, file.stem, split, start, seconds)
+
+    def _silence(self, corpus: Corpus, split: str, count: int) -> Iterator[Utterance]:
+        random = Random(f"{self.seed}/silence/{split}")
+        durations = {file: audio_duration(file) for file in corpus.noise if count}
+        for index in range(count):
+            gain = 10 ** ((PEAK_DB[0] + (PEAK_DB[1] - PEAK_DB[0]) * random.random()) / 20)
+            gain = 0.0 if index % 10 == 0 else gain
+            if durations:
+                file = choose(tuple(durations), random)
+                seconds, start = self._stretch(durations[file], random)
+                yield Utterance(str(file), SILENCE, "", split, start, seconds, gain)
+            else:
+                seconds, _ = self._stretch(math.inf, random)
+                name = f"silence-{self.seed}-{split}-{index}"
+                noise = Composition((), PINK, noise_snr_db=0.0)
+                yield Utterance(name, SILENCE, "", split, 0.0, seconds, gain, noise)
+
+    def _stretch(self, duration: float, random: Random) -> tuple[float, float]:
+        """Draw how long a stretch of a file is, and where it starts."""
+        shortest, longest = self.seconds
+        seconds = min(shortest + (longest - shortest) * random.random(), duration)
+        room = 0.0 if math.isinf(duration) else duration - seconds
+        return seconds, room * random.random()
+
+    def _recordings(self) -> list[Path]:
+        given = [self.speech] if isinstance(self.speech, str) else self.speech
+        return sound_files(given, "speech")
+
+
+def _split_of(file: Path) -> str:
+    percentage = hash_percentage(file.name)
+    if percentage < TEST_PERCENTAGE:
+        return "test"
+    return "validation" if percentage < TEST_PERCENTAGE + VALIDATION_PERCENTAGE else "train"

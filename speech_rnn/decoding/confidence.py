@@ -1,0 +1,78 @@
+"""What a classifier's figures are worth: its temperature, and when there is no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.vocabulary import REASONS
+
+__all__ = ["Calibration", "evidence"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logits of classes become confidences, and when an answer is withheld.
+
+    Parameters
+    ----------
+    temperature : by which logits are divided before the softmax (Guo et al., 2017).
+    unknown_below : evidence that a clip needs; below it the reason is ``unknown``.
+    ambiguous_below : confidence that each word needs; below it the reason is ``ambiguous``.
+
+    Raises
+    ------
+    ConfigurationError
+        for a temperature that is not above 0.
+    """
+
+    temperature: float = 1.0
+    unknown_below: float | None = None
+    ambiguous_below: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ConfigurationError(f"temperature={self.temperature!r} must be above 0")
+
+    def judge(self, hypothesis: Hypothesis, evidence: float) -> Hypothesis:
+        """Withhold an answer for which there is too little evidence or confidence.
+
+        What would have been answered becomes the first of the alternatives.
+        """
+        judged = replace(hypothesis, evidence=evidence)
+        if not judged.words:
+            return judged
+        if self.unknown_below is not None and evidence < self.unknown_below:
+            return _withheld(judged, "unknown")
+        if judged.confidence < self.ambiguous_below.get(judged.text, 0.0):
+            return _withheld(judged, "ambiguous")
+        return judged
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"ambiguous_below": dict(self.ambiguous_below)}
+
+
+def _withheld(answer: Hypothesis, reason: str) -> Hypothesis:
+    would_be = replace(answer, alternatives=())
+    return replace(answer, words=(), reason=reason, alternatives=(would_be, *answer.alternatives))
+
+
+def evidence(logits: NDArray[np.floating], tokens: Sequence[str]) -> NDArray[np.float64]:
+    """Return how much speaks for any of the words, (N,), from logits (N, C).
+
+    It is the logarithm of the sum of the exponentials of the words' logits, the negative of their
+    free energy (Liu et al., 2020), less that of the classes that are no word, where there are any.
+    """
+    is_word = np.array([token not in REASONS for token in tokens])
+    exact = logits.astype(np.float64)
+    found = np.logaddexp.reduce(exact[:, is_word], axis=1)
+    if not is_word.all():
+        found = found - np.logaddexp.reduce(exact[:, ~is_word], axis=1)
+    return np.asarray(found)
