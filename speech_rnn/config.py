@@ -8,6 +8,7 @@ at once, before any work starts.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -25,7 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
 
-__all__ = ["CONF", "check", "compose", "hydra_door", "recipes"]
+__all__ = ["CONF", "check", "compose", "hydra_door", "recipes", "with_model"]
 
 _here = Path(__file__).resolve().parent
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
@@ -166,3 +167,13 @@ def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:
 def _missing_values(cfg: DictConfig) -> list[str]:
     missing = sorted(OmegaConf.missing_keys(cfg))
     return [f"{key} must be given: {key}=VALUE" for key in missing]
+
+
+def with_model(door: Callable[[], None]) -> Callable[[], None]:
+    """Let a door take ``model=FILE``: `model` is a group, so Hydra would look FILE up there."""
+
+    def main() -> None:
+        sys.argv[1:] = [re.sub(r"^model=", "recognizer=", argument) for argument in sys.argv[1:]]
+        door()
+
+    return main

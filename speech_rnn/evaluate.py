@@ -5,18 +5,20 @@ Or two texts, line by line: ``python -m speech_rnn.evaluate --references FILE --
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from speech_rnn.config import hydra_door
+from speech_rnn.config import hydra_door, with_model
 from speech_rnn.errors import spoken_errors
+
+if TYPE_CHECKING:
+    from speech_rnn.data.manifest import Utterance
 
 
 def run(cfg: DictConfig) -> None:
@@ -30,12 +32,7 @@ def run(cfg: DictConfig) -> None:
     for recognizer in recognizers:
         recognizer.decoder = instantiate(cfg.decoding)
         recognizer.decoder.check(recognizer.vocabulary)
-    corpus = instantiate(cfg.data).prepare()
-    if negatives := instantiate(cfg.negatives):
-        corpus = negatives.join(corpus)
-    if connected := instantiate(cfg.connected):
-        corpus = connected.join(corpus)
-    rows = corpus.split(cfg.split)
+    rows = split_of(cfg)
     first, *others = [evaluate(one, rows, batch_size=cfg.trainer.batch_size) for one in recognizers]
     folder = HydraConfig.get().runtime.output_dir
     first.write(folder)
@@ -45,6 +42,16 @@ def run(cfg: DictConfig) -> None:
     print(f"evaluation: {folder}")
     if first.failures:
         sys.exit(1)
+
+
+def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
+    """Return the utterances that `cfg` names."""
+    corpus = instantiate(cfg.data).prepare()
+    for joined in (instantiate(cfg.negatives), instantiate(cfg.connected)):
+        if joined:
+            corpus = joined.join(corpus)
+    rows: tuple[Utterance, ...] = corpus.split(cfg.split)
+    return rows
 
 
 def score(
@@ -60,14 +67,10 @@ def score(
 
 
 def main() -> None:
-    """Score a Recognizer, or texts.
-
-    ``model`` is a group of configurations, so Hydra would look ``model=FILE`` up there.
-    """
+    """Score a Recognizer, or texts."""
     if any(argument.startswith(("--references", "--hypotheses")) for argument in sys.argv):
         return typer.run(score)
-    sys.argv[1:] = [re.sub(r"^model=", "recognizer=", argument) for argument in sys.argv[1:]]
-    hydra_door("evaluate", run)()
+    with_model(hydra_door("evaluate", run))()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speech_rnn.data.batching import FULL_SCALE, AudioCache, BucketSampler, pad
 from speech_rnn.data.manifest import Utterance
@@ -47,6 +48,8 @@ __all__ = [
 
 Split = Callable[[list[str]], list[str]]
 """Parts the words of a text into those that are counted: "smart mirror" may be one."""
+
+Change = Callable[[NDArray[np.int16], Utterance], NDArray[np.int16]]
 
 OTHER = "_other_"
 """Column of a confusion matrix for answers that are no reference."""
@@ -255,9 +258,17 @@ class Evaluation:
 
 
 def evaluate(
-    recognizer: Recognizer, utterances: Sequence[Utterance], *, batch_size: int = 64
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    *,
+    batch_size: int = 64,
+    change: Change | None = None,
 ) -> Evaluation:
     """Recognise utterances and compare with what was said.
+
+    Parameters
+    ----------
+    change : what befalls the samples of an utterance before they are recognised.
 
     Raises
     ------
@@ -272,8 +283,12 @@ def evaluate(
         "words": vocabulary.split,
         "characters": list,
     }
-    rows = _recognize(recognizer, utterances, batch_size)
+    rows = _recognize(recognizer, utterances, batch_size, change or _as_it_is)
     return _score(rows, vocabulary.tokens, splits[vocabulary.unit])
+
+
+def _as_it_is(samples: NDArray[np.int16], utterance: Utterance) -> NDArray[np.int16]:
+    return samples
 
 
 def _whole(words: list[str]) -> list[str]:
@@ -476,12 +491,12 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
 
 
 def _recognize(
-    recognizer: Recognizer, utterances: Sequence[Utterance], batch_size: int
+    recognizer: Recognizer, utterances: Sequence[Utterance], batch_size: int, change: Change
 ) -> tuple[Row, ...]:
     cache = AudioCache(utterances, recognizer.sample_rate)
     answers: dict[int, Hypothesis] = {}
     for indices in BucketSampler(cache, batch_size):
-        samples, lengths = pad([cache[index] for index in indices])
+        samples, lengths = pad([change(cache[index], cache.utterances[index]) for index in indices])
         found = recognizer.recognize(samples.float() / FULL_SCALE, lengths)
         answers.update(zip(indices, found, strict=True))
     heard = iter(range(len(cache)))

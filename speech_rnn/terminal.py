@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from speech_rnn.conditions import Stress
 from speech_rnn.evaluation import Comparison, Evaluation, Group, Rejection, Row
 from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
@@ -23,6 +24,7 @@ __all__ = [
     "print_evaluation",
     "print_language_model",
     "print_result",
+    "print_stress",
     "tracked",
 ]
 
@@ -139,6 +141,23 @@ def _print_mistake(row: Row, console: Console) -> None:
             for pair, width in zip(pairs, widths, strict=True)
         ]
         console.print(f"  {name} {' '.join(texts)}".rstrip(), highlight=False, markup=False)
+
+
+def print_stress(stress: Stress) -> None:
+    """Print a line for each condition."""
+    table = _table("under stress", "condition", "", "clips", "accuracy", "95 % interval", "WER")
+    for condition, evaluation in stress.evaluations:
+        share = evaluation.accuracy
+        low, high = share.interval
+        table.add_row(
+            condition.name,
+            "" if condition.value is None else str(condition.value),
+            str(share.total),
+            f"{100 * share.value:.2f} %",
+            f"{100 * low:.1f} to {100 * high:.1f}",
+            f"{100 * evaluation.words.rate:.2f} %",
+        )
+    Console().print(table)
 
 
 def print_language_model(result: LanguageModelResult) -> None:

@@ -23,16 +23,17 @@ FLOORS = [
     {"long_audio"},
     {"recognizer"},
     {"evaluation", "calibration"},
-    {"training"},
+    {"training", "conditions"},
     {"language_training"},
     {"terminal"},
     {"config"},
     {"train", "evaluate", "transcribe", "generate", "recipes"},
+    {"stress"},
     {"cli"},
     {"__main__"},
 ]
-DOORS = sorted(FLOORS[-3] | FLOORS[-2])
-HYDRA = {"config", "train", "evaluate"}
+DOORS = sorted(FLOORS[-4] | FLOORS[-3] | FLOORS[-2])
+HYDRA = {"config", "train", "evaluate", "stress"}
 
 
 def rooms():

@@ -1,0 +1,199 @@
+"""What may befall a recording: noise, another level or speed, a narrow band, a room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
+
+from speech_rnn.audio import load_audio
+from speech_rnn.data.batching import FULL_SCALE
+from speech_rnn.data.composition import pink_noise
+from speech_rnn.data.folder import sound_files
+from speech_rnn.data.manifest import Utterance
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.evaluation import Evaluation, evaluate
+from speech_rnn.recognizer import Recognizer
+
+__all__ = ["Condition", "Conditions", "Stress", "band_limited", "noisy", "reverberant"]
+
+Samples = NDArray[np.float32]
+BAND_ORDER = 6
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that befalls every clip: its name, how much of it, and of what.
+
+    `name` is ``clean``, ``snr_db``, ``gain_db``, ``speed``, ``band_hz`` or ``room``.
+    """
+
+    name: str
+    value: float | str | None = None
+    sounds: tuple[Samples, ...] = ()
+    seed: int = 0
+
+    def __call__(self, samples: Samples, sample_rate: int, key: str) -> Samples:
+        """Return what becomes of a clip (N,) in [-1, 1]; `key` alone decides what is drawn."""
+        random = Random(f"{self.seed}/{self.name}/{self.value}/{key}")
+        if self.name == "snr_db":
+            return noisy(samples, self._stretch(len(samples), random), float(self.value or 0))
+        if self.name == "gain_db":
+            return samples * np.float32(10 ** (float(self.value or 0) / 20))
+        if self.name == "speed":
+            percent = round(100 * float(self.value or 1))
+            return resample_poly(samples, 100, percent).astype(np.float32)
+        if self.name == "band_hz":
+            low, high = map(float, str(self.value).split("-"))
+            return band_limited(samples, sample_rate, low, high)
+        if self.name == "room":
+            return reverberant(samples, self.sounds[0])
+        return samples
+
+    def _stretch(self, n_samples: int, random: Random) -> Samples:
+        """Cut a stretch of noise, over again where it is too short."""
+        if not self.sounds:
+            return pink_noise(n_samples, int(random.random() * 2**32))
+        noise = self.sounds[int(random.random() * len(self.sounds))]
+        start = int(random.random() * len(noise))
+        return np.resize(np.roll(noise, -start), n_samples)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """A sweep of conditions, one at a time.
+
+    Parameters
+    ----------
+    snr_db : power of a clip, on average over the whole of it, relative to that of the noise.
+    noise : sound files, or folders of them, that training never heard; pink noise without.
+    gain_db : changes of level; what is beyond full scale is clipped.
+    speed : factors by which a clip is played faster, its pitch with it.
+    band_hz : lowest and highest frequency, such as 300-3400 for a telephone.
+    rooms : impulse responses, files or folders of them.
+    seed : of the stretches of noise.
+
+    Raises
+    ------
+    ConfigurationError
+        for an SNR or a gain that is no number, a speed that is not above 0, or a band that is none.
+    """
+
+    snr_db: Sequence[float] = (20.0, 10.0, 5.0, 0.0, -5.0)
+    noise: Sequence[str] = ()
+    gain_db: Sequence[float] = (-30.0, -20.0, -10.0, 10.0, 20.0)
+    speed: Sequence[float] = (0.8, 0.9, 1.1, 1.25)
+    band_hz: Sequence[str] = ("300-3400", "0-4000")
+    rooms: Sequence[str] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("snr_db", -np.inf), ("gain_db", -np.inf), ("speed", 0.0)):
+            for value in getattr(self, name):
+                is_number = isinstance(value, (int, float)) and np.isfinite(value)
+                if not is_number or not value > lowest:
+                    above = " above 0" if name == "speed" else ""
+                    raise ConfigurationError(f"{name}={value!r} must be a number{above}")
+        for band in self.band_hz:
+            low, mark, high = str(band).partition("-")
+            if not (mark and low.isdigit() and high.isdigit() and int(low) < int(high)):
+                raise ConfigurationError(f"band_hz={band!r} must be LOW-HIGH, such as 300-3400")
+
+    def each(self, sample_rate: int) -> Iterator[Condition]:
+        """Yield the conditions, clean first; sounds are read at `sample_rate`.
+
+        Raises
+        ------
+        DataError
+            for noise or rooms without a sound file.
+        """
+        noise = tuple(load_audio(file, sample_rate) for file in _files(self.noise, "noise"))
+        rooms = {
+            file.stem: load_audio(file, sample_rate, check=False)
+            for file in _files(self.rooms, "rooms")
+        }
+        yield Condition("clean")
+        for snr_db in self.snr_db:
+            yield Condition("snr_db", float(snr_db), noise, self.seed)
+        for gain_db in self.gain_db:
+            yield Condition("gain_db", float(gain_db))
+        for speed in self.speed:
+            yield Condition("speed", float(speed))
+        for band in self.band_hz:
+            yield Condition("band_hz", band)
+        for room, response in rooms.items():
+            yield Condition("room", room, (response,))
+
+    def sweep(
+        self, recognizer: Recognizer, utterances: Sequence[Utterance], *, batch_size: int = 64
+    ) -> Stress:
+        """Evaluate a recogniser under every condition."""
+        rate = recognizer.sample_rate
+
+        def under(condition: Condition) -> Evaluation:
+            def change(samples: NDArray[np.int16], row: Utterance) -> NDArray[np.int16]:
+                key = f"{Path(row.audio).name}/{row.start_seconds}"
+                changed = condition(samples / np.float32(FULL_SCALE), rate, key)
+                limits = (-FULL_SCALE, FULL_SCALE - 1)
+                return np.rint(changed * FULL_SCALE).clip(*limits).astype(np.int16)
+
+            return evaluate(recognizer, utterances, batch_size=batch_size, change=change)
+
+        return Stress(tuple((condition, under(condition)) for condition in self.each(rate)))
+
+
+@dataclass(frozen=True)
+class Stress:
+    """What a recogniser reaches under each condition."""
+
+    evaluations: tuple[tuple[Condition, Evaluation], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, a row a condition."""
+        return {
+            "rows": [
+                {"condition": condition.name, "value": condition.value, **_figures(found)}
+                for condition, found in self.evaluations
+            ]
+        }
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    summary = evaluation.summary()
+    names = ("accuracy", "word_error_rate", "rejection", "calibration")
+    return {name: summary[name] for name in names if name in summary}
+
+
+def noisy(samples: Samples, noise: Samples, snr_db: float) -> Samples:
+    """Add noise (N,) to a clip (N,) so that their powers differ by `snr_db` exactly."""
+    power = float(np.mean(samples.astype(np.float64) ** 2))
+    of_noise = max(float(np.mean(noise.astype(np.float64) ** 2)), 1e-20)
+    return samples + noise * np.float32((power / of_noise * 10 ** (-snr_db / 10)) ** 0.5)
+
+
+def band_limited(samples: Samples, sample_rate: int, low_hz: float, high_hz: float) -> Samples:
+    """Keep a band (Butterworth, 36 dB an octave at each end); 0 and half the rate are no ends."""
+    ends = [(low_hz, "highpass", low_hz > 0), (high_hz, "lowpass", high_hz < sample_rate / 2)]
+    for corner_hz, kind, is_needed in ends:
+        if is_needed:
+            filters = butter(BAND_ORDER, corner_hz, kind, fs=sample_rate, output="sos")
+            samples = sosfilt(filters, samples).astype(np.float32)
+    return samples
+
+
+def reverberant(samples: Samples, response: Samples) -> Samples:
+    """Put a clip into a room by its impulse response: as loud as before, as long, and no later."""
+    direct = int(np.abs(response).argmax())
+    wet = fftconvolve(samples, response)[direct : direct + len(samples)].astype(np.float32)
+    power = float(np.mean(wet**2))
+    return wet * np.float32((float(np.mean(samples**2)) / power) ** 0.5) if power else wet
+
+
+def _files(given: Sequence[str], name: str) -> list[Path]:
+    return sound_files([given] if isinstance(given, str) else given, name)

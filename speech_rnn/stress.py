@@ -1,0 +1,36 @@
+"""Score a Recognizer under stress: ``python -m speech_rnn.stress model=FILE +recipe=NAME``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from speech_rnn.config import hydra_door, with_model
+from speech_rnn.evaluate import split_of
+
+
+def run(cfg: DictConfig) -> None:
+    """Recognise a split under every condition, print the figures and write them as JSON."""
+    from speech_rnn.recognizer import Recognizer
+    from speech_rnn.terminal import print_stress
+
+    recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    recognizer.decoder = instantiate(cfg.decoding)
+    recognizer.decoder.check(recognizer.vocabulary)
+    found = instantiate(cfg.conditions).sweep(
+        recognizer, split_of(cfg), batch_size=cfg.trainer.batch_size
+    )
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    (folder / "stress.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+    print_stress(found)
+    print(f"stress: {folder / 'stress.json'}")
+
+
+main = with_model(hydra_door("stress", run))
+
+if __name__ == "__main__":
+    main()
