@@ -15,7 +15,7 @@ from speech_rnn.audio import AUDIO_SUFFIXES
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["Folder", "hash_percentage", "require_every_class", "sound_files"]
+__all__ = ["Folder", "hash_percentage", "require_every_class", "sound_files", "word_of"]
 
 NOISE = "_background_noise_"
 LISTS = {
@@ -137,7 +137,7 @@ class Folder:
         folders: dict[str, list[Path]] = {}
         for folder in sorted(root.iterdir()):
             if folder.is_dir() and folder.name != NOISE and not folder.name.startswith("."):
-                folders.setdefault(_word(folder.name), []).append(folder)
+                folders.setdefault(word_of(folder.name), []).append(folder)
         if not folders:
             raise DataError(
                 f"root={self.root!r} holds no folders; it must hold one folder a word, "
@@ -148,7 +148,7 @@ class Folder:
     def _words(self, folders: dict[str, list[Path]]) -> list[str]:
         if self.words is None:
             return sorted(folders)
-        words = [_word(word) for word in self.words]
+        words = [word_of(word) for word in self.words]
         wrong = []
         for word in words:
             if word not in folders:
@@ -263,11 +263,12 @@ def _check_words(words: Sequence[str]) -> None:
             f"words={words!r} must be a list of texts; in YAML, words such as yes, no, on and off "
             "need quotes"
         )
-    if not words or len({_word(word) for word in words}) < len(words):
+    if not words or len({word_of(word) for word in words}) < len(words):
         raise ConfigurationError(f"words={list(words)!r} must name each word once, at least one")
 
 
-def _word(name: str) -> str:
+def word_of(name: str) -> str:
+    """Return the word that a folder stands for: `_` is a space, unless the name starts with it."""
     # macOS may hand out decomposed letters; the same name must be the same word everywhere.
     name = normalize("NFC", name)
     return name if name.startswith("_") else name.replace("_", " ")

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from random import Random
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speech_rnn.audio import resample, write_audio
-from speech_rnn.data.drawing import choose
+from speech_rnn.data.drawing import choose, shuffled
 from speech_rnn.data.espeak import Espeak
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 
-__all__ = ["ACCENTS", "Synthetic"]
+__all__ = ["ACCENTS", "Synthetic", "check_words", "put_clip"]
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 ACCENTS = (
     "en-us",
@@ -106,7 +106,6 @@ _DEAL = ("test", "train", "validation", "train", "test", "train", "train", "trai
 
 # Part of the cache's name: raise it when the same parameters come to give other samples.
 _FORMAT = 1
-# What lies below this part of a clip's peak, at its ends, is not the word.
 _EDGE = 0.01
 
 
@@ -191,9 +190,7 @@ class Synthetic:
                     f"{name}={list(pair)!r} must be the lowest and the highest value, "
                     f"within {lowest} and {highest}"
                 )
-        if not self.words or isinstance(self.words, str):
-            raise ConfigurationError(f"words={self.words!r} must be a list of one word or more")
-        _refuse([*_not_words(self.words)])
+        check_words(self.words)
 
     def prepare(self) -> Corpus:
         """Speak whatever is not in the cache, and list all clips.
@@ -277,7 +274,7 @@ class Synthetic:
             name = quote(word.replace(" ", "_"), safe="")
             for split in SPLITS:
                 # Every voice speaks every word before one speaks it again.
-                order = _shuffled(families[split], Random(f"{self.seed}/{split}/{word}"))
+                order = shuffled(families[split], Random(f"{self.seed}/{split}/{word}"))
                 for index in range(getattr(self, f"{split}_clips")):
                     rng = Random(f"{self.seed}/{split}/{word}/{index}")
                     variant = choose(order[index % len(order)], rng)
@@ -301,7 +298,7 @@ class Synthetic:
         """Deal the families of voices to the splits."""
         dealt: dict[str, list[tuple[str, ...]]] = {split: [] for split in SPLITS}
         for name, families in (("high", _HIGH), ("low", _LOW)):
-            for index, family in enumerate(_shuffled(families, Random(f"{self.seed}/{name}"))):
+            for index, family in enumerate(shuffled(families, Random(f"{self.seed}/{name}"))):
                 dealt[_DEAL[index % len(_DEAL)]].append(family)
         return dealt
 
@@ -315,19 +312,40 @@ class Synthetic:
             pitch=clip.pitch,
             pitch_range=clip.pitch_range,
         )
-        loudness = np.abs(spoken.astype(np.float32))
-        heard = np.flatnonzero(loudness >= _EDGE * loudness.max())
-        word = spoken[heard[0] : heard[-1] + 1].astype(np.float32) / loudness.max()
-        word = resample(word, espeak.sample_rate, self.sample_rate)
-        word *= 10 ** (clip.peak_db / 20) / np.abs(word).max()
-        lead, trail = (
-            round(seconds * self.sample_rate) for seconds in (clip.lead_seconds, clip.trail_seconds)
+        put_clip(
+            clip.path,
+            spoken.astype(np.float32),
+            espeak.sample_rate,
+            self.sample_rate,
+            silence_seconds=(clip.lead_seconds, clip.trail_seconds),
+            peak_db=clip.peak_db,
         )
-        clip.path.parent.mkdir(parents=True, exist_ok=True)
-        # The process is in the name because two may fill one cache.
-        unfinished = clip.path.with_name(f".{clip.path.stem}-{os.getpid()}.wav")
-        write_audio(unfinished, np.pad(word, (lead, trail)), self.sample_rate)
-        unfinished.replace(clip.path)
+
+
+def put_clip(
+    path: Path,
+    spoken: NDArray[np.float32],
+    spoken_rate: int,
+    sample_rate: int,
+    *,
+    silence_seconds: Sequence[float],
+    peak_db: float,
+) -> None:
+    """Write what was spoken (N,), cut to the word, at a level, between silences: whole or not.
+
+    What lies below a hundredth of its peak, at its ends, is not the word.
+    """
+    loudness = np.abs(spoken)
+    heard = np.flatnonzero(loudness >= _EDGE * loudness.max())
+    word = spoken[heard[0] : heard[-1] + 1] / loudness.max()
+    word = resample(word, spoken_rate, sample_rate)
+    word *= 10 ** (peak_db / 20) / np.abs(word).max()
+    lead, trail = (round(seconds * sample_rate) for seconds in silence_seconds)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process is in the name because two may fill one cache.
+    unfinished = path.with_name(f".{path.stem}-{os.getpid()}.wav")
+    write_audio(unfinished, np.pad(word, (lead, trail)), sample_rate)
+    unfinished.replace(path)
 
 
 def _not_words(words: Sequence[str]) -> Iterator[str]:
@@ -348,11 +366,19 @@ def _not_words(words: Sequence[str]) -> Iterator[str]:
             seen.add(word.casefold())
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Refuse words that are empty, given twice or no texts, all of them at once.
+
+    Raises
+    ------
+    ConfigurationError
+        if there are any.
+    """
+    if not words or isinstance(words, str):
+        raise ConfigurationError(f"words={words!r} must be a list of one word or more")
+    _refuse([*_not_words(words)])
+
+
 def _refuse(wrong: list[str]) -> None:
     if wrong:
         raise ConfigurationError("\n  ".join(["words cannot all be spoken:", *wrong]))
-
-
-# `Random.random` alone is promised to give the same numbers in every version of Python.
-def _shuffled(items: Sequence[T], rng: Random) -> list[T]:
-    return sorted(items, key=lambda item: rng.random())

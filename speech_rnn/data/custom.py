@@ -1,0 +1,100 @@
+"""A person's own words: synthetic voices, and a few recordings if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import cycle, islice
+from pathlib import Path
+
+from speech_rnn.data.folder import sound_files, word_of
+from speech_rnn.data.manifest import Corpus, Utterance
+from speech_rnn.data.synthetic import Synthetic
+from speech_rnn.errors import ConfigurationError, DataError
+
+__all__ = ["Custom"]
+
+
+@dataclass(frozen=True)
+class Custom:
+    """Words spoken by espeak-ng, whose training takes in a few recordings of people.
+
+    All recordings go to training, where each comes so often that together they have their share:
+    validation and test are synthetic voices. What the recogniser is worth on people, recordings
+    that it was not trained on tell: ``evaluate data=folder data.root=DIR``.
+
+    Parameters
+    ----------
+    words : what is said, each a class.
+    root : where the synthetic sounds are kept.
+    recordings : a folder with one folder a word, such as ``lights_on/``; three to ten clips a word
+        help. None trains on synthetic voices alone.
+    recorded_share : of the training clips of a word that has recordings.
+    train_clips, validation_clips, test_clips : synthetic ones of each word.
+    seed : of the synthetic voices.
+
+    Raises
+    ------
+    ConfigurationError
+        for a share outside [0, 1), and for words that cannot be spoken.
+    """
+
+    words: Sequence[str]
+    root: str
+    recordings: str | None = None
+    recorded_share: float = 0.4
+    train_clips: int = 160
+    validation_clips: int = 30
+    test_clips: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.recorded_share < 1:
+            raise ConfigurationError(f"recorded_share={self.recorded_share} must lie in [0, 1)")
+        self._synthetic()
+
+    def prepare(self) -> Corpus:
+        """Speak what is not there yet, and list it with the recordings.
+
+        Raises
+        ------
+        DataError
+            for recordings that are missing, or that are of none of the words.
+        """
+        corpus = self._synthetic().prepare()
+        if self.recordings is None:
+            return corpus
+        return replace(corpus, utterances=(*corpus.utterances, *self._recorded()))
+
+    def _synthetic(self) -> Synthetic:
+        return Synthetic(
+            self.words,
+            self.root,
+            self.train_clips,
+            self.validation_clips,
+            self.test_clips,
+            seed=self.seed,
+        )
+
+    def _recorded(self) -> list[Utterance]:
+        """List the recordings of each word, over again until they have their share."""
+        root = Path(self.recordings or "")
+        if not root.is_dir():
+            raise DataError(
+                f"recordings={self.recordings!r} is no folder; it must hold one folder a word"
+            )
+        folders = {word_of(folder.name): folder for folder in root.iterdir() if folder.is_dir()}
+        if unknown := sorted(folders.keys() - set(self.words)):
+            near = get_close_matches(unknown[0], self.words, n=1, cutoff=0)
+            raise DataError(
+                f"recordings={self.recordings!r} has folders for {', '.join(unknown)}, which are "
+                f"none of the words; the nearest is {near[0]!r}"
+            )
+        wanted = round(self.train_clips * self.recorded_share / (1 - self.recorded_share))
+        return [
+            Utterance(str(file), word, "recorded", "train")
+            for word in self.words
+            if word in folders
+            for file in islice(cycle(sound_files([str(folders[word])], "recordings")), wanted)
+        ]
