@@ -1,0 +1,92 @@
+"""Words spoken by a program, here a small one of our own, and by flite where it is installed."""
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from speech_rnn.audio import load_audio
+from speech_rnn.data.joined import Joined
+from speech_rnn.data.spoken import Spoken
+from speech_rnn.errors import ConfigurationError, DataError
+
+PROGRAM = """
+import sys, wave
+text, voice, stretch, file = sys.argv[1:]
+if text == "stop":
+    sys.exit("no such word")
+with wave.open(file, "wb") as sound:
+    sound.setparams((1, 2, 8000, 0, "NONE", ""))
+    wave = [(2 * (n // int(voice) % 2) - 1) * 1000 for n in range(int(4000 * float(stretch)))]
+    sound.writeframes(b"".join(n.to_bytes(2, "little", signed=True) for n in wave))
+"""
+COMMAND = (sys.executable, "-c", PROGRAM, "{text}", "{voice}", "{stretch}", "{file}")
+
+
+def spoken(root, words=("lights on", "go"), **settings):
+    return Spoken(
+        words, str(root), **({"command": COMMAND, "voices": ("5", "9"), "clips": 3} | settings)
+    )
+
+
+@pytest.fixture
+def command(tmp_path):
+    program = tmp_path / "speak.py"
+    program.write_text(PROGRAM)
+    return (sys.executable, str(program), "{text}", "{voice}", "{stretch}", "{file}")
+
+
+def test_voices_take_turns_and_nothing_is_made_twice(tmp_path, command):
+    source = spoken(tmp_path, command=command)
+    corpus = source.prepare()
+    assert [row.speaker for row in corpus.utterances] == ["5", "9", "5"] * 2
+    assert {row.split for row in corpus.utterances} == {"train"}
+    assert corpus.words == ("lights on", "go")
+    files = [row.audio for row in corpus.utterances]
+    lengths = {len(load_audio(file, 16_000)) for file in files}
+    assert len(lengths) == 6
+    (tmp_path / "speak.py").unlink()
+    assert source.prepare() == corpus
+    assert np.abs(load_audio(files[0], 16_000)).max() <= 10 ** (-1 / 20) + 1e-3
+
+
+def test_a_program_that_fails_is_heard(tmp_path, command):
+    with pytest.raises(DataError, match=r"speaks nothing: .*no such word"):
+        spoken(tmp_path, ("stop",), command=command).prepare()
+    with pytest.raises(DataError, match="'no-such-program' is not installed"):
+        spoken(tmp_path, command=("no-such-program", "{text}", "{file}")).prepare()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"command": ("say", "{text}")}, "must hold file in braces"),
+        ({"command": ("say", "{file}", "{words}", "{text}")}, "a place that is none of {text}"),
+        ({"voices": ()}, "must be one or more"),
+        ({"clips": 0}, "must be one or more"),
+        ({"words": ("go", "go")}, "given twice"),
+    ],
+)
+def test_wrong_settings_are_refused(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        spoken("sounds", **wrong)
+
+
+def test_sources_are_joined(tmp_path, command):
+    one = spoken(tmp_path, ("go",), command=command)
+    other = spoken(tmp_path, ("go", "left"), command=command, seed=1)
+    corpus = Joined({"one": one, "none": None, "other": other}).prepare()
+    assert corpus.words == ("go", "left")
+    assert len(corpus.utterances) == 9
+    with pytest.raises(ConfigurationError, match="are all none; leave one"):
+        Joined({"one": None})
+
+
+@pytest.mark.skipif(not shutil.which("flite"), reason="flite is not installed")
+def test_flite_speaks(tmp_path):
+    command = ("flite", "-voice", "{voice}", "--setf", "duration_stretch={stretch}")
+    command += ("-t", "{text}", "-o", "{file}")
+    source = Spoken(("seven",), str(tmp_path), command, ("slt", "rms"), clips=4)
+    for row in source.prepare().utterances:
+        assert 0.3 < len(load_audio(row.audio, 16_000)) / 16_000 < 2
