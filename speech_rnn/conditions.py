@@ -166,8 +166,8 @@ class Stress:
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
     summary = evaluation.summary()
-    names = ("accuracy", "word_error_rate", "rejection", "calibration")
-    return {name: summary[name] for name in names if name in summary}
+    names = ("accuracy", "word_error_rate", "calibration_error", "rejection")
+    return {name: summary[name] for name in names}
 
 
 def noisy(samples: Samples, noise: Samples, snr_db: float) -> Samples:

@@ -21,6 +21,7 @@ from speech_rnn.metrics import (
     AlignedPair,
     ClassFigures,
     ErrorRate,
+    Reliability,
     accuracy,
     align_words,
     area_under_roc,
@@ -29,6 +30,7 @@ from speech_rnn.metrics import (
     confusion_matrix,
     paired_difference,
     per_class,
+    reliability,
     word_error_rate,
 )
 from speech_rnn.recognizer import Recognizer
@@ -193,6 +195,7 @@ class Evaluation:
     words, characters : error rates; silence and unknown words count as no words.
     words_interval : bootstrap over utterances, 95 %.
     word_figures : times and confidences of words.
+    reliability : how far the confidences of whole answers are what they say.
     rejection : how words are told from what is none, where there are utterances of both.
     per_class : precision, recall and F1 of each reference text, or of each word where there are
         several in a reference.
@@ -208,6 +211,7 @@ class Evaluation:
     words_interval: tuple[float, float]
     characters: ErrorRate
     word_figures: WordFigures
+    reliability: Reliability
     rejection: Rejection | None
     per_class: tuple[ClassFigures, ...]
     per_speaker: dict[str, Group]
@@ -235,12 +239,14 @@ class Evaluation:
             "word_error_rate": self.words.to_dict() | {"interval": list(self.words_interval)},
             "character_error_rate": self.characters.to_dict(),
             "words": asdict(self.word_figures),
+            "calibration_error": self.reliability.expected_calibration_error,
             "rejection": self.rejection and self.rejection.to_dict(),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Return figures and tables as plain values for JSON."""
         return self.summary() | {
+            "reliability": self.reliability.to_dict(),
             "per_class": [figures.to_dict() for figures in self.per_class],
             "per_speaker": {name: group.to_dict() for name, group in self.per_speaker.items()},
             "per_length": {str(size): group.to_dict() for size, group in self.per_length.items()},
@@ -363,6 +369,10 @@ def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluat
         ),
         characters=character_error_rate([row.spoken for row in read], [row.heard for row in read]),
         word_figures=_word_figures(read, pairs),
+        reliability=reliability(
+            [row.hypothesis.confidence for row in read if row.hypothesis],
+            [row.is_correct for row in read],
+        ),
         rejection=Rejection.of(read, [token for token in order if token not in REASONS]),
         per_class=classes,
         per_speaker=_groups(read, [row.utterance.speaker for row in read]),

@@ -99,6 +99,9 @@ def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> 
             f"{1000 * figures.start_error:.0f} ms of the truth, and end within "
             f"{1000 * figures.end_error:.0f} ms"
         )
+    if not evaluation.per_length:
+        error = evaluation.reliability.expected_calibration_error
+        line(f"confidences are off by {100 * error:.2f} % (expected calibration error, 15 bins)")
     if rejection := evaluation.rejection:
         line(_rejection(rejection))
     if evaluation.per_length and figures.confidence_auc is not None:

@@ -24,6 +24,8 @@ from speech_rnn.metrics import (
     character_error_rate,
     confusion_matrix,
     per_class,
+    reliability,
+    risk_coverage,
     sentence_error_rate,
     wilson_interval,
     word_error_rate,
@@ -397,3 +399,42 @@ def test_area_under_roc_is_the_share_of_pairs(higher, lower):
         return
     pairs = [(one > other) + (one == other) / 2 for one in higher for other in lower]
     assert found == pytest.approx(sum(pairs) / len(pairs))
+
+
+answers = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30)
+
+
+@given(answers, st.integers(1, 20))
+def test_calibration_error_is_its_definition(rows, n_bins):
+    found = reliability(*zip(*rows, strict=True), n_bins)
+    error = 0.0
+    for bin_number in range(n_bins):
+        low, high = bin_number / n_bins, (bin_number + 1) / n_bins
+        members = [row for row in rows if low < row[0] <= high or (row[0] == 0 and bin_number == 0)]
+        if members:
+            said, right = (np.mean([row[part] for row in members]) for part in (0, 1))
+            error += len(members) / len(rows) * abs(said - right)
+            assert found.accuracies[bin_number] == pytest.approx(right)
+        else:
+            assert found.accuracies[bin_number] is None
+    assert found.expected_calibration_error == pytest.approx(error)
+    assert sum(found.counts) == len(rows)
+
+
+def test_calibration_error_by_hand():
+    found = reliability([0.9, 0.9, 0.6, 0.6], [True, True, True, False], 5)
+    assert found.expected_calibration_error == pytest.approx((2 * 0.1 + 2 * 0.1) / 4)
+    assert json.loads(json.dumps(found.to_dict()))["counts"] == [0, 0, 2, 0, 2]
+    with pytest.raises(ConfigurationError, match="n_bins=0"):
+        reliability([0.5], [True], 0)
+
+
+@given(answers)
+def test_risk_is_that_of_the_surest(rows):
+    confidences, right = zip(*rows, strict=True)
+    found = risk_coverage(confidences, right)
+    ranked = [hit for _, hit in sorted(rows, key=lambda row: -row[0])]
+    for number, (coverage, risk) in enumerate(zip(found.coverage, found.risk, strict=True), 1):
+        assert coverage == pytest.approx(number / len(rows))
+        assert risk == pytest.approx(1 - sum(ranked[:number]) / number)
+    assert found.area == pytest.approx(np.mean(found.risk))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.joined import Joined
 from speech_rnn.data.spoken import Spoken
+from speech_rnn.data.voices import Voices
 from speech_rnn.errors import ConfigurationError, DataError
 
 PROGRAM = """
@@ -76,11 +76,11 @@ def test_wrong_settings_are_refused(wrong, message):
 def test_sources_are_joined(tmp_path, command):
     one = spoken(tmp_path, ("go",), command=command)
     other = spoken(tmp_path, ("go", "left"), command=command, seed=1)
-    corpus = Joined({"one": one, "none": None, "other": other}).prepare()
+    corpus = Voices(flite=one, other=other).prepare()
     assert corpus.words == ("go", "left")
     assert len(corpus.utterances) == 9
-    with pytest.raises(ConfigurationError, match="are all none; leave one"):
-        Joined({"one": None})
+    with pytest.raises(ConfigurationError, match="are all null; give one"):
+        Voices()
 
 
 @pytest.mark.skipif(not shutil.which("flite"), reason="flite is not installed")
