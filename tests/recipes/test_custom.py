@@ -1,0 +1,63 @@
+import json
+import shutil
+
+import pytest
+
+from tests.commands import speech_rnn
+from tests.real import SHARED, needs_shared
+from tests.recipes.runs import evaluate, train, transcribe
+
+pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
+
+FEW = (
+    "data.train_clips=12",
+    "data.validation_clips=3",
+    "data.test_clips=3",
+    "negatives.others.words=[stop,banana]",
+)
+
+
+def test_words_and_recordings_of_ones_own(tmp_path):
+    words = "words=[lights on,lights off]"
+    metrics = train("custom", tmp_path, words, *FEW, "+debug=fast")
+    labels = metrics["test"]["confusion"]["labels"]
+    assert set(labels) <= {"_silence_", "_unknown_", "lights on", "lights off", "_other_"}
+    clip = next((tmp_path / "data/synthetic").rglob("lights_on/test*.wav"))
+    (row,) = transcribe(tmp_path, clip)
+    assert row["text"] in ("lights on", "lights off") or row["reason"]
+    (tmp_path / "mine/lights_on").mkdir(parents=True)
+    shutil.copy(clip, tmp_path / "mine/lights_on/me.wav")
+    more = (f"recordings={tmp_path / 'mine'}", f"output_dir={tmp_path / 'more'}")
+    train("custom", tmp_path, words, *FEW, "+debug=fast", *more)
+    again = json.loads((tmp_path / "more/metrics.json").read_text())
+    # The recording comes 8 times, 40 % of its word; half as much silence comes with it.
+    assert again["n_clips"]["train"] == metrics["n_clips"]["train"] + 8 + 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("words=[go,go]", "'go' is given twice"),
+        ("words=[go,...]", "'...' has no letter"),
+        ("seed=1", "words=None must be a list of one word or more"),
+    ],
+)
+def test_words_that_are_wrong_are_told(words, message, tmp_path):
+    result = speech_rnn("train", "+recipe=custom", words, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
+@needs_shared
+@pytest.mark.slow
+def test_people_are_understood_from_synthetic_voices_alone(tmp_path):
+    words = "words=[alexa,computer,jarvis]"
+    short = ("trainer.max_epochs=8", "data.train_clips=80")
+    train("custom", tmp_path, words, *short)
+    people = (
+        "data=folder",
+        f"data.root={SHARED / 'keywords'}",
+        "data.words=[alexa,computer,jarvis]",
+    )
+    found = evaluate("custom", tmp_path, words, "negatives=none", *people)
+    assert found["accuracy"]["accuracy"] >= 0.6
