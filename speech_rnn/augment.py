@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["Augment", "coloured_noise", "mask_spans", "mix", "shelve", "time_warp"]
+__all__ = [
+    "Augment",
+    "Responses",
+    "band_limit",
+    "coloured_noise",
+    "mask_spans",
+    "mix",
+    "reverberate",
+    "shelve",
+    "time_warp",
+]
 
 Range = Sequence[float]
 
@@ -18,10 +32,19 @@ LOW_CORNER_HZ = (50.0, 400.0)
 HIGH_CORNER_HZ = (1100.0, 3200.0)
 
 
-class Augment(nn.Module):
-    """Speed, silence around the clip, noise, shelves and gain; SpecAugment for frames.
+class Responses(Protocol):
+    """Rooms: `speech_rnn.data.rooms.Rooms` for one."""
 
-    Every draw is uniform in its range, one a clip, from the generator that comes with the call.
+    def responses(self, sample_rate: int) -> Sequence[NDArray[np.float32]]:
+        """Return impulse responses (K,), each from its direct sound on."""
+
+
+class Augment(nn.Module):
+    """Speed, silence around the clip, a room, noise, bands and gain; SpecAugment for frames.
+
+    They come in this order, as they do between a mouth and a file: a room's echoes are of the
+    voice alone, and the microphone's band and level are of voice and noise. Every draw is uniform
+    in its range, one a clip, from the generator that comes with the call.
     A part whose range is None or whose probability or number is 0 is off.
 
     Parameters
@@ -30,11 +53,15 @@ class Augment(nn.Module):
     speed : factor by which a clip is played faster (resampled: pitch and formants move with it).
     lead_ms, trail_ms : silence put before and after the clip; negative values cut it.
     gain_db : change of level.
+    rooms : impulse responses, of which each clip that is put into a room draws one.
+    reverb_probability : of that.
     noise_probability : of mixing noise into a clip, at `noise_snr_db` relative to its power.
     recorded_share : how often that noise is a stretch of `set_noise`'s recordings, where there
         are any; otherwise its spectrum falls with f^-a, a in [0, 2]: white, pink and brown.
     low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz: how
         microphones and rooms differ most.
+    band_probability : of cutting a clip to a band, as telephones and small microphones do.
+    band_low_hz, band_high_hz : where the band begins and ends.
     time_masks, time_mask_frames : how many stretches of frames are masked, and how long at most.
     feature_masks, feature_mask_size : the same across features (SpecAugment, Park et al., 2019).
         What is masked becomes the clip's mean.
@@ -43,10 +70,11 @@ class Augment(nn.Module):
     ------
     ConfigurationError
         for a range that is no pair of ascending numbers, a factor not above 0, or a probability
-        outside [0, 1].
+        outside [0, 1], and for reverberation without rooms.
     """
 
     noise: Tensor
+    responses: Tensor
 
     def __init__(
         self,
@@ -56,11 +84,16 @@ class Augment(nn.Module):
         lead_ms: Range | None = None,
         trail_ms: Range | None = None,
         gain_db: Range | None = None,
+        rooms: Responses | None = None,
+        reverb_probability: float = 0.0,
         noise_probability: float = 0.0,
         noise_snr_db: Range = (0.0, 30.0),
         recorded_share: float = 0.5,
         low_shelf_db: Range | None = None,
         high_shelf_db: Range | None = None,
+        band_probability: float = 0.0,
+        band_low_hz: Range = (50.0, 500.0),
+        band_high_hz: Range = (2500.0, 7000.0),
         time_masks: int = 0,
         time_mask_frames: int = 25,
         feature_masks: int = 0,
@@ -75,17 +108,32 @@ class Augment(nn.Module):
         self.noise_snr_db = _checked("noise_snr_db", noise_snr_db)
         self.low_shelf_db = _checked("low_shelf_db", low_shelf_db)
         self.high_shelf_db = _checked("high_shelf_db", high_shelf_db)
+        self.band_low_hz = _checked("band_low_hz", band_low_hz, above=0.0)
+        self.band_high_hz = _checked("band_high_hz", band_high_hz, above=0.0)
         for name, value in (
+            ("reverb_probability", reverb_probability),
             ("noise_probability", noise_probability),
             ("recorded_share", recorded_share),
+            ("band_probability", band_probability),
         ):
             if not 0 <= value <= 1:
                 raise ConfigurationError(f"{name}={value} must lie in [0, 1]")
+        if reverb_probability and rooms is None:
+            raise ConfigurationError(
+                f"reverb_probability={reverb_probability} needs rooms, recorded or simulated"
+            )
+        self.reverb_probability = reverb_probability
         self.noise_probability = noise_probability
+        self.band_probability = band_probability
         self.recorded_share = recorded_share
         self.time_masks, self.time_mask_frames = time_masks, time_mask_frames
         self.feature_masks, self.feature_mask_size = feature_masks, feature_mask_size
         self.register_buffer("noise", torch.zeros(0), persistent=False)
+        found = rooms.responses(sample_rate) if rooms and reverb_probability else []
+        padded = (
+            pad_sequence(list(map(torch.from_numpy, found)), batch_first=True) if found else None
+        )
+        self.register_buffer("responses", padded, persistent=False)  # (R, K)
 
     def set_noise(self, recordings: Sequence[Tensor]) -> None:
         """Give the recordings, (N,) each in [-1, 1], of which noise is taken."""
@@ -117,6 +165,11 @@ class Augment(nn.Module):
         waveform, lengths = time_warp(waveform, lengths, speed=speed, lead=lead, trail=trail)
         if spans is not None:
             spans = spans / speed[:, None, None] + lead[:, None, None]
+        if self.reverb_probability:
+            place = (draw((0.0, 1.0), 0.0) * len(self.responses)).long()
+            is_wet = draw((0.0, 1.0), 0.0) < self.reverb_probability
+            wet = reverberate(waveform, lengths, self.responses[place])
+            waveform = torch.where(is_wet[:, None], wet, waveform)
         snr_db = draw(self.noise_snr_db, 0.0)
         is_noisy = draw((0.0, 1.0), 0.0) < self.noise_probability
         if self.noise_probability:
@@ -133,6 +186,11 @@ class Augment(nn.Module):
                 high_db=draw(self.high_shelf_db, 0.0),
                 high_hz=draw(HIGH_CORNER_HZ, 0.0),
             )
+        if self.band_probability:
+            is_narrow = draw((0.0, 1.0), 0.0) < self.band_probability
+            low_hz, high_hz = draw(self.band_low_hz, 0.0), draw(self.band_high_hz, 0.0)
+            narrow = band_limit(waveform, lengths, self.sample_rate, low_hz, high_hz)
+            waveform = torch.where(is_narrow[:, None], narrow, waveform)
         gain = 10 ** (draw(self.gain_db, 0.0) / 20)
         return waveform * gain[:, None], lengths, spans
 
@@ -227,16 +285,54 @@ def shelve(
     Half of a change is reached at its corner, nine tenths half an octave further. The filters
     have no phase. Each argument is (B,); beyond `lengths` the result is zero.
     """
-    n_samples = waveform.shape[1]
-    size = 2 ** math.ceil(math.log2(2 * n_samples))  # room for what rings beyond the ends
-    hz = torch.fft.rfftfreq(size, 1 / sample_rate, device=waveform.device).clamp(min=1.0)  # (F,)
-    octaves = hz.log2()
+    octaves = _octaves(waveform, sample_rate)
     below = torch.sigmoid(4 * (low_hz.log2()[:, None] - octaves))  # (B, F)
     above = torch.sigmoid(4 * (octaves - high_hz.log2()[:, None]))
     gain = 10 ** ((low_db[:, None] * below + high_db[:, None] * above) / 20)
-    shelved = torch.fft.irfft(torch.fft.rfft(waveform, n=size) * gain, n=size)[:, :n_samples]
+    return _filtered(waveform, lengths, gain)
+
+
+def band_limit(
+    waveform: Tensor, lengths: Tensor, sample_rate: int, low_hz: Tensor, high_hz: Tensor
+) -> Tensor:
+    """Cut clips (B, N) to the band from `low_hz` to `high_hz`, (B,) each.
+
+    The filter has no phase, and the gain of Butterworth filters of order 6: 3 dB less at each end,
+    36 dB an octave beyond. Beyond `lengths` the result is zero.
+    """
+    octaves = _octaves(waveform, sample_rate)
+    below = 2 ** (12 * (low_hz.log2()[:, None] - octaves))  # (B, F)
+    above = 2 ** (12 * (octaves - high_hz.log2()[:, None]))
+    return _filtered(waveform, lengths, ((1 + below) * (1 + above)).rsqrt())
+
+
+def _octaves(waveform: Tensor, sample_rate: int) -> Tensor:
+    """Return the base-2 logarithms of the frequencies at which clips are filtered, (F,)."""
+    n_fft = _room_to_ring(waveform)
+    return torch.fft.rfftfreq(n_fft, 1 / sample_rate, device=waveform.device).clamp(min=1.0).log2()
+
+
+def _room_to_ring(waveform: Tensor) -> int:
+    return 2 ** math.ceil(math.log2(2 * waveform.shape[1]))
+
+
+def _filtered(waveform: Tensor, lengths: Tensor, gain: Tensor) -> Tensor:
+    """Multiply the spectra of clips (B, N) by gains (B, F)."""
+    n_fft, n_samples = _room_to_ring(waveform), waveform.shape[1]
+    changed = torch.fft.irfft(torch.fft.rfft(waveform, n=n_fft) * gain, n=n_fft)[:, :n_samples]
     inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
-    return shelved * inside
+    return changed * inside
+
+
+def reverberate(waveform: Tensor, lengths: Tensor, responses: Tensor) -> Tensor:
+    """Convolve clips (B, N) with impulse responses (B, K); as loud as before, and as long."""
+    n_samples = waveform.shape[1]
+    n_fft = 2 ** math.ceil(math.log2(n_samples + responses.shape[1]))
+    product = torch.fft.rfft(waveform, n=n_fft) * torch.fft.rfft(responses, n=n_fft)
+    inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
+    wet = torch.fft.irfft(product, n=n_fft)[:, :n_samples] * inside
+    before, after = (clips.square().sum(dim=1, keepdim=True) for clips in (waveform * inside, wet))
+    return wet * (before / after.clamp(min=torch.finfo(wet.dtype).tiny)).sqrt()
 
 
 def mask_spans(lengths: Tensor, size: int, longest: int, generator: Generator) -> Tensor:

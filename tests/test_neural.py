@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.neural import MODEL, NeuralVoices, _blend
+from speech_rnn.data.neural import MODEL, NeuralVoices, _blend, as_trained
 from speech_rnn.data.synthetic import put_clip
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 
@@ -33,6 +33,26 @@ def test_no_voice_is_in_two_splits():
     assert [len(heard[split]) for split in heard] == [28, 4, 8]
     for names in heard.values():
         assert {name[1] for name in names} == {"f", "m"}
+
+
+def test_splits_without_clips_take_no_voices():
+    clips = list(voices()._plan(Path(), VOICES))
+    assert {voice for clip in clips for voice in clip.voices} == set(VOICES)
+
+
+@pytest.mark.parametrize(
+    ("espeak", "accent", "misaki"),
+    [
+        ("zˈiəɹoʊ", "en-us", "zˈiəɹO"),
+        ("zˈiəɹəʊ", "en-gb", "zˈɪəɹQ"),
+        ("tˈuː", "en-us", "tˈu"),
+        ("fˈɔː", "en-gb", "fˈɔː"),
+        ("ˈeɪt", "en-us", "ˈAt"),
+        ("tʃˈɜːtʃ", "en-us", "ʧˈɜɹʧ"),
+    ],
+)
+def test_phonemes_are_those_that_kokoro_learnt(espeak, accent, misaki):
+    assert as_trained(espeak, accent) == misaki
 
 
 def test_a_clip_depends_on_its_name_and_seed_alone():

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -47,8 +48,14 @@ _DEAL = (
     "train",
     "train",
 )
+_PHONEMES = (
+    *(("aɪ", "I"), ("aʊ", "W"), ("eɪ", "A"), ("ɔɪ", "Y"), ("dʒ", "ʤ"), ("tʃ", "ʧ")),
+    *(("əl", "ᵊl"), ("ʔn", "tn"), ("ʔ", "t"), ("ɐ", "ə"), ("r", "ɹ")),
+)
+_BRITISH = (("ɚ", "əɹ"), ("eə", "ɛː"), ("iə", "ɪə"), ("əʊ", "Q"))
+_AMERICAN = (("oʊ", "O"), ("ɚ", "əɹ"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""))
 # Part of the cache's name: raise it when the same parameters come to give other samples.
-_FORMAT = 1
+_FORMAT = 2
 
 
 class _Clip(NamedTuple):
@@ -85,7 +92,9 @@ class NeuralVoices:
     folder : holds ``kokoro-v1.0.int8.onnx`` and ``voices-v1.0.bin``, Apache 2.0, from the release
         page of kokoro-onnx.
     train_clips, validation_clips, test_clips : of each word; 0 leaves a split without.
-    accents : language codes by which words become phonemes.
+    voices : patterns of names, whose second letter is f for a woman's and m for a man's voice:
+        ``?m_*`` are the men.
+    accents : language codes by which words become phonemes, en-us and en-gb.
     speed : slowest and fastest, within 0.5 and 2.
     silence_seconds : shortest and longest silence before, and after, the word.
     peak_db : lowest and highest level of a clip's peak, in dB of full scale.
@@ -104,6 +113,7 @@ class NeuralVoices:
     train_clips: int = 120
     validation_clips: int = 0
     test_clips: int = 0
+    voices: Sequence[str] = ("*",)
     accents: Sequence[str] = ("en-us", "en-us", "en-gb")
     speed: Sequence[float] = (0.75, 1.35)
     silence_seconds: Sequence[float] = (0.05, 0.3)
@@ -156,7 +166,11 @@ class NeuralVoices:
                 f"folder={self.folder!r} lacks {' and '.join(lacking)}; get them from {ADDRESS}"
             )
         with np.load(files[1]) as voices:
-            return sorted(voices.files)
+            names = sorted(voices.files)
+        chosen = [name for name in names if any(fnmatch(name, like) for like in self.voices)]
+        if not chosen:
+            raise DataError(f"voices={list(self.voices)} are none of {', '.join(names)}")
+        return chosen
 
     def _make(self, clips: Sequence[_Clip]) -> None:
         """Speak clips in processes of their own, one a core.
@@ -186,8 +200,9 @@ class NeuralVoices:
             name: [float(value) for value in getattr(self, name)]
             for name in ("speed", "silence_seconds", "peak_db")
         }
-        values |= {"accents": list(self.accents), "format": _FORMAT, "seed": self.seed}
-        values |= {"sample_rate": self.sample_rate}
+        values |= {"accents": list(self.accents), "voices": list(self.voices)}
+        values |= {"format": _FORMAT, "sample_rate": self.sample_rate, "seed": self.seed}
+        values |= {"splits": self._splits()}
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
         return f"kokoro-{digest[:12]}"
 
@@ -196,7 +211,7 @@ class NeuralVoices:
         dealt = self._dealt(voices)
         for word in self.words:
             name = quote(word.replace(" ", "_"), safe="")
-            for split in SPLITS:
+            for split in self._splits():
                 # Every voice speaks every word before one speaks it again.
                 order = shuffled(dealt[split], Random(f"{self.seed}/{split}/{word}"))
                 for index in range(getattr(self, f"{split}_clips")):
@@ -218,13 +233,17 @@ class NeuralVoices:
                         _between(self.peak_db, random),
                     )
 
+    def _splits(self) -> list[str]:
+        return [split for split in SPLITS if getattr(self, f"{split}_clips")]
+
     def _dealt(self, voices: Sequence[str]) -> dict[str, list[str]]:
-        """Deal the voices to the splits; the second letter of their names is f or m."""
+        """Deal the voices to the splits that have clips, women's and men's apart."""
         dealt: dict[str, list[str]] = {split: [] for split in SPLITS}
+        deal = [split for split in _DEAL if split in self._splits()]
         for kind in sorted({voice[1:2] for voice in voices}):
             alike = [voice for voice in voices if voice[1:2] == kind]
             for index, voice in enumerate(shuffled(alike, Random(f"{self.seed}/{kind}"))):
-                dealt[_DEAL[index % len(_DEAL)]].append(voice)
+                dealt[deal[index % len(deal)]].append(voice)
         return dealt
 
 
@@ -243,8 +262,13 @@ def _speak(clips: Sequence[_Clip], folder: str, sample_rate: int) -> None:
         one, other = (kokoro.voices[voice][clip.row, 0] for voice in clip.voices)
         style = _blend(one, other, clip.timbre, clip.prosody)[None, None]
         try:
+            phonemes = kokoro.tokenizer.phonemize(clip.text, clip.accent)
             spoken, rate = kokoro.create(
-                clip.text + clip.mark, style, clip.speed, clip.accent, trim=False
+                as_trained(phonemes, clip.accent) + clip.mark,
+                style,
+                clip.speed,
+                is_phonemes=True,
+                trim=False,
             )
         except ValueError as error:
             raise DataError(f"words: {clip.text!r} cannot be spoken: {error}") from error
@@ -256,6 +280,16 @@ def _speak(clips: Sequence[_Clip], folder: str, sample_rate: int) -> None:
             silence_seconds=(clip.lead_seconds, clip.trail_seconds),
             peak_db=clip.peak_db,
         )
+
+
+def as_trained(phonemes: str, accent: str) -> str:
+    """Write espeak-ng's phonemes as those of misaki, with which Kokoro was trained.
+
+    Its diphthongs are one letter each; American vowels have no length.
+    """
+    for one, other in (*_PHONEMES, *(_BRITISH if accent == "en-gb" else _AMERICAN)):
+        phonemes = phonemes.replace(one, other)
+    return phonemes
 
 
 def _blend(
