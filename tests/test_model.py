@@ -3,11 +3,13 @@ import math
 
 import pytest
 import torch
+from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from speech_rnn.config import compose
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model import AcousticModel, MaskedBatchNorm
 
@@ -367,16 +369,24 @@ def test_the_blank_starts_with_its_bias(blank_bias):
     assert not build().output.bias.any()
 
 
-def test_the_published_configuration_has_its_published_size():
-    """MHAtt-RNN for 12 classes: 756,689 trainable parameters (Rybakov et al., 2020)."""
-    model = AcousticModel(
-        40,
-        12,
-        input_normalization=False,
-        convolutions=[{"channels": 10, "kernel": 5}, {"channels": 1, "kernel": 5}],
-        query="middle",
-    )
-    assert model.n_parameters == 756_689
+@pytest.mark.parametrize(
+    ("name", "n_features", "n_outputs", "n_parameters"),
+    [
+        ("mhatt_gru", 40, 12, 756_689),  # Rybakov et al., 2020: to the weight
+        ("att_rnn", 80, 12, 201_457),  # de Andrade et al., 2018: 202 K
+        ("att_rnn", 80, 35, 202_216),
+        ("crnn", 40, 12, 461_972),  # Rybakov et al., 2020: 467 K
+        ("elman", 26, 10, 162_558),
+        ("gru_attention", 26, 10, 503_550),
+    ],
+)
+def test_configurations_have_their_size(name, n_features, n_outputs, n_parameters):
+    cfg = compose("train", [f"model={name}"])
+    model = instantiate(cfg.model, n_features=n_features, n_outputs=n_outputs)
+    assert model.n_parameters == n_parameters
+    lengths = torch.tensor([50, 31])
+    logits, _ = model.eval()(torch.randn(2, 50, n_features), lengths)
+    assert logits.shape == (2, 1, n_outputs)
 
 
 @pytest.mark.parametrize("head", ["classification", "ctc"])
