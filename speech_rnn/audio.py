@@ -26,6 +26,7 @@ __all__ = [
     "Sound",
     "audio_duration",
     "check_waveform",
+    "encode_flac",
     "find_audio",
     "load_audio",
     "resample",
@@ -415,6 +416,13 @@ def write_audio(
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def encode_flac(waveform: NDArray[np.float32], sample_rate: int = 16_000) -> bytes:
+    """Return (N,) samples in [-1, 1] as a FLAC file of 16 bits, for what holds its own sounds."""
+    file = io.BytesIO()
+    soundfile.write(file, waveform.clip(-1, 1), sample_rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
 
 
 def audio_duration(source: Sound, *, name: str | None = None) -> float:

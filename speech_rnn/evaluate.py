@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from hydra.core.hydra_config import HydraConfig
@@ -16,9 +16,7 @@ from omegaconf import DictConfig
 
 from speech_rnn.config import hydra_door, with_model
 from speech_rnn.errors import spoken_errors
-
-if TYPE_CHECKING:
-    from speech_rnn.data.manifest import Utterance
+from speech_rnn.parts import split_of
 
 
 def run(cfg: DictConfig) -> None:
@@ -42,16 +40,6 @@ def run(cfg: DictConfig) -> None:
     print(f"evaluation: {folder}")
     if first.failures:
         sys.exit(1)
-
-
-def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
-    """Return the utterances that `cfg` names."""
-    corpus = instantiate(cfg.data).prepare()
-    for joined in (instantiate(cfg.negatives), instantiate(cfg.connected)):
-        if joined:
-            corpus = joined.join(corpus)
-    rows: tuple[Utterance, ...] = corpus.split(cfg.split)
-    return rows
 
 
 def score(

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from speech_rnn.config import hydra_door, with_model
-from speech_rnn.evaluate import split_of
+from speech_rnn.parts import split_of
 
 
 def run(cfg: DictConfig) -> None:

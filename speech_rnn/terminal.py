@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from speech_rnn.auditing import Audit
 from speech_rnn.conditions import Stress
 from speech_rnn.evaluation import Comparison, Evaluation, Group, Rejection, Row
 from speech_rnn.metrics import align_words
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from speech_rnn.language_training import LanguageModelResult
 
 __all__ = [
+    "print_audit",
     "print_comparison",
     "print_evaluation",
     "print_language_model",
@@ -144,6 +146,22 @@ def _print_mistake(row: Row, console: Console) -> None:
             for pair, width in zip(pairs, widths, strict=True)
         ]
         console.print(f"  {name} {' '.join(texts)}".rstrip(), highlight=False, markup=False)
+
+
+def print_audit(audit: Audit) -> None:
+    """Print the most doubtful labels, and how many there are."""
+    table = _table("most doubtful", "clip", "labelled", "heard as", "margin")
+    for doubt in audit.doubts[:MOST_MISTAKES]:
+        table.add_row(doubt.audio, doubt.given, doubt.likely, f"{doubt.margin:+.3f}")
+    Console().print(table)
+    print(f"{len(audit.disputed)} of {len(audit.doubts)} labels are disputed")
+    if recall := audit.recall:
+        low, high = recall.interval
+        print(
+            f"planted: {recall.correct} of {recall.total} wrong labels are in the first 8 % of the "
+            f"ranking ({100 * recall.value:.1f} %; 95 % interval {100 * low:.1f} to "
+            f"{100 * high:.1f})"
+        )
 
 
 def print_stress(stress: Stress) -> None:

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from speech_rnn.config import hydra_door
+from speech_rnn.parts import train_on
 
 OF_THIS_RUN = ("resume", "device", "output_dir")
 """Keys that may differ when a run is resumed."""
@@ -14,7 +15,6 @@ OF_THIS_RUN = ("resume", "device", "output_dir")
 
 def run(cfg: DictConfig) -> None:
     """Train as `cfg` says, print the evaluation and where the Recognizer is."""
-    from speech_rnn import training
     from speech_rnn.terminal import print_evaluation, print_language_model
 
     recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
@@ -30,23 +30,10 @@ def run(cfg: DictConfig) -> None:
             config=OmegaConf.to_yaml(recipe),
         )
         return print_language_model(models)
-    result = training.train(
+    result = train_on(
         instantiate(cfg.data),
-        instantiate(cfg.features),
-        instantiate(cfg.model, _partial_=True),
-        extra=instantiate(cfg.extra),
-        negatives=instantiate(cfg.negatives) or None,
-        connected=instantiate(cfg.connected) or None,
-        augment=instantiate(cfg.augment),
-        optim=instantiate(cfg.optim),
-        trainer=instantiate(cfg.trainer),
-        unit=cfg.vocabulary,
-        token_bonus=cfg.token_bonus,
-        keep=cfg.keep,
-        seed=cfg.seed,
-        device=cfg.device,
-        output_dir=HydraConfig.get().runtime.output_dir,
-        resume=cfg.resume,
+        cfg,
+        HydraConfig.get().runtime.output_dir,
         config=OmegaConf.to_yaml(recipe),
     )
     if result.evaluation:

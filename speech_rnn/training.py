@@ -39,6 +39,7 @@ from speech_rnn.augment import Augment
 from speech_rnn.calibration import calibrate
 from speech_rnn.data.batching import AudioCache, Batch, Clips, batches
 from speech_rnn.data.connected import Connected, ConnectedClips
+from speech_rnn.data.exclusion import exclude as excluded
 from speech_rnn.data.manifest import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import BLANK_ID, steps_needed
@@ -318,6 +319,7 @@ def train(
     model: ModelFactory,
     *,
     extra: Source | None = None,
+    exclude: str | Path | None = None,
     negatives: Negatives | None = None,
     connected: Connected | None = None,
     augment: Augment | None = None,
@@ -340,6 +342,7 @@ def train(
     features : waveform to frames.
     model : called with ``n_features``, ``n_outputs`` and ``head``, returns the untrained model.
     extra : another source of the same words, whose training clips join those of `source`.
+    exclude : a CSV file of clips of `source` that are left out, see `data.exclusion.exclude`.
     negatives : what is none of the words; None adds nothing.
     connected : how isolated words are joined into utterances; None leaves them alone.
     unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
@@ -367,6 +370,8 @@ def train(
     model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
     output_dir = claim(Path(output_dir), config, resume)
     corpus = source.prepare()
+    if exclude is not None:
+        corpus = excluded(corpus, exclude)
     if extra is not None:
         joined = (*corpus.utterances, *extra.prepare().split("train"))
         corpus = replace(corpus, utterances=joined)

@@ -23,17 +23,18 @@ FLOORS = [
     {"long_audio"},
     {"recognizer"},
     {"evaluation", "calibration"},
-    {"training", "conditions"},
+    {"training", "conditions", "auditing"},
+    {"listening_page"},
     {"language_training"},
     {"terminal"},
-    {"config"},
+    {"config", "parts"},
     {"train", "evaluate", "transcribe", "generate", "recipes"},
-    {"stress"},
+    {"stress", "audit"},
     {"cli"},
     {"__main__"},
 ]
 DOORS = sorted(FLOORS[-4] | FLOORS[-3] | FLOORS[-2])
-HYDRA = {"config", "train", "evaluate", "stress"}
+HYDRA = {"config", "parts", "train", "evaluate", "stress", "audit"}
 
 
 def rooms():

@@ -17,6 +17,7 @@ from speech_rnn.audio import (
     AudioWarning,
     audio_duration,
     check_waveform,
+    encode_flac,
     find_audio,
     load_audio,
     resample,
@@ -540,3 +541,9 @@ def test_an_import_is_light(module):
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+def test_flac_in_memory_is_the_sound():
+    waveform = np.linspace(-1, 1, 999, dtype=np.float32)
+    found = load_audio(encode_flac(waveform, 8000), 8000, check=False)
+    assert found == pytest.approx(waveform, abs=1e-4)

@@ -1,0 +1,55 @@
+"""Find clips whose label is doubtful: ``python -m speech_rnn.audit +recipe=NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from speech_rnn.config import hydra_door
+from speech_rnn.parts import train_on
+from speech_rnn.train import OF_THIS_RUN
+
+if TYPE_CHECKING:
+    from speech_rnn.data.manifest import Source
+
+
+def run(cfg: DictConfig) -> None:
+    """Audit as `cfg` says, print how many labels are disputed, and write tables and page."""
+    from speech_rnn.auditing import audit
+    from speech_rnn.errors import ConfigurationError
+    from speech_rnn.listening_page import write_page
+    from speech_rnn.terminal import print_audit
+
+    if cfg.vocabulary != "classes" or cfg.language_model:
+        raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
+    recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
+
+    def train(source: Source, folder: Path) -> Path:
+        finished = folder / "recognizer.safetensors"
+        if not (cfg.resume and finished.exists()):
+            train_on(source, cfg, folder, config=OmegaConf.to_yaml(recipe))
+        return finished
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    found = audit(
+        instantiate(cfg.data),
+        train,
+        folder,
+        folds=cfg.folds,
+        planted_share=cfg.planted_share,
+        seed=cfg.seed,
+    )
+    found.write(folder)
+    write_page(found.doubts[: cfg.page_clips], folder / "audit.html")
+    print_audit(found)
+    print(f"listen: {folder / 'audit.html'}\nexclude: {folder / 'disputed.csv'}")
+
+
+main = hydra_door("audit", run)
+
+if __name__ == "__main__":
+    main()

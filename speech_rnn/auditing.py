@@ -1,0 +1,223 @@
+"""Labels that are doubtful: what recognisers that never heard a clip make of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from speech_rnn.data.drawing import choose
+from speech_rnn.data.folder import hash_percentage
+from speech_rnn.data.manifest import Corpus, Source, Utterance
+from speech_rnn.decoding.decoder import Decoder
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.evaluation import Row, evaluate
+from speech_rnn.metrics import Accuracy
+from speech_rnn.recognizer import Recognizer
+
+__all__ = ["Audit", "Doubt", "audit"]
+
+log = logging.getLogger(__name__)
+
+Train = Callable[[Source, Path], Path]
+"""Trains on a corpus, in a folder, and returns the Recognizer's file."""
+FOUND_SHARE = 0.08
+"""Of the ranking, in which planted labels are looked for."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A clip and how far its label is believed.
+
+    Parameters
+    ----------
+    rank : 1 is the most doubtful.
+    audio, start_seconds : the clip.
+    given : its label.
+    likely : the most probable label, by a recogniser that never heard the clip.
+    margin : probability of the given label less that of the most probable other; below 0 the
+        recogniser disagrees (Northcutt et al., "Confident learning", 2021: normalized margin).
+    fold : whose recogniser that was.
+    is_planted : whether the label was made wrong to try the audit out.
+    """
+
+    rank: int
+    audio: str
+    start_seconds: float
+    given: str
+    likely: str
+    margin: float
+    fold: int
+    is_planted: bool = False
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All clips, the most doubtful first."""
+
+    doubts: tuple[Doubt, ...]
+
+    @property
+    def disputed(self) -> tuple[Doubt, ...]:
+        """Those whose label the recogniser does not share."""
+        return tuple(doubt for doubt in self.doubts if doubt.margin < 0)
+
+    @property
+    def recall(self) -> Accuracy | None:
+        """How many planted labels are in the first 8 % of the ranking; None without any."""
+        planted = [doubt for doubt in self.doubts if doubt.is_planted]
+        first = round(FOUND_SHARE * len(self.doubts))
+        if not planted:
+            return None
+        return Accuracy(sum(doubt.rank <= first for doubt in planted), len(planted))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "n_clips": len(self.doubts),
+            "n_disputed": len(self.disputed),
+            "planted_recall": self.recall and self.recall.to_dict(),
+        }
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``audit.json``, and as CSV ``ranking.csv`` and, for `exclude`, ``disputed.csv``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "audit.json").write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+        for name, doubts in (("ranking", self.doubts), ("disputed", self.disputed)):
+            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(Doubt.__dataclass_fields__))
+                writer.writeheader()
+                writer.writerows(asdict(doubt) for doubt in doubts)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A corpus whose test split is one fold."""
+
+    corpus: Corpus
+
+    def prepare(self) -> Corpus:
+        return self.corpus
+
+
+def audit(
+    source: Source,
+    train: Train,
+    output_dir: str | Path,
+    *,
+    folds: int = 5,
+    planted_share: float = 0.0,
+    seed: int = 0,
+) -> Audit:
+    """Rank the clips of a corpus by how doubtful their labels are.
+
+    All splits are joined and cut into folds, the clips of each label alike. A recogniser is
+    trained on all folds but one and says what it hears in that one; a fold that was done is not
+    done again.
+
+    Parameters
+    ----------
+    train : trains on a source, in a folder; one answer a clip.
+    planted_share : of the clips get a wrong label, to see how many of them are found.
+    seed : of the folds and of what is planted.
+
+    Raises
+    ------
+    ConfigurationError
+        for fewer than 2 folds, and a share outside [0, 1).
+    DataError
+        for a label with fewer clips than folds.
+    """
+    if folds < 2:
+        raise ConfigurationError(f"folds={folds} must be 2 or more")
+    if not 0 <= planted_share < 1:
+        raise ConfigurationError(f"planted_share={planted_share} must lie in [0, 1)")
+    corpus = source.prepare()
+    rows = list(corpus.utterances)
+    places = _folds(rows, folds, seed)
+    labels = _planted(rows, corpus.words, planted_share, seed)
+    relabelled = [replace(row, text=label) for row, label in zip(rows, labels, strict=True)]
+    doubts: list[Doubt] = []
+    for fold in range(folds):
+        log.info("fold %d of %d", fold + 1, folds)
+        tested = [index for index, place in enumerate(places) if place == fold]
+        part = replace(corpus, utterances=_split(relabelled, places, fold, folds))
+        model = train(_Fold(part), Path(output_dir) / f"fold-{fold}")
+        recognizer = Recognizer.load(model)
+        recognizer.decoder = Decoder(n_best=len(recognizer.vocabulary))
+        found = evaluate(recognizer, [relabelled[index] for index in tested]).rows
+        for index, row in zip(tested, found, strict=True):
+            if row.hypothesis is not None:
+                doubts.append(_doubt(row, fold, labels[index] != rows[index].text))
+    ranked = sorted(doubts, key=lambda doubt: (doubt.margin, doubt.audio))
+    return Audit(tuple(replace(doubt, rank=rank) for rank, doubt in enumerate(ranked, start=1)))
+
+
+def _folds(rows: Sequence[Utterance], folds: int, seed: int) -> list[int]:
+    """Return the fold of each clip: by the hash of its name, each label dealt out evenly."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        members[row.text].append(index)
+    if few := [text for text, clips in members.items() if len(clips) < folds]:
+        raise DataError(
+            f"folds={folds} are more than the clips of {', '.join(few)}; record more, or take fewer"
+        )
+    places = [0] * len(rows)
+    for clips in members.values():
+        clips.sort(key=lambda index: hash_percentage(_name(rows[index]), seed))
+        for place, index in enumerate(clips):
+            places[index] = place % folds
+    return places
+
+
+def _name(row: Utterance) -> str:
+    path = Path(row.audio)
+    return f"{path.parent.name}/{path.name}/{row.start_seconds}"
+
+
+def _planted(rows: Sequence[Utterance], words: Sequence[str], share: float, seed: int) -> list[str]:
+    """Return the labels, a share of them wrong."""
+    order = sorted(
+        range(len(rows)), key=lambda index: hash_percentage(_name(rows[index]), seed + 1)
+    )
+    wrong = set(order[: round(share * len(rows))])
+    return [
+        choose([word for word in words if word != row.text], Random(f"{seed}/{_name(row)}"))
+        if index in wrong
+        else row.text
+        for index, row in enumerate(rows)
+    ]
+
+
+def _split(
+    rows: Sequence[Utterance], places: Sequence[int], fold: int, folds: int
+) -> tuple[Utterance, ...]:
+    """Test on a fold, validate on a tenth of the next, train on the rest."""
+    following = [index for index, place in enumerate(places) if place == (fold + 1) % folds]
+    validation = set(following[:: max(1, len(following) // max(1, len(rows) // 10))])
+    splits = (
+        "test" if place == fold else "validation" if index in validation else "train"
+        for index, place in enumerate(places)
+    )
+    return tuple(replace(row, split=split) for row, split in zip(rows, splits, strict=True))
+
+
+def _doubt(row: Row, fold: int, is_planted: bool) -> Doubt:
+    """Compare the probability of a clip's label with that of the best other one."""
+    assert row.hypothesis is not None
+    answers = (row.hypothesis, *row.hypothesis.alternatives)
+    shares = {answer.label: answer.confidence for answer in answers}
+    given = shares.pop(row.utterance.text, 0.0)
+    other = max(shares, key=lambda label: shares[label])
+    likely = other if shares[other] > given else row.utterance.text
+    margin = round(given - shares[other], 6)
+    start = row.utterance.start_seconds
+    text = row.utterance.text
+    return Doubt(0, row.utterance.audio, start, text, likely, margin, fold, is_planted)

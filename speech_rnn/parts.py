@@ -1,0 +1,57 @@
+"""What a configuration names, made and put to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from speech_rnn.data.manifest import Source, Utterance
+    from speech_rnn.training import TrainingResult
+
+__all__ = ["split_of", "train_on"]
+
+
+def train_on(
+    source: Source, cfg: DictConfig, output_dir: str | Path, *, config: str = ""
+) -> TrainingResult:
+    """Train on a source, with all else as `cfg` says."""
+    from speech_rnn import training
+
+    return training.train(
+        source,
+        instantiate(cfg.features),
+        instantiate(cfg.model, _partial_=True),
+        extra=instantiate(cfg.extra),
+        exclude=cfg.exclude,
+        negatives=instantiate(cfg.negatives) or None,
+        connected=instantiate(cfg.connected) or None,
+        augment=instantiate(cfg.augment),
+        optim=instantiate(cfg.optim),
+        trainer=instantiate(cfg.trainer),
+        unit=cfg.vocabulary,
+        token_bonus=cfg.token_bonus,
+        keep=cfg.keep,
+        seed=cfg.seed,
+        device=cfg.device,
+        output_dir=output_dir,
+        resume=cfg.resume,
+        config=config,
+    )
+
+
+def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
+    """Return the utterances that `cfg` names."""
+    from speech_rnn.data.exclusion import exclude
+
+    corpus = instantiate(cfg.data).prepare()
+    if cfg.exclude:
+        corpus = exclude(corpus, cfg.exclude)
+    for joined in (instantiate(cfg.negatives), instantiate(cfg.connected)):
+        if joined:
+            corpus = joined.join(corpus)
+    rows: tuple[Utterance, ...] = corpus.split(cfg.split)
+    return rows
