@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from speech_rnn.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from speech_rnn.data.manifest import Source, Utterance
     from speech_rnn.training import TrainingResult
 
-__all__ = ["split_of", "train_on"]
+__all__ = ["report_on", "split_of", "train_on"]
 
 
 def train_on(
-    source: Source, cfg: DictConfig, output_dir: str | Path, *, config: str = ""
+    source: Source, cfg: DictConfig, output_dir: str | Path, *, config: str = "", command: str = ""
 ) -> TrainingResult:
     """Train on a source, with all else as `cfg` says."""
     from speech_rnn import training
@@ -40,6 +42,7 @@ def train_on(
         output_dir=output_dir,
         resume=cfg.resume,
         config=config,
+        command=command,
     )
 
 
@@ -55,3 +58,13 @@ def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
             corpus = joined.join(corpus)
     rows: tuple[Utterance, ...] = corpus.split(cfg.split)
     return rows
+
+
+def report_on(folder: Path) -> None:
+    """Write the report of a training, or say what it takes."""
+    from speech_rnn.reporting.page import write_report
+
+    try:
+        print(f"report: {write_report(folder)}")
+    except MissingExtraError as error:
+        print(f"no report: {error}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from speech_rnn.config import hydra_door
-from speech_rnn.parts import train_on
+from speech_rnn.parts import report_on, train_on
 
 OF_THIS_RUN = ("resume", "device", "output_dir")
 """Keys that may differ when a run is resumed."""
@@ -35,9 +37,12 @@ def run(cfg: DictConfig) -> None:
         cfg,
         HydraConfig.get().runtime.output_dir,
         config=OmegaConf.to_yaml(recipe),
+        command=f"python -m speech_rnn.train {shlex.join(HydraConfig.get().overrides.task)}",
     )
     if result.evaluation:
         print_evaluation(result.evaluation)
+    if cfg.report:
+        report_on(result.recognizer.parent)
     print(f"recognizer: {result.recognizer}")
 
 

@@ -333,6 +333,7 @@ def train(
     output_dir: str | Path = "outputs",
     resume: bool = False,
     config: str = "",
+    command: str = "",
 ) -> TrainingResult:
     """Train on a corpus, evaluate on its test split, and write the Recognizer.
 
@@ -351,10 +352,11 @@ def train(
         pass; None: every clip is answered.
     seed : of weights, order, dropout and augmentation.
     device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-    output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``config.yaml``,
-        ``checkpoints/`` and ``logs/``.
+    output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``evaluation.json``,
+        ``hypotheses.jsonl``, ``config.yaml``, ``checkpoints/`` and ``logs/``.
     resume : go on from the last checkpoint in `output_dir`, if there is one.
     config : the run's configuration as YAML, kept beside the Recognizer.
+    command : the line that started it, for ``metrics.json``.
 
     Raises
     ------
@@ -437,8 +439,10 @@ def train(
     if test := corpus.split("test"):
         evaluation = evaluate(recognizer, test, batch_size=trainer.batch_size)
         recognizer.provenance["test"] = evaluation.summary()
+        evaluation.write(output_dir)
     recognizer.save(output_dir / "recognizer.safetensors")
-    metrics = provenance | {"test": evaluation.to_dict() if evaluation else None}
+    test_figures = evaluation.to_dict() if evaluation else None
+    metrics = provenance | {"command": command, "test": test_figures}
     (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return TrainingResult(output_dir / "recognizer.safetensors", evaluation, metrics)
 

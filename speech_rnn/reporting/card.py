@@ -1,0 +1,67 @@
+"""What a model is, where it came from, and the command that makes it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from speech_rnn.cost import multiply_adds
+from speech_rnn.reporting.run_folder import RunFolder
+
+__all__ = ["ModelCard", "model_card"]
+
+MOST_WORDS = 40
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The words of a report's head and foot."""
+
+    title: str
+    subtitle: str
+    rows: tuple[tuple[str, str], ...]
+    command: str
+
+
+def model_card(run: RunFolder) -> ModelCard:
+    """Describe the Recognizer of a run."""
+    recognizer, told = run.recognizer, run.metrics
+    model, features = recognizer.model, recognizer.features
+    file = run.path / "recognizer.safetensors"
+    given = model.hyperparameters
+    words = [token for token in recognizer.vocabulary.tokens if not token.startswith("_")]
+    more = f" and {len(words) - MOST_WORDS} more" if len(words) > MOST_WORDS else ""
+    frames = round(1 / features.hop_seconds)
+    kind = ("bidirectional " if given["bidirectional"] else "") + given["cell"].upper()
+    calibration = recognizer.calibration
+    answered = "every clip is answered"
+    if calibration.unknown_below is not None:
+        answered = f"withheld below an evidence of {calibration.unknown_below:.2f}"
+    hashes = told.get("audio_sha256", {})
+    rows = {
+        "words": ", ".join(words[:MOST_WORDS]) + more,
+        "answers": "one a clip" if model.head == "classification" else "sequences (CTC)",
+        "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units, {model.pooling}",
+        "parameters": f"{model.n_parameters:,}",
+        "multiply-adds": f"{multiply_adds(model, frames) / 1e6:.2f} million for a second of sound",
+        "file": f"{file.name}, {file.stat().st_size / 1e6:.2f} MB",
+        "features": f"{type(features).__name__}, {features.n_features} a frame, every "
+        f"{1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
+        "calibration": f"temperature {calibration.temperature:.3f}; {answered}",
+        "corpus": f"{told.get('source', '')}, SHA-256 {told.get('corpus_sha256', '')}",
+        "clips": ", ".join(f"{split} {n:,}" for split, n in told.get("n_clips", {}).items()),
+        "sounds": ", ".join(f"{split} SHA-256 {digest}" for split, digest in hashes.items()),
+        "training": f"{told.get('epochs')} epochs, {told.get('training_seconds')} s",
+        "seed": str(told.get("seed")),
+        "commit": str(told.get("commit")),
+        "versions": f"speech_rnn {told.get('speech_rnn')}, torch {told.get('torch')}",
+    }
+    when = datetime.fromtimestamp(file.stat().st_mtime, tz=timezone.utc)
+    command = str(told.get("command") or "")
+    recipe = next((part[8:] for part in command.split() if part.startswith("+recipe=")), "")
+    return ModelCard(
+        f"{recipe or run.path.resolve().name}: what it has reached",
+        f"{when:%Y-%m-%d %H:%M} UTC · commit {told.get('commit')} · seed {told.get('seed')}",
+        tuple((name, value) for name, value in rows.items() if value),
+        command,
+    )

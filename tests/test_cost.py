@@ -1,0 +1,25 @@
+"""Multiply-adds, against torch's counter and by hand."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from speech_rnn.cost import multiply_adds
+from speech_rnn.model import AcousticModel
+
+
+def test_by_hand():
+    model = AcousticModel(10, 3, hidden_size=8, n_layers=1, pooling="last", dense=[4], stack=2)
+    # 5 steps of 20 features into 3 gates of 8 units, in both directions; then 16 -> 4 -> 3.
+    assert multiply_adds(model, 9) == 5 * 2 * 3 * 8 * (20 + 8) + 16 * 4 + 4 * 3
+
+
+@pytest.mark.parametrize("head", ["classification", "ctc"])
+def test_it_is_what_torch_counts(head):
+    settings = {"hidden_size": 64, "n_heads": 2, "query": "middle", "dense": 16, "head": head}
+    convolutions = [{"channels": 4, "kernel": 5}, {"channels": 1, "kernel": 3, "stride": 2}]
+    model = AcousticModel(20, 5, convolutions=convolutions, n_layers=2, **settings).eval()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.inference_mode():
+        model(torch.randn(1, 50, 20), torch.tensor([50]))
+    assert multiply_adds(model, 50) == pytest.approx(counter.get_total_flops() // 2, rel=0.02)
