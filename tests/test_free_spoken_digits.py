@@ -107,3 +107,15 @@ def test_real_set():
     held_out = FreeSpokenDigits(root=str(SHARED / "digits"), held_out_speakers="nicolas").prepare()
     sizes = {split: len(held_out.split(split)) for split in ("train", "validation", "test")}
     assert sizes == {"train": 1350, "validation": 150, "test": 500}
+
+
+@needs_shared
+def test_a_few_training_clips_are_of_all_speakers_in_turn():
+    corpus = FreeSpokenDigits(str(SHARED / "digits"), ["george"], train_clips=5).prepare()
+    rows = [row for row in corpus.split("train") if row.text == "seven"]
+    assert len(corpus.split("train")) == 50
+    assert sorted(row.speaker for row in rows) == ["jackson"] * 2 + ["nicolas"] * 2 + ["yweweler"]
+    assert len(corpus.split("validation")) == 150
+    assert len(corpus.split("test")) == 500
+    with pytest.raises(ConfigurationError, match="train_clips=0 must be 1 or more"):
+        FreeSpokenDigits("x", train_clips=0)

@@ -76,9 +76,16 @@ def test_wrong_settings_are_refused(wrong, message):
 def test_sources_are_joined(tmp_path, command):
     one = spoken(tmp_path, ("go",), command=command)
     other = spoken(tmp_path, ("go", "left"), command=command, seed=1)
-    corpus = Voices(flite=one, other=other).prepare()
+    corpus = Voices(flite=one, piper=other).prepare()
     assert corpus.words == ("go", "left")
     assert len(corpus.utterances) == 9
+    people = Voices(flite=one, people=other, people_times=3).prepare()
+    assert [row.text for row in people.utterances] == ["go"] * 3 + [
+        "go",
+        "go",
+        "go",
+        *["left"] * 3,
+    ] * 3
     with pytest.raises(ConfigurationError, match="are all null; give one"):
         Voices()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -33,18 +34,23 @@ class FreeSpokenDigits:
     root : the folder of the files, or the one that holds them as ``recordings``.
     held_out_speakers : a name or a list of names.
     validation_indices : which recordings are the validation split; the others are training.
+    train_clips : of each digit, of all speakers in turn; None takes all. A few show what recordings
+        are worth beside synthetic voices.
 
     Raises
     ------
     ConfigurationError
-        if `validation_indices` are none, or are among the test's.
+        if `validation_indices` are none, or are among the test's, and for no training clips.
     """
 
     root: str
     held_out_speakers: Sequence[str] = ()
     validation_indices: Sequence[int] = (5, 6, 7, 8, 9)
+    train_clips: int | None = None
 
     def __post_init__(self) -> None:
+        if self.train_clips is not None and self.train_clips < 1:
+            raise ConfigurationError(f"train_clips={self.train_clips} must be 1 or more")
         indices = list(self.validation_indices)
         if not indices:
             raise ConfigurationError("validation_indices=[] must name one recording or more")
@@ -86,8 +92,28 @@ class FreeSpokenDigits:
             )
             for file, match in clips
         )
+        rows = self._few(rows)
         require_every_class(rows, DIGITS, ("train", "validation", "test"), self.root)
         return Corpus(rows, DIGITS)
+
+    def _few(self, rows: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
+        """Keep `train_clips` of each digit, each speaker's first before anybody's second."""
+        if self.train_clips is None:
+            return rows
+        spoken: dict[tuple[str, str], int] = defaultdict(int)
+        turns: dict[str, list[tuple[int, Utterance]]] = defaultdict(list)
+        for row in rows:
+            if row.split == "train":
+                turns[row.text].append((spoken[row.text, row.speaker], row))
+                spoken[row.text, row.speaker] += 1
+        kept = {
+            row
+            for clips in turns.values()
+            for _, row in sorted(clips, key=lambda turn: (turn[0], turn[1].speaker))[
+                : self.train_clips
+            ]
+        }
+        return tuple(row for row in rows if row.split != "train" or row in kept)
 
     def _split(self, speaker: str, index: int) -> str:
         test = speaker in self._held_out if self._held_out else index in TEST_INDICES

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from speech_rnn.data.manifest import Corpus, Source
 from speech_rnn.errors import ConfigurationError
 
 __all__ = ["Voices"]
 
+SYNTHESIZERS = ("espeak", "kokoro", "flite", "piper")
+
 
 @dataclass(frozen=True)
 class Voices:
     """The clips of all that are given: the more kinds of voices, the more people are understood.
 
+    Parameters
+    ----------
+    espeak, kokoro, flite, piper : synthesizers.
+    people : a few recordings; their training clips alone join, each so often as `people_times`.
+
     Raises
     ------
     ConfigurationError
-        if none is given.
+        if no synthesizer is given.
     """
 
     espeak: Source | None = None
     kokoro: Source | None = None
     flite: Source | None = None
     piper: Source | None = None
-    other: Source | None = None
+    people: Source | None = None
+    people_times: int = 20
 
     def __post_init__(self) -> None:
         if not self._given():
-            names = ", ".join(field.name for field in fields(self))
-            raise ConfigurationError(f"no voices: {names} are all null; give one")
+            raise ConfigurationError(f"no voices: {', '.join(SYNTHESIZERS)} are all null; give one")
 
     def prepare(self) -> Corpus:
         """Prepare all of them; words and noise are those of the first and what others add."""
@@ -41,8 +48,11 @@ class Voices:
                 words=tuple(dict.fromkeys((*first.words, *other.words))),
                 noise=tuple(dict.fromkeys((*first.noise, *other.noise))),
             )
+        if self.people is not None:
+            recorded = self.people.prepare().split("train") * self.people_times
+            first = replace(first, utterances=(*first.utterances, *recorded))
         return first
 
     def _given(self) -> list[Source]:
-        sources = [getattr(self, field.name) for field in fields(self)]
+        sources = [getattr(self, name) for name in SYNTHESIZERS]
         return [source for source in sources if source is not None]
