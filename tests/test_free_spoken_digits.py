@@ -119,3 +119,10 @@ def test_a_few_training_clips_are_of_all_speakers_in_turn():
     assert len(corpus.split("test")) == 500
     with pytest.raises(ConfigurationError, match="train_clips=0 must be 1 or more"):
         FreeSpokenDigits("x", train_clips=0)
+
+
+@needs_shared
+def test_all_speakers_held_out_are_a_test_alone():
+    speakers = ["george", "jackson", "nicolas", "yweweler"]
+    corpus = FreeSpokenDigits(str(SHARED / "digits"), speakers).prepare()
+    assert [len(corpus.split(split)) for split in ("train", "validation", "test")] == [0, 0, 2000]
