@@ -34,18 +34,10 @@ def test_words_and_recordings_of_ones_own(tmp_path):
     assert again["n_clips"]["train"] == metrics["n_clips"]["train"] + 8 + 2
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("words=[go,go]", "'go' is given twice"),
-        ("words=[go,...]", "'...' has no letter"),
-        ("seed=1", "words=None must be a list of one word or more"),
-    ],
-)
-def test_words_that_are_wrong_are_told(words, message, tmp_path):
-    result = speech_rnn("train", "+recipe=custom", words, cwd=tmp_path)
+def test_words_must_be_given(tmp_path):
+    result = speech_rnn("train", "+recipe=custom", cwd=tmp_path)
     assert result.returncode == 2
-    assert message in result.stderr
+    assert "words=None must be a list of one word or more" in result.stderr
 
 
 @needs_shared
