@@ -66,7 +66,7 @@ def test_the_margin_ranks(manifest, tmp_path):
 def test_planted_labels_are_found_from_the_command_line(manifest, tmp_path):
     arguments = [
         *("data=manifest", f"data.path={manifest.path}", "features.n_mfcc=13", "augment=none"),
-        *("model.hidden_size=16", "trainer.max_epochs=8", "trainer.batch_size=8", "folds=3"),
+        *("model.hidden_size=16", "trainer.max_epochs=8", "trainer.batch_size=8", "folds=2"),
         *("optim.learning_rate=1e-2", "planted_share=0.05", "output_dir=out", "page_clips=5"),
     ]
     result = speech_rnn("audit", *arguments, cwd=tmp_path)
@@ -77,10 +77,8 @@ def test_planted_labels_are_found_from_the_command_line(manifest, tmp_path):
     page = (tmp_path / "out/audit.html").read_text()
     assert page.count("<audio") == 5
     assert not re.search(r"https?://", page)
-    again = speech_rnn("audit", *arguments, "resume=true", cwd=tmp_path, module=True)
-    assert again.stdout.splitlines()[-8:] == result.stdout.splitlines()[-8:]
-    left_out = [*arguments[:6], "+debug=fast", "exclude=out/disputed.csv", "output_dir=more"]
-    trained = speech_rnn("train", *left_out, cwd=tmp_path)
+    left_out = ("exclude=out/disputed.csv", "output_dir=more", "report=false", "+debug=fast")
+    trained = speech_rnn("train", *arguments[:2], *left_out, cwd=tmp_path, module=True)
     assert trained.returncode == 0, trained.stderr
 
 
@@ -103,9 +101,6 @@ def test_what_cannot_be_audited_is_told(manifest, tmp_path):
         audit(manifest, None, tmp_path, folds=1)
     with pytest.raises(ConfigurationError, match=r"planted_share=1 must lie in \[0, 1\)"):
         audit(manifest, None, tmp_path, planted_share=1)
-    result = speech_rnn("audit", "vocabulary=words", cwd=tmp_path)
-    assert result.returncode == 2
-    assert "an audit needs a recipe of classes" in result.stderr
 
 
 @pytest.mark.parametrize(

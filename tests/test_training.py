@@ -26,6 +26,7 @@ SMALL = (
     "model.dense=16",
     "trainer.batch_size=12",
     "device=cpu",
+    "report=false",
 )
 
 

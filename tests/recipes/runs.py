@@ -21,6 +21,7 @@ def train(recipe, folder, *overrides, timeout=1500, last_line="recognizer: "):
         f"+recipe={recipe}",
         f"output_dir={folder / 'run'}",
         "device=cpu",
+        "report=false",
         *overrides,
         cwd=folder,
         module=True,
