@@ -67,12 +67,9 @@ def _withheld(answer: Hypothesis, reason: str) -> Hypothesis:
 def evidence(logits: NDArray[np.floating], tokens: Sequence[str]) -> NDArray[np.float64]:
     """Return how much speaks for any of the words, (N,), from logits (N, C).
 
-    It is the logarithm of the sum of the exponentials of the words' logits, the negative of their
-    free energy (Liu et al., 2020), less that of the classes that are no word, where there are any.
+    It is the logarithm of the sum of the exponentials of the words' logits: the negative of their
+    free energy (Liu et al., 2020). Classes that are no word do not count: what they answer to in
+    training is not all that may come (recipes/keywords/README.md has the figures).
     """
     is_word = np.array([token not in REASONS for token in tokens])
-    exact = logits.astype(np.float64)
-    found = np.logaddexp.reduce(exact[:, is_word], axis=1)
-    if not is_word.all():
-        found = found - np.logaddexp.reduce(exact[:, ~is_word], axis=1)
-    return np.asarray(found)
+    return np.asarray(np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1))
