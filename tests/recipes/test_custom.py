@@ -39,13 +39,8 @@ def test_words_must_be_given(tmp_path):
 @needs_shared
 @pytest.mark.slow
 def test_people_are_understood_from_synthetic_voices_alone(tmp_path):
-    words = "words=[alexa,computer,jarvis]"
+    words = "words=[smart mirror,snowboy,view glass]"
     short = ("trainer.max_epochs=8", "data.train_clips=80")
     train("custom", tmp_path, words, *short)
-    people = (
-        "data=folder",
-        f"data.root={SHARED / 'keywords'}",
-        "data.words=[alexa,computer,jarvis]",
-    )
-    found = evaluate("custom", tmp_path, words, "negatives=none", *people)
-    assert found["accuracy"]["accuracy"] >= 0.6
+    people = (f"data.root={SHARED / 'keywords'}", "data.words=[smart mirror,snowboy,view glass]")
+    assert evaluate("keywords", tmp_path, *people)["accuracy"]["accuracy"] >= 0.5
