@@ -11,7 +11,7 @@ ROOT = f"data.root={SHARED / 'keywords'}"
 @needs_shared
 @pytest.mark.slow
 def test_the_hash_split(tmp_path):
-    few = ("trainer.max_epochs=8", "connected.train_utterances=500")
+    few = ("trainer.max_epochs=8", "connected.train_utterances=500", "connected.repeat_share=0")
     metrics = train("keywords_ctc", tmp_path, ROOT, *few)
     assert error_rate(metrics) <= 0.3
     assert metrics["test"]["words"]["n_timed"] > 1000
