@@ -250,7 +250,7 @@ def time_warp(
 
 def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> Tensor:
     """Gaussian noise (B, N) whose power falls with f^-tilt: 0 is white, 1 pink, 2 brown."""
-    size = 2 ** math.ceil(math.log2(shape[1]))  # other lengths take a Fourier transform far longer
+    size = _fast_length(shape[1])
     white = torch.randn(shape[0], size, generator=generator, device=tilt.device)
     spectrum = torch.fft.rfft(white)
     bins = torch.arange(spectrum.shape[1], device=tilt.device).clamp(min=1)
@@ -313,7 +313,12 @@ def _octaves(waveform: Tensor, sample_rate: int) -> Tensor:
 
 
 def _room_to_ring(waveform: Tensor) -> int:
-    return 2 ** math.ceil(math.log2(2 * waveform.shape[1]))
+    return _fast_length(2 * waveform.shape[1])
+
+
+def _fast_length(n_samples: int) -> int:
+    """Return the next power of two: other lengths take a Fourier transform far longer."""
+    return 2 ** math.ceil(math.log2(n_samples))
 
 
 def _filtered(waveform: Tensor, lengths: Tensor, gain: Tensor) -> Tensor:
@@ -327,7 +332,7 @@ def _filtered(waveform: Tensor, lengths: Tensor, gain: Tensor) -> Tensor:
 def reverberate(waveform: Tensor, lengths: Tensor, responses: Tensor) -> Tensor:
     """Convolve clips (B, N) with impulse responses (B, K); as loud as before, and as long."""
     n_samples = waveform.shape[1]
-    n_fft = 2 ** math.ceil(math.log2(n_samples + responses.shape[1]))
+    n_fft = _fast_length(n_samples + responses.shape[1])
     product = torch.fft.rfft(waveform, n=n_fft) * torch.fft.rfft(responses, n=n_fft)
     inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
     wet = torch.fft.irfft(product, n=n_fft)[:, :n_samples] * inside

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.batching import FULL_SCALE
+from speech_rnn.data.batching import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.composition import pink_noise
+from speech_rnn.data.drawing import choose
 from speech_rnn.data.folder import sound_files
 from speech_rnn.data.manifest import Utterance
 from speech_rnn.errors import ConfigurationError
@@ -60,7 +61,7 @@ class Condition:
         """Cut a stretch of noise, over again where it is too short."""
         if not self.sounds:
             return pink_noise(n_samples, int(random.random() * 2**32))
-        noise = self.sounds[int(random.random() * len(self.sounds))]
+        noise = choose(self.sounds, random)
         start = int(random.random() * len(noise))
         return np.resize(np.roll(noise, -start), n_samples)
 
@@ -113,10 +114,10 @@ class Conditions:
         DataError
             for noise or rooms without a sound file.
         """
-        noise = tuple(load_audio(file, sample_rate) for file in _files(self.noise, "noise"))
+        noise = tuple(load_audio(file, sample_rate) for file in sound_files(self.noise, "noise"))
         rooms = {
             file.stem: load_audio(file, sample_rate, check=False)
-            for file in _files(self.rooms, "rooms")
+            for file in sound_files(self.rooms, "rooms")
         }
         yield Condition("clean")
         for snr_db in self.snr_db:
@@ -135,15 +136,16 @@ class Conditions:
     ) -> Stress:
         """Evaluate a recogniser under every condition."""
         rate = recognizer.sample_rate
+        cache = AudioCache(utterances, rate)
 
         def under(condition: Condition) -> Evaluation:
             def change(samples: NDArray[np.int16], row: Utterance) -> NDArray[np.int16]:
                 key = f"{Path(row.audio).name}/{row.start_seconds}"
-                changed = condition(samples / np.float32(FULL_SCALE), rate, key)
-                limits = (-FULL_SCALE, FULL_SCALE - 1)
-                return np.rint(changed * FULL_SCALE).clip(*limits).astype(np.int16)
+                return quantize(condition(samples / np.float32(FULL_SCALE), rate, key))
 
-            return evaluate(recognizer, utterances, batch_size=batch_size, change=change)
+            return evaluate(
+                recognizer, utterances, batch_size=batch_size, change=change, cache=cache
+            )
 
         return Stress(tuple((condition, under(condition)) for condition in self.each(rate)))
 
@@ -193,7 +195,3 @@ def reverberant(samples: Samples, response: Samples) -> Samples:
     wet = fftconvolve(samples, response)[direct : direct + len(samples)].astype(np.float32)
     power = float(np.mean(wet**2))
     return wet * np.float32((float(np.mean(samples**2)) / power) ** 0.5) if power else wet
-
-
-def _files(given: Sequence[str], name: str) -> list[Path]:
-    return sound_files([given] if isinstance(given, str) else given, name)

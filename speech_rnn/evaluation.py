@@ -269,12 +269,14 @@ def evaluate(
     *,
     batch_size: int = 64,
     change: Change | None = None,
+    cache: AudioCache | None = None,
 ) -> Evaluation:
     """Recognise utterances and compare with what was said.
 
     Parameters
     ----------
     change : what befalls the samples of an utterance before they are recognised.
+    cache : of these utterances, where they have been read already.
 
     Raises
     ------
@@ -289,7 +291,9 @@ def evaluate(
         "words": vocabulary.split,
         "characters": list,
     }
-    rows = _recognize(recognizer, utterances, batch_size, change or _as_it_is)
+    if cache is None:
+        cache = AudioCache(utterances, recognizer.sample_rate)
+    rows = _recognize(recognizer, utterances, cache, batch_size, change or _as_it_is)
     return _score(rows, vocabulary.tokens, splits[vocabulary.unit])
 
 
@@ -501,9 +505,12 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
 
 
 def _recognize(
-    recognizer: Recognizer, utterances: Sequence[Utterance], batch_size: int, change: Change
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    cache: AudioCache,
+    batch_size: int,
+    change: Change,
 ) -> tuple[Row, ...]:
-    cache = AudioCache(utterances, recognizer.sample_rate)
     answers: dict[int, Hypothesis] = {}
     for indices in BucketSampler(cache, batch_size):
         samples, lengths = pad([change(cache[index], cache.utterances[index]) for index in indices])

@@ -43,9 +43,7 @@ def _sentences(
 
 def main() -> None:
     """Make up sentences."""
-    app = typer.Typer(add_completion=False)
-    app.command()(generate)
-    app()
+    typer.run(generate)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,7 @@ def report(
 
 def main() -> None:
     """Show what a training has reached."""
-    app = typer.Typer(add_completion=False)
-    app.command()(report)
-    app()
+    typer.run(report)
 
 
 if __name__ == "__main__":

@@ -62,9 +62,7 @@ def transcribe(
 
 def main() -> None:
     """Transcribe sound files."""
-    app = typer.Typer(add_completion=False)
-    app.command()(transcribe)
-    app()
+    typer.run(transcribe)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ FADE_SECONDS = 0.005
 def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Samples]) -> Samples:
     """Return the samples of a composed utterance, (N,) in [-1, 1].
 
-    Without parts it is the noise alone, as loud on average (root mean square) as full scale.
+    Without parts it is the noise alone, as loud as full scale allows.
 
     Parameters
     ----------

@@ -96,5 +96,5 @@ class Custom:
             Utterance(str(file), word, "recorded", "train")
             for word in self.words
             if word in folders
-            for file in islice(cycle(sound_files([str(folders[word])], "recordings")), wanted)
+            for file in islice(cycle(sound_files(str(folders[word]), "recordings")), wanted)
         ]

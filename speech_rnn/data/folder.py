@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,14 @@ from speech_rnn.audio import AUDIO_SUFFIXES
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["Folder", "hash_percentage", "require_every_class", "sound_files", "word_of"]
+__all__ = [
+    "Folder",
+    "hash_percentage",
+    "require_every_class",
+    "sound_files",
+    "split_by_hash",
+    "word_of",
+]
 
 NOISE = "_background_noise_"
 LISTS = {
@@ -176,11 +182,10 @@ class Folder:
     def _hashed(self, speakers: dict[str, str]) -> tuple[dict[str, str], set[str]]:
         """Return the split of each clip, and the splits that are not to be empty."""
         test, validation = self.test_percentage, self.validation_percentage
-        bounds = {"test": test, "validation": test + validation, "train": math.inf}
-        splits = {}
-        for name, speaker in speakers.items():
-            percentage = hash_percentage(speaker or name, self.seed)
-            splits[name] = next(split for split, bound in bounds.items() if percentage < bound)
+        splits = {
+            name: split_by_hash(speaker or name, test, validation, self.seed)
+            for name, speaker in speakers.items()
+        }
         shares = {"test": test, "validation": validation}
         return splits, {"train", *(split for split, share in shares.items() if share)}
 
@@ -203,12 +208,11 @@ class Folder:
     def _noise(self, root: Path) -> tuple[Path, ...]:
         if self.noise is None:
             return tuple(_sounds(root / NOISE))
-        given = [self.noise] if isinstance(self.noise, str) else self.noise
-        return tuple(sound_files(given, "noise"))
+        return tuple(sound_files(self.noise, "noise"))
 
 
-def sound_files(paths: Iterable[str], name: str) -> list[Path]:
-    """List sound files, and those below folders.
+def sound_files(paths: str | Iterable[str], name: str) -> list[Path]:
+    """List sound files, and those below folders; one path may stand alone.
 
     Raises
     ------
@@ -216,7 +220,7 @@ def sound_files(paths: Iterable[str], name: str) -> list[Path]:
         for a path that is neither; the message calls it `name`.
     """
     files: list[Path] = []
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, str) else paths):
         found = [path] if path.is_file() else list(_sounds(path))
         if not found:
             raise DataError(f"{name}={str(path)!r} is no sound file, nor a folder of them")
@@ -232,6 +236,16 @@ def hash_percentage(name: str, seed: int = 0) -> float:
     """
     salted = f"{seed}:{name}" if seed else name
     return int(hashlib.sha1(salted.encode()).hexdigest(), 16) * 100 / 2**160
+
+
+def split_by_hash(
+    name: str, test_percentage: float, validation_percentage: float, seed: int = 0
+) -> str:
+    """Return the split in which `hash_percentage` puts a name: the test first, training last."""
+    percentage = hash_percentage(name, seed)
+    if percentage < test_percentage:
+        return "test"
+    return "validation" if percentage < test_percentage + validation_percentage else "train"
 
 
 def require_every_class(

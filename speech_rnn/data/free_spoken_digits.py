@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from speech_rnn.data.folder import require_every_class
@@ -103,19 +104,14 @@ class FreeSpokenDigits:
         """Keep `train_clips` of each digit, each speaker's first before anybody's second."""
         if self.train_clips is None:
             return rows
-        spoken: dict[tuple[str, str], int] = defaultdict(int)
-        turns: dict[str, list[tuple[int, Utterance]]] = defaultdict(list)
+        said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
         for row in rows:
             if row.split == "train":
-                turns[row.text].append((spoken[row.text, row.speaker], row))
-                spoken[row.text, row.speaker] += 1
-        kept = {
-            row
-            for clips in turns.values()
-            for _, row in sorted(clips, key=lambda turn: (turn[0], turn[1].speaker))[
-                : self.train_clips
-            ]
-        }
+                said[row.text][row.speaker].append(row)
+        kept: set[Utterance | None] = set()
+        for speakers in said.values():
+            turns = zip_longest(*(speakers[name] for name in sorted(speakers)))
+            kept |= set(islice(filter(None, chain.from_iterable(turns)), self.train_clips))
         return tuple(row for row in rows if row.split != "train" or row in kept)
 
     def _split(self, speaker: str, index: int) -> str:

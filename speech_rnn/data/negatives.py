@@ -11,7 +11,7 @@ from random import Random
 
 from speech_rnn.audio import audio_duration
 from speech_rnn.data.drawing import choose
-from speech_rnn.data.folder import hash_percentage, sound_files
+from speech_rnn.data.folder import sound_files, split_by_hash
 from speech_rnn.data.manifest import PINK, SPLITS, Composition, Corpus, Source, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
@@ -75,9 +75,10 @@ class Negatives:
         """
         words = self._kept(corpus)
         rows = [*self._known(corpus, words)]
+        recordings = sound_files(self.speech, "speech")
         for split in SPLITS:
             per_word = sum(row.split == split for row in rows if row.text in words) / len(words)
-            rows += self._speech(split, math.ceil(self.speech_share * per_word))
+            rows += self._speech(recordings, split, math.ceil(self.speech_share * per_word))
             rows += self._silence(corpus, split, math.ceil(self.silence_share * per_word))
         if self.others is not None:
             other = self.others.prepare().utterances
@@ -105,11 +106,12 @@ class Negatives:
             elif row.split == "test":
                 yield replace(row, text=UNKNOWN)
 
-    def _speech(self, split: str, count: int) -> Iterator[Utterance]:
+    def _speech(self, recordings: list[Path], split: str, count: int) -> Iterator[Utterance]:
         """Cut stretches out of recordings."""
-        files = [file for file in self._recordings() if _split_of(file) == split]
-        if not self.speech or not count:
+        if not recordings or not count:
             return
+        shares = (TEST_PERCENTAGE, VALIDATION_PERCENTAGE)
+        files = [file for file in recordings if split_by_hash(file.name, *shares) == split]
         if not files:
             raise DataError(
                 f"speech={list(self.speech)} has no file for the {split} split; give more "
@@ -126,7 +128,7 @@ class Negatives:
         random = Random(f"{self.seed}/silence/{split}")
         durations = {file: audio_duration(file) for file in corpus.noise if count}
         for index in range(count):
-            gain = 10 ** ((PEAK_DB[0] + (PEAK_DB[1] - PEAK_DB[0]) * random.random()) / 20)
+            gain = 10 ** (random.uniform(*PEAK_DB) / 20)
             gain = 0.0 if index % 10 == 0 else gain
             if durations:
                 file = choose(tuple(durations), random)
@@ -140,18 +142,6 @@ class Negatives:
 
     def _stretch(self, duration: float, random: Random) -> tuple[float, float]:
         """Draw how long a stretch of a file is, and where it starts."""
-        shortest, longest = self.seconds
-        seconds = min(shortest + (longest - shortest) * random.random(), duration)
+        seconds = min(random.uniform(*self.seconds), duration)
         room = 0.0 if math.isinf(duration) else duration - seconds
         return seconds, room * random.random()
-
-    def _recordings(self) -> list[Path]:
-        given = [self.speech] if isinstance(self.speech, str) else self.speech
-        return sound_files(given, "speech")
-
-
-def _split_of(file: Path) -> str:
-    percentage = hash_percentage(file.name)
-    if percentage < TEST_PERCENTAGE:
-        return "test"
-    return "validation" if percentage < TEST_PERCENTAGE + VALIDATION_PERCENTAGE else "train"

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from speech_rnn.data.drawing import choose, shuffled
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
-from speech_rnn.data.synthetic import check_words, put_clip
-from speech_rnn.errors import AudioError, ConfigurationError, DataError, MissingExtraError
+from speech_rnn.data.synthetic import check_ranges, check_words, filling, put_clip
+from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 
 __all__ = ["NeuralVoices"]
 
@@ -36,18 +36,7 @@ MARKS = (".", ".", ".", "", "!", ",", "?")
 PROSODIES = 40
 """Of a voice: it has one for each length of a text; those of short texts are spoken alike."""
 # Voices are dealt in this order, female and male ones apart.
-_DEAL = (
-    "test",
-    "train",
-    "train",
-    "validation",
-    "train",
-    "train",
-    "test",
-    "train",
-    "train",
-    "train",
-)
+_DEAL = ("test", *2 * ("train",), "validation", *2 * ("train",), "test", *3 * ("train",))
 _PHONEMES = (
     *(("aɪ", "I"), ("aʊ", "W"), ("eɪ", "A"), ("ɔɪ", "Y"), ("dʒ", "ʤ"), ("tʃ", "ʧ")),
     *(("əl", "ᵊl"), ("ʔn", "tn"), ("ʔ", "t"), ("ɐ", "ə"), ("r", "ɹ")),
@@ -125,14 +114,7 @@ class NeuralVoices:
         for split in SPLITS:
             if (clips := getattr(self, f"{split}_clips")) < 0:
                 raise ConfigurationError(f"{split}_clips={clips!r} must be 0 or more")
-        limits = {"speed": (0.5, 2.0), "silence_seconds": (0, 60), "peak_db": (-90, 0)}
-        for name, (lowest, highest) in limits.items():
-            pair = getattr(self, name)
-            if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
-                raise ConfigurationError(
-                    f"{name}={list(pair)!r} must be the lowest and the highest value, "
-                    f"within {lowest} and {highest}"
-                )
+        check_ranges(self, {"speed": (0.5, 2.0), "silence_seconds": (0, 60), "peak_db": (-90, 0)})
         check_words(self.words)
 
     def prepare(self) -> Corpus:
@@ -181,18 +163,12 @@ class NeuralVoices:
         n_workers = min(len(clips), os.cpu_count() or 1)
         shares = [clips[start::n_workers] for start in range(n_workers)]
         context = multiprocessing.get_context("spawn")
-        try:
-            with ProcessPoolExecutor(n_workers, context) as workers:
-                done = [
-                    workers.submit(_speak, share, self.folder, self.sample_rate) for share in shares
-                ]
-                for share in done:
-                    share.result()
-        except (OSError, AudioError) as error:
-            raise DataError(
-                f"root={self.root!r} cannot be written: {error}; free some space or name another "
-                "folder, what is done is kept"
-            ) from error
+        with filling(self.root), ProcessPoolExecutor(n_workers, context) as workers:
+            done = [
+                workers.submit(_speak, share, self.folder, self.sample_rate) for share in shares
+            ]
+            for share in done:
+                share.result()
 
     def _key(self) -> str:
         """Name the cache of these parameters; words and numbers of clips are in file names."""
@@ -222,15 +198,15 @@ class NeuralVoices:
                         word,
                         split,
                         pair,
-                        _between((-0.2, 1.2), random),
-                        _between((0.0, 1.0), random),
+                        random.uniform(*(-0.2, 1.2)),
+                        random.uniform(*(0.0, 1.0)),
                         int(random.random() * PROSODIES),
                         choose(self.accents, random),
                         choose(MARKS, random),
-                        _between(self.speed, random),
-                        _between(self.silence_seconds, random),
-                        _between(self.silence_seconds, random),
-                        _between(self.peak_db, random),
+                        random.uniform(*self.speed),
+                        random.uniform(*self.silence_seconds),
+                        random.uniform(*self.silence_seconds),
+                        random.uniform(*self.peak_db),
                     )
 
     def _splits(self) -> list[str]:
@@ -298,8 +274,3 @@ def _blend(
     """Mix two styles (256,): the first half is timbre, the second prosody (StyleTTS 2)."""
     shares = np.repeat(np.array([timbre, prosody], dtype=np.float32), len(one) // 2)
     return shares * one + (1 - shares) * other
-
-
-def _between(pair: Sequence[float], random: Random) -> float:
-    low, high = pair
-    return low + (high - low) * random.random()

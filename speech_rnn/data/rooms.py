@@ -71,9 +71,9 @@ class Rooms:
         MissingExtraError
             if rooms are to be simulated without ``pyroomacoustics``.
         """
-        given = [self.recordings] if isinstance(self.recordings, str) else self.recordings
         found = [
-            load_audio(file, sample_rate, check=False) for file in sound_files(given, "recordings")
+            load_audio(file, sample_rate, check=False)
+            for file in sound_files(self.recordings, "recordings")
         ]
         found += self._simulated(sample_rate)
         longest = round(self.seconds * sample_rate)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from shutil import which
+from string import Formatter
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -81,18 +82,15 @@ class Spoken:
                 f"clips={self.clips!r} and voices={list(self.voices)!r} must be one or more"
             )
         try:
-            one, other = (self._filled(dict.fromkeys(PLACES, mark)) for mark in "ab")
-            without = [
-                place
-                for place in ("text", "file")
-                if self._filled(dict.fromkeys(PLACES, "a") | {place: "b"}) == one
-            ]
+            self._filled(dict.fromkeys(PLACES, ""))
         except (KeyError, IndexError, ValueError) as error:
             raise ConfigurationError(
                 f"command={list(self.command)!r} has a place that is none of "
                 f"{', '.join(f'{{{place}}}' for place in PLACES)}: {error}"
             ) from error
-        if without or one == other:
+        parsed = (part for argument in self.command for part in Formatter().parse(argument))
+        places = {place for _, place, _, _ in parsed}
+        if without := [place for place in ("text", "file") if place not in places]:
             raise ConfigurationError(
                 f"command={list(self.command)!r} must hold {' and '.join(without)} in braces"
             )

@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,7 +24,7 @@ from speech_rnn.data.espeak import Espeak
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 
-__all__ = ["ACCENTS", "Synthetic", "check_words", "put_clip"]
+__all__ = ["ACCENTS", "Synthetic", "check_ranges", "check_words", "filling", "put_clip"]
 
 log = logging.getLogger(__name__)
 
@@ -183,13 +184,7 @@ class Synthetic:
             "silence_seconds": (0, 60),
             "peak_db": (-90, 0),
         }
-        for name, (lowest, highest) in limits.items():
-            pair = getattr(self, name)
-            if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
-                raise ConfigurationError(
-                    f"{name}={list(pair)!r} must be the lowest and the highest value, "
-                    f"within {lowest} and {highest}"
-                )
+        check_ranges(self, limits)
         check_words(self.words)
 
     def prepare(self) -> Corpus:
@@ -212,14 +207,9 @@ class Synthetic:
         missing = [clip for clip in clips if not clip.path.exists()]
         if missing:
             log.info("espeak-ng speaks %d clips for %s", len(missing), self.root)
-        try:
+        with filling(self.root):
             for clip in missing:
                 self._make(clip, espeak)
-        except (OSError, AudioError) as error:
-            raise DataError(
-                f"root={self.root!r} cannot be written: {error}; free some space or name another "
-                "folder, what is done is kept"
-            ) from error
         rows = (Utterance(str(clip.path), clip.text, clip.variant, clip.split) for clip in clips)
         return Corpus(tuple(rows), tuple(self.words))
 
@@ -320,6 +310,41 @@ class Synthetic:
             silence_seconds=(clip.lead_seconds, clip.trail_seconds),
             peak_db=clip.peak_db,
         )
+
+
+def check_ranges(source: object, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse attributes of `source` that are no ascending pair within their limits.
+
+    Raises
+    ------
+    ConfigurationError
+        for the first that is none.
+    """
+    for name, (lowest, highest) in limits.items():
+        pair = getattr(source, name)
+        if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
+            raise ConfigurationError(
+                f"{name}={list(pair)!r} must be the lowest and the highest value, "
+                f"within {lowest} and {highest}"
+            )
+
+
+@contextmanager
+def filling(root: str) -> Iterator[None]:
+    """Say what to do where a cache of sounds cannot be written.
+
+    Raises
+    ------
+    DataError
+        in place of what writing raised.
+    """
+    try:
+        yield
+    except (OSError, AudioError) as error:
+        raise DataError(
+            f"root={root!r} cannot be written: {error}; free some space or name another "
+            "folder, what is done is kept"
+        ) from error
 
 
 def put_clip(

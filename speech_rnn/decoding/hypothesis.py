@@ -9,6 +9,9 @@ from speech_rnn.vocabulary import REASONS, UNKNOWN
 
 __all__ = ["Hypothesis", "Word"]
 
+LABELS = {"ambiguous": UNKNOWN, **{reason: label for label, reason in REASONS.items()}}
+"""What stands for a reason in tables and references."""
+
 
 @dataclass(frozen=True)
 class Word:
@@ -55,8 +58,7 @@ class Hypothesis:
     @property
     def label(self) -> str:
         """The text, or the label that stands for the reason why there is none."""
-        labels = {"ambiguous": UNKNOWN, **{reason: label for label, reason in REASONS.items()}}
-        return labels.get(self.reason or "", self.text)
+        return LABELS.get(self.reason or "", self.text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; times are rounded to 0.1 ms."""
