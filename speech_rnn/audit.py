@@ -24,7 +24,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.listening_page import write_page
     from speech_rnn.terminal import print_audit
 
-    if cfg.vocabulary != "classes" or cfg.language_model:
+    if cfg.vocabulary != "classes" or cfg.language_model or cfg.gradients:
         raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
     recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
 

@@ -12,9 +12,10 @@ from speech_rnn.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from speech_rnn.data.manifest import Source, Utterance
+    from speech_rnn.gradients import GradientStudy
     from speech_rnn.training import TrainingResult
 
-__all__ = ["report_on", "split_of", "train_on"]
+__all__ = ["picture_of", "report_on", "split_of", "train_on"]
 
 
 def train_on(
@@ -68,3 +69,13 @@ def report_on(folder: Path) -> None:
         print(f"report: {write_report(folder)}")
     except MissingExtraError as error:
         print(f"no report: {error}")
+
+
+def picture_of(study: GradientStudy, folder: Path) -> None:
+    """Draw a study of gradients, or say what it takes."""
+    from speech_rnn.gradients import write_picture
+
+    try:
+        print(f"picture: {write_picture(study, folder / 'gradients.svg')}")
+    except MissingExtraError as error:
+        print(f"no picture: {error}")

@@ -18,12 +18,14 @@ from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
 
 if TYPE_CHECKING:
+    from speech_rnn.gradients import GradientStudy
     from speech_rnn.language_training import LanguageModelResult
 
 __all__ = [
     "print_audit",
     "print_comparison",
     "print_evaluation",
+    "print_gradients",
     "print_language_model",
     "print_result",
     "print_stress",
@@ -178,6 +180,23 @@ def print_stress(stress: Stress) -> None:
             f"{100 * low:.1f} to {100 * high:.1f}",
             f"{100 * evaluation.words.rate:.2f} %",
         )
+    Console().print(table)
+
+
+def print_gradients(study: GradientStudy) -> None:
+    """Print how much of each cell's gradient is left at the first step."""
+    columns = ("weights", "right after the longest noise", "left before training", "after")
+    table = _table("gradient at the first step, of that at the last", "cell", *columns)
+    for flow in study.flows:
+        for part in flow.before:
+            is_memory = part == "memory"
+            table.add_row(
+                f"{flow.cell}, its memory" if is_memory else flow.cell,
+                "" if is_memory else f"{flow.n_parameters:,}",
+                "" if is_memory else f"{100 * flow.accuracy:.1f} %",
+                f"{flow.before[part][0]:.1e}",
+                f"{flow.after[part][0]:.1e}",
+            )
     Console().print(table)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from speech_rnn.config import hydra_door
-from speech_rnn.parts import report_on, train_on
+from speech_rnn.parts import picture_of, report_on, train_on
 
 OF_THIS_RUN = ("resume", "device", "output_dir")
 """Keys that may differ when a run is resumed."""
@@ -17,26 +19,30 @@ OF_THIS_RUN = ("resume", "device", "output_dir")
 
 def run(cfg: DictConfig) -> None:
     """Train as `cfg` says, print the evaluation and where the Recognizer is."""
-    from speech_rnn.terminal import print_evaluation, print_language_model
+    from speech_rnn.terminal import print_evaluation, print_gradients, print_language_model
 
     recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
+    output_dir = HydraConfig.get().runtime.output_dir
+    common: dict[str, Any] = {
+        "optim": instantiate(cfg.optim),
+        "trainer": instantiate(cfg.trainer),
+        "seed": cfg.seed,
+        "output_dir": output_dir,
+        "resume": cfg.resume,
+        "config": OmegaConf.to_yaml(recipe),
+    }
     if cfg.language_model:
         train_language_model = instantiate(cfg.language_model, _partial_=True)
-        models = train_language_model(
-            optim=instantiate(cfg.optim),
-            trainer=instantiate(cfg.trainer),
-            unit=cfg.vocabulary,
-            seed=cfg.seed,
-            output_dir=HydraConfig.get().runtime.output_dir,
-            resume=cfg.resume,
-            config=OmegaConf.to_yaml(recipe),
-        )
-        return print_language_model(models)
+        return print_language_model(train_language_model(unit=cfg.vocabulary, **common))
+    if cfg.gradients:
+        study = instantiate(cfg.gradients, _partial_=True)(**common)
+        print_gradients(study)
+        return picture_of(study, Path(output_dir)) if cfg.report else None
     result = train_on(
         instantiate(cfg.data),
         cfg,
-        HydraConfig.get().runtime.output_dir,
-        config=OmegaConf.to_yaml(recipe),
+        output_dir,
+        config=common["config"],
         command=f"python -m speech_rnn.train {shlex.join(HydraConfig.get().overrides.task)}",
     )
     if result.evaluation:

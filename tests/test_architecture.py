@@ -25,7 +25,7 @@ FLOORS = [
     {"evaluation", "calibration", "cost"},
     {"training", "conditions", "auditing"},
     {"listening_page", "reporting"},
-    {"language_training"},
+    {"language_training", "gradients"},
     {"terminal"},
     {"config", "parts"},
     {"train", "evaluate", "transcribe", "generate", "recipes", "report"},

@@ -380,13 +380,22 @@ def test_the_blank_starts_with_its_bias(blank_bias):
         ("gru_attention", 26, 10, 503_550),
     ],
 )
-def test_configurations_have_their_size(name, n_features, n_outputs, n_parameters):
+def test_configurations_keep_size_and_padding_law(name, n_features, n_outputs, n_parameters):
     cfg = compose("train", [f"model={name}"])
     model = instantiate(cfg.model, n_features=n_features, n_outputs=n_outputs)
     assert model.n_parameters == n_parameters
-    lengths = torch.tensor([50, 31])
-    logits, _ = model.eval()(torch.randn(2, 50, n_features), lengths)
-    assert logits.shape == (2, 1, n_outputs)
+    for head in ("classification", "ctc"):
+        torch.manual_seed(0)
+        model = instantiate(cfg.model, n_features=n_features, n_outputs=n_outputs, head=head).eval()
+        frames, lengths = torch.randn(2, 50, n_features), torch.tensor([50, 31])
+        frames[1, 31:] = math.nan
+        with torch.no_grad():
+            logits, steps = model(frames, lengths)
+            alone, n_steps = model(frames[1:, :31], lengths[1:])
+        expected = 1 if head == "classification" else math.ceil(50 / model.subsampling)
+        assert logits.shape == (2, expected, n_outputs)
+        assert n_steps == steps[1]
+        torch.testing.assert_close(logits[1, : steps[1]], alone[0], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("head", ["classification", "ctc"])
