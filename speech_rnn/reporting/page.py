@@ -19,7 +19,9 @@ from speech_rnn.reporting.run_folder import RunFolder, is_right
 __all__ = ["write_report"]
 
 MOST_LABELS = 40
-MOST_ROWS = 60
+MANY_LABELS = 14
+"""A confusion matrix of more has a row of its own, and scrolls on a phone."""
+MOST_ROWS = 40
 
 CONDITIONS = {
     "snr_db": "noise: signal-to-noise ratio (dB)",
@@ -85,7 +87,10 @@ def _parts(run: RunFolder) -> dict[str, Any]:
     labels = found["confusion"]["labels"]
     if 1 < len(labels) <= MOST_LABELS:
         parts["confusion"] = pictures.confusion(labels, found["confusion"]["counts"])
+        parts["many"] = len(labels) > MANY_LABELS
     parts["classes"] = _classes(found["per_class"])
+    parts["classes_note"] = _shown(found["per_class"])
+    parts["speakers_note"] = _shown(found["per_speaker"])
     parts["speakers"] = _groups("speaker", found["per_speaker"], sequences)
     parts["sizes"] = _groups("words", found["per_length"], sequences)
     bins = {key: tuple(value) for key, value in found["reliability"].items() if key != ERROR}
@@ -193,6 +198,10 @@ def _classes(classes: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             for row in classes
         ),
     ]
+
+
+def _shown(rows: Sequence[Any] | Mapping[str, Any]) -> str:
+    return f"The {MOST_ROWS} worst of {len(rows)}" if len(rows) > MOST_ROWS else ""
 
 
 def _groups(name: str, groups: Mapping[str, Mapping[str, Any]], sequences: bool) -> list[list[str]]:
