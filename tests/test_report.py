@@ -188,7 +188,7 @@ def test_what_is_no_run_is_told(tmp_path, run, monkeypatch, capsys):
         write_report(run, tmp_path)
     for name in ("metrics.json", "recognizer.safetensors"):
         shutil.copy(run / name, tmp_path)
-    assert "has no test split" in write_report(tmp_path).read_text()
+    assert "holds no evaluation of a test split" in write_report(tmp_path).read_text()
     (tmp_path / "evaluation.json").write_text('{"accuracy": {}}')
     with pytest.raises(DataError, match="lacks 'accuracy' in evaluation"):
         write_report(tmp_path)
