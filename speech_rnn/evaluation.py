@@ -86,13 +86,17 @@ class Row:
         return self.hypothesis is not None and self.label == self.utterance.text
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for one line of JSON."""
-        values = {
+        """Return plain values for one line of JSON: all it takes to hear the utterance again."""
+        values: dict[str, Any] = {
             "file": self.utterance.audio,
             "start_seconds": self.utterance.start_seconds,
+            "duration_seconds": self.utterance.duration_seconds,
+            "gain": self.utterance.gain,
             "speaker": self.utterance.speaker,
             "reference": self.utterance.text,
         }
+        if self.utterance.composition:
+            values["composition"] = asdict(self.utterance.composition)
         if self.hypothesis is None:
             return values | {"error": self.error}
         return values | {"label": self.hypothesis.label} | self.hypothesis.to_dict()

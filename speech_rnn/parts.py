@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from speech_rnn.errors import MissingExtraError
+from speech_rnn.errors import SpeechRnnError
 
 if TYPE_CHECKING:
     from speech_rnn.data.manifest import Source, Utterance
@@ -62,12 +62,12 @@ def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
 
 
 def report_on(folder: Path) -> None:
-    """Write the report of a training, or say what it takes."""
+    """Write the report of a training, or say what it takes: the training is done either way."""
     from speech_rnn.reporting.page import write_report
 
     try:
         print(f"report: {write_report(folder)}")
-    except MissingExtraError as error:
+    except SpeechRnnError as error:
         print(f"no report: {error}")
 
 
@@ -77,5 +77,5 @@ def picture_of(study: GradientStudy, folder: Path) -> None:
 
     try:
         print(f"picture: {write_picture(study, folder / 'gradients.svg')}")
-    except MissingExtraError as error:
+    except SpeechRnnError as error:
         print(f"no picture: {error}")

@@ -5,13 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
 
+from speech_rnn.data.manifest import Composition, Part, Utterance
 from speech_rnn.errors import DataError, MissingExtraError
+from speech_rnn.evaluation import evaluate
+from speech_rnn.parts import report_on
+from speech_rnn.reporting import mistakes
 from speech_rnn.reporting.page import write_report
+from speech_rnn.reporting.run_folder import utterance_of
 from tests.commands import speech_rnn
+from tests.test_recognizer import untrained
 from tests.tones import write_corpus
 
 pytest.importorskip("matplotlib", reason="pictures need the extra [report]")
@@ -45,21 +52,48 @@ def test_a_training_leaves_its_report(run):
     page = (run / "report.html").read_text()
     figures = json.loads((run / "evaluation.json").read_text())
     share = figures["accuracy"]
-    assert f"{100 * share['accuracy']:.2f} %" in page
+    assert f"{100 * share['accuracy']:.2f}\u00a0%" in page
     assert f"{share['correct']} of {share['total']}" in page
     for heading in ("Training", "Answers", "Speakers", "How sure it is", "Model card", "Command"):
         assert f"<h2>{heading}</h2>" in page
     assert "python -m speech_rnn.train data=manifest" in page
     assert "max_epochs: 2" in page
     assert page.count("<audio") == min(12, share["total"] - share["correct"]) > 0
+    assert page.count("attention") >= page.count("<audio")  # by which the model pools
+    names = re.findall(r'<svg [^>]*role="img" aria-label="([^"]+)"', page)
+    assert len(names) == page.count("<svg") == len(set(names))
+    assert len(page) < 3e6
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["corpus_sha256"] in page
 
 
+class Markup(HTMLParser):
+    """Every element of a page, with its attributes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, attributes))
+
+
+def assert_alone_and_inert(page):
+    """Nothing comes from elsewhere, nothing runs, and no name is markup."""
+    elements = Markup(page).elements
+    assert not {tag for tag, _ in elements} & {"script", "iframe", "link", "img", "i", "a"}
+    for _, attributes in elements:
+        for name, value in attributes:
+            assert not name.startswith("on")
+            if name in ("src", "href", "xlink:href", "srcset"):
+                assert value.startswith(("data:", "#"))
+    assert not re.search(r"@import|url\((?!#)", page)
+
+
 def test_it_needs_no_network_and_names_are_no_markup(run):
     page = (run / "report.html").read_text()
-    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
-    assert not re.search(r"@import|url\((?!#)", page)
+    assert_alone_and_inert(page)
     assert "<b>low" not in page
     assert "&lt;b&gt;low" in page
 
@@ -74,48 +108,137 @@ def test_stress_is_shown_where_it_was_measured(run, tmp_path):
     assert "Under stress" in (folder / "report.html").read_text()
 
 
-def test_what_is_no_run_is_told(tmp_path, run, monkeypatch):
+EVIL = """"><script>alert('$x^2$ {{ 7*7 }}')</script>"""
+
+
+def composed(folder):
+    """A composed utterance, a stretch of a file, silence, and a file that has gone since."""
+    tones = write_corpus(folder / "tones", clips=(1, 1, 1)).parent
+    low, high = (str(tones / f"{word}_test_0.wav") for word in ("low", "high"))
+    parts = (Part(low, "low", 0.1, 0.0, 0.2), Part(high, EVIL, 0.5, 0.0, 0.2, 0.5))
+    joined = Composition(parts, noise_snr_db=20.0)
+    return [
+        Utterance("test/0", f"low {EVIL}", EVIL, duration_seconds=0.9, composition=joined),
+        Utterance(high, "high low high low", "two", start_seconds=0.05, duration_seconds=0.1),
+        Utterance(low, "_silence_", gain=0.0),
+        Utterance(str(tones / "high_train_0.wav"), "middle low"),
+    ]
+
+
+TOLD = ("seed", "commit", "source", "corpus_sha256", "epochs", "command", "config", "speech_rnn")
+
+
+@pytest.fixture
+def sequences(tmp_path):
+    """A run of sequences, by a model that has learnt nothing."""
+    folder = tmp_path / "run"
+    utterances = composed(tmp_path)
+    recognizer = untrained("words", pooling="attention", stack=1)
+    evaluation = evaluate(recognizer, utterances)
+    evaluation.write(folder)
+    recognizer.save(folder / "recognizer.safetensors")
+    (folder / "metrics.json").write_text(json.dumps(dict.fromkeys(TOLD, EVIL)))
+    return folder
+
+
+def test_sequences_are_shown_word_above_word(sequences, tmp_path):
+    gone = tmp_path / "tones" / "high_train_0.wav"
+    gone.unlink()
+    page = write_report(sequences, tmp_path / "page.html").read_text()
+    rows = [json.loads(line) for line in (sequences / "hypotheses.jsonl").read_text().splitlines()]
+    assert [utterance_of(row) for row in rows] == [
+        replace(row, split="test") for row in composed(tmp_path)
+    ]
+    assert "word error rate" in page
+    assert "<h2>How many words are said</h2>" in page
+    n_wrong = sum(row["label"] != row["reference"] for row in rows)
+    assert page.count('<table class="words">') == n_wrong >= 3
+    assert page.count("<audio") == sum(  # what has gone is told without its sound
+        row["label"] != row["reference"] and row["file"] != str(gone) for row in rows
+    )
+    heard = (sequences / "evaluation.json").read_text()
+    assert f"{json.loads(heard)['word_error_rate']['reference_length']}; 95" in page
+    assert_alone_and_inert(page)
+    assert page.count("7*7") >= len(TOLD)
+
+
+def test_words_are_aligned():
+    said, heard = mistakes._aligned("one two three four", "two three five four")
+    assert said == [("one", False), ("two", True), ("three", True), ("", False), ("four", True)]
+    assert [word for word, _ in heard] == ["", "two", "three", "five", "four"]
+    assert mistakes._aligned("_silence_", "one") == ([("", False)], [("one", False)])
+
+
+def test_sounds_of_a_page_have_a_limit(sequences, tmp_path, monkeypatch):
+    monkeypatch.setattr(mistakes, "MOST_SOUND", 1)
+    page = write_report(sequences, tmp_path / "page.html").read_text()
+    assert "<audio" not in page
+    assert "its sound is left out" in page
+
+
+def test_what_is_no_run_is_told(tmp_path, run, monkeypatch, capsys):
     result = speech_rnn("report", tmp_path, cwd=tmp_path)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "holds no metrics.json; give the output_dir of a training" in result.stderr
+    assert "Traceback" not in result.stderr
     (tmp_path / "metrics.json").write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
+        write_report(tmp_path)
+    with pytest.raises(DataError, match="cannot be written"):
+        write_report(run, tmp_path)
+    for name in ("metrics.json", "recognizer.safetensors"):
+        shutil.copy(run / name, tmp_path)
+    assert "holds no evaluation of a test split" in write_report(tmp_path).read_text()
+    (tmp_path / "evaluation.json").write_text('{"accuracy": {}}')
+    with pytest.raises(DataError, match="lacks 'accuracy' in evaluation"):
         write_report(tmp_path)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"speech-rnn\[report\]"):
         write_report(run, tmp_path / "page.html")
+    report_on(run)  # as training does, which goes on
+    assert capsys.readouterr().out == (
+        "no report: package='matplotlib' is not installed: run  pip install 'speech-rnn[report]'\n"
+    )
 
 
+# The page measures itself and tells the page around it, which has a frame as wide as a phone:
+# no window of a headless Chromium is narrower than 500.
 CHECK = """<script>
+let mistakes = 0;
+addEventListener("error", () => mistakes += 1, true);
 addEventListener("load", () => setTimeout(() => {
-  const wide = document.scrollingElement.scrollWidth;
   const pictures = [...document.querySelectorAll("svg")];
   const sounds = [...document.querySelectorAll("audio")];
   const loaded = performance.getEntriesByType("resource");
-  document.body.dataset.found = JSON.stringify({
-    overflow: wide - innerWidth,
+  parent.postMessage(JSON.stringify({
+    width: innerWidth,
+    overflow: document.scrollingElement.scrollWidth - document.documentElement.clientWidth,
     flat: pictures.filter(p => p.getBoundingClientRect().height < 20).length,
     pictures: pictures.length,
     silent: sounds.filter(s => !(s.duration > 0)).length,
     sounds: sounds.length,
     requests: loaded.filter(r => !r.name.startsWith("data:")).length,
+    mistakes,
     ink: getComputedStyle(document.body).color,
     paper: getComputedStyle(document.body).backgroundColor,
-  });
+  }), "*");
 }, 1500));
 </script>"""
+FRAME = """<!doctype html><meta name="color-scheme" content="light dark">
+<iframe src="checked.html" style="width: {width}px; height: {height}px; border: 0"></iframe>
+<script>addEventListener("message", told => document.body.dataset.found = told.data)</script>"""
 
 
 def shown(page, folder, width, height, *flags):
     """Open a page in a real browser and return what it says of itself."""
-    # A script of ours measures the page as it stands.
-    (folder / "checked.html").write_text(page.read_text().replace("</body>", f"{CHECK}</body>"))
+    (folder / "checked.html").write_text(page.read_text().replace("<head>", f"<head>{CHECK}"))
+    (folder / "frame.html").write_text(FRAME.format(width=width, height=height))
     result = subprocess.run(
         [
             *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", *flags),
-            *("--virtual-time-budget=20000", f"--window-size={width},{height}"),
+            *("--virtual-time-budget=20000", "--window-size=1400,1000"),
             *("--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}"),
-            (folder / "checked.html").as_uri(),
+            (folder / "frame.html").as_uri(),
         ],
         capture_output=True,
         text=True,
@@ -127,29 +250,25 @@ def shown(page, folder, width, height, *flags):
     return json.loads(found[1].replace("&quot;", '"'))
 
 
+def light(colour):
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / (3 * 255)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
-@pytest.mark.parametrize(("width", "height"), [(500, 844), (1280, 900)])
-def test_a_browser_shows_it(run, tmp_path, width, height):
-    """500 is the narrowest window of a headless Chromium; `max-width` rules hold below 640."""
-    page = Path(run / "report.html")
-    found = shown(page, tmp_path, width, height)
+@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desk"])
+@pytest.mark.parametrize("kind", ["run", "sequences"])
+def test_a_browser_shows_it(kind, request, tmp_path, width, height, is_dark):
+    folder = request.getfixturevalue(kind)
+    page = write_report(folder, tmp_path / "page.html")
+    flag = f"--blink-settings=preferredColorScheme={int(not is_dark)}"
+    found = shown(page, tmp_path, width, height, flag)
+    assert found["width"] == width
     assert found["overflow"] <= 0
     assert found["pictures"] >= 4
     assert found["flat"] == 0
     assert found["sounds"] > 0
-    assert found["silent"] == 0
-    assert found["requests"] == 0
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
-def test_it_is_dark_in_the_dark(run, tmp_path):
-    def light(colour):
-        return sum(map(int, re.findall(r"\d+", colour)[:3])) / (3 * 255)
-
-    for scheme, is_dark in ((0, True), (1, False)):
-        flag = f"--blink-settings=preferredColorScheme={scheme}"
-        found = shown(run / "report.html", tmp_path, 1280, 900, flag)
-        assert (light(found["paper"]) < 0.2) == is_dark
-        assert abs(light(found["paper"]) - light(found["ink"])) > 0.7
+    assert found["silent"] == found["requests"] == found["mistakes"] == 0
+    assert (light(found["paper"]) < 0.2) == is_dark
+    assert abs(light(found["paper"]) - light(found["ink"])) > 0.7

@@ -71,6 +71,7 @@ def test_training_learns_and_leaves_its_files(trained):
     assert metrics["seed"] == 0
     assert len(metrics["audio_sha256"]["train"]) == 64
     assert metrics["n_clips"] == {"train": 48, "validation": 18, "test": 18}
+    assert not (folder / "report.html").exists()  # report=false
     log = (folder / "logs/csv/version_0/metrics.csv").read_text()
     assert "train/gradient_norm" in log
     assert "validation/loss" in log

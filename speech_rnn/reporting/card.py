@@ -38,16 +38,20 @@ def model_card(run: RunFolder) -> ModelCard:
     if calibration.unknown_below is not None:
         answered = f"withheld below an evidence of {calibration.unknown_below:.2f}"
     hashes = told.get("audio_sha256", {})
+    pooled = f", pooled by {model.pooling}" if model.head == "classification" else ""
+    when = datetime.fromtimestamp(file.stat().st_mtime, tz=timezone.utc)
     rows = {
         "words": ", ".join(words[:MOST_WORDS]) + more,
         "answers": "one a clip" if model.head == "classification" else "sequences (CTC)",
-        "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units, {model.pooling}",
+        "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units{pooled}",
         "parameters": f"{model.n_parameters:,}",
         "multiply-adds": f"{multiply_adds(model, frames) / 1e6:.2f} million for a second of sound",
-        "file": f"{file.name}, {file.stat().st_size / 1e6:.2f} MB",
+        "file": f"{file.name}, {file.stat().st_size / 1e6:.2f} MB, {when:%Y-%m-%d %H:%M} UTC",
         "features": f"{type(features).__name__}, {features.n_features} a frame, every "
         f"{1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
-        "calibration": f"temperature {calibration.temperature:.3f}; {answered}",
+        "calibration": f"temperature {calibration.temperature:.3f}; {answered}"
+        if model.head == "classification"
+        else "",
         "corpus": f"{told.get('source', '')}, SHA-256 {told.get('corpus_sha256', '')}",
         "clips": ", ".join(f"{split} {n:,}" for split, n in told.get("n_clips", {}).items()),
         "sounds": ", ".join(f"{split} SHA-256 {digest}" for split, digest in hashes.items()),
@@ -56,12 +60,12 @@ def model_card(run: RunFolder) -> ModelCard:
         "commit": str(told.get("commit")),
         "versions": f"speech_rnn {told.get('speech_rnn')}, torch {told.get('torch')}",
     }
-    when = datetime.fromtimestamp(file.stat().st_mtime, tz=timezone.utc)
     command = str(told.get("command") or "")
     recipe = next((part[8:] for part in command.split() if part.startswith("+recipe=")), "")
     return ModelCard(
         f"{recipe or run.path.resolve().name}: what it has reached",
-        f"{when:%Y-%m-%d %H:%M} UTC · commit {told.get('commit')} · seed {told.get('seed')}",
+        f"{when:%Y-%m-%d %H:%M} UTC · commit {told.get('commit')} · seed {told.get('seed')} · "
+        f"{model.n_parameters:,} parameters",
         tuple((name, value) for name, value in rows.items() if value),
         command,
     )

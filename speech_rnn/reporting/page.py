@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import base64
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from speech_rnn.audio import encode_flac, load_audio
-from speech_rnn.errors import AudioError, MissingExtraError
-from speech_rnn.features import LogMel
+from speech_rnn.errors import DataError, MissingExtraError
 from speech_rnn.metrics import Reliability, risk_coverage
 from speech_rnn.reporting import pictures
 from speech_rnn.reporting.card import model_card
+from speech_rnn.reporting.mistakes import mistakes
 from speech_rnn.reporting.run_folder import RunFolder, is_right
 
 __all__ = ["write_report"]
 
 MOST_LABELS = 40
-MOST_ROWS = 60
-MOST_ERRORS = 12
-LONGEST_SECONDS = 6.0
-PLAYED_RATE = 16_000
+MANY_LABELS = 14
+"""A confusion matrix of more has a row of its own, and scrolls on a phone."""
+MOST_ROWS = 40
 
 CONDITIONS = {
     "snr_db": "noise: signal-to-noise ratio (dB)",
@@ -44,8 +39,10 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
     ------
     MissingExtraError
         without matplotlib and jinja2.
-    DataError, ModelError
+    ConfigurationError
         if the folder is none of a training.
+    DataError, ModelError
+        if something in it cannot be read, or the page not be written.
     """
     try:
         from jinja2 import Environment
@@ -53,15 +50,21 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
     except ImportError as error:
         raise MissingExtraError("jinja2", "report") from error
     run = RunFolder.load(folder)
-    parts = _parts(run)
-    for name in ("curves", "confusion", "reliability", "risk"):
-        parts[name] = Markup(parts[name])
-    for part in (*parts["sweeps"], *parts["errors"]):
-        part["svg"] = Markup(part["svg"])
+    try:
+        parts = _parts(run)
+    except KeyError as error:
+        raise DataError(
+            f"run={str(folder)!r} lacks {error} in evaluation.json or hypotheses.jsonl; write them "
+            "anew by  python -m speech_rnn.evaluate"
+        ) from error
     template = files("speech_rnn.reporting").joinpath("page.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, trim_blocks=True).from_string(template).render(parts)
+    jinja = Environment(autoescape=True, trim_blocks=True)
+    jinja.filters["picture"] = Markup  # pictures are ours; all else is escaped
     path = Path(path) if path else run.path / "report.html"
-    path.write_text(page, encoding="utf-8")
+    try:
+        path.write_text(jinja.from_string(template).render(parts), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"output={str(path)!r} cannot be written: {error}") from error
     return path
 
 
@@ -74,33 +77,39 @@ def _parts(run: RunFolder) -> dict[str, Any]:
         "card": card.rows,
         "command": card.command,
         "configuration": run.metrics.get("config", ""),
-        "curves": pictures.curves(run.curves) if run.curves else "",
-        **dict.fromkeys(("confusion", "reliability", "risk"), ""),
-        "sweeps": [
-            {"name": CONDITIONS[name], "svg": pictures.sweep(list(rows), name)}
-            for name, rows in groupby(run.stress, lambda row: str(row["condition"]))
-            if name in CONDITIONS
-        ],
-        "errors": [],
+        "curves": pictures.curves(run.curves),
+        "sweeps": _sweeps(run.stress),
     }
     if run.evaluation is None:
         return parts
-    found = run.evaluation
-    parts["figures"] = _figures(found)
+    found, sequences = run.evaluation, run.recognizer.model.head == "ctc"
+    parts["figures"] = _figures(found, sequences)
     labels = found["confusion"]["labels"]
     if 1 < len(labels) <= MOST_LABELS:
         parts["confusion"] = pictures.confusion(labels, found["confusion"]["counts"])
+        parts["many"] = len(labels) > MANY_LABELS
     parts["classes"] = _classes(found["per_class"])
-    parts["speakers"] = _groups("speaker", found["per_speaker"])
-    parts["sizes"] = _groups("words", found["per_length"])
+    parts["classes_note"] = _shown(found["per_class"])
+    parts["speakers_note"] = _shown(found["per_speaker"])
+    parts["speakers"] = _groups("speaker", found["per_speaker"], sequences)
+    parts["sizes"] = _groups("words", found["per_length"], sequences)
     bins = {key: tuple(value) for key, value in found["reliability"].items() if key != ERROR}
-    parts["reliability"] = pictures.reliability(Reliability(**bins))
+    sure = Reliability(**bins)
     said = [row["confidence"] for row in run.heard]
-    parts["risk"] = pictures.risk(risk_coverage(said, [is_right(row) for row in run.heard]))
-    wrong = [row for row in run.heard if not is_right(row)]
-    wrong.sort(key=lambda row: -row["confidence"])
-    parts["errors"] = [_error(run, row) for row in wrong[:MOST_ERRORS]]
-    parts["errors_note"] = f"{len(wrong)} of {len(run.heard)} are wrong."
+    risk = risk_coverage(said, [is_right(row) for row in run.heard])
+    parts["reliability"] = pictures.reliability(sure)
+    parts["reliability_note"] = (
+        f"expected calibration error {_percent(sure.expected_calibration_error)} "
+        f"({len(sure.counts)} bins); darker bars hold more answers"
+    )
+    parts["risk"] = pictures.risk(risk)
+    parts["risk_note"] = f"area under it: {_percent(risk.area)} wrong on average"
+    n_wrong = sum(not is_right(row) for row in run.heard)
+    unread = len(run.rows) - len(run.heard)
+    parts["errors"] = [asdict(mistake) for mistake in mistakes(run)]
+    parts["errors_note"] = f"{n_wrong} of {len(run.heard)} are wrong" + (
+        f"; {unread} more could not be read." if unread else "."
+    )
     return parts
 
 
@@ -108,26 +117,31 @@ ERROR = "expected_calibration_error"
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.2f} %"
+    return "–" if value is None else f"{100 * value:.2f}\u00a0%"
 
 
-def _figures(found: Mapping[str, Any]) -> list[dict[str, str]]:
-    share, words = found["accuracy"], found["word_error_rate"]
-    rows = [
-        (
-            "accuracy",
-            _percent(share["accuracy"]),
-            f"{share['correct']} of {share['total']}; 95 % interval "
-            f"{' to '.join(_percent(end) for end in share['interval'])}",
-        ),
-        (
-            "word error rate",
-            _percent(words["rate"]),
-            f"{words['substitutions']} substituted, {words['deletions']} deleted, "
-            f"{words['insertions']} inserted of {words['reference_length']}",
-        ),
-        ("calibration error", _percent(found["calibration_error"]), "15 bins of confidence"),
+def _sweeps(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Draw accuracy under each kind of stress, in the order of `CONDITIONS`."""
+    by_name: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_name[str(row["condition"])].append(row)
+    clean = next((row["accuracy"]["accuracy"] for row in by_name["clean"]), None)
+    return [
+        {"name": title, "svg": pictures.sweep(by_name[name], title, clean)}
+        for name, title in CONDITIONS.items()
+        if by_name[name]
     ]
+
+
+def _figures(found: Mapping[str, Any], sequences: bool) -> list[dict[str, str]]:
+    share = found["accuracy"]
+    whole = (
+        "utterances right as a whole" if sequences else "accuracy",
+        _percent(share["accuracy"]),
+        f"{share['correct']} of {share['total']}; 95 % interval {_between(share['interval'])}",
+    )
+    certainty = ("calibration error", _percent(found["calibration_error"]), "15 bins of confidence")
+    rows = [*_word_figures(found), whole, certainty] if sequences else [whole, certainty]
     if rejection := found["rejection"]:
         alarms = rejection["others_answered"]
         area = rejection["evidence_auc"]
@@ -141,12 +155,43 @@ def _figures(found: Mapping[str, Any]) -> list[dict[str, str]]:
     return [{"name": name, "value": value, "note": note} for name, value, note in rows]
 
 
+def _word_figures(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return what is known of the words of sequences: errors, and times where they are known."""
+    words, times = found["word_error_rate"], found["words"]
+    rows = [
+        (
+            "word error rate",
+            _percent(words["rate"]),
+            f"{words['substitutions']} substituted, {words['deletions']} deleted, "
+            f"{words['insertions']} inserted of {words['reference_length']}; "
+            f"95 % interval {_between(words['interval'])}",
+        )
+    ]
+    if times["start_error"] is not None:
+        rows.append(
+            (
+                "word times",
+                f"{1000 * times['start_error']:.0f} ms",
+                f"half of {times['n_timed']} words start within that of the truth, and end within "
+                f"{1000 * times['end_error']:.0f} ms",
+            )
+        )
+    return rows
+
+
+def _between(interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f}\u00a0%"
+
+
 def _classes(classes: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    if not 1 < len(classes) <= MOST_ROWS:
+    """Return a table of classes, the worst alone where there are many."""
+    if len(classes) < 2:
         return []
-    header = ["class", "clips", "precision", "recall", "F1"]
+    if len(classes) > MOST_ROWS:
+        classes = sorted(classes, key=lambda row: row["f1"])[:MOST_ROWS]
     return [
-        header,
+        ["class", "clips", "precision", "recall", "F1"],
         *(
             [row["label"], str(row["support"])]
             + [_percent(row[name]) for name in ("precision", "recall", "f1")]
@@ -155,60 +200,22 @@ def _classes(classes: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     ]
 
 
-def _groups(name: str, groups: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """Return a table of groups, the worst first where there are many."""
+def _shown(rows: Sequence[Any] | Mapping[str, Any]) -> str:
+    return f"The {MOST_ROWS} worst of {len(rows)}" if len(rows) > MOST_ROWS else ""
+
+
+def _groups(name: str, groups: Mapping[str, Mapping[str, Any]], sequences: bool) -> list[list[str]]:
+    """Return a table of groups, the worst alone where there are many."""
     if len(groups) < 2:
         return []
     rows = list(groups.items())
     if len(rows) > MOST_ROWS:
         rows = sorted(rows, key=lambda item: item[1]["accuracy"])[:MOST_ROWS]
     return [
-        [name, "clips", "accuracy", "95 % interval", "word errors"],
+        [name, "clips", "right", "95 % interval", *(["WER"] if sequences else [])],
         *(
-            [
-                key,
-                str(group["total"]),
-                _percent(group["accuracy"]),
-                " to ".join(_percent(end) for end in group["interval"]),
-                _percent(group["word_error_rate"]["rate"]),
-            ]
+            [key, str(group["total"]), _percent(group["accuracy"]), _between(group["interval"])]
+            + ([_percent(group["word_error_rate"]["rate"])] if sequences else [])
             for key, group in rows
         ),
     ]
-
-
-def _error(run: RunFolder, row: Mapping[str, Any]) -> dict[str, str]:
-    """Show a clip that was answered wrongly; one of several files has neither sound nor picture."""
-    shown = {
-        "said": row["reference"],
-        "heard": row["label"] or "nothing",
-        "note": f"confidence {row['confidence']:.3f} · {row['speaker']} {row['file']}",
-        "svg": "",
-        "sound": "",
-    }
-    recognizer = run.recognizer
-    rate, window = recognizer.sample_rate, recognizer.features.win_length
-    try:
-        sounds = [
-            load_audio(
-                row["file"],
-                sample_rate,
-                start_seconds=row["start_seconds"],
-                duration_seconds=LONGEST_SECONDS,
-                check=False,
-            )
-            for sample_rate in (rate, PLAYED_RATE)
-        ]
-    except AudioError:
-        return shown
-    samples = np.pad(sounds[0], (0, max(0, window - len(sounds[0]))))
-    waveform, lengths = torch.from_numpy(samples)[None], torch.tensor([len(samples)])
-    with torch.inference_mode():
-        frames, n_frames = recognizer.features(waveform, lengths)
-        attention = None
-        if recognizer.model.pooling == "attention":
-            attention = recognizer.model.attention(frames, n_frames)[0].numpy()
-    spectrum, _ = LogMel(sample_rate=rate)(waveform, lengths)  # whatever the features are
-    shown["svg"] = pictures.clip(samples, rate, spectrum[0].numpy(), attention)
-    shown["sound"] = base64.b64encode(encode_flac(sounds[1], PLAYED_RATE)).decode()
-    return shown

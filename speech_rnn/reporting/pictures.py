@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from speech_rnn.reporting.run_folder import Curve
 
 __all__ = [
     "Line",
+    "Span",
     "clip",
     "confusion",
     "curves",
@@ -26,6 +28,9 @@ __all__ = [
     "risk",
     "sweep",
 ]
+
+Span = tuple[str, float, float]
+"""A word, and the seconds where it starts and ends."""
 
 # Colours that no picture has by itself stand for those of the page, light or dark.
 INK, FAINT, FIRST, SECOND, PAPER = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
@@ -53,8 +58,11 @@ class Line(NamedTuple):
     dashed: bool
 
 
-def _drawn(draw: Callable[[Any], None], width: float, height: float) -> str:
-    """Return what `draw` puts on a figure of so many inches."""
+def _drawn(draw: Callable[[Any], None], told: str, width: float, height: float) -> str:
+    """Return what `draw` puts on a figure of so many inches; `told` is for whoever cannot see it.
+
+    Its parts have names of their own, since several pictures share a page.
+    """
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -71,7 +79,7 @@ def _drawn(draw: Callable[[Any], None], width: float, height: float) -> str:
         "font.size": 9,
         "legend.frameon": False,
         "svg.fonttype": "none",
-        "svg.hashsalt": "speech_rnn",
+        "svg.hashsalt": told,
     }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -81,43 +89,46 @@ def _drawn(draw: Callable[[Any], None], width: float, height: float) -> str:
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'role="img"', svg, count=1)
+    head = f'role="img" aria-label="{escape(told)}"'
+    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: head, svg, count=1)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"font: ([^;\"]*) '[^']*'[^;\"]*", r"font: \1 system-ui, sans-serif", svg)
+    svg = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)  # figure_1, axes_1: the same in every picture
+    svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     return svg
 
 
-def curves(of: Mapping[str, Curve]) -> str:
-    """Draw loss, error rate, learning rate and gradient norm over epochs."""
-    panels = [
-        ("loss", ("train/loss", "validation/loss"), "log"),
-        ("validation error rate", ("validation/error_rate",), "linear"),
-        ("learning rate", ("lr-AdamW/pg1", "lr-AdamW"), "linear"),
-        ("gradient norm", ("train/gradient_norm",), "log"),
-    ]
-    shown = [
-        (title, {name: of[name] for name in names if of.get(name)}, scale)
-        for title, names, scale in panels
-    ]
-    shown = [panel for panel in shown if panel[1]]
+def curves(of: Mapping[str, Curve]) -> dict[str, str]:
+    """Draw loss, error rate, learning rate and gradient norm over epochs, as far as there are."""
+    panels = {
+        "loss": (("train/loss", "validation/loss"), "log"),
+        "validation error rate": (("validation/error_rate",), "linear"),
+        "learning rate": (("lr-AdamW/pg1", "lr-AdamW"), "linear"),
+        "gradient norm": (("train/gradient_norm",), "log"),
+    }
+    shown = {
+        title: ({name: of[name] for name in names if of.get(name)}, scale)
+        for title, (names, scale) in panels.items()
+    }
+    return {title: _curve(title, *panel) for title, panel in shown.items() if panel[0]}
 
+
+def _curve(title: str, lines: Mapping[str, Curve], scale: str) -> str:
     def draw(figure: Any) -> None:
-        grid = figure.subplots(math.ceil(len(shown) / 2), 2, squeeze=False).flat
-        for axes, (title, lines, scale) in zip(grid, shown, strict=False):
-            for colour, (name, curve) in zip((FIRST, SECOND), lines.items(), strict=False):
-                epochs, values = zip(*curve, strict=True)
-                axes.plot(epochs, values, color=colour, linewidth=1.4, label=name.split("/")[0])
-            axes.set_title(title, loc="left")
-            positive = all(value > 0 for curve in lines.values() for _, value in curve)
-            axes.set_yscale(scale if positive else "linear")
-            if len(lines) > 1:
-                axes.legend()
-        for axes in list(grid)[len(shown) :]:
-            axes.set_axis_off()
+        axes = figure.subplots()
+        for colour, (name, curve) in zip((FIRST, SECOND), lines.items(), strict=False):
+            epochs, values = zip(*curve, strict=True)
+            axes.plot(epochs, values, color=colour, linewidth=1.4, label=name.split("/")[0])
+        positive = all(value > 0 for curve in lines.values() for _, value in curve)
+        axes.set_yscale(scale if positive else "linear")
+        axes.set_xlabel("epoch")
+        if len(lines) > 1:
+            axes.legend()
 
-    return _drawn(draw, 7.2, 2.1 * math.ceil(len(shown) / 2))
+    ends = ", ".join(f"{name} ends at {curve[-1][1]:.4g}" for name, curve in lines.items())
+    return _drawn(draw, f"{title} over epochs: {ends}", 3.6, 2.1)
 
 
 def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
@@ -136,7 +147,7 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
             if len(labels) <= MOST_NUMBERED:
                 text = str(int(table[row, column]))
                 ink = PAPER if share > 0.5 else INK
-                axes.text(column, row, text, ha="center", va="center", fontsize=8, color=ink)
+                axes.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
         axes.set_xlim(-0.5, table.shape[1] - 0.5)
         axes.set_ylim(table.shape[0] - 0.5, -0.5)
         axes.set_xticks(range(table.shape[1]), _plain(labels[: table.shape[1]]), rotation=90)
@@ -145,8 +156,9 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
         axes.set_ylabel("said")
         axes.tick_params(length=0)
 
-    side = 2.0 + 0.34 * len(labels)
-    return _drawn(draw, min(9.0, side), min(8.4, side - 0.6))
+    side = 1.5 + 0.27 * len(labels)
+    told = f"Confusion matrix of {len(labels)} classes: its figures are in the table by class"
+    return _drawn(draw, told, max(3.2, min(9.0, side)), min(8.4, max(2.6, side - 0.4)))
 
 
 def _rectangle(*box: Any, **style: Any) -> Any:
@@ -175,7 +187,9 @@ def reliability(figures: Reliability) -> str:
                 axes.bar((place + 0.5) * width, right, 0.9 * width, color=FIRST, alpha=alpha)
         axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
 
-    return _drawn(draw, 3.5, 3.0)
+    error = 100 * figures.expected_calibration_error
+    told = f"Accuracy over confidence: {error:.2f} % apart, on average"
+    return _drawn(draw, told, 3.6, 2.8)
 
 
 def risk(figures: RiskCoverage) -> str:
@@ -188,11 +202,12 @@ def risk(figures: RiskCoverage) -> str:
         axes.set(xlabel="answered (%), the surest first", ylabel="wrong (%)", xlim=(0, 100))
         axes.set_ylim(0, max(1.0, 1.1 * max(values, default=0)))
 
-    return _drawn(draw, 3.5, 3.0)
+    told = f"Share of wrong answers over the share that is answered: {100 * figures.area:.2f} %"
+    return _drawn(draw, f"{told} on average", 3.6, 2.8)
 
 
-def sweep(rows: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Draw accuracy, with its interval, under one condition after another."""
+def sweep(rows: Sequence[Mapping[str, Any]], name: str, clean: float | None = None) -> str:
+    """Draw accuracy, with its interval, under one condition after another; `clean` is a line."""
     shares = [100 * row["accuracy"]["accuracy"] for row in rows]
     low, high = (
         [
@@ -205,13 +220,28 @@ def sweep(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         places = range(len(rows))
-        bars = {"color": FIRST, "ecolor": FAINT, "capsize": 3, "marker": "o", "linewidth": 1.4}
+        joined = all(isinstance(row["value"], (int, float)) for row in rows)  # not rooms
+        bars = {"color": FIRST, "ecolor": FAINT, "capsize": 3, "marker": "o"}
+        bars |= {"linestyle": "-" if joined else "none", "linewidth": 1.4, "elinewidth": 1.4}
         axes.errorbar(places, shares, np.abs([low, high]), **bars)
-        axes.set_xticks(places, _plain([str(row["value"]) for row in rows]), rotation=30)
-        axes.set(xlabel=name, ylabel="accuracy (%)")
-        axes.set_ylim(min([*shares, 90]) - 8, 101)
+        if clean is not None:
+            axes.axhline(100 * clean, color=FAINT, linewidth=1, linestyle=":")
+        slope = {} if joined else {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(places, _plain([_short(row["value"]) for row in rows]), **slope)
+        axes.set_ylabel("accuracy (%)")  # the heading names the condition
+        axes.set_ylim(min([*(np.array(shares) - low), 90]) - 2, 101)
 
-    return _drawn(draw, 3.5, 2.6)
+    ends = ", ".join(
+        f"{row['value']}: {share:.1f} %" for row, share in zip(rows, shares, strict=True)
+    )
+    return _drawn(draw, f"Accuracy under {name}: {ends}", 3.6, 2.6)
+
+
+def _short(value: Any) -> str:
+    """Name a condition's value in few letters."""
+    if isinstance(value, (int, float)):
+        return f"{value:g}"
+    return textwrap.shorten(str(value).replace("_", " "), 18, placeholder="…")
 
 
 def clip(
@@ -219,32 +249,60 @@ def clip(
     sample_rate: int,
     frames: NDArray[np.float32],
     attention: NDArray[np.float32] | None,
+    words: Sequence[Sequence[Span]],
+    told: str,
 ) -> str:
-    """Draw a clip: waveform (N,), log-mel frames (T, D), and attention over time (n_heads, T')."""
+    """Draw waveform and log-mel frames of a clip, and what is known along them.
+
+    Parameters
+    ----------
+    samples : (N,).
+    frames : (T, D).
+    attention : (n_heads, T'), over the whole clip.
+    words : rows of words with their times: those that were said, above those that were heard.
+    """
     seconds = len(samples) / sample_rate
 
     def draw(figure: Any) -> None:
-        parts = 2 if attention is None else 3
-        panels = figure.subplots(parts, 1, sharex=True, height_ratios=(1, 2, 1)[:parts])
-        step = max(1, len(samples) // 600)
+        heights = [1.0, 2.0] + [1.0] * (attention is not None) + [0.45 * len(words)] * bool(words)
+        waveform, mel, *more = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        step = max(1, len(samples) // 300)
         loud = np.abs(samples[: len(samples) // step * step]).reshape(-1, step).max(axis=1)
         time = np.linspace(0, seconds, len(loud))
-        panels[0].fill_between(time, -loud, loud, color=FIRST, linewidth=0)
-        panels[0].set_yticks([])
-        panels[1].imshow(
-            frames.T, origin="lower", aspect="auto", extent=(0, seconds, 0, 1), cmap="magma"
-        )
-        panels[1].set_yticks([])
-        panels[1].set_ylabel("mel")
+        waveform.fill_between(time, -loud, loud, color=FIRST, linewidth=0)
+        mel.imshow(frames.T, origin="lower", aspect="auto", extent=(0, seconds, 0, 1), cmap="magma")
+        mel.set_ylabel("mel")
         if attention is not None:
             for weights in attention:
                 times = np.linspace(0, seconds, len(weights))
-                panels[2].plot(times, weights, color=SECOND, linewidth=1, alpha=0.8)
-            panels[2].set_yticks([])
-            panels[2].set_ylabel("attention")
-        panels[-1].set(xlabel="seconds", xlim=(0, seconds))
+                more[0].plot(times, weights, color=SECOND, linewidth=1, alpha=0.8)
+            more[0].set_ylabel("attention")
+        for axes in (waveform, mel, *more):
+            axes.set_yticks([])
+        if words:
+            _spell(more[-1], words, seconds)
+        more = [mel, *more]
+        more[-1].set(xlabel="seconds", xlim=(0, seconds))
 
-    return _drawn(draw, 3.6, 2.6)
+    return _drawn(draw, told, 3.6, 2.6 if len(words) < 2 else 3.0)
+
+
+def _spell(axes: Any, rows: Sequence[Sequence[Span]], seconds: float) -> None:
+    """Write words where they are in time, a row above another."""
+    names = ["said", "heard"][-len(rows) :]
+    for place, (words, colour) in enumerate(zip(rows, (FIRST, SECOND)[-len(rows) :], strict=True)):
+        for word, start, end in words:
+            if start >= seconds:
+                continue
+            box = (start, place - 0.45), max(end - start, 0.02), 0.9
+            axes.add_patch(_rectangle(*box, facecolor=colour, alpha=0.25))
+            middle = (start + min(end, seconds)) / 2
+            (text,) = _plain([word])
+            axes.text(middle, place, text, ha="center", va="center", fontsize=7, color=INK)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(rows)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
 
 
 def gradients(panels: Mapping[str, Mapping[str, Line]], tone_seconds: float) -> str:
@@ -267,7 +325,8 @@ def gradients(panels: Mapping[str, Mapping[str, Line]], tone_seconds: float) -> 
         row[0].set_ylabel("share of the gradient left")
         row[0].legend(loc="lower right")
 
-    return _drawn(draw, 3.6 * len(panels), 3.0)
+    told = f"What is left of a gradient over time: {', '.join(panels)}"
+    return _drawn(draw, told, 3.6 * len(panels), 3.0)
 
 
 def on_its_own(svg: str) -> str:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech_rnn.errors import DataError
+from speech_rnn.data.manifest import Composition, Part, Utterance
+from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.recognizer import Recognizer
 
-__all__ = ["Curve", "RunFolder"]
+__all__ = ["Curve", "RunFolder", "is_right", "utterance_of"]
 
 Curve = list[tuple[float, float]]
 """(epoch, value) pairs in their order."""
@@ -46,14 +47,16 @@ class RunFolder:
 
         Raises
         ------
+        ConfigurationError
+            if it is none.
         DataError
-            if it is none, or one of its files cannot be read.
+            if one of its files cannot be read.
         ModelError
             if its Recognizer cannot be loaded.
         """
         path = Path(path)
         if not (path / "metrics.json").is_file():
-            raise DataError(
+            raise ConfigurationError(
                 f"run={str(path)!r} holds no metrics.json; give the output_dir of a training"
             )
         try:
@@ -78,6 +81,24 @@ class RunFolder:
 def is_right(row: dict[str, Any]) -> bool:
     """Whether an utterance's answer is its reference."""
     return bool(row["label"] == row["reference"])
+
+
+def utterance_of(row: dict[str, Any]) -> Utterance:
+    """Return the utterance that a line of ``hypotheses.jsonl`` tells of."""
+    composition = None
+    if given := row.get("composition"):
+        parts = tuple(Part(**part) for part in given["parts"])
+        composition = Composition(**{**given, "parts": parts})
+    return Utterance(
+        row["file"],
+        row["reference"],
+        row["speaker"],
+        "test",
+        row["start_seconds"],
+        row.get("duration_seconds"),
+        row.get("gain", 1.0),
+        composition,
+    )
 
 
 def _json(path: Path) -> Any:

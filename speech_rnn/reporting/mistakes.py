@@ -1,0 +1,141 @@
+"""The surest errors of a run, to see and to hear."""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from speech_rnn.audio import AudioWarning, encode_flac
+from speech_rnn.data.batching import FULL_SCALE, AudioCache
+from speech_rnn.data.manifest import Utterance
+from speech_rnn.errors import SpeechRnnError
+from speech_rnn.features import LogMel
+from speech_rnn.metrics import align_words
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.reporting import pictures
+from speech_rnn.reporting.pictures import Span
+from speech_rnn.reporting.run_folder import RunFolder, is_right, utterance_of
+from speech_rnn.vocabulary import REASONS
+
+__all__ = ["Mistake", "mistakes"]
+
+MOST_ERRORS = 12
+LONGEST_SECONDS = 6.0
+PLAYED_RATE = 16_000
+MOST_SOUND = 1_500_000
+"""Characters of sound in a page, so that it can be sent by mail."""
+
+Words = list[tuple[str, bool]]
+"""Words with whether the other side has the same one at this place; "" where it has more."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An utterance that was answered wrongly.
+
+    Parameters
+    ----------
+    said, heard : its label and the answer.
+    note : how sure the answer was, whose voice it is, and the file.
+    words : what was said and what was heard, word above word; empty for single words.
+    picture : an SVG of the sound; empty, like `sound`, where it cannot be read any more.
+    sound : a FLAC file in base64.
+    """
+
+    said: str
+    heard: str
+    note: str
+    words: tuple[Words, Words] | tuple[()] = ()
+    picture: str = ""
+    sound: str = ""
+
+
+def mistakes(run: RunFolder) -> list[Mistake]:
+    """Return the errors that the run was surest of, the surest first."""
+    wrong = [row for row in run.heard if not is_right(row)]
+    wrong.sort(key=lambda row: -row["confidence"])
+    found: list[Mistake] = []
+    room = MOST_SOUND
+    for row in wrong[:MOST_ERRORS]:
+        with warnings.catch_warnings():  # the evaluation has said what is odd about a file
+            warnings.simplefilter("ignore", AudioWarning)
+            mistake = _mistake(run.recognizer, row)
+        if len(mistake.sound) > room:
+            note = f"{mistake.note} · its sound is left out, to keep the page small"
+            mistake = replace(mistake, note=note, sound="")
+        room -= len(mistake.sound)
+        found.append(mistake)
+    return found
+
+
+def _mistake(recognizer: Recognizer, row: dict[str, Any]) -> Mistake:
+    utterance = utterance_of(row)
+    who = f"{utterance.speaker} " if utterance.speaker else ""
+    mistake = Mistake(
+        utterance.text,
+        row["label"] or "nothing",
+        f"confidence {row['confidence']:.3f} · {who}{utterance.audio}",
+    )
+    if recognizer.model.head == "ctc":
+        mistake = replace(mistake, words=_aligned(utterance.text, row["text"]))
+    try:
+        played = AudioCache([utterance], PLAYED_RATE)[0][: round(LONGEST_SECONDS * PLAYED_RATE)]
+        picture = _picture(recognizer, utterance, row)
+    except SpeechRnnError:  # the file has gone since
+        return mistake
+    sound = encode_flac((played / FULL_SCALE).astype("float32"), PLAYED_RATE)
+    return replace(mistake, picture=picture, sound=base64.b64encode(sound).decode())
+
+
+def _aligned(reference: str, heard: str) -> tuple[Words, Words]:
+    pairs = align_words("" if reference in REASONS else reference, heard)
+    same = [pair.reference == pair.hypothesis for pair in pairs]
+    return (
+        [(pair.reference or "", right) for pair, right in zip(pairs, same, strict=True)],
+        [(pair.hypothesis or "", right) for pair, right in zip(pairs, same, strict=True)],
+    )
+
+
+def _picture(recognizer: Recognizer, utterance: Utterance, row: dict[str, Any]) -> str:
+    """Draw the start of an utterance; the model weighs, as it did, the whole of it."""
+    rate, features = recognizer.sample_rate, recognizer.features
+    samples = torch.from_numpy(AudioCache([utterance], rate)[0] / FULL_SCALE).float()
+    seconds = len(samples) / rate
+    shown = samples[: round(LONGEST_SECONDS * rate)]
+    attention = None
+    with torch.inference_mode():
+        if recognizer.model.attend is not None:
+            padded = _at_least(samples, features.win_length)[None]
+            frames, lengths = features(padded, torch.tensor([padded.shape[1]]))
+            weights = recognizer.model.attention(frames, lengths)[0]  # (n_heads, T)
+            kept = max(1, round(weights.shape[1] * min(1.0, LONGEST_SECONDS / seconds)))
+            attention = weights[:, :kept].numpy()
+        mel = LogMel(sample_rate=rate)  # whatever the features are
+        padded = _at_least(shown, mel.win_length)[None]
+        spectrum, _ = mel(padded, torch.tensor([padded.shape[1]]))
+    spans: list[list[Span]] = []
+    if recognizer.model.head == "ctc":
+        spans = [[(word["word"], word["start"], word["end"]) for word in row["words"]]]
+        if utterance.composition:
+            said = [
+                (part.text, part.at_seconds, part.at_seconds + part.duration_seconds)
+                for part in utterance.composition.parts
+            ]
+            spans.insert(0, said)
+    told = f"said {utterance.text}, heard {row['label'] or 'nothing'}, {utterance.audio}"
+    return pictures.clip(
+        shown.numpy(),
+        rate,
+        spectrum[0].numpy(),
+        attention,
+        spans,
+        f"Waveform and spectrogram: {told}",
+    )
+
+
+def _at_least(samples: torch.Tensor, length: int) -> torch.Tensor:
+    return torch.nn.functional.pad(samples, (0, max(0, length - len(samples))))
