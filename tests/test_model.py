@@ -377,7 +377,7 @@ def test_the_blank_starts_with_its_bias(blank_bias):
         ("att_rnn", 80, 35, 202_216),
         ("crnn", 40, 12, 461_972),  # Rybakov et al., 2020: 467 K
         ("elman", 26, 10, 162_558),
-        ("gru_attention", 26, 10, 503_550),
+        ("gru_attention", 40, 10, 491_802),
     ],
 )
 def test_configurations_keep_size_and_padding_law(name, n_features, n_outputs, n_parameters):
