@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +24,21 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.errors import ConfigurationError
     from speech_rnn.listening_page import write_page
     from speech_rnn.terminal import print_audit
+    from speech_rnn.training import claim
 
     if cfg.vocabulary != "classes" or cfg.language_model or cfg.gradients:
         raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
-    recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
+    passing = (*OF_THIS_RUN, "page_clips")
+    recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in passing])
+    of_fold = OmegaConf.merge(cfg, {"exclude": None})  # the audit leaves them out itself
+    assert isinstance(of_fold, DictConfig)
 
     def train(source: Source, folder: Path) -> Path:
         finished = folder / "recognizer.safetensors"
-        if not (cfg.resume and finished.exists()):
-            train_on(source, cfg, folder, config=OmegaConf.to_yaml(recipe))
+        config = f"{OmegaConf.to_yaml(recipe)}# corpus {source.prepare().fingerprint()}\n"
+        claim(folder, config, cfg.resume)  # a fold of other settings, or other clips, is refused
+        if not finished.exists():
+            train_on(source, of_fold, folder, config=config)
         return finished
 
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -41,12 +48,18 @@ def run(cfg: DictConfig) -> None:
         folder,
         folds=cfg.folds,
         planted_share=cfg.planted_share,
+        exclude=cfg.exclude,
         seed=cfg.seed,
+        device=cfg.device,
     )
     found.write(folder)
     write_page(found.doubts[: cfg.page_clips], folder / "audit.html")
     print_audit(found)
-    print(f"listen: {folder / 'audit.html'}\nexclude: {folder / 'disputed.csv'}")
+    print(f"listen: {folder / 'audit.html'}")
+    if not found.is_trial:
+        print(f"exclude: {folder / 'disputed.csv'}")
+    if found.failures:
+        sys.exit(1)
 
 
 main = hydra_door("audit", run)

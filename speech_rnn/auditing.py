@@ -7,19 +7,22 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from speech_rnn.data.drawing import choose
+from speech_rnn.data.exclusion import exclude as excluded
 from speech_rnn.data.folder import hash_percentage
 from speech_rnn.data.manifest import Corpus, Source, Utterance
+from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation import Row, evaluate
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["Audit", "Doubt", "audit"]
 
@@ -29,6 +32,7 @@ Train = Callable[[Source, Path], Path]
 """Trains on a corpus, in a folder, and returns the Recognizer's file."""
 FOUND_SHARE = 0.08
 """Of the ranking, in which planted labels are looked for."""
+FIGURES = ("rank", "given", "likely", "margin", "fold", "is_planted")
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class Doubt:
     Parameters
     ----------
     rank : 1 is the most doubtful.
-    audio, start_seconds : the clip.
-    given : its label.
+    utterance : the clip, with the label as it was audited.
+    given : that label; ``_unknown_`` for a text that it stands for.
     likely : the most probable label, by a recogniser that never heard the clip.
     margin : probability of the given label less that of the most probable other; below 0 the
         recogniser disagrees (Northcutt et al., "Confident learning", 2021: normalized margin).
@@ -48,20 +52,34 @@ class Doubt:
     """
 
     rank: int
-    audio: str
-    start_seconds: float
+    utterance: Utterance
     given: str
     likely: str
     margin: float
     fold: int
     is_planted: bool = False
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a table, the clip as `exclude` names it."""
+        clip = {
+            "audio": self.utterance.audio,
+            "start_seconds": self.utterance.start_seconds,
+            "text": self.utterance.text,
+        }
+        return clip | {name: getattr(self, name) for name in FIGURES}
+
 
 @dataclass(frozen=True)
 class Audit:
-    """All clips, the most doubtful first."""
+    """All clips that can be read, the most doubtful first, and those that cannot."""
 
     doubts: tuple[Doubt, ...]
+    failures: tuple[Row, ...] = ()
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether labels were made wrong: then what is disputed is not what a corpus holds."""
+        return any(doubt.is_planted for doubt in self.doubts)
 
     @property
     def disputed(self) -> tuple[Doubt, ...]:
@@ -82,19 +100,26 @@ class Audit:
         return {
             "n_clips": len(self.doubts),
             "n_disputed": len(self.disputed),
+            "failures": [row.to_dict() for row in self.failures],
             "planted_recall": self.recall and self.recall.to_dict(),
         }
 
     def write(self, folder: str | Path) -> None:
-        """Write ``audit.json``, and as CSV ``ranking.csv`` and, for `exclude`, ``disputed.csv``."""
+        """Write ``audit.json``, and as CSV ``ranking.csv`` and, for `exclude`, ``disputed.csv``.
+
+        A trial with planted labels disputes those: it gets no ``disputed.csv``.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "audit.json").write_text(json.dumps(self.to_dict(), indent=2) + "\n")
-        for name, doubts in (("ranking", self.doubts), ("disputed", self.disputed)):
+        tables = {"ranking": self.doubts}
+        if not self.is_trial:
+            tables["disputed"] = self.disputed
+        for name, doubts in tables.items():
             with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, list(Doubt.__dataclass_fields__))
+                writer = csv.DictWriter(file, ["audio", "start_seconds", "text", *FIGURES])
                 writer.writeheader()
-                writer.writerows(asdict(doubt) for doubt in doubts)
+                writer.writerows(doubt.to_dict() for doubt in doubts)
 
 
 @dataclass(frozen=True)
@@ -114,19 +139,23 @@ def audit(
     *,
     folds: int = 5,
     planted_share: float = 0.0,
+    exclude: str | Path | None = None,
     seed: int = 0,
+    device: str = "auto",
 ) -> Audit:
     """Rank the clips of a corpus by how doubtful their labels are.
 
-    All splits are joined and cut into folds, the clips of each label alike. A recogniser is
-    trained on all folds but one and says what it hears in that one; a fold that was done is not
-    done again.
+    All splits are joined and cut into folds, the clips of each label alike; a speaker may be in
+    several, since who is known is judged best. A recogniser is trained on all folds but one and
+    says what it hears in that one.
 
     Parameters
     ----------
     train : trains on a source, in a folder; one answer a clip.
     planted_share : of the clips get a wrong label, to see how many of them are found.
+    exclude : a CSV file of clips that are left out, see `data.exclusion.exclude`.
     seed : of the folds and of what is planted.
+    device : where the recognisers answer.
 
     Raises
     ------
@@ -140,24 +169,34 @@ def audit(
     if not 0 <= planted_share < 1:
         raise ConfigurationError(f"planted_share={planted_share} must lie in [0, 1)")
     corpus = source.prepare()
+    if exclude is not None:
+        corpus = excluded(corpus, exclude)
     rows = list(corpus.utterances)
     places = _folds(rows, folds, seed)
     labels = _planted(rows, corpus.words, planted_share, seed)
     relabelled = [replace(row, text=label) for row, label in zip(rows, labels, strict=True)]
     doubts: list[Doubt] = []
+    failures: list[Row] = []
     for fold in range(folds):
         log.info("fold %d of %d", fold + 1, folds)
         tested = [index for index, place in enumerate(places) if place == fold]
         part = replace(corpus, utterances=_split(relabelled, places, fold, folds))
         model = train(_Fold(part), Path(output_dir) / f"fold-{fold}")
-        recognizer = Recognizer.load(model)
-        recognizer.decoder = Decoder(n_best=len(recognizer.vocabulary))
+        recognizer = Recognizer.load(model, device=device)
+        vocabulary = recognizer.vocabulary
+        recognizer.decoder = Decoder(n_best=len(vocabulary))
+        # Every clip is answered: thresholds would hide what is heard.
+        recognizer.calibration = Calibration(recognizer.calibration.temperature)
         found = evaluate(recognizer, [relabelled[index] for index in tested]).rows
         for index, row in zip(tested, found, strict=True):
-            if row.hypothesis is not None:
-                doubts.append(_doubt(row, fold, labels[index] != rows[index].text))
-    ranked = sorted(doubts, key=lambda doubt: (doubt.margin, doubt.audio))
-    return Audit(tuple(replace(doubt, rank=rank) for rank, doubt in enumerate(ranked, start=1)))
+            if row.hypothesis is None:
+                failures.append(row)
+            else:
+                is_planted = labels[index] != rows[index].text
+                doubts.append(_doubt(row, vocabulary, fold, is_planted))
+    ranked = sorted(doubts, key=lambda doubt: (doubt.margin, doubt.utterance.audio))
+    numbered = (replace(doubt, rank=rank) for rank, doubt in enumerate(ranked, start=1))
+    return Audit(tuple(numbered), tuple(failures))
 
 
 def _folds(rows: Sequence[Utterance], folds: int, seed: int) -> list[int]:
@@ -209,15 +248,15 @@ def _split(
     return tuple(replace(row, split=split) for row, split in zip(rows, splits, strict=True))
 
 
-def _doubt(row: Row, fold: int, is_planted: bool) -> Doubt:
-    """Compare the probability of a clip's label with that of the best other one."""
+def _doubt(row: Row, vocabulary: Vocabulary, fold: int, is_planted: bool) -> Doubt:
+    """Compare the probability of a clip's class with that of the best other one."""
     assert row.hypothesis is not None
     answers = (row.hypothesis, *row.hypothesis.alternatives)
     shares = {answer.label: answer.confidence for answer in answers}
-    given = shares.pop(row.utterance.text, 0.0)
+    (index,) = vocabulary.encode(row.utterance.text)
+    given = vocabulary.tokens[index]
+    share = shares.pop(given, 0.0)
     other = max(shares, key=lambda label: shares[label])
-    likely = other if shares[other] > given else row.utterance.text
-    margin = round(given - shares[other], 6)
-    start = row.utterance.start_seconds
-    text = row.utterance.text
-    return Doubt(0, row.utterance.audio, start, text, likely, margin, fold, is_planted)
+    likely = other if shares[other] > share else given
+    margin = round(share - shares[other], 6)
+    return Doubt(0, row.utterance, given, likely, margin, fold, is_planted)

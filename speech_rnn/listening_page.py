@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.audio import encode_flac, load_audio
+from speech_rnn.audio import encode_flac
 from speech_rnn.auditing import Doubt
+from speech_rnn.data.batching import FULL_SCALE, AudioCache
 
 __all__ = ["write_page"]
 
@@ -64,7 +65,7 @@ def write_page(doubts: Sequence[Doubt], path: str | Path) -> None:
 
     Raises
     ------
-    AudioError
+    DataError
         if a clip cannot be read.
     """
     articles = "\n".join(map(_article, doubts))
@@ -72,19 +73,14 @@ def write_page(doubts: Sequence[Doubt], path: str | Path) -> None:
 
 
 def _article(doubt: Doubt) -> str:
-    samples = load_audio(
-        doubt.audio,
-        SAMPLE_RATE,
-        start_seconds=doubt.start_seconds,
-        duration_seconds=LONGEST_SECONDS,
-        check=False,
-    )
+    samples = AudioCache([doubt.utterance], SAMPLE_RATE)[0] / np.float32(FULL_SCALE)
+    samples = samples[: round(LONGEST_SECONDS * SAMPLE_RATE)]
     return ARTICLE.format(
         rank=doubt.rank,
         given=escape(doubt.given),
         likely=escape(doubt.likely),
         margin=doubt.margin,
-        audio=escape(doubt.audio),
+        audio=escape(doubt.utterance.audio),
         width=WIDTH,
         height=HEIGHT,
         path=_outline(samples),

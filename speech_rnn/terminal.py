@@ -154,9 +154,11 @@ def print_audit(audit: Audit) -> None:
     """Print the most doubtful labels, and how many there are."""
     table = _table("most doubtful", "clip", "labelled", "heard as", "margin")
     for doubt in audit.doubts[:MOST_MISTAKES]:
-        table.add_row(doubt.audio, doubt.given, doubt.likely, f"{doubt.margin:+.3f}")
+        table.add_row(doubt.utterance.audio, doubt.given, doubt.likely, f"{doubt.margin:+.3f}")
     Console().print(table)
     print(f"{len(audit.disputed)} of {len(audit.doubts)} labels are disputed")
+    for failed in audit.failures:
+        print(f"not read: {failed.error}")
     if recall := audit.recall:
         low, high = recall.interval
         print(

@@ -1,20 +1,27 @@
 """Doubtful labels: folds, ranking and exclusion; and that planted ones are found."""
 
+import base64
 import csv
+import io
 import re
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from speech_rnn.auditing import _folds, _planted, _split, audit
+from speech_rnn.audio import load_audio, write_audio
+from speech_rnn.auditing import Doubt, _doubt, _Fold, _folds, _planted, _split, audit
 from speech_rnn.data.exclusion import exclude
 from speech_rnn.data.manifest import Corpus, Manifest, Utterance
+from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.evaluation import Row
 from speech_rnn.listening_page import write_page
+from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn
 from tests.real import SHARED, needs_shared
 from tests.test_recognizer import untrained
-from tests.tones import TONES_HZ, write_corpus
+from tests.tones import TONES_HZ, tone, write_corpus
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +52,15 @@ def test_planted_labels_are_wrong_and_as_many_as_asked(manifest):
     assert set(labels) <= set(corpus.words)
 
 
-def test_the_margin_ranks(manifest, tmp_path):
-    def train(source, folder):
-        folder.mkdir(parents=True)
-        untrained().save(folder / "recognizer.safetensors")
-        return folder / "recognizer.safetensors"
+def untaught(source, folder):
+    """Stand for a training: a recogniser that knows nothing."""
+    folder.mkdir(parents=True)
+    untrained().save(folder / "recognizer.safetensors")
+    return folder / "recognizer.safetensors"
 
-    found = audit(manifest, train, tmp_path, folds=2)
+
+def test_the_margin_ranks(manifest, tmp_path):
+    found = audit(manifest, untaught, tmp_path, folds=2)
     margins = [doubt.margin for doubt in found.doubts]
     assert margins == sorted(margins)
     assert [doubt.rank for doubt in found.doubts] == list(range(1, 85))
@@ -77,18 +86,71 @@ def test_planted_labels_are_found_from_the_command_line(manifest, tmp_path):
     page = (tmp_path / "out/audit.html").read_text()
     assert page.count("<audio") == 5
     assert not re.search(r"https?://", page)
-    left_out = ("exclude=out/disputed.csv", "output_dir=more", "report=false", "+debug=fast")
+    assert not (tmp_path / "out/disputed.csv").exists()  # it would name right labels' clips
+    most = (tmp_path / "out/ranking.csv").read_text().splitlines()[:5]
+    (tmp_path / "wrong.csv").write_text("\n".join(most) + "\n")
+    left_out = ("exclude=wrong.csv", "output_dir=more", "report=false", "+debug=fast")
     trained = speech_rnn("train", *arguments[:2], *left_out, cwd=tmp_path, module=True)
     assert trained.returncode == 0, trained.stderr
 
 
-def test_labels_are_text_on_the_page(manifest, tmp_path):
-    def train(source, folder):
-        folder.mkdir(parents=True)
-        untrained().save(folder / "recognizer.safetensors")
-        return folder / "recognizer.safetensors"
+@pytest.mark.timeout(300)
+def test_an_audit_goes_on_with_its_own_folds_alone(manifest, tmp_path):
+    arguments = [
+        *("data=manifest", f"data.path={manifest.path}", "features.n_mfcc=13", "augment=none"),
+        *("model.hidden_size=4", "trainer.max_epochs=1", "folds=2", "output_dir=out"),
+    ]
+    first = speech_rnn("audit", *arguments, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    ranking = (tmp_path / "out/ranking.csv").read_bytes()
+    again = speech_rnn("audit", *arguments, "resume=true", "page_clips=3", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "epoch" not in again.stderr + again.stdout  # nothing was trained
+    assert (tmp_path / "out/ranking.csv").read_bytes() == ranking
+    for other in ("planted_share=0.1", "seed=1", "folds=3"):
+        refused = speech_rnn("audit", *arguments, "resume=true", other, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "the configuration differs" in refused.stderr
 
-    (doubt, *_) = audit(manifest, train, tmp_path, folds=2).doubts
+
+def test_a_clip_that_cannot_be_read_is_told_and_not_ranked(manifest, tmp_path):
+    corpus = manifest.prepare()
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    rows = (*corpus.utterances, Utterance(str(tmp_path / "broken.wav"), "low"))
+    found = audit(_Fold(Corpus(rows, corpus.words)), untaught, tmp_path / "out", folds=2)
+    assert len(found.doubts) == len(corpus.utterances)
+    (failure,) = found.failures
+    assert "broken.wav" in failure.error
+    assert len(found.to_dict()["failures"]) == 1
+
+
+def test_what_is_no_class_is_judged_as_unknown():
+    vocabulary = Vocabulary(("go", "_unknown_"), "classes")
+    unknown = Hypothesis((), 0.9, "unknown", (Hypothesis((Word("go", 0, 1, 0.1),), 0.1),))
+    doubt = _doubt(Row(Utterance("a.wav", "banana"), unknown), vocabulary, 0, False)
+    assert doubt.given == doubt.likely == "_unknown_"
+    assert doubt.margin == pytest.approx(0.8)
+
+
+def test_excluded_clips_are_not_ranked(manifest, tmp_path):
+    first, *others = manifest.prepare().utterances
+    (tmp_path / "out.csv").write_text(f"audio,start_seconds\n{first.audio},0\n")
+    found = audit(manifest, untaught, tmp_path / "a", folds=2, exclude=tmp_path / "out.csv")
+    assert {doubt.utterance.audio for doubt in found.doubts} == {row.audio for row in others}
+
+
+def test_the_page_plays_the_stretch_at_its_level(tmp_path):
+    samples = np.concatenate([tone("low", 0.5), tone("high", 0.25), tone("low", 0.5)])
+    write_audio(tmp_path / "long.wav", samples)
+    row = Utterance(str(tmp_path / "long.wav"), "high", "", "test", 0.5, 0.25, gain=0.5)
+    write_page([Doubt(1, row, "high", "low", -0.5, 0)], tmp_path / "page.html")
+    sound = re.search(r"base64,([^\"]+)", (tmp_path / "page.html").read_text())[1]
+    heard = load_audio(io.BytesIO(base64.b64decode(sound)), 16_000)
+    np.testing.assert_allclose(heard, 0.5 * samples[8_000:12_000], atol=1e-4)
+
+
+def test_labels_are_text_on_the_page(manifest, tmp_path):
+    (doubt, *_) = audit(manifest, untaught, tmp_path, folds=2).doubts
     evil = type(doubt)(**{**vars(doubt), "given": "<script>alert(1)</script>"})
     write_page([evil], tmp_path / "page.html")
     assert "<script" not in (tmp_path / "page.html").read_text()
