@@ -11,8 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from speech_rnn.config import hydra_door
-from speech_rnn.parts import train_on
-from speech_rnn.train import OF_THIS_RUN
+from speech_rnn.parts import kept_config, train_on
 
 if TYPE_CHECKING:
     from speech_rnn.data.manifest import Source
@@ -28,16 +27,16 @@ def run(cfg: DictConfig) -> None:
 
     if cfg.vocabulary != "classes" or cfg.language_model or cfg.gradients:
         raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
-    passing = (*OF_THIS_RUN, "page_clips")
-    recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in passing])
+    recipe = kept_config(cfg, "page_clips")
     of_fold = OmegaConf.merge(cfg, {"exclude": None})  # the audit leaves them out itself
     assert isinstance(of_fold, DictConfig)
 
     def train(source: Source, folder: Path) -> Path:
         finished = folder / "recognizer.safetensors"
-        config = f"{OmegaConf.to_yaml(recipe)}# corpus {source.prepare().fingerprint()}\n"
-        claim(folder, config, cfg.resume)  # a fold of other settings, or other clips, is refused
-        if not finished.exists():
+        config = f"{recipe}# corpus {source.prepare().fingerprint()}\n"
+        if finished.exists():
+            claim(folder, config, cfg.resume)  # one of other settings, or other clips, is refused
+        else:
             train_on(source, of_fold, folder, config=config)
         return finished
 

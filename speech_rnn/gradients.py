@@ -20,9 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader
 
-from speech_rnn.data.batching import BucketSampler
+from speech_rnn.data.batching import bucketed
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
@@ -33,7 +32,7 @@ from speech_rnn.training import (
     Trainer,
     claim,
     current_commit,
-    lightning_trainer,
+    fit,
 )
 
 __all__ = ["Flow", "GradientStudy", "gradient_norms", "study_gradients", "write_picture"]
@@ -260,19 +259,15 @@ def _trained(
     resume: bool,
 ) -> AcousticModel:
     module = _ToneModule(model, optim, seed)
-    last = folder / "checkpoints" / "last.ckpt"
-    lightning = lightning_trainer(trainer, torch.device("cpu"), folder)
-    lightning.fit(
+    fit(
         module,
-        _batches(training, trainer.batch_size, seed),
-        _batches(validation, trainer.batch_size, None),
-        ckpt_path=last if resume and last.exists() else None,
-        weights_only=True,
+        bucketed(training, training.collate, trainer.batch_size, seed=seed),
+        bucketed(validation, validation.collate, trainer.batch_size),
+        trainer,
+        folder,
+        device=torch.device("cpu"),
+        resume=resume,
     )
-    if lightning.interrupted:
-        raise KeyboardInterrupt
-    checkpoint = folder / "checkpoints" / f"{trainer.select}.ckpt"
-    module.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
     return model.eval()
 
 
@@ -327,11 +322,6 @@ def _features(clips: _Clips) -> LogMel:
     features = LogMel(n_mels=N_MELS, normalization="global", normalize_variance=True)
     features.set_statistics(frames.mean(dim=(0, 1)), frames.std(dim=(0, 1)))
     return features
-
-
-def _batches(clips: _Clips, batch_size: int, seed: int | None) -> DataLoader[Any]:
-    sampler = BucketSampler(clips, batch_size, seed=seed)
-    return DataLoader(range(len(clips)), batch_sampler=sampler, collate_fn=clips.collate)  # type: ignore[arg-type]
 
 
 class _ToneModule(SeededModule):

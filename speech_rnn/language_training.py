@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader
 
-from speech_rnn.data.batching import BucketSampler
+from speech_rnn.data.batching import bucketed
 from speech_rnn.data.folder import hash_percentage
 from speech_rnn.errors import DataError
 from speech_rnn.language.ngram import NGram
@@ -28,7 +27,7 @@ from speech_rnn.training import (
     Trainer,
     claim,
     current_commit,
-    lightning_trainer,
+    fit,
     mixed_seed,
 )
 
@@ -117,19 +116,16 @@ def train_language_model(
         dropout=dropout,
     )
     module = _LanguageModule(model, optim, seed)
-    last = output_dir / "checkpoints" / "last.ckpt"
-    lightning = lightning_trainer(trainer, torch.device("cpu"), output_dir)
-    lightning.fit(
+    training, validation = (_Sentences(model, splits[name]) for name in ("train", "validation"))
+    fit(
         module,
-        _batches(model, splits["train"], trainer.batch_size, seed),
-        _batches(model, splits["validation"], trainer.batch_size, None),
-        ckpt_path=last if resume and last.exists() else None,
-        weights_only=True,
+        bucketed(training, training.collate, trainer.batch_size, seed=seed),
+        bucketed(validation, validation.collate, trainer.batch_size),
+        trainer,
+        output_dir,
+        device=torch.device("cpu"),
+        resume=resume,
     )
-    if lightning.interrupted:
-        raise KeyboardInterrupt
-    checkpoint = output_dir / "checkpoints" / f"{trainer.select}.ckpt"
-    module.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
 
     grams = NGram.estimate(tokenized, order)
     recurrent, ngram = output_dir / "language_model.safetensors", output_dir / "ngram.arpa"
@@ -194,14 +190,6 @@ class _Sentences:
             pad_sequence(read, batch_first=True, padding_value=BOUNDARY),
             pad_sequence(following, batch_first=True, padding_value=PADDING),
         )
-
-
-def _batches(
-    model: RecurrentLanguageModel, sentences: Sequence[str], batch_size: int, seed: int | None
-) -> DataLoader[Any]:
-    items = _Sentences(model, sentences)
-    sampler = BucketSampler(items, batch_size, seed=seed)
-    return DataLoader(range(len(items)), batch_sampler=sampler, collate_fn=items.collate)  # type: ignore[arg-type]
 
 
 class _LanguageModule(SeededModule):

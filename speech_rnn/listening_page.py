@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -10,14 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.audio import encode_flac
 from speech_rnn.auditing import Doubt
-from speech_rnn.data.batching import FULL_SCALE, AudioCache
+from speech_rnn.data.playback import embedded, played
 
 __all__ = ["write_page"]
 
-SAMPLE_RATE = 16_000
-LONGEST_SECONDS = 6.0
 WIDTH, HEIGHT = 240, 40
 
 PAGE = """<!doctype html>
@@ -73,8 +69,7 @@ def write_page(doubts: Sequence[Doubt], path: str | Path) -> None:
 
 
 def _article(doubt: Doubt) -> str:
-    samples = AudioCache([doubt.utterance], SAMPLE_RATE)[0] / np.float32(FULL_SCALE)
-    samples = samples[: round(LONGEST_SECONDS * SAMPLE_RATE)]
+    samples = played(doubt.utterance)
     return ARTICLE.format(
         rank=doubt.rank,
         given=escape(doubt.given),
@@ -84,7 +79,7 @@ def _article(doubt: Doubt) -> str:
         width=WIDTH,
         height=HEIGHT,
         path=_outline(samples),
-        sound=base64.b64encode(encode_flac(samples, SAMPLE_RATE)).decode(),
+        sound=embedded(samples),
     )
 
 

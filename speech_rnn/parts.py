@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from speech_rnn.errors import SpeechRnnError
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.training import TrainingResult
 
-__all__ = ["picture_of", "report_on", "split_of", "train_on"]
+__all__ = ["kept_config", "picture_of", "report_on", "split_of", "train_on"]
+
+OF_THIS_RUN = ("resume", "device", "output_dir")
+"""Keys that may differ when a run is resumed."""
+
+
+def kept_config(cfg: DictConfig, *passing: str) -> str:
+    """Return as YAML what must be the same when a run is resumed: all but `passing` keys."""
+    kept = [str(key) for key in cfg if key not in (*OF_THIS_RUN, *passing)]
+    return OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, kept))
 
 
 def train_on(

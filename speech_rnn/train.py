@@ -8,20 +8,16 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from speech_rnn.config import hydra_door
-from speech_rnn.parts import picture_of, report_on, train_on
-
-OF_THIS_RUN = ("resume", "device", "output_dir")
-"""Keys that may differ when a run is resumed."""
+from speech_rnn.parts import kept_config, picture_of, report_on, train_on
 
 
 def run(cfg: DictConfig) -> None:
     """Train as `cfg` says, print the evaluation and where the Recognizer is."""
     from speech_rnn.terminal import print_evaluation, print_gradients, print_language_model
 
-    recipe = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key not in OF_THIS_RUN])
     output_dir = HydraConfig.get().runtime.output_dir
     common: dict[str, Any] = {
         "optim": instantiate(cfg.optim),
@@ -29,7 +25,7 @@ def run(cfg: DictConfig) -> None:
         "seed": cfg.seed,
         "output_dir": output_dir,
         "resume": cfg.resume,
-        "config": OmegaConf.to_yaml(recipe),
+        "config": kept_config(cfg),
     }
     if cfg.language_model:
         train_language_model = instantiate(cfg.language_model, _partial_=True)

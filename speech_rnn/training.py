@@ -32,6 +32,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
 
 import speech_rnn
 from speech_rnn.audio import load_audio
@@ -410,23 +411,20 @@ def train(
         frame_weight=trainer.frame_weight,
         seed=seed,
     )
-    last = output_dir / "checkpoints" / "last.ckpt"
     started = time.monotonic()
-    lightning = lightning_trainer(trainer, chosen, output_dir)
-    lightning.fit(
+    epochs = fit(
         module,
         batches(clips, vocabulary, trainer.batch_size, seed=seed),
         batches(caches["validation"], vocabulary, trainer.batch_size),
-        ckpt_path=last if resume and last.exists() else None,
-        weights_only=True,
+        trainer,
+        output_dir,
+        device=chosen,
+        resume=resume,
     )
-    if lightning.interrupted:
-        raise KeyboardInterrupt
     seconds = time.monotonic() - started
 
-    _restore(module, output_dir / "checkpoints" / f"{trainer.select}.ckpt")
     provenance = _provenance(source, corpus, caches, seed, config) | {
-        "epochs": lightning.current_epoch,
+        "epochs": epochs,
         "n_parameters": acoustic_model.n_parameters,
         "training_seconds": round(seconds, 1),
     }
@@ -445,6 +443,44 @@ def train(
     metrics = provenance | {"command": command, "test": test_figures}
     (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return TrainingResult(output_dir / "recognizer.safetensors", evaluation, metrics)
+
+
+def fit(
+    module: SeededModule,
+    training: DataLoader[Any],
+    validation: DataLoader[Any],
+    trainer: Trainer,
+    output_dir: Path,
+    *,
+    device: torch.device,
+    resume: bool = False,
+) -> int:
+    """Train a module, give it the weights that `trainer` selects, and return its epochs.
+
+    Parameters
+    ----------
+    output_dir : gets ``checkpoints/`` and ``logs/``.
+    resume : go on from the last checkpoint there, if there is one.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        if it was interrupted: Lightning alone would go on as though it were done.
+    """
+    checkpoints = output_dir / "checkpoints"
+    last = checkpoints / "last.ckpt"
+    lightning = lightning_trainer(trainer, device, output_dir)
+    lightning.fit(
+        module,
+        training,
+        validation,
+        ckpt_path=last if resume and last.exists() else None,
+        weights_only=True,
+    )
+    if lightning.interrupted:
+        raise KeyboardInterrupt
+    _restore(module, checkpoints / f"{trainer.select}.ckpt")
+    return lightning.current_epoch
 
 
 def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
@@ -624,7 +660,7 @@ def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
     features.set_statistics(mean.float(), (square / count - mean**2).clamp(min=1e-8).sqrt().float())
 
 
-def _restore(module: SpeechModule, path: Path) -> None:
+def _restore(module: SeededModule, path: Path) -> None:
     """Put the weights of a checkpoint into the model."""
     checkpoint = torch.load(path, map_location=module.device, weights_only=True)
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,18 @@ from speech_rnn.data.manifest import Part, Utterance
 from speech_rnn.errors import DataError, SpeechRnnError
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["AudioCache", "Batch", "BucketSampler", "Clips", "Failure", "Lengths", "batches", "pad"]
+__all__ = [
+    "AudioCache",
+    "Batch",
+    "BucketSampler",
+    "Clips",
+    "Failure",
+    "Lengths",
+    "batches",
+    "bucketed",
+    "pad",
+    "read_clip",
+]
 
 FULL_SCALE = 32768.0
 
@@ -288,6 +299,23 @@ def batches(
     DataError
         if a text is not in the vocabulary.
     """
-    sampler = BucketSampler(clips, batch_size, seed=seed)
-    indices = range(len(clips))
-    return DataLoader(indices, batch_sampler=sampler, collate_fn=_Collate(clips, vocabulary))  # type: ignore[arg-type]
+    return bucketed(clips, _Collate(clips, vocabulary), batch_size, seed=seed)
+
+
+def bucketed(
+    items: Lengths, collate: Callable[[list[int]], Any], batch_size: int, *, seed: int | None = None
+) -> DataLoader[Any]:
+    """Return batches of items of like length; `collate` makes one of their indices."""
+    sampler = BucketSampler(items, batch_size, seed=seed)
+    return DataLoader(range(len(items)), batch_sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
+
+
+def read_clip(utterance: Utterance, sample_rate: int) -> NDArray[np.float32]:
+    """Return the samples of one utterance, (N,) in [-1, 1], as training hears them.
+
+    Raises
+    ------
+    DataError
+        if it cannot be read.
+    """
+    return AudioCache([utterance], sample_rate)[0] / np.float32(FULL_SCALE)

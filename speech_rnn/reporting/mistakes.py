@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from speech_rnn.audio import AudioWarning, encode_flac
-from speech_rnn.data.batching import FULL_SCALE, AudioCache
+from speech_rnn.audio import AudioWarning
+from speech_rnn.data.batching import read_clip
 from speech_rnn.data.manifest import Utterance
+from speech_rnn.data.playback import LONGEST_SECONDS, embedded, played
 from speech_rnn.errors import SpeechRnnError
 from speech_rnn.features import LogMel
 from speech_rnn.metrics import align_words
@@ -24,8 +24,6 @@ from speech_rnn.vocabulary import REASONS
 __all__ = ["Mistake", "mistakes"]
 
 MOST_ERRORS = 12
-LONGEST_SECONDS = 6.0
-PLAYED_RATE = 16_000
 MOST_SOUND = 1_500_000
 """Characters of sound in a page, so that it can be sent by mail."""
 
@@ -83,12 +81,11 @@ def _mistake(recognizer: Recognizer, row: dict[str, Any]) -> Mistake:
     if recognizer.model.head == "ctc":
         mistake = replace(mistake, words=_aligned(utterance.text, row["text"]))
     try:
-        played = AudioCache([utterance], PLAYED_RATE)[0][: round(LONGEST_SECONDS * PLAYED_RATE)]
+        samples = played(utterance)
         picture = _picture(recognizer, utterance, row)
     except SpeechRnnError:  # the file has gone since
         return mistake
-    sound = encode_flac((played / FULL_SCALE).astype("float32"), PLAYED_RATE)
-    return replace(mistake, picture=picture, sound=base64.b64encode(sound).decode())
+    return replace(mistake, picture=picture, sound=embedded(samples))
 
 
 def _aligned(reference: str, heard: str) -> tuple[Words, Words]:
@@ -103,7 +100,7 @@ def _aligned(reference: str, heard: str) -> tuple[Words, Words]:
 def _picture(recognizer: Recognizer, utterance: Utterance, row: dict[str, Any]) -> str:
     """Draw the start of an utterance; the model weighs, as it did, the whole of it."""
     rate, features = recognizer.sample_rate, recognizer.features
-    samples = torch.from_numpy(AudioCache([utterance], rate)[0] / FULL_SCALE).float()
+    samples = torch.from_numpy(read_clip(utterance, rate))
     seconds = len(samples) / rate
     shown = samples[: round(LONGEST_SECONDS * rate)]
     attention = None

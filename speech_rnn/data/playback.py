@@ -1,0 +1,33 @@
+"""What a page plays: the start of an utterance, as a file inside of the page."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.audio import encode_flac
+from speech_rnn.data.batching import read_clip
+from speech_rnn.data.manifest import Utterance
+
+__all__ = ["LONGEST_SECONDS", "embedded", "played"]
+
+LONGEST_SECONDS = 6.0
+PLAYED_RATE = 16_000
+
+
+def played(utterance: Utterance) -> NDArray[np.float32]:
+    """Return the samples (N,) of an utterance that a page plays.
+
+    Raises
+    ------
+    DataError
+        if it cannot be read.
+    """
+    return read_clip(utterance, PLAYED_RATE)[: round(LONGEST_SECONDS * PLAYED_RATE)]
+
+
+def embedded(samples: NDArray[np.float32]) -> str:
+    """Return what is `played` as a FLAC file in base64."""
+    return base64.b64encode(encode_flac(samples, PLAYED_RATE)).decode()
