@@ -1,0 +1,162 @@
+"""The Lightning modules: a step of training and of validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from speech_rnn.augment import Augment
+from speech_rnn.data.batching import Batch
+from speech_rnn.decoding.greedy import greedy_path
+from speech_rnn.features import LogMel
+from speech_rnn.metrics import word_error_rate
+from speech_rnn.model import AcousticModel
+from speech_rnn.training.settings import AdamWCosine
+from speech_rnn.training.targets import step_targets
+from speech_rnn.vocabulary import Vocabulary
+
+__all__ = ["SeededModule", "mixed_seed"]
+
+
+class SeededModule(pl.LightningModule):
+    """What every training shares: epochs counted by steps, and AdamW along its schedule."""
+
+    def __init__(self, model: nn.Module, optim: AdamWCosine, seed: int) -> None:
+        super().__init__()
+        self.model, self.optim, self.seed = model, optim, seed
+
+    def on_train_epoch_start(self) -> None:
+        """Choose the order of the epoch's batches."""
+        # Lightning counts an epoch twice where a run resumes (measured: tests/test_training.py).
+        loader: Any = self.trainer.train_dataloader
+        epoch = self.global_step // int(self.trainer.num_training_batches)
+        loader.batch_sampler.set_epoch(epoch)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return the optimizer and its schedule, a step at a time."""
+        optimizer = self.optim.optimizer(self.model)
+        n_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = self.optim.schedule(optimizer, n_steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+class SpeechModule(SeededModule):
+    """One step of training and validation.
+
+    Everything random in a step comes from the seed and the step's number, so that a run which is
+    resumed draws what an unbroken one draws.
+    """
+
+    model: AcousticModel
+
+    def __init__(
+        self,
+        features: LogMel,
+        model: AcousticModel,
+        vocabulary: Vocabulary,
+        augment: Augment,
+        optim: AdamWCosine,
+        *,
+        label_smoothing: float,
+        frame_weight: float,
+        seed: int,
+    ) -> None:
+        super().__init__(model, optim, seed)
+        self.features = features
+        self.augment = augment
+        self.vocabulary = vocabulary
+        self.label_smoothing = label_smoothing
+        self.frame_weight = frame_weight
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        return batch.to(device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        torch.manual_seed(mixed_seed(self.seed, self.global_step))  # dropout
+        generator = torch.Generator(self.device)
+        generator.manual_seed(mixed_seed(self.seed, self.global_step, 1))
+        with torch.no_grad():
+            waveform, lengths, spans = self.augment.waveform(
+                batch.waveform, batch.lengths, generator, batch.spans
+            )
+            frames, lengths = self.features(waveform, lengths)
+            frames = self.augment.frames(frames, lengths, generator)
+        logits, lengths = self.model(frames, lengths)
+        loss = self._loss(logits, lengths, batch, self.label_smoothing)
+        if spans is not None and self.frame_weight:
+            step = self.features.hop_length * self.model.subsampling
+            places = step_targets(spans, batch.targets, lengths, step)
+            missed = F.cross_entropy(logits.transpose(1, 2), places, reduction="sum")
+            to_go = 1 - self.global_step / int(self.trainer.estimated_stepping_batches)
+            words = batch.target_lengths.sum().clamp(min=1)
+            loss = loss + to_go * self.frame_weight * missed / words
+        self.log("train/loss", loss, batch_size=len(batch.indices), on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        frames, lengths = self.features(batch.waveform, batch.lengths)
+        logits, lengths = self.model(frames, lengths)
+        n_clips = len(batch.indices)
+        loss = self._loss(logits, lengths, batch, 0.0)
+        self.log("validation/loss", loss, batch_size=n_clips, prog_bar=True)
+        self.log(
+            "validation/error_rate",
+            self._error_rate(logits, lengths, batch),
+            batch_size=n_clips,
+            prog_bar=True,
+        )
+
+    def _loss(
+        self, logits: Tensor, lengths: Tensor, batch: Batch, label_smoothing: float
+    ) -> Tensor:
+        if self.vocabulary.head == "classification":
+            return F.cross_entropy(
+                logits[:, 0].float(), batch.targets[:, 0], label_smoothing=label_smoothing
+            )
+        return F.ctc_loss(
+            logits.float().log_softmax(dim=-1).transpose(0, 1),  # (T, B, C)
+            batch.targets,
+            lengths,
+            batch.target_lengths,
+            zero_infinity=True,
+        )
+
+    def _error_rate(self, logits: Tensor, lengths: Tensor, batch: Batch) -> float:
+        """Token errors of the greedy answer, per clip: a class that is wrong is one."""
+        best = logits.argmax(dim=-1)  # (B, T)
+        if self.vocabulary.head == "classification":
+            return float((best[:, 0] != batch.targets[:, 0]).float().mean())
+        answers = [greedy_path(row[:n].tolist()) for row, n in zip(best, lengths, strict=True)]
+        references = [
+            row[:n].tolist() for row, n in zip(batch.targets, batch.target_lengths, strict=True)
+        ]
+        errors = word_error_rate(_spelled(references), _spelled(answers)).errors
+        return errors / len(batch.indices)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
+
+
+def _spelled(sequences: Sequence[Sequence[int]]) -> list[str]:
+    return [" ".join(map(str, sequence)) for sequence in sequences]
+
+
+def mixed_seed(*numbers: int) -> int:
+    """Derive a seed that differs wherever one of the numbers does."""
+    text = ",".join(map(str, numbers))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

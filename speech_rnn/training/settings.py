@@ -1,0 +1,117 @@
+"""How a model is trained: the optimizer with its schedule, and how long and how carefully."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from speech_rnn.errors import ConfigurationError
+
+__all__ = ["AdamWCosine", "Trainer"]
+
+
+@dataclass(frozen=True)
+class AdamWCosine:
+    """AdamW whose learning rate rises linearly and falls along a cosine (Loshchilov & Hutter).
+
+    Parameters
+    ----------
+    learning_rate : at the end of the warm-up.
+    final_learning_rate : at the end of the training.
+    warmup_fraction : of all steps.
+    weight_decay : decoupled; biases and normalisation have none.
+    """
+
+    learning_rate: float = 2e-3
+    final_learning_rate: float = 1e-5
+    warmup_fraction: float = 0.1
+    weight_decay: float = 0.01
+    betas: Sequence[float] = (0.9, 0.98)
+
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        """Return AdamW over the parameters of `model`."""
+        matrices = [weight for weight in model.parameters() if weight.ndim > 1]
+        vectors = [weight for weight in model.parameters() if weight.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        low, high = self.betas
+        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(low, high))
+
+    def schedule(self, optimizer: Optimizer, n_steps: int) -> LambdaLR:
+        """Return the schedule over a training of `n_steps`."""
+        warmup = max(1, round(self.warmup_fraction * n_steps))
+        floor = self.final_learning_rate / self.learning_rate
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            progress = min(1.0, (step - warmup) / max(1, n_steps - warmup))
+            return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+
+        return LambdaLR(optimizer, factor)
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How long and how carefully to train.
+
+    Parameters
+    ----------
+    max_epochs : passes over the training split.
+    batch_size : clips of a batch.
+    precision : ``32-true``, ``bf16-mixed`` or ``16-mixed``.
+    gradient_clip : largest norm of the gradient; None leaves it.
+    label_smoothing : of the classification loss, in [0, 1).
+    frame_weight : of the cross-entropy between each step and the word that is spoken there, a
+        word's steps summed, which joins the CTC loss where the times of words are known, and falls
+        to 0 towards the end. CTC alone is content with a word at any one step of it, and for long
+        with none.
+    ema_decay : of the moving average of the weights that is validated and kept; None keeps the
+        weights themselves.
+    patience : epochs without a better validation loss after which training stops; None never.
+    select : ``best``: the epoch of the lowest validation loss becomes the Recognizer; ``last``.
+    limit_batches : batches of an epoch; None takes all (a few are enough to try a recipe out).
+    progress : whether a bar shows on a terminal.
+
+    Raises
+    ------
+    ConfigurationError
+        for a number out of its range.
+    """
+
+    max_epochs: int = 30
+    batch_size: int = 64
+    precision: str = "32-true"
+    gradient_clip: float | None = 5.0
+    label_smoothing: float = 0.0
+    frame_weight: float = 0.0
+    ema_decay: float | None = None
+    patience: int | None = None
+    select: str = "best"
+    limit_batches: int | None = None
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("max_epochs", "batch_size", "gradient_clip", "patience", "limit_batches"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigurationError(f"trainer.{name}={value} must be above 0")
+        for name in ("label_smoothing", "ema_decay"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigurationError(f"trainer.{name}={value} must lie in [0, 1)")
+        for name, known in (
+            ("select", ("best", "last")),
+            ("precision", ("32-true", "bf16-mixed", "16-mixed")),
+        ):
+            if getattr(self, name) not in known:
+                given = getattr(self, name)
+                raise ConfigurationError(f"trainer.{name}={given!r} must be one of {known}")
