@@ -1,4 +1,4 @@
-"""What happens to a batch in training only, on the device where it is."""
+"""Which effects a batch passes, in which order, and what is drawn for each clip."""
 
 from __future__ import annotations
 
@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from speech_rnn.augment.filters import band_limit, reverberate, shelve
+from speech_rnn.augment.frames import mask_spans
+from speech_rnn.augment.noise import coloured_noise, mix
+from speech_rnn.augment.voice import time_warp
 from speech_rnn.errors import ConfigurationError
 
-__all__ = [
-    "Augment",
-    "Responses",
-    "band_limit",
-    "coloured_noise",
-    "mask_spans",
-    "mix",
-    "reverberate",
-    "shelve",
-    "time_warp",
-]
+__all__ = ["Augment", "Responses"]
 
 Range = Sequence[float]
 
@@ -222,131 +216,6 @@ class Augment(nn.Module):
         recorded = self.noise[(start[:, None] + steps) % len(self.noise)]  # (B, N)
         is_recorded = draw((0.0, 1.0), 0.0) < self.recorded_share
         return torch.where(is_recorded[:, None], recorded, noise)
-
-
-def time_warp(
-    waveform: Tensor, lengths: Tensor, *, speed: Tensor, lead: Tensor, trail: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Play clips faster by `speed`, put `lead` and `trail` samples of silence around them.
-
-    Sample t of the result is the clip at (t - lead) * speed, interpolated linearly, zero outside.
-
-    Parameters
-    ----------
-    waveform, lengths : (B, N) and (B,).
-    speed, lead, trail : (B,); a negative lead or trail cuts, but never the whole clip.
-    """
-    warped = ((lengths / speed).ceil() + lead + trail).long().clamp(min=1)
-    steps = torch.arange(int(warped.max()), device=waveform.device)
-    position = (steps - lead[:, None]) * speed[:, None]  # (B, N')
-    left = position.floor()
-    inside = (left >= 0) & (left < lengths[:, None]) & (steps < warped[:, None])
-    index = left.long().clamp(0, waveform.shape[1] - 1)
-    following = (index + 1).clamp(max=waveform.shape[1] - 1)
-    here = waveform.gather(1, index)
-    there = waveform.gather(1, following) * (index + 1 < lengths[:, None])
-    return torch.where(inside, torch.lerp(here, there, position - left), 0.0), warped
-
-
-def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> Tensor:
-    """Gaussian noise (B, N) whose power falls with f^-tilt: 0 is white, 1 pink, 2 brown."""
-    size = _fast_length(shape[1])
-    white = torch.randn(shape[0], size, generator=generator, device=tilt.device)
-    spectrum = torch.fft.rfft(white)
-    bins = torch.arange(spectrum.shape[1], device=tilt.device).clamp(min=1)
-    return torch.fft.irfft(spectrum * bins ** (-tilt[:, None] / 2), n=size)[:, : shape[1]]  # (B, N)
-
-
-def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Tensor:
-    """Add noise (B, N) to clips (B, N) so that their powers differ by `snr_db` (B,) exactly.
-
-    Power is the mean square over a clip's own samples. Beyond them the result is zero.
-    """
-    inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
-    noise = noise * inside
-    signal_energy = (waveform * inside).square().sum(dim=1)
-    noise_energy = noise.square().sum(dim=1).clamp(min=torch.finfo(noise.dtype).tiny)
-    scale = (signal_energy / noise_energy * 10 ** (-snr_db / 10)).sqrt()
-    return waveform * inside + scale[:, None] * noise
-
-
-def shelve(
-    waveform: Tensor,
-    lengths: Tensor,
-    sample_rate: int,
-    *,
-    low_db: Tensor,
-    low_hz: Tensor,
-    high_db: Tensor,
-    high_hz: Tensor,
-) -> Tensor:
-    """Change the level of clips (B, N) below `low_hz` by `low_db`, above `high_hz` by `high_db`.
-
-    Half of a change is reached at its corner, nine tenths half an octave further. The filters
-    have no phase. Each argument is (B,); beyond `lengths` the result is zero.
-    """
-    octaves = _octaves(waveform, sample_rate)
-    below = torch.sigmoid(4 * (low_hz.log2()[:, None] - octaves))  # (B, F)
-    above = torch.sigmoid(4 * (octaves - high_hz.log2()[:, None]))
-    gain = 10 ** ((low_db[:, None] * below + high_db[:, None] * above) / 20)
-    return _filtered(waveform, lengths, gain)
-
-
-def band_limit(
-    waveform: Tensor, lengths: Tensor, sample_rate: int, low_hz: Tensor, high_hz: Tensor
-) -> Tensor:
-    """Cut clips (B, N) to the band from `low_hz` to `high_hz`, (B,) each.
-
-    The filter has no phase, and the gain of Butterworth filters of order 6: 3 dB less at each end,
-    36 dB an octave beyond. Beyond `lengths` the result is zero.
-    """
-    octaves = _octaves(waveform, sample_rate)
-    below = 2 ** (12 * (low_hz.log2()[:, None] - octaves))  # (B, F)
-    above = 2 ** (12 * (octaves - high_hz.log2()[:, None]))
-    return _filtered(waveform, lengths, ((1 + below) * (1 + above)).rsqrt())
-
-
-def _octaves(waveform: Tensor, sample_rate: int) -> Tensor:
-    """Return the base-2 logarithms of the frequencies at which clips are filtered, (F,)."""
-    n_fft = _room_to_ring(waveform)
-    return torch.fft.rfftfreq(n_fft, 1 / sample_rate, device=waveform.device).clamp(min=1.0).log2()
-
-
-def _room_to_ring(waveform: Tensor) -> int:
-    return _fast_length(2 * waveform.shape[1])
-
-
-def _fast_length(n_samples: int) -> int:
-    """Return the next power of two: other lengths take a Fourier transform far longer."""
-    return 2 ** math.ceil(math.log2(n_samples))
-
-
-def _filtered(waveform: Tensor, lengths: Tensor, gain: Tensor) -> Tensor:
-    """Multiply the spectra of clips (B, N) by gains (B, F)."""
-    n_fft, n_samples = _room_to_ring(waveform), waveform.shape[1]
-    changed = torch.fft.irfft(torch.fft.rfft(waveform, n=n_fft) * gain, n=n_fft)[:, :n_samples]
-    inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
-    return changed * inside
-
-
-def reverberate(waveform: Tensor, lengths: Tensor, responses: Tensor) -> Tensor:
-    """Convolve clips (B, N) with impulse responses (B, K); as loud as before, and as long."""
-    n_samples = waveform.shape[1]
-    n_fft = _fast_length(n_samples + responses.shape[1])
-    product = torch.fft.rfft(waveform, n=n_fft) * torch.fft.rfft(responses, n=n_fft)
-    inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
-    wet = torch.fft.irfft(product, n=n_fft)[:, :n_samples] * inside
-    before, after = (clips.square().sum(dim=1, keepdim=True) for clips in (waveform * inside, wet))
-    return wet * (before / after.clamp(min=torch.finfo(wet.dtype).tiny)).sqrt()
-
-
-def mask_spans(lengths: Tensor, size: int, longest: int, generator: Generator) -> Tensor:
-    """Draw one span of 0 to `longest` places within each length: (B, size) bool."""
-    width, place = torch.rand(2, len(lengths), generator=generator, device=lengths.device)
-    width = (width * (longest + 1)).floor().minimum(lengths)
-    start = (place * (lengths - width + 1)).floor()
-    steps = torch.arange(size, device=lengths.device)
-    return (steps >= start[:, None]) & (steps < (start + width)[:, None])
 
 
 def _checked(name: str, interval: Range | None, above: float = -math.inf) -> Range | None:

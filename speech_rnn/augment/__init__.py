@@ -1,0 +1,22 @@
+"""What happens to a batch in training only, on the device where it is.
+
+`Augment` is the whole chain; each effect can also be had alone.
+"""
+
+from speech_rnn.augment.chain import Augment, Responses
+from speech_rnn.augment.filters import band_limit, reverberate, shelve
+from speech_rnn.augment.frames import mask_spans
+from speech_rnn.augment.noise import coloured_noise, mix
+from speech_rnn.augment.voice import time_warp
+
+__all__ = [
+    "Augment",
+    "Responses",
+    "band_limit",
+    "coloured_noise",
+    "mask_spans",
+    "mix",
+    "reverberate",
+    "shelve",
+    "time_warp",
+]

@@ -1,0 +1,80 @@
+"""Filters without phase: shelves, bands, peaks; and the room, which is a filter as well."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["band_limit", "fast_length", "reverberate", "shelve"]
+
+
+def shelve(
+    waveform: Tensor,
+    lengths: Tensor,
+    sample_rate: int,
+    *,
+    low_db: Tensor,
+    low_hz: Tensor,
+    high_db: Tensor,
+    high_hz: Tensor,
+) -> Tensor:
+    """Change the level of clips (B, N) below `low_hz` by `low_db`, above `high_hz` by `high_db`.
+
+    Half of a change is reached at its corner, nine tenths half an octave further. The filters
+    have no phase. Each argument is (B,); beyond `lengths` the result is zero.
+    """
+    octaves = _octaves(waveform, sample_rate)
+    below = torch.sigmoid(4 * (low_hz.log2()[:, None] - octaves))  # (B, F)
+    above = torch.sigmoid(4 * (octaves - high_hz.log2()[:, None]))
+    gain = 10 ** ((low_db[:, None] * below + high_db[:, None] * above) / 20)
+    return _filtered(waveform, lengths, gain)
+
+
+def band_limit(
+    waveform: Tensor, lengths: Tensor, sample_rate: int, low_hz: Tensor, high_hz: Tensor
+) -> Tensor:
+    """Cut clips (B, N) to the band from `low_hz` to `high_hz`, (B,) each.
+
+    The filter has no phase, and the gain of Butterworth filters of order 6: 3 dB less at each end,
+    36 dB an octave beyond. Beyond `lengths` the result is zero.
+    """
+    octaves = _octaves(waveform, sample_rate)
+    below = 2 ** (12 * (low_hz.log2()[:, None] - octaves))  # (B, F)
+    above = 2 ** (12 * (octaves - high_hz.log2()[:, None]))
+    return _filtered(waveform, lengths, ((1 + below) * (1 + above)).rsqrt())
+
+
+def reverberate(waveform: Tensor, lengths: Tensor, responses: Tensor) -> Tensor:
+    """Convolve clips (B, N) with impulse responses (B, K); as loud as before, and as long."""
+    n_samples = waveform.shape[1]
+    n_fft = fast_length(n_samples + responses.shape[1])
+    product = torch.fft.rfft(waveform, n=n_fft) * torch.fft.rfft(responses, n=n_fft)
+    inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
+    wet = torch.fft.irfft(product, n=n_fft)[:, :n_samples] * inside
+    before, after = (clips.square().sum(dim=1, keepdim=True) for clips in (waveform * inside, wet))
+    return wet * (before / after.clamp(min=torch.finfo(wet.dtype).tiny)).sqrt()
+
+
+def _octaves(waveform: Tensor, sample_rate: int) -> Tensor:
+    """Return the base-2 logarithms of the frequencies at which clips are filtered, (F,)."""
+    n_fft = _room_to_ring(waveform)
+    return torch.fft.rfftfreq(n_fft, 1 / sample_rate, device=waveform.device).clamp(min=1.0).log2()
+
+
+def _filtered(waveform: Tensor, lengths: Tensor, gain: Tensor) -> Tensor:
+    """Multiply the spectra of clips (B, N) by gains (B, F)."""
+    n_fft, n_samples = _room_to_ring(waveform), waveform.shape[1]
+    changed = torch.fft.irfft(torch.fft.rfft(waveform, n=n_fft) * gain, n=n_fft)[:, :n_samples]
+    inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
+    return changed * inside
+
+
+def _room_to_ring(waveform: Tensor) -> int:
+    return fast_length(2 * waveform.shape[1])
+
+
+def fast_length(n_samples: int) -> int:
+    """Return the next power of two: other lengths take a Fourier transform far longer."""
+    return 2 ** math.ceil(math.log2(n_samples))

@@ -1,0 +1,34 @@
+"""Noise of any colour, and how it is mixed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from speech_rnn.augment.filters import fast_length
+
+__all__ = ["coloured_noise", "mix"]
+
+
+def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> Tensor:
+    """Gaussian noise (B, N) whose power falls with f^-tilt: 0 is white, 1 pink, 2 brown."""
+    size = fast_length(shape[1])
+    white = torch.randn(shape[0], size, generator=generator, device=tilt.device)
+    spectrum = torch.fft.rfft(white)
+    bins = torch.arange(spectrum.shape[1], device=tilt.device).clamp(min=1)
+    return torch.fft.irfft(spectrum * bins ** (-tilt[:, None] / 2), n=size)[:, : shape[1]]  # (B, N)
+
+
+def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Tensor:
+    """Add noise (B, N) to clips (B, N) so that their powers differ by `snr_db` (B,) exactly.
+
+    Power is the mean square over a clip's own samples. Beyond them the result is zero.
+    """
+    inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
+    noise = noise * inside
+    signal_energy = (waveform * inside).square().sum(dim=1)
+    noise_energy = noise.square().sum(dim=1).clamp(min=torch.finfo(noise.dtype).tiny)
+    scale = (signal_energy / noise_energy * 10 ** (-snr_db / 10)).sqrt()
+    return waveform * inside + scale[:, None] * noise
