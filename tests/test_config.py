@@ -15,6 +15,14 @@ def test_every_recipe_has_only_keys_that_something_takes(name):
 
 
 @pytest.mark.parametrize("name", recipes())
+@pytest.mark.parametrize("network", ["att_rnn", "elman", "gru_ctc"])
+def test_a_network_chosen_by_name_is_that_network(name, network):
+    """A recipe's own numbers of a network have a name too: they are never left in another one."""
+    chosen = compose("train", [f"model={network}", f"+recipe={name}"]).model
+    assert chosen == OmegaConf.load(CONF / "model" / f"{network}.yaml")
+
+
+@pytest.mark.parametrize("name", recipes())
 def test_a_recipe_opens_with_its_command(name):
     text = (CONF / "recipe" / f"{name}.yaml").read_text()
     assert text.startswith("# @package _global_\n# ")
