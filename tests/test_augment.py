@@ -5,7 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_rnn.augment import Augment, coloured_noise, mask_spans, mix, shelve, time_warp
+from speech_rnn.augment import (
+    Augment,
+    coloured_noise,
+    equalize,
+    mask_spans,
+    mix,
+    shelve,
+    time_warp,
+)
 from speech_rnn.errors import ConfigurationError
 
 
@@ -27,6 +35,10 @@ EVERYTHING = {
     "noise_probability": 0.8,
     "low_shelf_db": (-20, 12),
     "high_shelf_db": (-20, 6),
+    "tempo": (0.8, 1.2),
+    "pitch_semitones": (-2, 2),
+    "vtlp": (0.85, 1.15),
+    "equalizer_db": (-9, 9),
     "time_masks": 2,
     "feature_masks": 2,
 }
@@ -78,6 +90,37 @@ def test_shelves_change_the_level_below_and_above_their_corners(hz, change_db):
     middle = slice(4000, 12000)
     ratio = shelved[0, middle].square().sum() / tone[0, middle].square().sum()
     assert 10 * torch.log10(ratio) == pytest.approx(change_db, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("hz", "change_db"),
+    [(1000, 9.0), (707, 4.5), (1414, 4.5), (500, 0.56), (4000, -6.0), (5657, -0.375), (100, 0.0)],
+)
+def test_an_equaliser_has_bells_at_its_peaks(hz, change_db):
+    """Half an octave from a peak half of its change is left, two half octaves away 1 / 2^4."""
+    tone = torch.sin(2 * torch.pi * hz * torch.arange(16000) / 16000)[None]
+    peak_db, peak_hz = torch.tensor([[9.0, -6.0]]), torch.tensor([[1000.0, 4000.0]])
+    octaves = torch.tensor([[0.5, 0.25]])
+    changed = equalize(
+        tone, torch.tensor([16000]), 16000, peak_db=peak_db, peak_hz=peak_hz, octaves=octaves
+    )
+    middle = slice(4000, 12000)
+    ratio = changed[0, middle].square().sum() / tone[0, middle].square().sum()
+    assert 10 * torch.log10(ratio) == pytest.approx(change_db, abs=0.1)
+
+
+def test_an_equaliser_draws_for_each_clip():
+    click = torch.zeros(6, 16000)
+    click[:, 8000] = 1.0
+    augment = Augment(equalizer_db=(6, 9), equalizer_bands=2)
+    changed, *_ = augment.waveform(click, torch.full((6,), 16000), generator())
+    change_db = 20 * torch.log10(torch.fft.rfft(changed).abs())  # a bin a hertz
+    peaks = change_db.argmax(dim=1)
+    assert len(peaks.unique()) == 6
+    assert peaks.min() >= 59
+    assert peaks.max() <= 7201
+    assert change_db.max() <= 18
+    assert (change_db.max(dim=1).values >= 5.9).all()
 
 
 def test_speed_moves_a_tone():
@@ -200,6 +243,11 @@ def test_spans_lie_within_their_length(length, longest, seed):
         ({"gain_db": (3, 1)}, r"gain_db=\[3, 1\] must be a pair of numbers"),
         ({"noise_snr_db": ("loud", 3)}, "noise_snr_db=.* must be a pair of numbers"),
         ({"lead_ms": (1, 2, 3)}, "lead_ms=.* must be a pair"),
+        ({"tempo": (0, 1)}, r"tempo=\[0, 1\] must be a pair .* above 0"),
+        ({"pitch_semitones": (2, -2)}, r"pitch_semitones=\[2, -2\] must be a pair"),
+        ({"vtlp": (0.0, 1)}, r"vtlp=\[0.0, 1\] must be a pair .* above 0"),
+        ({"equalizer_db": (9, -9)}, r"equalizer_db=\[9, -9\] must be a pair"),
+        ({"equalizer_bands": 0}, "equalizer_bands=0 must be 1 or more; equalizer_db=null is off"),
         ({"noise_probability": 2.0}, r"noise_probability=2.0 must lie in \[0, 1\]"),
     ],
 )

@@ -4,19 +4,22 @@
 """
 
 from speech_rnn.augment.chain import Augment, Responses
-from speech_rnn.augment.filters import band_limit, reverberate, shelve
+from speech_rnn.augment.filters import band_limit, equalize, reverberate, shelve
 from speech_rnn.augment.frames import mask_spans
 from speech_rnn.augment.noise import coloured_noise, mix
-from speech_rnn.augment.voice import time_warp
+from speech_rnn.augment.voice import stretch, time_warp, vocal_tract_warp
 
 __all__ = [
     "Augment",
     "Responses",
     "band_limit",
     "coloured_noise",
+    "equalize",
     "mask_spans",
     "mix",
     "reverberate",
     "shelve",
+    "stretch",
     "time_warp",
+    "vocal_tract_warp",
 ]

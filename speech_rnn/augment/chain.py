@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from speech_rnn.augment.filters import band_limit, reverberate, shelve
-from speech_rnn.augment.frames import mask_spans
+from speech_rnn.augment.filters import band_limit, equalize, reverberate, shelve
+from speech_rnn.augment.frames import frame_means, mask_spans
 from speech_rnn.augment.noise import coloured_noise, mix
-from speech_rnn.augment.voice import time_warp
+from speech_rnn.augment.voice import stretch, time_warp, vocal_tract_warp
 from speech_rnn.errors import ConfigurationError
 
 __all__ = ["Augment", "Responses"]
@@ -24,6 +24,8 @@ Range = Sequence[float]
 
 LOW_CORNER_HZ = (50.0, 400.0)
 HIGH_CORNER_HZ = (1100.0, 3200.0)
+LOWEST_PEAK_HZ = 60.0
+PEAK_OCTAVES = (0.2, 1.0)
 
 
 class Responses(Protocol):
@@ -34,7 +36,7 @@ class Responses(Protocol):
 
 
 class Augment(nn.Module):
-    """Speed, silence around the clip, a room, noise, bands and gain; SpecAugment for frames.
+    """Another voice, silence around it, a room, noise, bands and gain; SpecAugment for frames.
 
     They come in this order, as they do between a mouth and a file: a room's echoes are of the
     voice alone, and the microphone's band and level are of voice and noise. Every draw is uniform
@@ -45,6 +47,10 @@ class Augment(nn.Module):
     ----------
     sample_rate : in Hz.
     speed : factor by which a clip is played faster (resampled: pitch and formants move with it).
+    tempo : factor by which it is spoken faster: pitch and formants stay (a phase vocoder).
+    pitch_semitones : change of pitch, formants with it, that leaves the duration alone.
+    vtlp : factor by which formants move, pitch and duration stay (vocal tract length perturbation:
+        Jaitly and Hinton, 2013).
     lead_ms, trail_ms : silence put before and after the clip; negative values cut it.
     gain_db : change of level.
     rooms : impulse responses, of which each clip that is put into a room draws one.
@@ -54,6 +60,9 @@ class Augment(nn.Module):
         are any; otherwise its spectrum falls with f^-a, a in [0, 2]: white, pink and brown.
     low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz: how
         microphones and rooms differ most.
+    equalizer_db : change of level at each of `equalizer_bands` peaks, whose frequencies are
+        uniform in octaves from 60 Hz to nine tenths of the band, and whose bells are 0.4 to 2
+        octaves wide where half of the change is left.
     band_probability : of cutting a clip to a band, as telephones and small microphones do.
     band_low_hz, band_high_hz : where the band begins and ends.
     time_masks, time_mask_frames : how many stretches of frames are masked, and how long at most.
@@ -63,8 +72,8 @@ class Augment(nn.Module):
     Raises
     ------
     ConfigurationError
-        for a range that is no pair of ascending numbers, a factor not above 0, or a probability
-        outside [0, 1], and for reverberation without rooms.
+        for a range that is no pair of ascending numbers, a factor not above 0, a probability
+        outside [0, 1], an equaliser without bands, and for reverberation without rooms.
     """
 
     noise: Tensor
@@ -75,6 +84,9 @@ class Augment(nn.Module):
         sample_rate: int = 16_000,
         *,
         speed: Range | None = None,
+        tempo: Range | None = None,
+        pitch_semitones: Range | None = None,
+        vtlp: Range | None = None,
         lead_ms: Range | None = None,
         trail_ms: Range | None = None,
         gain_db: Range | None = None,
@@ -85,6 +97,8 @@ class Augment(nn.Module):
         recorded_share: float = 0.5,
         low_shelf_db: Range | None = None,
         high_shelf_db: Range | None = None,
+        equalizer_db: Range | None = None,
+        equalizer_bands: int = 3,
         band_probability: float = 0.0,
         band_low_hz: Range = (50.0, 500.0),
         band_high_hz: Range = (2500.0, 7000.0),
@@ -96,12 +110,16 @@ class Augment(nn.Module):
         super().__init__()
         self.sample_rate = sample_rate
         self.speed = _checked("speed", speed, above=0.0)
+        self.tempo = _checked("tempo", tempo, above=0.0)
+        self.pitch_semitones = _checked("pitch_semitones", pitch_semitones)
+        self.vtlp = _checked("vtlp", vtlp, above=0.0)
         self.lead_ms = _checked("lead_ms", lead_ms)
         self.trail_ms = _checked("trail_ms", trail_ms)
         self.gain_db = _checked("gain_db", gain_db)
         self.noise_snr_db = _checked("noise_snr_db", noise_snr_db)
         self.low_shelf_db = _checked("low_shelf_db", low_shelf_db)
         self.high_shelf_db = _checked("high_shelf_db", high_shelf_db)
+        self.equalizer_db = _checked("equalizer_db", equalizer_db)
         self.band_low_hz = _checked("band_low_hz", band_low_hz, above=0.0)
         self.band_high_hz = _checked("band_high_hz", band_high_hz, above=0.0)
         for name, value in (
@@ -112,6 +130,10 @@ class Augment(nn.Module):
         ):
             if not 0 <= value <= 1:
                 raise ConfigurationError(f"{name}={value} must lie in [0, 1]")
+        if equalizer_bands < 1:
+            raise ConfigurationError(
+                f"equalizer_bands={equalizer_bands} must be 1 or more; equalizer_db=null is off"
+            )
         if reverb_probability and rooms is None:
             raise ConfigurationError(
                 f"reverb_probability={reverb_probability} needs rooms, recorded or simulated"
@@ -120,6 +142,7 @@ class Augment(nn.Module):
         self.noise_probability = noise_probability
         self.band_probability = band_probability
         self.recorded_share = recorded_share
+        self.equalizer_bands = equalizer_bands
         self.time_masks, self.time_mask_frames = time_masks, time_mask_frames
         self.feature_masks, self.feature_mask_size = feature_masks, feature_mask_size
         self.register_buffer("noise", torch.zeros(0), persistent=False)
@@ -156,9 +179,19 @@ class Augment(nn.Module):
         speed = draw(self.speed, 1.0)
         lead = (draw(self.lead_ms, 0.0) * samples_per_ms).round()
         trail = (draw(self.trail_ms, 0.0) * samples_per_ms).round()
+        if self.tempo or self.pitch_semitones:
+            # Spoken slower and played faster by the same factor, a voice is higher and as long.
+            pitch = 2 ** (draw(self.pitch_semitones, 0.0) / 12)
+            tempo = draw(self.tempo, 1.0) / pitch
+            waveform, lengths = stretch(waveform, lengths, self.sample_rate, tempo)
+            speed = speed * pitch
+            spans = None if spans is None else spans / tempo[:, None, None]
         waveform, lengths = time_warp(waveform, lengths, speed=speed, lead=lead, trail=trail)
         if spans is not None:
             spans = spans / speed[:, None, None] + lead[:, None, None]
+        if self.vtlp:
+            factor = draw(self.vtlp, 1.0)
+            waveform = vocal_tract_warp(waveform, lengths, self.sample_rate, factor)
         if self.reverb_probability:
             place = (draw((0.0, 1.0), 0.0) * len(self.responses)).long()
             is_wet = draw((0.0, 1.0), 0.0) < self.reverb_probability
@@ -180,6 +213,20 @@ class Augment(nn.Module):
                 high_db=draw(self.high_shelf_db, 0.0),
                 high_hz=draw(HIGH_CORNER_HZ, 0.0),
             )
+        if self.equalizer_db:
+            heard = (math.log2(LOWEST_PEAK_HZ), math.log2(0.45 * self.sample_rate))
+            peak_db, peak, octaves = (
+                torch.stack([draw(interval, 0.0) for _ in range(self.equalizer_bands)], dim=1)
+                for interval in (self.equalizer_db, heard, PEAK_OCTAVES)
+            )  # (B, P)
+            waveform = equalize(
+                waveform,
+                lengths,
+                self.sample_rate,
+                peak_db=peak_db,
+                peak_hz=2**peak,
+                octaves=octaves,
+            )
         if self.band_probability:
             is_narrow = draw((0.0, 1.0), 0.0) < self.band_probability
             low_hz, high_hz = draw(self.band_low_hz, 0.0), draw(self.band_high_hz, 0.0)
@@ -198,10 +245,9 @@ class Augment(nn.Module):
         for _ in range(self.feature_masks):
             width = torch.full_like(lengths, n_features)
             deaf |= mask_spans(width, n_features, self.feature_mask_size, generator)
-        mean = frames.sum(dim=1, keepdim=True) / lengths.clamp(min=1)[:, None, None]  # (B, 1, D)
         valid = torch.arange(n_frames, device=frames.device) < lengths[:, None]  # (B, T)
         hidden = (masked[:, :, None] | deaf[:, None, :]) & valid[:, :, None]
-        return torch.where(hidden, mean, frames)
+        return torch.where(hidden, frame_means(frames, lengths), frames)
 
     def _noise(
         self, shape: torch.Size, draw: Callable[[Range, float], Tensor], generator: Generator

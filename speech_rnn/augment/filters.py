@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["band_limit", "fast_length", "reverberate", "shelve"]
+__all__ = ["band_limit", "equalize", "fast_length", "reverberate", "shelve"]
 
 
 def shelve(
@@ -44,6 +44,25 @@ def band_limit(
     below = 2 ** (12 * (low_hz.log2()[:, None] - octaves))  # (B, F)
     above = 2 ** (12 * (octaves - high_hz.log2()[:, None]))
     return _filtered(waveform, lengths, ((1 + below) * (1 + above)).rsqrt())
+
+
+def equalize(
+    waveform: Tensor,
+    lengths: Tensor,
+    sample_rate: int,
+    *,
+    peak_db: Tensor,
+    peak_hz: Tensor,
+    octaves: Tensor,
+) -> Tensor:
+    """Change the level of clips (B, N) by `peak_db` at `peak_hz`, a bell for each of P peaks.
+
+    Half of a change is left `octaves` below and above its peak; where bells meet, their changes
+    add up. The filter has no phase. Each argument is (B, P); beyond `lengths` the result is zero.
+    """
+    away = (_octaves(waveform, sample_rate) - peak_hz.log2()[..., None]) / octaves[..., None]
+    change_db = (peak_db[..., None] * 2 ** -away.square()).sum(dim=1)  # (B, F)
+    return _filtered(waveform, lengths, 10 ** (change_db / 20))
 
 
 def reverberate(waveform: Tensor, lengths: Tensor, responses: Tensor) -> Tensor:
