@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from speech_rnn.config import compose
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.model import AcousticModel, MaskedBatchNorm
+from speech_rnn.model import AcousticModel
+from speech_rnn.model.layers import MaskedBatchNorm
 
 CELLS = ["gru", "lstm", "rnn_tanh", "rnn_relu"]
 N_FEATURES = 5
