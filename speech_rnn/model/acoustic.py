@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.model.chunks import encode_in_chunks
 from speech_rnn.model.layers import (
     Attention,
     Convolution,
@@ -52,14 +53,19 @@ class AcousticModel(nn.Module):
     hidden_size : units of a layer in one direction.
     n_layers : recurrent layers.
     bidirectional : each layer reads the clip in both directions.
+    chunk : steps; reading backwards starts anew, `look_ahead` steps after the end of each chunk
+        of so many, and so with a bounded latency (`chunks.encode_in_chunks`). None: at the clip's
+        end.
+    look_ahead : steps after a chunk that reading backwards begins with.
     dropout : probability, between recurrent layers and before the head.
     stack : so many neighbouring frames become one step; the last is filled up with zeros.
     input_normalization : batch normalisation of the features, over frames that are no padding.
     convolutions : each a mapping of ``channels``, ``kernel`` (in steps) and ``stride`` (1); they
         span time alone, and each is followed by ReLU and batch normalisation, as in MHAtt-RNN.
     causal : the convolutions see no later frame.
-    pooling : of a classification: the ``last`` state of each direction, the ``mean`` over time, or
-        ``attention``. CTC reads every step and leaves this and the next two alone.
+    pooling : of a classification: the ``last`` state of each direction (with a `chunk`, both
+        at the last step), the ``mean`` over time, or ``attention``. CTC reads every step and
+        leaves this and the next two alone.
     n_heads : attention heads; each weighs whole hidden vectors, so any number will do.
     query : what the heads look for: ``learned`` vectors, or projections of the clip's ``middle``
         step (MHAtt-RNN: Rybakov et al., "Streaming keyword spotting on mobile devices", 2020).
@@ -72,12 +78,15 @@ class AcousticModel(nn.Module):
     ----------
     subsampling : how many frames one step of the logits stands for.
     is_causal : no step depends on frames after those that it stands for.
+    latency_frames : so many frames after its own are needed, at most, before a step is known; None
+        where that is the whole clip.
 
     Raises
     ------
     ConfigurationError
         for a value out of its range or an unknown name (it gives the nearest), for a classification
-        without pooling, and for causal convolutions before layers that read backwards.
+        without pooling, for causal convolutions before layers that read backwards over the whole
+        clip, and for chunks of layers that do not read backwards.
     """
 
     def __init__(
@@ -90,6 +99,8 @@ class AcousticModel(nn.Module):
         hidden_size: int = 128,
         n_layers: int = 2,
         bidirectional: bool = True,
+        chunk: int | None = None,
+        look_ahead: int = 0,
         dropout: float = 0.2,
         stack: int = 1,
         input_normalization: bool = True,
@@ -110,8 +121,10 @@ class AcousticModel(nn.Module):
 
         self.n_features, self.n_outputs, self.head = n_features, n_outputs, head
         self.stack, self.bidirectional = stack, bidirectional
+        self.chunk, self.look_ahead = chunk, look_ahead
         self.subsampling: int = stack * prod(spec["stride"] for spec in convolutions)
         self.is_causal = not bidirectional and (causal or not convolutions)
+        self.latency_frames = _latency(self._hyperparameters, self.subsampling)
 
         self.normalization = MaskedBatchNorm(n_features) if input_normalization else None
         self.convolutions = nn.ModuleList()
@@ -173,7 +186,51 @@ class AcousticModel(nn.Module):
         if self.pooling is not None:
             hidden = self._pool(hidden, lengths)[:, None]  # (B, 1, H)
             lengths = torch.ones_like(lengths)
-        return self.output(self.dense(self.dropout(hidden))), lengths
+        return self.score(hidden), lengths
+
+    def step_logits(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every step, (B, ⌈T / subsampling⌉, C), as a stream does; and the steps' lengths.
+
+        A causal classifier that pools the ``last`` state answers at each step for the clip so far;
+        one with a `chunk` answers with what it also hears after the step.
+
+        Raises
+        ------
+        ConfigurationError
+            if the answer pools the whole clip.
+        """
+        if self.pooling not in (None, "last"):
+            raise ConfigurationError(self._reason_of_pooling)
+        hidden, lengths = self.encode(frames, lengths)  # (B, T, H)
+        return self.score(hidden), lengths
+
+    def score(self, hidden: Tensor) -> Tensor:
+        """Map hidden states (..., H), or what is pooled of them, to logits (..., C)."""
+        return self.output(self.dense(self.dropout(hidden)))
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether steps can be scored before the clip has ended."""
+        return not self.reasons_against_streaming()
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return what in this model needs the whole clip, and the way out of each."""
+        reasons = []
+        if self.bidirectional and self.chunk is None:
+            reasons.append(
+                "bidirectional=True reads each clip backwards from its end; train with "
+                "bidirectional=False, or with a chunk and a look_ahead"
+            )
+        if self.pooling not in (None, "last"):
+            reasons.append(self._reason_of_pooling)
+        return reasons
+
+    @property
+    def _reason_of_pooling(self) -> str:
+        return (
+            f"pooling={self.pooling!r} weighs the steps of a whole clip; train with "
+            "pooling='last', which answers at every step, or with head='ctc'"
+        )
 
     def encode(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return the hidden states (B, ⌈T / subsampling⌉, H) and their lengths (B,)."""
@@ -199,10 +256,21 @@ class AcousticModel(nn.Module):
             width = self.stack * steps.shape[2]
             steps = steps.reshape(steps.shape[0], -1, width)  # (B, T, stack * D)
             lengths = ceil_div(lengths, self.stack)
+        if self.chunk is not None:
+            n_steps = steps.shape[1]
+            steps, _ = encode_in_chunks(
+                self.recurrence, steps, lengths, self.chunk, self.look_ahead, self.dropout
+            )
+            return steps[:, :n_steps], lengths  # (B, T, H)
         backward = reading_backward(steps.shape[1], lengths)
         for number, layer in enumerate(self.layers):
             steps = layer(self.dropout(steps) if number else steps, backward)  # (B, T, H)
         return steps, lengths
+
+    @property
+    def recurrence(self) -> list[RecurrentLayer]:
+        """The recurrent layers, in their order."""
+        return list(cast(Iterable[RecurrentLayer], self.layers))
 
     def attention(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Return how each head weighs the steps, (B, n_heads, T); a row sums to 1.
@@ -226,7 +294,7 @@ class AcousticModel(nn.Module):
         if self.pooling == "mean":
             return zero_beyond(hidden, lengths).sum(dim=1) / lengths[:, None]
         last = step_at(hidden, lengths - 1)
-        if not self.bidirectional:
+        if not self.bidirectional or self.chunk is not None:
             return last
         size = hidden.shape[2] // 2  # where reading backwards ends is step 0
         return torch.cat([last[:, :size], hidden[:, 0, size:]], dim=1)
@@ -242,6 +310,17 @@ class AcousticModel(nn.Module):
         nn.init.xavier_uniform_(self.output.weight)
         if self.attend is not None and self.attend.project is not None:
             nn.init.xavier_uniform_(self.attend.project.weight)
+
+
+def _latency(given: Mapping[str, Any], subsampling: int) -> int | None:
+    """How many frames the first step of a chunk needs beyond its own."""
+    if given["bidirectional"] and given["chunk"] is None:
+        return None
+    last = given["chunk"] - 1 + given["look_ahead"] if given["chunk"] else 0
+    last = (last + 1) * given["stack"] - 1
+    for spec in reversed(given["convolutions"]):
+        last = last * spec["stride"] + (0 if given["causal"] else spec["kernel"] // 2)
+    return max(0, last - (subsampling - 1))
 
 
 def _checked_convolution(given: Mapping[str, int]) -> dict[str, int]:
@@ -269,8 +348,23 @@ def _check(given: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             "pooling=None leaves head='classification' no one answer; give last, mean or attention"
         )
-    if given["causal"] and given["bidirectional"]:
-        raise ConfigurationError("causal=True needs bidirectional=False: both must not look ahead")
+    chunk, look_ahead = given["chunk"], given["look_ahead"]
+    if given["causal"] and given["bidirectional"] and chunk is None:
+        raise ConfigurationError(
+            "causal=True needs bidirectional=False, or a chunk: both must not look far ahead"
+        )
+    if chunk is not None:
+        _check_count("chunk", chunk)
+        if not given["bidirectional"]:
+            raise ConfigurationError(
+                f"chunk={chunk} bounds how layers read backwards; it needs bidirectional=True"
+            )
+    if not isinstance(look_ahead, int) or look_ahead < 0:
+        raise ConfigurationError(f"look_ahead={look_ahead!r} must be a whole number, 0 or more")
+    if look_ahead and chunk is None:
+        raise ConfigurationError(
+            f"look_ahead={look_ahead} is what comes after a chunk; give chunk, too"
+        )
 
 
 def _check_name(parameter: str, value: str | None, known: Sequence[str | None]) -> None:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+State = Tensor | tuple[Tensor, Tensor]
+"""What a recurrence carries from step to step, (1, B, H); an LSTM also its cells."""
+
 
 class MaskedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation of maps (B, channels, T, D): that of the clips' steps without padding."""
@@ -75,7 +78,7 @@ class RecurrentLayer(nn.Module):
     def forward(self, steps: Tensor, backward: Tensor) -> Tensor:
         """Map (B, T, D) to (B, T, H); `backward` is `reading_backward`'s order.
 
-        States start at zero. A stream will carry what is dropped here from call to call.
+        States start at zero.
         """
         hidden, _ = self.forwards(steps)  # (B, T, H)
         if self.backwards is None:
