@@ -6,5 +6,6 @@ clip's own end. H in a shape is the width of the hidden states, of all direction
 """
 
 from speech_rnn.model.acoustic import AcousticModel
+from speech_rnn.model.stream import ModelStream
 
-__all__ = ["AcousticModel"]
+__all__ = ["AcousticModel", "ModelStream"]

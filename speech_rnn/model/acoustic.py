@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from math import prod
+from math import ceil, prod
 from typing import Any, cast
 
 import torch
@@ -24,6 +24,7 @@ from speech_rnn.model.layers import (
     step_at,
     zero_beyond,
 )
+from speech_rnn.model.stream import ModelStream
 
 __all__ = ["AcousticModel"]
 
@@ -213,6 +214,23 @@ class AcousticModel(nn.Module):
         """Whether steps can be scored before the clip has ended."""
         return not self.reasons_against_streaming()
 
+    def stream(self, batch_size: int = 1) -> ModelStream:
+        """Return a stream over `batch_size` clips whose logits equal those of `step_logits`.
+
+        Raises
+        ------
+        ConfigurationError
+            for a model that needs the whole clip, see `can_stream`, one in training, and a
+            `batch_size` below 1.
+        """
+        if reasons := self.reasons_against_streaming():
+            raise ConfigurationError("\n".join(reasons))
+        if self.training:
+            raise ConfigurationError("a model in training cannot stream; call its eval() first")
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size={batch_size} must be at least 1")
+        return ModelStream(self, batch_size)
+
     def reasons_against_streaming(self) -> list[str]:
         """Return what in this model needs the whole clip, and the way out of each."""
         reasons = []
@@ -259,7 +277,13 @@ class AcousticModel(nn.Module):
         if self.chunk is not None:
             n_steps = steps.shape[1]
             steps, _ = encode_in_chunks(
-                self.recurrence, steps, lengths, self.chunk, self.look_ahead, self.dropout
+                self.recurrence,
+                steps,
+                lengths,
+                self.chunk,
+                self.look_ahead,
+                self.dropout,
+                n_chunks=ceil(n_steps / self.chunk),
             )
             return steps[:, :n_steps], lengths  # (B, T, H)
         backward = reading_backward(steps.shape[1], lengths)

@@ -7,7 +7,6 @@ chunk; each backward pass starts at zero where the look-ahead ends.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -26,9 +25,10 @@ def encode_in_chunks(
     chunk: int,
     look_ahead: int,
     dropout: Callable[[Tensor], Tensor],
-    states: Sequence[State | None] | None = None,
+    n_chunks: int,
+    states: Sequence[State] | None = None,
 ) -> tuple[Tensor, list[State]]:
-    """Map steps (B, T, D) to hidden states (B, ⌈T / chunk⌉ * chunk, H) and the layers' states.
+    """Map steps (B, T, D) to hidden states (B, n_chunks * chunk, H) and the layers' states.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def encode_in_chunks(
         its end.
     chunk, look_ahead : steps that a window answers for, and those after them that it also reads.
     dropout : applied between layers.
-    states : those after the chunk before the first, of each layer; None starts at zero.
+    n_chunks : how many chunks to answer for; what follows them is looked at only.
+    states : of each layer, after the chunk before the first; None starts at zero.
     """
-    n_chunks = math.ceil(steps.shape[1] / chunk)
     width = chunk + look_ahead
     steps = F.pad(steps, (0, 0, 0, n_chunks * chunk + look_ahead - steps.shape[1]))
     windows = steps.unfold(1, width, chunk).permute(1, 0, 3, 2)  # (K, B, W, D)

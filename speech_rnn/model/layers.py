@@ -13,13 +13,15 @@ State = Tensor | tuple[Tensor, Tensor]
 class MaskedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation of maps (B, channels, T, D): that of the clips' steps without padding."""
 
-    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise; beyond `lengths` the result is undefined."""
+    def forward(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Normalise; beyond `lengths` the result is undefined. None: no step is padding."""
         # Written out for both modes: on a CPU, torch 2.14's own gives wrong gradients in eval mode
         # for maps whose channels lie innermost in memory and whose D is 1.
         statistics = dict(self.named_buffers())
         mean, variance = statistics["running_mean"], statistics["running_var"]
         if self.training:
+            if lengths is None:
+                lengths = torch.full((len(maps),), maps.shape[2], device=maps.device)
             maps = maps.float()  # sums over a batch, where mixed precision would lose them
             inside = is_inside(maps.shape[2], lengths)[:, None, :, None]  # (B, 1, T, 1)
             count = inside.sum() * maps.shape[3]
