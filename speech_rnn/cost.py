@@ -20,13 +20,16 @@ def multiply_adds(model: AcousticModel, n_frames: int) -> int:
     read twice, but in the last layer backwards alone.
     """
     given = model.hyperparameters
-    steps, channels, total = n_frames, 1, 0
+    steps, channels, total, n_features = n_frames, 1, 0, model.n_features
+    if model.front is not None:
+        total = model.front.multiply_adds(n_frames)
+        steps, n_features = math.ceil(n_frames / model.front.subsampling), model.front.n_outputs
     for spec in given["convolutions"]:
         steps = math.ceil(steps / spec["stride"])
-        total += steps * spec["channels"] * channels * spec["kernel"] * model.n_features
+        total += steps * spec["channels"] * channels * spec["kernel"] * n_features
         channels = spec["channels"]
     steps = math.ceil(steps / model.stack)
-    width = model.stack * channels * model.n_features
+    width = model.stack * channels * n_features
     directions = 2 if model.bidirectional else 1
     n_read, ahead = steps, 0
     if model.chunk:

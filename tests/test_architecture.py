@@ -17,7 +17,7 @@ ROOT = PACKAGE.parent
 FLOORS = [
     {"errors"},
     {"audio", "device"},
-    {"vocabulary"},
+    {"vocabulary", "pretrained"},
     {"features", "model", "augment", "metrics", "language"},
     {"decoding", "data"},
     {"long_audio"},

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model.chunks import encode_in_chunks
+from speech_rnn.model.embedding import SpeechEmbedding
 from speech_rnn.model.layers import (
     Attention,
     Convolution,
@@ -30,6 +31,7 @@ __all__ = ["AcousticModel"]
 
 CHOICES = {
     "head": ("classification", "ctc"),
+    "front": ("speech_embedding", None),
     "cell": ("gru", "lstm", "rnn_tanh", "rnn_relu"),
     "pooling": ("last", "mean", "attention", None),
     "query": ("learned", "middle"),
@@ -41,8 +43,8 @@ NOT_GIVEN = ("self", "__class__")
 class AcousticModel(nn.Module):
     """A recurrent network that scores the classes of a clip, or the tokens of every step.
 
-    The frames (B, T, D) pass, in this order: batch normalisation of the features; convolutions;
-    stacking; the recurrent layers; for classification, pooling over time; dense layers with ReLU;
+    The frames (B, T, D) pass, in this order: batch normalisation of the features, or a front that
+    others have trained; convolutions; stacking; the recurrent layers; for classification, pooling over time; dense layers with ReLU;
     the output layer. ``AcousticModel(**model.hyperparameters)`` is the same model, untrained.
 
     Parameters
@@ -50,6 +52,9 @@ class AcousticModel(nn.Module):
     n_features : D of the frames.
     n_outputs : C: the classes, or for CTC the tokens with the blank, which is token 0.
     head : ``classification``: one answer a clip; ``ctc``: one a step.
+    front : ``speech_embedding``: frames become embeddings that tell words apart whoever speaks, see
+        `embedding.SpeechEmbedding`; a training starts from its published weights.
+    n_frozen : so many of the front's convolutions, from the first on, are not trained.
     cell : ``gru``, ``lstm``, or the Elman network ``rnn_tanh`` or ``rnn_relu``.
     hidden_size : units of a layer in one direction.
     n_layers : recurrent layers.
@@ -58,9 +63,10 @@ class AcousticModel(nn.Module):
         of so many, and so with a bounded latency (`chunks.encode_in_chunks`). None: at the clip's
         end.
     look_ahead : steps after a chunk that reading backwards begins with.
-    dropout : probability, between recurrent layers and before the head.
+    dropout : probability, after the front, between recurrent layers and before the head.
     stack : so many neighbouring frames become one step; the last is filled up with zeros.
-    input_normalization : batch normalisation of the features, over frames that are no padding.
+    input_normalization : batch normalisation of the features, over frames that are no padding; a
+        front comes in its place.
     convolutions : each a mapping of ``channels``, ``kernel`` (in steps) and ``stride`` (1); they
         span time alone, and each is followed by ReLU and batch normalisation, as in MHAtt-RNN.
     causal : the convolutions see no later frame.
@@ -96,6 +102,8 @@ class AcousticModel(nn.Module):
         n_outputs: int,
         *,
         head: str = "classification",
+        front: str | None = None,
+        n_frozen: int = 0,
         cell: str = "gru",
         hidden_size: int = 128,
         n_layers: int = 2,
@@ -123,11 +131,16 @@ class AcousticModel(nn.Module):
         self.n_features, self.n_outputs, self.head = n_features, n_outputs, head
         self.stack, self.bidirectional = stack, bidirectional
         self.chunk, self.look_ahead = chunk, look_ahead
+        self.front = SpeechEmbedding(n_features, n_frozen) if front else None
         self.subsampling: int = stack * prod(spec["stride"] for spec in convolutions)
-        self.is_causal = not bidirectional and (causal or not convolutions)
+        if self.front is not None:
+            self.subsampling *= self.front.subsampling
+            n_features = self.front.n_outputs
+        self.is_causal = not (bidirectional or front) and (causal or not convolutions)
         self.latency_frames = _latency(self._hyperparameters, self.subsampling)
 
-        self.normalization = MaskedBatchNorm(n_features) if input_normalization else None
+        normalizes = input_normalization and not front  # a front does so itself
+        self.normalization = MaskedBatchNorm(n_features) if normalizes else None
         self.convolutions = nn.ModuleList()
         channels = 1
         for spec in convolutions:
@@ -162,8 +175,8 @@ class AcousticModel(nn.Module):
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers are trained."""
-        return sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
+        """How many weights there are, those of a front that are not trained among them."""
+        return sum(weight.numel() for weight in self.parameters())
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Score a batch of clips.
@@ -234,6 +247,11 @@ class AcousticModel(nn.Module):
     def reasons_against_streaming(self) -> list[str]:
         """Return what in this model needs the whole clip, and the way out of each."""
         reasons = []
+        if self.front is not None:
+            reasons.append(
+                "front='speech_embedding' levels a whole clip and puts silence around it; train "
+                "without a front"
+            )
         if self.bidirectional and self.chunk is None:
             reasons.append(
                 "bidirectional=True reads each clip backwards from its end; train with "
@@ -264,6 +282,9 @@ class AcousticModel(nn.Module):
         if self.normalization is not None:
             maps = steps.transpose(1, 2)[..., None]  # (B, D, T, 1)
             steps = self.normalization(maps, lengths)[..., 0].transpose(1, 2)  # (B, T, D)
+        if self.front is not None:
+            steps, lengths = self.front(steps, lengths)  # (B, T, D)
+            steps = self.dropout(steps)
         maps = steps[:, None]  # (B, 1, T, D)
         for convolution in self.convolutions:
             maps, lengths = convolution(maps, lengths)
@@ -338,7 +359,7 @@ class AcousticModel(nn.Module):
 
 def _latency(given: Mapping[str, Any], subsampling: int) -> int | None:
     """How many frames the first step of a chunk needs beyond its own."""
-    if given["bidirectional"] and given["chunk"] is None:
+    if given["front"] or (given["bidirectional"] and given["chunk"] is None):
         return None
     last = given["chunk"] - 1 + given["look_ahead"] if given["chunk"] else 0
     last = (last + 1) * given["stack"] - 1
@@ -366,6 +387,8 @@ def _check(given: Mapping[str, Any]) -> None:
         _check_count(name, given[name])
     for size in given["dense"]:
         _check_count("dense", size)
+    if given["n_frozen"] and not given["front"]:
+        raise ConfigurationError(f"n_frozen={given['n_frozen']} freezes a front; give front, too")
     if not 0 <= given["dropout"] < 1:
         raise ConfigurationError(f"dropout={given['dropout']} must lie in [0, 1)")
     if given["head"] == "classification" and given["pooling"] is None:

@@ -30,6 +30,7 @@ from speech_rnn.errors import DataError
 from speech_rnn.evaluation import Evaluation, evaluate
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
+from speech_rnn.pretrained import speech_embedding
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.training.fitting import claim, fit
 from speech_rnn.training.module import SpeechModule
@@ -111,7 +112,8 @@ def train(
     optim, trainer = optim or AdamWCosine(), trainer or Trainer()
     chosen = choose_device(device)
     # What does not fit is told before data is fetched or read.
-    model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
+    tried = model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
+    pretrained = speech_embedding() if tried.front is not None else None
     output_dir = claim(Path(output_dir), config, resume)
     corpus = source.prepare()
     if exclude is not None:
@@ -139,6 +141,8 @@ def train(
     acoustic_model = model(
         n_features=features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
     )
+    if acoustic_model.front is not None and pretrained is not None:
+        acoustic_model.front.load(pretrained.weights)
     if vocabulary.head == "ctc":
         step = features.hop_length * acoustic_model.subsampling
         _check_room([clips, caches["validation"]], vocabulary, step)
@@ -169,6 +173,8 @@ def train(
         "n_parameters": acoustic_model.n_parameters,
         "training_seconds": round(seconds, 1),
     }
+    if pretrained is not None:
+        provenance["pretrained_sha256"] = pretrained.sha256
     recognizer = Recognizer(features, acoustic_model, vocabulary, provenance, token_bonus)
     recognizer.to(chosen)
     if vocabulary.head == "classification":

@@ -26,6 +26,7 @@ class AdamWCosine:
     final_learning_rate : at the end of the training.
     warmup_fraction : of all steps.
     weight_decay : decoupled; biases and normalisation have none.
+    front_scale : factor on the learning rate of a front that others have trained.
     """
 
     learning_rate: float = 2e-3
@@ -33,14 +34,22 @@ class AdamWCosine:
     warmup_fraction: float = 0.1
     weight_decay: float = 0.01
     betas: Sequence[float] = (0.9, 0.98)
+    front_scale: float = 0.1
 
     def optimizer(self, model: nn.Module) -> Optimizer:
         """Return AdamW over the parameters of `model`."""
-        matrices = [weight for weight in model.parameters() if weight.ndim > 1]
-        vectors = [weight for weight in model.parameters() if weight.ndim <= 1]
+        kinds: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, weight in model.named_parameters():
+            if weight.requires_grad:
+                kind = (weight.ndim > 1, name.startswith("front.convolutions."))
+                kinds.setdefault(kind, []).append(weight)
         groups = [
-            {"params": matrices, "weight_decay": self.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
+            {
+                "params": weights,
+                "lr": self.learning_rate * (self.front_scale if is_front else 1.0),
+                "weight_decay": self.weight_decay if is_matrix else 0.0,
+            }
+            for (is_matrix, is_front), weights in sorted(kinds.items(), reverse=True)
         ]
         low, high = self.betas
         return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(low, high))

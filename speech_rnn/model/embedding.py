@@ -1,0 +1,130 @@
+"""A convolutional front that has heard very many speakers, so that few recordings are enough.
+
+Lin et al., "Training keyword spotters with limited and synthesized speech data" (2020): a network
+that told 5,000 words of 40 million clips of people apart; its last layer is left out, and what it
+had learnt about voices, rooms and microphones stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.model.layers import MaskedBatchNorm, ceil_div, is_inside
+
+__all__ = ["SpeechEmbedding"]
+
+N_BANDS = 32
+FIELD = 76
+"""Frames that one step sees."""
+STRIDE = 8
+LOUDEST_DB = 96.0
+"""Where a clip's loudest band is put: the median of digits whose level is a usual one."""
+# Channels of each convolution, which span three frequencies and three frames by turns (the first
+# both at once), and the pooling, in frames and frequencies, that comes after some of them.
+CHANNELS = (24,) * 3 + (48,) * 4 + (72,) * 4 + (96,) * 9
+POOLING = {2: (2, 2), 6: (1, 2), 10: (2, 2), 14: (1, 2), 18: (2, 2)}
+
+
+class SpeechEmbedding(nn.Module):
+    """Log-mel frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96) of the 760 ms around each step.
+
+    The frames are those of `conf/features/log_mel_embedding.yaml`: 32 bands from 60 to 3,800 Hz in
+    dB. A clip's loudest band is put at one level, and its quietest stands for the silence around
+    it. The embeddings are batch-normalised. Weights are random until `load`.
+
+    Parameters
+    ----------
+    n_features : D of the frames, 32.
+    n_frozen : so many of the 20 convolutions, from the first on, are not trained.
+
+    Raises
+    ------
+    ConfigurationError
+        for other features, and for more frozen convolutions than there are.
+    """
+
+    n_outputs = CHANNELS[-1]
+    subsampling = STRIDE
+
+    def __init__(self, n_features: int = N_BANDS, n_frozen: int = 0) -> None:
+        super().__init__()
+        if n_features != N_BANDS:
+            raise ConfigurationError(
+                f"n_features={n_features} does not fit front='speech_embedding', which reads "
+                f"{N_BANDS} bands; train with features=log_mel_embedding"
+            )
+        if not isinstance(n_frozen, int) or not 0 <= n_frozen <= len(CHANNELS):
+            raise ConfigurationError(
+                f"n_frozen={n_frozen!r} must be a whole number from 0 to {len(CHANNELS)}"
+            )
+        self.convolutions = nn.ModuleList()
+        n_inputs = 1
+        for number, channels in enumerate(CHANNELS):
+            self.convolutions.append(_convolution(number, n_inputs, channels))
+            n_inputs = channels
+        for convolution in self.convolutions[:n_frozen]:
+            convolution.requires_grad_(False)
+        self.normalization = MaskedBatchNorm(self.n_outputs)
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of a trained network: ``0.weight``, ``0.bias``, … ``19.bias``."""
+        self.convolutions.load_state_dict(dict(weights))
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map frames (B, T, 32) in dB to embeddings (B, ⌈T / 8⌉, 96) and their lengths (B,)."""
+        steps = ceil_div(lengths, STRIDE)
+        n_steps = -(-frames.shape[1] // STRIDE)
+        maps = self._in_silence(frames, lengths, n_steps)[:, None]  # (B, 1, T', 32)
+        last = len(CHANNELS) - 1
+        for number, convolution in enumerate(self.convolutions):
+            maps = convolution(maps)
+            if number != last:
+                maps = F.leaky_relu(maps, 0.2).clamp(min=-0.4)
+            if number in POOLING:
+                maps = F.max_pool2d(maps, POOLING[number])
+        return self.normalization(maps, steps)[..., 0].transpose(1, 2), steps  # (B, S, 96)
+
+    def _in_silence(self, frames: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
+        """Level each clip and put silence around it, so that every step lies amid what it sees."""
+        outside = ~is_inside(frames.shape[1], lengths)[:, :, None]  # (B, T, 1)
+        loudest = frames.masked_fill(outside, -torch.inf).amax((1, 2), keepdim=True)  # (B, 1, 1)
+        quietest = frames.masked_fill(outside, torch.inf).amin((1, 2), keepdim=True)
+        before = (FIELD - STRIDE) // 2
+        after = STRIDE * (n_steps - 1) + FIELD - before - frames.shape[1]
+        frames = torch.where(outside, quietest, frames)
+        padded = torch.cat(
+            [
+                quietest.expand(-1, before, frames.shape[2]),
+                frames,
+                quietest.expand(-1, after, frames.shape[2]),
+            ],
+            dim=1,
+        )
+        return (padded - loudest + LOUDEST_DB) / 10 + 2  # as the network was trained
+
+    def multiply_adds(self, n_frames: int) -> int:
+        """Return the multiply-adds of a clip of `n_frames`."""
+        steps = STRIDE * (-(-n_frames // STRIDE) - 1) + FIELD
+        bands, total = N_BANDS, 0
+        for number, convolution in enumerate(self.convolutions):
+            assert isinstance(convolution, nn.Conv2d)
+            steps -= convolution.kernel_size[0] - 1
+            total += steps * bands * convolution.weight.numel()
+            if number in POOLING:
+                steps, bands = steps // POOLING[number][0], bands // POOLING[number][1]
+        return total
+
+
+def _convolution(number: int, n_inputs: int, channels: int) -> nn.Conv2d:
+    """Return a convolution that spans time where it was even, and its neighbours in frequency."""
+    last = len(CHANNELS) - 1
+    if number == 0:
+        return nn.Conv2d(n_inputs, channels, (3, 3), padding=(0, 1))
+    if number % 2 == 0 or number == last:
+        return nn.Conv2d(n_inputs, channels, (3, 1))
+    return nn.Conv2d(n_inputs, channels, (1, 3), padding=(0, 1))

@@ -1,0 +1,76 @@
+"""Weights that others have trained, taken from the packages that carry them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech_rnn.errors import MissingExtraError, ModelError
+
+__all__ = ["Pretrained", "speech_embedding"]
+
+
+class Pretrained(NamedTuple):
+    """Weights by their names, and the SHA-256 of the file that they were in."""
+
+    weights: dict[str, Tensor]
+    sha256: str
+
+
+def speech_embedding() -> Pretrained:
+    """Return the weights of `speech_rnn.model.embedding.SpeechEmbedding`.
+
+    They are Google's (Apache 2.0), as the package pyopen-wakeword carries them in a TFLite file.
+
+    Raises
+    ------
+    MissingExtraError
+        without the extra ``pretrained``.
+    ModelError
+        if the file is not that network.
+    """
+    for package in ("pyopen_wakeword", "tflite"):
+        if not find_spec(package):
+            raise MissingExtraError(package, "pretrained")
+    package = find_spec("pyopen_wakeword")
+    assert package is not None
+    assert package.submodule_search_locations
+    path = Path(package.submodule_search_locations[0]) / "models" / "embedding_model.tflite"
+    if not path.is_file():
+        raise ModelError(f"file={str(path)!r} is missing; reinstall pyopen-wakeword")
+    content = path.read_bytes()
+    weights = {}
+    for number, (kernel, bias) in enumerate(_convolutions(content)):
+        weights[f"{number}.weight"] = torch.tensor(kernel.transpose(0, 3, 1, 2))
+        weights[f"{number}.bias"] = torch.tensor(bias)
+    return Pretrained(weights, hashlib.sha256(content).hexdigest())
+
+
+def _convolutions(content: bytes) -> Iterator[tuple[Any, Any]]:
+    """Yield kernel (outputs, height, width, inputs) and bias of a TFLite file's convolutions."""
+    import tflite
+
+    model = tflite.Model.GetRootAsModel(content, 0)
+    graph = model.Subgraphs(0)
+    for place in range(graph.OperatorsLength()):
+        operator = graph.Operators(place)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        if kind != tflite.BuiltinOperator.CONV_2D:
+            continue
+        tensors = [graph.Tensors(operator.Inputs(which)) for which in (1, 2)]
+        kernel, bias = (
+            model.Buffers(tensor.Buffer())
+            .DataAsNumpy()
+            .view(np.float32)
+            .reshape(tensor.ShapeAsNumpy())
+            for tensor in tensors
+        )
+        yield kernel, bias
