@@ -112,6 +112,8 @@ def train(
     chosen = choose_device(device)
     # What does not fit is told before data is fetched or read.
     model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
+    if head_of(unit) == "ctc" or connected is not None:
+        trainer.check_sequences()
     output_dir = claim(Path(output_dir), config, resume)
     corpus = source.prepare()
     if exclude is not None:
@@ -148,14 +150,13 @@ def train(
         vocabulary,
         augment,
         optim,
-        label_smoothing=trainer.label_smoothing,
-        frame_weight=trainer.frame_weight,
-        seed=seed,
+        trainer,
+        seed,
     )
     started = time.monotonic()
     epochs = fit(
         module,
-        batches(clips, vocabulary, trainer.batch_size, seed=seed),
+        batches(clips, vocabulary, trainer.batch_size, seed=seed, balance=trainer.balance),
         batches(caches["validation"], vocabulary, trainer.batch_size),
         trainer,
         output_dir,
