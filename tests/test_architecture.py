@@ -16,7 +16,7 @@ ROOT = PACKAGE.parent
 # A room may import from the floors below its own, and within its own folder.
 FLOORS = [
     {"errors"},
-    {"audio", "device", "samples"},
+    {"audio", "device", "gate", "samples"},
     {"vocabulary"},
     {"features", "model", "augment", "metrics", "language"},
     {"decoding", "data"},
@@ -85,6 +85,7 @@ HEAVY = {
     [
         ("speech_rnn", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.audio", HEAVY | {"torch"}),
+        ("speech_rnn.gate", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.samples", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.metrics", HEAVY | {"torch"}),
         ("speech_rnn.features", HEAVY),
