@@ -16,7 +16,8 @@ GATES = {"gru": 3, "lstm": 4}
 def multiply_adds(model: AcousticModel, n_frames: int) -> int:
     """Return the multiply-adds of a clip of `n_frames`: of matrices and convolutions alone.
 
-    Features, normalisation and the functions of gates are left out, as is usual.
+    Features, normalisation and the functions of gates are left out, as is usual. A look-ahead is
+    read twice, but in the last layer backwards alone.
     """
     given = model.hyperparameters
     steps, channels, total = n_frames, 1, 0
@@ -27,11 +28,16 @@ def multiply_adds(model: AcousticModel, n_frames: int) -> int:
     steps = math.ceil(steps / model.stack)
     width = model.stack * channels * model.n_features
     directions = 2 if model.bidirectional else 1
-    for _ in range(given["n_layers"]):
+    n_read, ahead = steps, 0
+    if model.chunk:
+        n_chunks = math.ceil(steps / model.chunk)
+        n_read, ahead = n_chunks * model.chunk, n_chunks * model.look_ahead
+    for number in range(given["n_layers"]):
         per_step = (
             GATES.get(given["cell"], 1) * given["hidden_size"] * (width + given["hidden_size"])
         )
-        total += steps * directions * per_step
+        reads_ahead = 1 if number == given["n_layers"] - 1 else 2
+        total += (n_read * directions + ahead * reads_ahead) * per_step
         width = directions * given["hidden_size"]
     if model.attend is not None:
         total += 2 * steps * given["n_heads"] * width  # scores and the weighted sum

@@ -16,11 +16,11 @@ ROOT = PACKAGE.parent
 # A room may import from the floors below its own, and within its own folder.
 FLOORS = [
     {"errors"},
-    {"audio", "device"},
+    {"audio", "device", "gate", "samples"},
     {"vocabulary"},
     {"features", "model", "augment", "metrics", "language"},
     {"decoding", "data"},
-    {"long_audio"},
+    {"long_audio", "streaming"},
     {"recognizer"},
     {"evaluation", "calibration", "cost"},
     {"training", "conditions", "auditing"},
@@ -85,6 +85,8 @@ HEAVY = {
     [
         ("speech_rnn", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.audio", HEAVY | {"torch"}),
+        ("speech_rnn.gate", HEAVY | {"torch", "soundfile"}),
+        ("speech_rnn.samples", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.metrics", HEAVY | {"torch"}),
         ("speech_rnn.features", HEAVY),
         ("speech_rnn.model", HEAVY),

@@ -14,6 +14,14 @@ def test_by_hand():
     assert multiply_adds(model, 9) == 5 * 2 * 3 * 8 * (20 + 8) + 16 * 4 + 4 * 3
 
 
+def test_a_look_ahead_is_read_twice():
+    settings = {"hidden_size": 8, "n_layers": 2, "head": "ctc", "dense": None}
+    model = AcousticModel(10, 3, chunk=4, look_ahead=2, **settings)
+    # Two chunks of 4 for 7 steps. First layer: 12 forward and 12 backward; last: 8 and 12.
+    of_a_step = 3 * 8 * (10 + 8), 3 * 8 * (16 + 8)
+    assert multiply_adds(model, 7) == 24 * of_a_step[0] + 20 * of_a_step[1] + 7 * 16 * 3
+
+
 @pytest.mark.parametrize("head", ["classification", "ctc"])
 def test_it_is_what_torch_counts(head):
     settings = {"hidden_size": 64, "n_heads": 2, "query": "middle", "dense": 16, "head": head}

@@ -11,7 +11,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from speech_rnn.config import compose
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.model import AcousticModel, MaskedBatchNorm
+from speech_rnn.model import AcousticModel
+from speech_rnn.model.layers import MaskedBatchNorm
 
 CELLS = ["gru", "lstm", "rnn_tanh", "rnn_relu"]
 N_FEATURES = 5
@@ -26,7 +27,17 @@ VARIANTS = {
     "last, one direction": {"pooling": "last", "bidirectional": False, "stack": 2},
     "convolutions": {"convolutions": CONVOLUTIONS, "stack": 2, "dense": [6, 5]},
     "causal": {"convolutions": CONVOLUTIONS, "causal": True, "bidirectional": False},
+    "chunks": {"pooling": "last", "cell": "rnn_tanh", "chunk": 3, "look_ahead": 2},
     "ctc": {"head": "ctc"},
+    "ctc, chunks": {
+        "head": "ctc",
+        "cell": "lstm",
+        "stack": 2,
+        "convolutions": CONVOLUTIONS,
+        "causal": True,
+        "chunk": 2,
+        "look_ahead": 3,
+    },
     "ctc, stacked": {"head": "ctc", "stack": 3, "convolutions": CONVOLUTIONS, "dense": None},
     "ctc, causal": {
         "head": "ctc",
@@ -138,9 +149,14 @@ def test_hyperparameters_are_plain_and_build_the_model_again(variant):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::torch.jit.TracerWarning")
-@variants
+@pytest.mark.parametrize(
+    "variant", [variant for variant in VARIANTS.values() if "chunk" not in variant]
+)
 def test_a_traced_model_takes_any_batch(variant):
-    """What the ONNX exporter builds on: no size of the example is written into the graph."""
+    """What the ONNX exporter builds on: no size of the example is written into the graph.
+
+    Chunks are a loop, whose number of turns would be.
+    """
     model = build(**variant).eval()
     traced = torch.jit.trace(model, draw([9, 4]), check_trace=False)
     for lengths in ([12, 5, 1], [1], [7, 7]):
@@ -378,6 +394,7 @@ def test_the_blank_starts_with_its_bias(blank_bias):
         ("crnn", 40, 12, 461_972),  # Rybakov et al., 2020: 467 K
         ("elman", 26, 10, 162_558),
         ("gru_attention", 40, 10, 491_802),
+        ("gru_last_causal", 26, 11, 377_151),
     ],
 )
 def test_configurations_keep_size_and_padding_law(name, n_features, n_outputs, n_parameters):
@@ -450,6 +467,10 @@ def test_mixed_precision():
         ({"dense": [8, -1]}, "dense=-1 must be"),
         ({"dropout": 1.0}, r"dropout=1\.0 must lie in \[0, 1\)"),
         ({"causal": True}, "causal=True needs bidirectional=False"),
+        ({"chunk": 0}, "chunk=0 must be"),
+        ({"chunk": 4, "bidirectional": False}, "chunk=4 .* needs bidirectional=True"),
+        ({"look_ahead": -1, "chunk": 4}, "look_ahead=-1 must be a whole number, 0 or more"),
+        ({"look_ahead": 2}, "look_ahead=2 is what comes after a chunk"),
         ({"convolutions": [{"channels": 3}]}, "each needs channels and kernel"),
         ({"convolutions": [{"chanels": 3, "kernel": 3}]}, "did you mean 'channels'"),
         ({"convolutions": [{"channels": 3, "kernel": 0}]}, "convolutions: kernel=0 must be"),

@@ -33,6 +33,8 @@ def model_card(run: RunFolder) -> ModelCard:
     more = f" and {len(words) - MOST_WORDS} more" if len(words) > MOST_WORDS else ""
     frames = round(1 / features.hop_seconds)
     kind = ("bidirectional " if given["bidirectional"] else "") + given["cell"].upper()
+    if model.chunk is not None:
+        kind = f"{kind} (chunks of {model.chunk} and {model.look_ahead} steps ahead)"
     calibration = recognizer.calibration
     answered = "every clip is answered"
     if calibration.unknown_below is not None:

@@ -1,22 +1,30 @@
-"""Frames to logits: convolutions over time, a recurrent encoder, pooling, a head.
-
-Padding never changes a result: what lies beyond a clip's length is set to zero before anything
-reads across time, statistics are those of the clips alone, and what reads backwards starts at each
-clip's own end. H in a shape is the width of the hidden states, of all directions together.
-"""
+"""AcousticModel: what a configuration names, put together from layers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from math import prod
-from typing import Any
+from math import ceil, prod
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.model.chunks import encode_in_chunks
+from speech_rnn.model.layers import (
+    Attention,
+    Convolution,
+    MaskedBatchNorm,
+    RecurrentLayer,
+    ceil_div,
+    initialize_recurrence,
+    reading_backward,
+    step_at,
+    zero_beyond,
+)
+from speech_rnn.model.stream import ModelStream
 
 __all__ = ["AcousticModel"]
 
@@ -46,14 +54,19 @@ class AcousticModel(nn.Module):
     hidden_size : units of a layer in one direction.
     n_layers : recurrent layers.
     bidirectional : each layer reads the clip in both directions.
+    chunk : steps; reading backwards starts anew, `look_ahead` steps after the end of each chunk
+        of so many, and so with a bounded latency (`chunks.encode_in_chunks`). None: at the clip's
+        end.
+    look_ahead : steps after a chunk that reading backwards begins with.
     dropout : probability, between recurrent layers and before the head.
     stack : so many neighbouring frames become one step; the last is filled up with zeros.
     input_normalization : batch normalisation of the features, over frames that are no padding.
     convolutions : each a mapping of ``channels``, ``kernel`` (in steps) and ``stride`` (1); they
         span time alone, and each is followed by ReLU and batch normalisation, as in MHAtt-RNN.
     causal : the convolutions see no later frame.
-    pooling : of a classification: the ``last`` state of each direction, the ``mean`` over time, or
-        ``attention``. CTC reads every step and leaves this and the next two alone.
+    pooling : of a classification: the ``last`` state of each direction (with a `chunk`, both
+        at the last step), the ``mean`` over time, or ``attention``. CTC reads every step and
+        leaves this and the next two alone.
     n_heads : attention heads; each weighs whole hidden vectors, so any number will do.
     query : what the heads look for: ``learned`` vectors, or projections of the clip's ``middle``
         step (MHAtt-RNN: Rybakov et al., "Streaming keyword spotting on mobile devices", 2020).
@@ -66,12 +79,15 @@ class AcousticModel(nn.Module):
     ----------
     subsampling : how many frames one step of the logits stands for.
     is_causal : no step depends on frames after those that it stands for.
+    latency_frames : so many frames after its own are needed, at most, before a step is known; None
+        where that is the whole clip.
 
     Raises
     ------
     ConfigurationError
         for a value out of its range or an unknown name (it gives the nearest), for a classification
-        without pooling, and for causal convolutions before layers that read backwards.
+        without pooling, for causal convolutions before layers that read backwards over the whole
+        clip, and for chunks of layers that do not read backwards.
     """
 
     def __init__(
@@ -84,6 +100,8 @@ class AcousticModel(nn.Module):
         hidden_size: int = 128,
         n_layers: int = 2,
         bidirectional: bool = True,
+        chunk: int | None = None,
+        look_ahead: int = 0,
         dropout: float = 0.2,
         stack: int = 1,
         input_normalization: bool = True,
@@ -104,8 +122,10 @@ class AcousticModel(nn.Module):
 
         self.n_features, self.n_outputs, self.head = n_features, n_outputs, head
         self.stack, self.bidirectional = stack, bidirectional
+        self.chunk, self.look_ahead = chunk, look_ahead
         self.subsampling: int = stack * prod(spec["stride"] for spec in convolutions)
         self.is_causal = not bidirectional and (causal or not convolutions)
+        self.latency_frames = _latency(self._hyperparameters, self.subsampling)
 
         self.normalization = MaskedBatchNorm(n_features) if input_normalization else None
         self.convolutions = nn.ModuleList()
@@ -167,7 +187,68 @@ class AcousticModel(nn.Module):
         if self.pooling is not None:
             hidden = self._pool(hidden, lengths)[:, None]  # (B, 1, H)
             lengths = torch.ones_like(lengths)
-        return self.output(self.dense(self.dropout(hidden))), lengths
+        return self.score(hidden), lengths
+
+    def step_logits(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every step, (B, ⌈T / subsampling⌉, C), as a stream does; and the steps' lengths.
+
+        A causal classifier that pools the ``last`` state answers at each step for the clip so far;
+        one with a `chunk` answers with what it also hears after the step.
+
+        Raises
+        ------
+        ConfigurationError
+            if the answer pools the whole clip.
+        """
+        if self.pooling not in (None, "last"):
+            raise ConfigurationError(self._reason_of_pooling)
+        hidden, lengths = self.encode(frames, lengths)  # (B, T, H)
+        return self.score(hidden), lengths
+
+    def score(self, hidden: Tensor) -> Tensor:
+        """Map hidden states (..., H), or what is pooled of them, to logits (..., C)."""
+        return self.output(self.dense(self.dropout(hidden)))
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether steps can be scored before the clip has ended."""
+        return not self.reasons_against_streaming()
+
+    def stream(self, batch_size: int = 1) -> ModelStream:
+        """Return a stream over `batch_size` clips whose logits equal those of `step_logits`.
+
+        Raises
+        ------
+        ConfigurationError
+            for a model that needs the whole clip, see `can_stream`, one in training, and a
+            `batch_size` below 1.
+        """
+        if reasons := self.reasons_against_streaming():
+            raise ConfigurationError("\n".join(reasons))
+        if self.training:
+            raise ConfigurationError("a model in training cannot stream; call its eval() first")
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size={batch_size} must be at least 1")
+        return ModelStream(self, batch_size)
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return what in this model needs the whole clip, and the way out of each."""
+        reasons = []
+        if self.bidirectional and self.chunk is None:
+            reasons.append(
+                "bidirectional=True reads each clip backwards from its end; train with "
+                "bidirectional=False, or with a chunk and a look_ahead"
+            )
+        if self.pooling not in (None, "last"):
+            reasons.append(self._reason_of_pooling)
+        return reasons
+
+    @property
+    def _reason_of_pooling(self) -> str:
+        return (
+            f"pooling={self.pooling!r} weighs the steps of a whole clip; train with "
+            "pooling='last', which answers at every step, or with head='ctc'"
+        )
 
     def encode(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return the hidden states (B, ⌈T / subsampling⌉, H) and their lengths (B,)."""
@@ -178,7 +259,7 @@ class AcousticModel(nn.Module):
             )
         if frames.shape[1] == 0:
             frames = F.pad(frames, (0, 0, 0, 1))  # (B, 1, D)
-        steps = _zero_beyond(frames, lengths)  # (B, T, D)
+        steps = zero_beyond(frames, lengths)  # (B, T, D)
         lengths = lengths.clamp(min=1)
         if self.normalization is not None:
             maps = steps.transpose(1, 2)[..., None]  # (B, D, T, 1)
@@ -188,15 +269,32 @@ class AcousticModel(nn.Module):
             maps, lengths = convolution(maps, lengths)
         steps = maps.transpose(1, 2).flatten(2)  # (B, T, channels * D)
         if self.stack > 1:
-            steps = _zero_beyond(steps, lengths)
+            steps = zero_beyond(steps, lengths)
             steps = F.pad(steps, (0, 0, 0, -steps.shape[1] % self.stack))
             width = self.stack * steps.shape[2]
             steps = steps.reshape(steps.shape[0], -1, width)  # (B, T, stack * D)
-            lengths = _ceil_div(lengths, self.stack)
-        backward = _reading_backward(steps.shape[1], lengths)
+            lengths = ceil_div(lengths, self.stack)
+        if self.chunk is not None:
+            n_steps = steps.shape[1]
+            steps, _ = encode_in_chunks(
+                self.recurrence,
+                steps,
+                lengths,
+                self.chunk,
+                self.look_ahead,
+                self.dropout,
+                n_chunks=ceil(n_steps / self.chunk),
+            )
+            return steps[:, :n_steps], lengths  # (B, T, H)
+        backward = reading_backward(steps.shape[1], lengths)
         for number, layer in enumerate(self.layers):
             steps = layer(self.dropout(steps) if number else steps, backward)  # (B, T, H)
         return steps, lengths
+
+    @property
+    def recurrence(self) -> list[RecurrentLayer]:
+        """The recurrent layers, in their order."""
+        return list(cast(Iterable[RecurrentLayer], self.layers))
 
     def attention(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Return how each head weighs the steps, (B, n_heads, T); a row sums to 1.
@@ -218,9 +316,9 @@ class AcousticModel(nn.Module):
         if self.attend is not None:
             return self.attend(hidden, lengths)
         if self.pooling == "mean":
-            return _zero_beyond(hidden, lengths).sum(dim=1) / lengths[:, None]
-        last = _step_at(hidden, lengths - 1)
-        if not self.bidirectional:
+            return zero_beyond(hidden, lengths).sum(dim=1) / lengths[:, None]
+        last = step_at(hidden, lengths - 1)
+        if not self.bidirectional or self.chunk is not None:
             return last
         size = hidden.shape[2] // 2  # where reading backwards ends is step 0
         return torch.cat([last[:, :size], hidden[:, 0, size:]], dim=1)
@@ -229,7 +327,7 @@ class AcousticModel(nn.Module):
         """Draw the weights: torch's defaults know neither recurrence nor what follows a layer."""
         for module in self.modules():
             if isinstance(module, nn.RNNBase):
-                _initialize_recurrence(module)
+                initialize_recurrence(module)
             elif isinstance(module, (nn.Linear, nn.Conv2d)) and module.bias is not None:
                 nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
@@ -238,171 +336,15 @@ class AcousticModel(nn.Module):
             nn.init.xavier_uniform_(self.attend.project.weight)
 
 
-class MaskedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of maps (B, channels, T, D): that of the clips' steps without padding."""
-
-    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise; beyond `lengths` the result is undefined."""
-        # Written out for both modes: on a CPU, torch 2.14's own gives wrong gradients in eval mode
-        # for maps whose channels lie innermost in memory and whose D is 1.
-        statistics = dict(self.named_buffers())
-        mean, variance = statistics["running_mean"], statistics["running_var"]
-        if self.training:
-            maps = maps.float()  # sums over a batch, where mixed precision would lose them
-            inside = _inside(maps.shape[2], lengths)[:, None, :, None]  # (B, 1, T, 1)
-            count = inside.sum() * maps.shape[3]
-            mean = maps.where(inside, 0.0).sum((0, 2, 3)) / count  # (channels,)
-            deviation = (maps - mean[:, None, None]).where(inside, 0.0)  # (B, channels, T, D)
-            variance = deviation.square().sum((0, 2, 3)) / count  # (channels,)
-            self._remember(statistics, mean, variance * count / (count - 1).clamp(min=1))
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return (maps - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
-
-    @torch.no_grad()
-    def _remember(self, statistics: dict[str, Tensor], mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics, as torch does: a moving or, without momentum, plain mean."""
-        count = statistics["num_batches_tracked"].add_(1)
-        rate = 1 / count if self.momentum is None else self.momentum
-        statistics["running_mean"].add_(rate * (mean - statistics["running_mean"]))
-        statistics["running_var"].add_(rate * (variance - statistics["running_var"]))
-
-
-class Convolution(nn.Module):
-    """A convolution that spans time alone, ReLU and batch normalisation.
-
-    Step t of the result is centred on step t * stride of the maps, or ends there if causal,
-    whatever the width of the batch.
-    """
-
-    def __init__(
-        self, n_inputs: int, channels: int, kernel: int, stride: int, *, causal: bool
-    ) -> None:
-        super().__init__()
-        self.stride = stride
-        self.padding = (kernel - 1, 0) if causal else ((kernel - 1) // 2, kernel // 2)
-        self.convolution = nn.Conv2d(n_inputs, channels, (kernel, 1), stride=(stride, 1))
-        self.normalization = MaskedBatchNorm(channels)
-
-    def forward(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, channels, T, D) to (B, channels', ⌈T / stride⌉, D)."""
-        maps = _zero_beyond(maps, lengths)
-        maps = self.convolution(F.pad(maps, (0, 0, *self.padding))).relu()
-        lengths = _ceil_div(lengths, self.stride)
-        return self.normalization(maps, lengths), lengths
-
-
-class RecurrentLayer(nn.Module):
-    """One recurrent layer, in one direction or in both.
-
-    Each direction is a layer of torch's own, without a packed sequence: that runs fused, and can
-    be exported. Padding comes after a clip, where a state no longer matters.
-    """
-
-    def __init__(self, cell: str, n_inputs: int, hidden_size: int, bidirectional: bool) -> None:
-        super().__init__()
-        self.forwards = _recurrence(cell, n_inputs, hidden_size)
-        self.backwards = _recurrence(cell, n_inputs, hidden_size) if bidirectional else None
-
-    def forward(self, steps: Tensor, backward: Tensor) -> Tensor:
-        """Map (B, T, D) to (B, T, H); `backward` is `_reading_backward`'s order.
-
-        States start at zero. A stream will carry what is dropped here from call to call.
-        """
-        hidden, _ = self.forwards(steps)  # (B, T, H)
-        if self.backwards is None:
-            return hidden
-        behind, _ = self.backwards(_reorder(steps, backward))  # (B, T, H / 2)
-        return torch.cat([hidden, _reorder(behind, backward)], dim=2)  # (B, T, H)
-
-
-class Attention(nn.Module):
-    """Heads that each weigh the steps by a softmax of dot products: (B, T, H) to (B, n_heads * H).
-
-    The products are not scaled, as in MHAtt-RNN: the states of a GRU or LSTM lie in (-1, 1).
-    """
-
-    def __init__(self, size: int, n_heads: int, query: str) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.project = nn.Linear(size, n_heads * size) if query == "middle" else None
-        if query == "learned":
-            self.learned = nn.Parameter(nn.init.xavier_uniform_(torch.empty(n_heads, size)))
-
-    def weights(self, hidden: Tensor, lengths: Tensor) -> Tensor:
-        """Return the weights of the steps, (B, n_heads, T); 0 beyond `lengths`."""
-        if self.project is None:
-            query = self.learned.expand(hidden.shape[0], -1, -1)  # (B, n_heads, H)
-        else:
-            middle = _step_at(hidden, lengths // 2)  # (B, H)
-            query = self.project(middle).view(-1, self.n_heads, hidden.shape[2])  # (B, n_heads, H)
-        scores = query @ hidden.transpose(1, 2)  # (B, n_heads, T)
-        inside = _inside(hidden.shape[1], lengths)[:, None]  # (B, 1, T)
-        return scores.masked_fill(~inside, -torch.inf).softmax(dim=2)
-
-    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
-        """Pool over time."""
-        return (self.weights(hidden, lengths) @ hidden).flatten(1)  # (B, n_heads * H)
-
-
-def _inside(n_steps: int, lengths: Tensor) -> Tensor:
-    """True where a step belongs to its clip, (B, T)."""
-    return torch.arange(n_steps, device=lengths.device) < lengths[:, None]
-
-
-def _zero_beyond(steps: Tensor, lengths: Tensor) -> Tensor:
-    """Zero what (B, ..., T, D) holds beyond `lengths`; even what is not a number."""
-    outside = ~_inside(steps.shape[-2], lengths)[..., None]  # (B, T, 1)
-    return steps.masked_fill(outside if steps.ndim == 3 else outside[:, None], 0.0)
-
-
-def _ceil_div(lengths: Tensor, divisor: int) -> Tensor:
-    return (lengths + divisor - 1) // divisor
-
-
-def _step_at(hidden: Tensor, index: Tensor) -> Tensor:
-    """Step `index` (B,) of each clip, (B, H)."""
-    return hidden[torch.arange(hidden.shape[0], device=hidden.device), index]
-
-
-def _reading_backward(n_steps: int, lengths: Tensor) -> Tensor:
-    """Where each step goes when every clip is reversed within its own length, (B * T,).
-
-    Padding stays where it is, so that the order is its own inverse.
-    """
-    step = torch.arange(n_steps, device=lengths.device)
-    last = lengths[:, None] - 1  # (B, 1)
-    order = torch.where(step <= last, last - step, step)  # (B, T)
-    clip = torch.arange(lengths.shape[0], device=lengths.device)[:, None]
-    return (clip * n_steps + order).flatten()
-
-
-def _reorder(steps: Tensor, order: Tensor) -> Tensor:
-    """Put steps (B, T, H) into `order`."""
-    return steps.flatten(0, 1).index_select(0, order).view(steps.shape)  # (B, T, H)
-
-
-def _recurrence(cell: str, n_inputs: int, hidden_size: int) -> nn.RNNBase:
-    if cell in ("gru", "lstm"):
-        gated = nn.GRU if cell == "gru" else nn.LSTM
-        return gated(n_inputs, hidden_size, batch_first=True)
-    return nn.RNN(n_inputs, hidden_size, nonlinearity=cell[len("rnn_") :], batch_first=True)
-
-
-def _initialize_recurrence(recurrence: nn.RNNBase) -> None:
-    """Orthogonal recurrent and Xavier input weights, each gate's block as a matrix of its own.
-
-    An LSTM's forget gate starts open (Jozefowicz et al., 2015).
-    """
-    size = recurrence.hidden_size
-    for name, parameter in recurrence.named_parameters():
-        for gate, block in enumerate(parameter.split(size)):
-            if name.startswith("weight_hh"):
-                nn.init.orthogonal_(block)
-            elif name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(block)
-            else:  # torch's order of gates: input, forget, cell, output; two biases add up
-                is_forget = isinstance(recurrence, nn.LSTM) and gate == 1 and "_ih" in name
-                nn.init.constant_(block, 1.0 if is_forget else 0.0)
+def _latency(given: Mapping[str, Any], subsampling: int) -> int | None:
+    """How many frames the first step of a chunk needs beyond its own."""
+    if given["bidirectional"] and given["chunk"] is None:
+        return None
+    last = given["chunk"] - 1 + given["look_ahead"] if given["chunk"] else 0
+    last = (last + 1) * given["stack"] - 1
+    for spec in reversed(given["convolutions"]):
+        last = last * spec["stride"] + (0 if given["causal"] else spec["kernel"] // 2)
+    return max(0, last - (subsampling - 1))
 
 
 def _checked_convolution(given: Mapping[str, int]) -> dict[str, int]:
@@ -430,8 +372,23 @@ def _check(given: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             "pooling=None leaves head='classification' no one answer; give last, mean or attention"
         )
-    if given["causal"] and given["bidirectional"]:
-        raise ConfigurationError("causal=True needs bidirectional=False: both must not look ahead")
+    chunk, look_ahead = given["chunk"], given["look_ahead"]
+    if given["causal"] and given["bidirectional"] and chunk is None:
+        raise ConfigurationError(
+            "causal=True needs bidirectional=False, or a chunk: both must not look far ahead"
+        )
+    if chunk is not None:
+        _check_count("chunk", chunk)
+        if not given["bidirectional"]:
+            raise ConfigurationError(
+                f"chunk={chunk} bounds how layers read backwards; it needs bidirectional=True"
+            )
+    if not isinstance(look_ahead, int) or look_ahead < 0:
+        raise ConfigurationError(f"look_ahead={look_ahead!r} must be a whole number, 0 or more")
+    if look_ahead and chunk is None:
+        raise ConfigurationError(
+            f"look_ahead={look_ahead} is what comes after a chunk; give chunk, too"
+        )
 
 
 def _check_name(parameter: str, value: str | None, known: Sequence[str | None]) -> None:
