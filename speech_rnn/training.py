@@ -181,7 +181,7 @@ class Trainer:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where the Recognizer is, and how it did on the test split (None if there is none)."""
+    """Where the Recognizer is, and how it did on the test split (None where it was not asked)."""
 
     recognizer: Path
     evaluation: Evaluation | None
@@ -333,6 +333,7 @@ def train(
     device: str = "auto",
     output_dir: str | Path = "outputs",
     resume: bool = False,
+    test: bool = True,
     config: str = "",
     command: str = "",
 ) -> TrainingResult:
@@ -356,6 +357,7 @@ def train(
     output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``evaluation.json``,
         ``hypotheses.jsonl``, ``config.yaml``, ``checkpoints/`` and ``logs/``.
     resume : go on from the last checkpoint in `output_dir`, if there is one.
+    test : whether the test split is scored: what is chosen by many trainings is not chosen by it.
     config : the run's configuration as YAML, kept beside the Recognizer.
     command : the line that started it, for ``metrics.json``.
 
@@ -411,17 +413,19 @@ def train(
         frame_weight=trainer.frame_weight,
         seed=seed,
     )
+    held = batches(caches["validation"], vocabulary, trainer.batch_size)
     started = time.monotonic()
     epochs = fit(
         module,
         batches(clips, vocabulary, trainer.batch_size, seed=seed),
-        batches(caches["validation"], vocabulary, trainer.batch_size),
+        held,
         trainer,
         output_dir,
         device=chosen,
         resume=resume,
     )
     seconds = time.monotonic() - started
+    validation = validated(module, held, trainer, chosen)
 
     provenance = _provenance(source, corpus, caches, seed, config) | {
         "epochs": epochs,
@@ -431,16 +435,15 @@ def train(
     recognizer = Recognizer(features, acoustic_model, vocabulary, provenance, token_bonus)
     recognizer.to(chosen)
     if vocabulary.head == "classification":
-        held = batches(caches["validation"], vocabulary, trainer.batch_size)
         recognizer.calibration = calibrated(recognizer, held, keep)
     evaluation = None
-    if test := corpus.split("test"):
-        evaluation = evaluate(recognizer, test, batch_size=trainer.batch_size)
+    if test and (clips_of_test := corpus.split("test")):
+        evaluation = evaluate(recognizer, clips_of_test, batch_size=trainer.batch_size)
         recognizer.provenance["test"] = evaluation.summary()
         evaluation.write(output_dir)
     recognizer.save(output_dir / "recognizer.safetensors")
     test_figures = evaluation.to_dict() if evaluation else None
-    metrics = provenance | {"command": command, "test": test_figures}
+    metrics = provenance | {"command": command, "validation": validation, "test": test_figures}
     (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return TrainingResult(output_dir / "recognizer.safetensors", evaluation, metrics)
 
@@ -483,6 +486,23 @@ def fit(
     return lightning.current_epoch
 
 
+def validated(
+    module: SpeechModule, clips: DataLoader[Any], trainer: Trainer, device: torch.device
+) -> dict[str, float]:
+    """Return ``loss`` and ``error_rate`` of a module, as it is, on clips it was not trained on."""
+    lightning = pl.Trainer(
+        **_place(device),
+        precision=trainer.precision,  # type: ignore[arg-type]
+        limit_val_batches=trainer.limit_batches,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    (found,) = lightning.validate(module, clips, verbose=False)
+    return {name.removeprefix("validation/"): value for name, value in found.items()}
+
+
 def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
     """Put Lightning's pieces together as `trainer` says."""
     checkpoints = output_dir / "checkpoints"
@@ -503,8 +523,7 @@ def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) 
     else:
         callbacks.append(_EpochLog())
     return pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=1 if device.index is None else [device.index],
+        **_place(device),
         precision=trainer.precision,  # type: ignore[arg-type]
         max_epochs=trainer.max_epochs,
         gradient_clip_val=trainer.gradient_clip,
@@ -519,6 +538,14 @@ def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) 
         num_sanity_val_steps=0,
         log_every_n_steps=10,
     )
+
+
+def _place(device: torch.device) -> dict[str, Any]:
+    """Name a device as Lightning does."""
+    return {
+        "accelerator": "gpu" if device.type == "cuda" else device.type,
+        "devices": 1 if device.index is None else [device.index],
+    }
 
 
 def calibrated(
@@ -589,16 +616,19 @@ def mixed_seed(*numbers: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def claim(output_dir: Path, config: str, resume: bool) -> Path:
-    """Make sure that a run never overwrites or continues another one."""
-    checkpoints = output_dir / "checkpoints"
+def claim(output_dir: Path, config: str, resume: bool, work: str = "checkpoints") -> Path:
+    """Make sure that a run never overwrites or continues another one.
+
+    `work` is the folder in `output_dir` that holds something as soon as one has begun.
+    """
+    begun = output_dir / work
     kept = output_dir / "config.yaml"
     if resume and kept.exists() and config and kept.read_text() != config:
         raise ConfigurationError(
             f"resume=true, but the configuration differs from {kept}; give the same overrides, "
             "or start anew in another output_dir"
         )
-    if not resume and checkpoints.exists() and any(checkpoints.iterdir()):
+    if not resume and begun.exists() and any(begun.iterdir()):
         raise ConfigurationError(
             f"output_dir={str(output_dir)!r} holds a run already; add resume=true to go on with "
             "it, or choose another output_dir"
