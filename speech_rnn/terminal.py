@@ -18,6 +18,7 @@ from speech_rnn.evaluation import Comparison, Evaluation, Group, Rejection, Row
 from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
+from speech_rnn.searching import Search
 
 if TYPE_CHECKING:
     from speech_rnn.gradients import GradientStudy
@@ -31,6 +32,7 @@ __all__ = [
     "print_language_model",
     "print_result",
     "print_run_groups",
+    "print_search",
     "print_stress",
     "tracked",
 ]
@@ -247,6 +249,18 @@ def print_run_groups(found: Compared) -> None:
             print(f"{group.name}: {group.command} -m seed={','.join(map(str, group.seeds))}")
     for path, why in found.alone:
         print(f"in no group: {path}: {why}")
+
+
+def print_search(search: Search) -> None:
+    """Print every trial, the best first."""
+    keys = list(search.best.values)
+    last = [key.rpartition(".")[2] for key in keys]
+    names = [name.replace("_", " ") for name in (last if len({*last}) == len(last) else keys)]
+    table = _table("trials", "trial", search.objective.replace("_", " "), *names)
+    for trial in search.trials:
+        reached = "diverged" if trial.objective is None else f"{trial.objective:.4f}"
+        table.add_row(str(trial.number), reached, *map(str, trial.values.values()))
+    Console().print(table)
 
 
 def tracked(items: Iterable[T], total: int) -> Iterable[T]:
