@@ -23,18 +23,19 @@ FLOORS = [
     {"long_audio", "streaming"},
     {"recognizer"},
     {"evaluation", "calibration", "cost"},
-    {"training", "conditions", "auditing"},
+    {"training", "conditions", "auditing", "searching"},
     {"listening_page", "reporting"},
     {"language_training", "gradients"},
     {"terminal"},
     {"config", "parts"},
+    {"search_space"},
     {"train", "evaluate", "transcribe", "generate", "recipes", "report"},
-    {"stress", "audit"},
+    {"stress", "audit", "search"},
     {"cli"},
     {"__main__"},
 ]
 DOORS = sorted(FLOORS[-4] | FLOORS[-3] | FLOORS[-2])
-HYDRA = {"config", "parts", "train", "evaluate", "stress", "audit"}
+HYDRA = {"config", "parts", "search_space", "train", "evaluate", "stress", "audit", "search"}
 
 
 def rooms():

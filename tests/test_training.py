@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -179,12 +180,42 @@ def test_extra_clips_join_the_training_split_alone(manifest, tmp_path):
     assert metrics["n_clips"] == {"train": 96, "validation": 18, "test": 18}
 
 
-def test_a_sweep_is_one_run_for_each_value(manifest, tmp_path):
-    overrides = ("trainer.max_epochs=1", "-m", "seed=1,2")
+def test_a_sweep_is_one_run_for_each_value_and_a_table(manifest, tmp_path):
+    overrides = ("trainer.max_epochs=1", "-m", "seed=1,2", "augment.gain_db=[0,1],[0,2]")
     result = run(manifest, tmp_path / "sweep", *overrides, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for job in ("0", "1"):
-        assert (tmp_path / "sweep" / job / "recognizer.safetensors").exists()
+    names = {path.parent.name for path in tmp_path.glob("sweep/*/recognizer.safetensors")}
+    assert names == {f"seed-{s}+augment.gain_db-0_{high}" for s in (1, 2) for high in (1, 2)}
+    found = json.loads((tmp_path / "sweep/comparison.json").read_text())
+    assert [group["name"] for group in found["groups"]] == [
+        "augment.gain_db=[0,1]",
+        "augment.gain_db=[0,2]",
+    ]
+    assert [group["seeds"] for group in found["groups"]] == [[1, 2], [1, 2]]
+    table = result.stdout[result.stdout.index("mean ± deviation over seeds") :]
+    assert "seed=1,2" in table
+    assert not (tmp_path / "sweep/comparison.html").exists()  # report=false
+
+
+@pytest.mark.parametrize(("select", "chosen"), [("best", min), ("last", lambda losses: losses[-1])])
+def test_the_validation_figures_are_those_of_the_weights_that_are_kept(
+    manifest, tmp_path, select, chosen
+):
+    # The learning rate is so high that the last epoch is not the best.
+    settings = ("trainer.max_epochs=6", "trainer.ema_decay=0.5", "optim.learning_rate=0.1")
+    overrides = (*settings, "optim.final_learning_rate=0.1", f"trainer.select={select}")
+    result = run(manifest, "run", *overrides, "test=false", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "run/logs/csv/version_0/metrics.csv").open() as table:
+        rows = [row for row in csv.DictReader(table) if row["validation/loss"]]
+    losses = [float(row["validation/loss"]) for row in rows]
+    assert min(losses) < losses[-1]
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["validation"]["loss"] == pytest.approx(chosen(losses), rel=1e-5)
+    row = rows[losses.index(chosen(losses))]
+    assert metrics["validation"]["error_rate"] == pytest.approx(float(row["validation/error_rate"]))
+    assert metrics["test"] is None
+    assert "accuracy" not in result.stdout
 
 
 def test_a_bad_file_is_named_and_left_out(tmp_path):
