@@ -8,15 +8,18 @@ at once, before any work starts.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
@@ -26,11 +29,21 @@ from omegaconf.errors import OmegaConfBaseException
 
 from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
 
-__all__ = ["CONF", "check", "compose", "hydra_door", "recipes", "with_model"]
+__all__ = [
+    "CONF",
+    "check",
+    "compose",
+    "hydra_door",
+    "parsed",
+    "recipes",
+    "with_model",
+]
 
 _here = Path(__file__).resolve().parent
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
 """Beside the package in a checkout, inside it in a wheel."""
+
+SUBDIR = "hydra.sweep.subdir"
 
 
 def recipes() -> list[str]:
@@ -39,7 +52,7 @@ def recipes() -> list[str]:
 
 
 def compose(config_name: str, overrides: list[str], config_dir: str | None = None) -> DictConfig:
-    """Compose a configuration as the command line would.
+    """Compose a configuration as the command line would; inside a door, along its search path.
 
     Raises
     ------
@@ -47,14 +60,33 @@ def compose(config_name: str, overrides: list[str], config_dir: str | None = Non
         if Hydra cannot compose it.
     """
     searchpath = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    is_inside = GlobalHydra.instance().is_initialized()
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with nullcontext() if is_inside else _at_conf():
             return hydra.compose(config_name, [*overrides, *searchpath])
     except (HydraException, OmegaConfBaseException) as error:
         message = str(error)
         if "Could not override 'recipe'" in message:
             message += "\nA recipe is added: write +recipe=NAME"
         raise ConfigurationError(message) from error
+
+
+def _at_conf() -> AbstractContextManager[None]:
+    return hydra.initialize_config_dir(str(CONF), version_base="1.3")
+
+
+def parsed(lines: Sequence[str]) -> list[Override]:
+    """Read what a command line sets.
+
+    Raises
+    ------
+    ConfigurationError
+        if Hydra cannot read it.
+    """
+    try:
+        return OverridesParser.create().parse_overrides(list(lines))
+    except HydraException as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def check(cfg: DictConfig, primary: DictConfig) -> None:
@@ -72,10 +104,11 @@ def check(cfg: DictConfig, primary: DictConfig) -> None:
         raise ConfigurationError("\n".join(wrong))
 
 
-def hydra_door(config_name: str, run: Callable[[DictConfig], None]) -> Callable[[], None]:
+def hydra_door(config_name: str, run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Return the ``main()`` of a command that Hydra configures.
 
-    Its errors are one line and an exit code, without a traceback.
+    Its errors are one line and an exit code, without a traceback. What `run` returns goes to the
+    sweeper of a multirun.
     """
 
     def main() -> None:
@@ -83,10 +116,10 @@ def hydra_door(config_name: str, run: Callable[[DictConfig], None]) -> Callable[
             primary = compose(config_name, [])
             sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:], primary)
 
-            def checked_run(cfg: DictConfig) -> None:
+            def checked_run(cfg: DictConfig) -> Any:
                 with spoken_errors():
                     check(cfg, primary)
-                    run(cfg)
+                    return run(cfg)
 
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(
                 checked_run
@@ -103,10 +136,7 @@ def _checked_arguments(config_name: str, arguments: list[str], primary: DictConf
     args = get_args_parser().parse_intermixed_args(arguments)
     if args.help or args.hydra_help or args.info or args.shell_completion:
         return arguments
-    try:
-        overrides = OverridesParser.create().parse_overrides(args.overrides)
-    except HydraException as error:
-        raise ConfigurationError(str(error)) from error
+    overrides = parsed(args.overrides)
     groups = {
         path.relative_to(root).as_posix()
         for root in (CONF, *([Path(args.config_dir)] if args.config_dir else []))
@@ -119,7 +149,26 @@ def _checked_arguments(config_name: str, arguments: list[str], primary: DictConf
         if wrong := list(_unknown_keys(cfg, primary, "")):
             raise ConfigurationError("\n".join(wrong))
     # Hydra's own parser wants flags first: train +recipe=digits -m seed=1,2 shall work too.
-    return [flag for flag in arguments if flag not in forced] + [*forced.values()]
+    named = _sweep_folders(overrides) if args.multirun else []
+    return [flag for flag in arguments if flag not in forced] + [*forced.values(), *named]
+
+
+def _sweep_folders(overrides: Sequence[Override]) -> list[str]:
+    """Name the folder of each job by what a sweep varies: ``seed-1`` says more than ``0``."""
+    keys = [override.key_or_group for override in overrides if override.is_sweep_override()]
+    if not keys or any(override.key_or_group == SUBDIR for override in overrides):
+        return []
+    return [f"{SUBDIR}='${{swept:${{hydra.overrides.task}},{json.dumps(keys)}}}'"]
+
+
+def _swept(task: Sequence[str], keys: Sequence[str]) -> str:
+    """Return what a job sets of `keys`, as a folder that a command line takes without quotes."""
+    settings = [line.lstrip("+").partition("=") for line in task]
+    name = "+".join(f"{key}-{value}" for key, _, value in settings if key in keys)
+    return re.sub(r"[^\w.+-]+", "_", re.sub(r"[][{}'\"]", "", name))
+
+
+OmegaConf.register_new_resolver("swept", _swept, replace=True)
 
 
 def _forced(override: Override, groups: set[str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,9 +17,17 @@ if TYPE_CHECKING:
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.training import TrainingResult
 
-__all__ = ["kept_config", "picture_of", "report_on", "split_of", "train_on"]
+__all__ = [
+    "CompareRuns",
+    "compare_runs",
+    "kept_config",
+    "picture_of",
+    "report_on",
+    "split_of",
+    "train_on",
+]
 
-OF_THIS_RUN = ("resume", "device", "output_dir")
+OF_THIS_RUN = ("resume", "device", "output_dir", "test")
 """Keys that may differ when a run is resumed."""
 
 
@@ -51,6 +61,7 @@ def train_on(
         device=cfg.device,
         output_dir=output_dir,
         resume=cfg.resume,
+        test=cfg.test,
         config=config,
         command=command,
     )
@@ -78,6 +89,38 @@ def report_on(folder: Path) -> None:
         print(f"report: {write_report(folder)}")
     except SpeechRnnError as error:
         print(f"no report: {error}")
+
+
+class CompareRuns(Callback):
+    """At the end of a multirun, put its trainings side by side, the seeds of each together."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Print the table, and write it as JSON and as a page."""
+        folder = Path(config.hydra.sweep.dir)
+        if len(list(folder.glob("*/metrics.json"))) > 1:
+            try:
+                compare_runs([folder], page=config.report)
+            except SpeechRnnError as error:  # the trainings are done either way
+                print(f"no comparison: {error}")
+
+
+def compare_runs(folders: Sequence[Path], output: Path | None = None, *, page: bool = True) -> None:
+    """Print how trainings compare, and write it as JSON and as a page.
+
+    They are ``comparison.json`` and ``comparison.html`` in the folder, or, of several, where the
+    person stands; unless `output` names the page.
+    """
+    from speech_rnn.reporting.comparison_page import write_comparison
+    from speech_rnn.reporting.run_groups import compared
+    from speech_rnn.terminal import print_run_groups
+
+    found = compared(folders)
+    print_run_groups(found)
+    place = Path(folders[0]) if len(folders) == 1 else Path()
+    output = output or place / "comparison.html"
+    print(f"figures: {found.write(output.with_suffix('.json'))}")
+    if page:
+        print(f"comparison: {write_comparison(found, output)}")
 
 
 def picture_of(study: GradientStudy, folder: Path) -> None:

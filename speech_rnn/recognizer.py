@@ -24,11 +24,14 @@ from speech_rnn.audio import Sound, audio_duration, load_audio, resample
 from speech_rnn.decoding.confidence import Calibration, evidence
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.device import choose_device
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
 from speech_rnn.features import MFCC, LogMel
+from speech_rnn.gate import Gating
 from speech_rnn.long_audio import LONG_SECONDS, recognize_long
 from speech_rnn.model import AcousticModel
+from speech_rnn.streaming import EventStream, reasons_against_streaming
 from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["FORMAT_VERSION", "FileResult", "Recognizer", "transcribe_files"]
@@ -103,8 +106,42 @@ class Recognizer:
 
     @property
     def can_stream(self) -> bool:
-        """Whether the same answers can come while the sound is still arriving."""
-        return self.features.can_stream and self.model.is_causal and self.vocabulary.head == "ctc"
+        """Whether words can be told while the sound is still arriving, by `stream`."""
+        return not reasons_against_streaming(self.features, self.model, self.vocabulary)
+
+    def stream(
+        self,
+        sample_rate: int | None = None,
+        *,
+        spotting: Spotting | None = None,
+        gating: Gating | None = None,
+        block_seconds: float = 0.1,
+    ) -> EventStream:
+        """Return a stream that takes chunks of sound of any size and gives words as they are said.
+
+        Parameters
+        ----------
+        sample_rate : of the chunks, in Hz; None means the recogniser's own.
+        spotting : when a word is an event; None is what suits the head.
+        gating : when to listen at all; None is always.
+        block_seconds : of sound that is worked on at once.
+
+        Raises
+        ------
+        ConfigurationError
+            for a recogniser that cannot stream, see `can_stream`: it names the reasons and a
+            recipe for one that can.
+        """
+        return EventStream(
+            self.features,
+            self.model,
+            self.vocabulary,
+            temperature=self.calibration.temperature,
+            sample_rate=self.sample_rate if sample_rate is None else sample_rate,
+            spotting=spotting,
+            gating=gating,
+            block_seconds=block_seconds,
+        )
 
     def to(self, device: str | torch.device) -> Recognizer:
         """Move features and model to `device` and return the recogniser."""

@@ -1,4 +1,4 @@
-"""Show what a training has reached: ``python -m speech_rnn.report FOLDER``."""
+"""Show what trainings have reached: ``python -m speech_rnn.report FOLDER …``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ from speech_rnn.errors import spoken_errors
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The output_dir of a training.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="The output_dir of a training; several, or one of several.")
+    ],
     output: Annotated[
-        Path | None, typer.Option(help="The page; report.html in the folder without.")
+        Path | None, typer.Option(help="The page; report.html or comparison.html without.")
     ] = None,
 ) -> None:
-    """Write one HTML page of curves, figures, errors to listen to, and the model card."""
+    """Write one HTML page: of a training, or of several with the seeds of each together."""
     with spoken_errors():
         from speech_rnn.reporting.page import write_report
+        from speech_rnn.reporting.run_groups import is_several
 
-        print(f"report: {write_report(folder, output)}")
+        if is_several(folders):
+            from speech_rnn.parts import compare_runs
+
+            compare_runs(folders, output)
+        else:
+            print(f"report: {write_report(folders[0], output)}")
 
 
 def main() -> None:
-    """Show what a training has reached."""
+    """Show what trainings have reached."""
     typer.run(report)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -16,6 +17,8 @@ from speech_rnn.conditions import Stress
 from speech_rnn.evaluation import Comparison, Evaluation, Group, Rejection, Row
 from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
+from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
+from speech_rnn.searching import Search
 
 if TYPE_CHECKING:
     from speech_rnn.gradients import GradientStudy
@@ -28,6 +31,8 @@ __all__ = [
     "print_gradients",
     "print_language_model",
     "print_result",
+    "print_run_groups",
+    "print_search",
     "print_stress",
     "tracked",
 ]
@@ -214,6 +219,50 @@ def print_language_model(result: LanguageModelResult) -> None:
     print(f"language model: {result.recurrent}")
 
 
+def print_run_groups(found: Compared) -> None:
+    """Print a line for each group of runs, and for each mean of folds."""
+    console = Console()
+    table = _table("mean ± deviation over seeds", "", "seeds", "clips", *FIGURES, "accuracies")
+
+    def add(name: str, seeds: Sequence[int], n_clips: int, figures: Mapping[str, Spread]) -> None:
+        share = figures["accuracy"]
+        ends = f"{100 * share.low:.2f} to {100 * share.high:.2f}"
+        shown = (figures[figure].percent() for figure in FIGURES)
+        table.add_row(escape(name), str(len(seeds)), str(n_clips), *shown, ends)
+
+    for group in found.groups:
+        add(group.name, group.seeds, group.runs[0].n_clips, group.figures)
+    for mean in found.folds:
+        add(mean.name, mean.seeds, mean.n_clips, mean.figures)
+    if found.groups:
+        console.print(table)
+    if any(group.stress for group in found.groups):
+        names = [group.name for group in found.groups]
+        noise = _table("accuracy under stress", "condition", *map(escape, names))
+        columns = [group.stress for group in found.groups]
+        for name in dict.fromkeys(name for column in columns for name in column):
+            shown = (column[name].percent() if name in column else "–" for column in columns)
+            noise.add_row(name, *shown)
+        console.print(noise)
+    for group in found.groups:
+        if group.command:
+            print(f"{group.name}: {group.command} -m seed={','.join(map(str, group.seeds))}")
+    for path, why in found.alone:
+        print(f"in no group: {path}: {why}")
+
+
+def print_search(search: Search) -> None:
+    """Print every trial, the best first."""
+    keys = list(search.best.values)
+    last = [key.rpartition(".")[2] for key in keys]
+    names = [name.replace("_", " ") for name in (last if len({*last}) == len(last) else keys)]
+    table = _table("trials", "trial", search.objective.replace("_", " "), *names)
+    for trial in search.trials:
+        reached = "diverged" if trial.objective is None else f"{trial.objective:.4f}"
+        table.add_row(str(trial.number), reached, *map(str, trial.values.values()))
+    Console().print(table)
+
+
 def tracked(items: Iterable[T], total: int) -> Iterable[T]:
     """Pass items on, with a progress bar on stderr where that is a terminal."""
     console = Console(stderr=True)
@@ -222,7 +271,7 @@ def tracked(items: Iterable[T], total: int) -> Iterable[T]:
 
 def _table(title: str, first: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None)
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     for column in columns:
         table.add_column(column, justify="right")
     return table

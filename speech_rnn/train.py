@@ -14,8 +14,11 @@ from speech_rnn.config import hydra_door
 from speech_rnn.parts import kept_config, picture_of, report_on, train_on
 
 
-def run(cfg: DictConfig) -> None:
-    """Train as `cfg` says, print the evaluation and where the Recognizer is."""
+def run(cfg: DictConfig) -> float | None:
+    """Train as `cfg` says, print the evaluation and where the Recognizer is.
+
+    Returns the validation loss of a recogniser, which a sweeper of Hydra's may minimise.
+    """
     from speech_rnn.terminal import print_evaluation, print_gradients, print_language_model
 
     output_dir = HydraConfig.get().runtime.output_dir
@@ -29,11 +32,14 @@ def run(cfg: DictConfig) -> None:
     }
     if cfg.language_model:
         train_language_model = instantiate(cfg.language_model, _partial_=True)
-        return print_language_model(train_language_model(unit=cfg.vocabulary, **common))
+        print_language_model(train_language_model(unit=cfg.vocabulary, **common))
+        return None
     if cfg.gradients:
         study = instantiate(cfg.gradients, _partial_=True)(**common)
         print_gradients(study)
-        return picture_of(study, Path(output_dir)) if cfg.report else None
+        if cfg.report:
+            picture_of(study, Path(output_dir))
+        return None
     result = train_on(
         instantiate(cfg.data),
         cfg,
@@ -46,6 +52,7 @@ def run(cfg: DictConfig) -> None:
     if cfg.report:
         report_on(result.recognizer.parent)
     print(f"recognizer: {result.recognizer}")
+    return float(result.metrics["validation"]["loss"])
 
 
 main = hydra_door("train", run)

@@ -16,25 +16,26 @@ ROOT = PACKAGE.parent
 # A room may import from the floors below its own, and within its own folder.
 FLOORS = [
     {"errors"},
-    {"audio", "device"},
+    {"audio", "device", "gate", "samples"},
     {"vocabulary", "pretrained"},
     {"features", "model", "augment", "metrics", "language"},
     {"decoding", "data"},
-    {"long_audio"},
+    {"long_audio", "streaming"},
     {"recognizer"},
     {"evaluation", "calibration", "cost"},
-    {"training", "conditions", "auditing"},
+    {"training", "conditions", "auditing", "searching"},
     {"listening_page", "reporting"},
     {"language_training", "gradients"},
     {"terminal"},
     {"config", "parts"},
+    {"search_space"},
     {"train", "evaluate", "transcribe", "generate", "recipes", "report"},
-    {"stress", "audit"},
+    {"stress", "audit", "search"},
     {"cli"},
     {"__main__"},
 ]
 DOORS = sorted(FLOORS[-4] | FLOORS[-3] | FLOORS[-2])
-HYDRA = {"config", "parts", "train", "evaluate", "stress", "audit"}
+HYDRA = {"config", "parts", "search_space", "train", "evaluate", "stress", "audit", "search"}
 
 
 def rooms():
@@ -85,6 +86,8 @@ HEAVY = {
     [
         ("speech_rnn", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.audio", HEAVY | {"torch"}),
+        ("speech_rnn.gate", HEAVY | {"torch", "soundfile"}),
+        ("speech_rnn.samples", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.metrics", HEAVY | {"torch"}),
         ("speech_rnn.features", HEAVY),
         ("speech_rnn.model", HEAVY),

@@ -11,6 +11,7 @@ from speech_rnn.augment import (
     equalize,
     mask_spans,
     mix,
+    mixup,
     shelve,
     time_warp,
 )
@@ -225,6 +226,23 @@ def test_what_is_masked_is_the_mean():
     assert changed.any()
     assert torch.equal(masked[changed], mean.expand_as(frames)[changed])
     assert not masked[1, 20:].any()
+
+
+@pytest.mark.parametrize("partner", [[1, 0, 2], [2, 0, 1]])
+def test_mixup_weighs_frames_and_the_mean_goes_on(partner):
+    frames = torch.randn(3, 6, 4, generator=generator())
+    lengths, share = torch.tensor([6, 3, 4]), torch.tensor([0.25, 0.9, 1.0])
+    frames = frames * (torch.arange(6) < lengths[:, None])[:, :, None]
+    mixed, new_lengths = mixup(frames, lengths, torch.tensor(partner), share)
+    for place, other in enumerate(partner):
+        own, theirs = (frames[one, : lengths[one]].tolist() for one in (place, other))
+        n_steps = max(len(own), len(theirs))
+        assert new_lengths[place] == n_steps
+        own += [torch.tensor(own).mean(dim=0).tolist()] * (n_steps - len(own))
+        theirs += [torch.tensor(theirs).mean(dim=0).tolist()] * (n_steps - len(theirs))
+        expected = share[place] * torch.tensor(own) + (1 - share[place]) * torch.tensor(theirs)
+        torch.testing.assert_close(mixed[place, :n_steps], expected)
+        assert not mixed[place, n_steps:].any()
 
 
 @given(length=st.integers(0, 20), longest=st.integers(0, 30), seed=st.integers(0, 50))

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.batching import FULL_SCALE, AudioCache, BucketSampler, batches, pad, quantize
+from speech_rnn.data.batching import (
+    FULL_SCALE,
+    AudioCache,
+    Batch,
+    BucketSampler,
+    batches,
+    pad,
+    quantize,
+)
 from speech_rnn.data.manifest import Utterance, read_manifest
 from speech_rnn.errors import DataError
 from speech_rnn.vocabulary import Vocabulary
@@ -49,6 +57,46 @@ def test_seed_and_epoch_decide_the_order():
     assert order(1, 2) == order(1, 2)
     assert order(1, 2) != order(1, 3)
     assert order(1, 2) != order(2, 2)
+
+
+uneven = st.lists(st.integers(0, 4), min_size=1, max_size=80).map(np.array)
+
+
+@given(uneven, st.sampled_from([0.2, 0.5, 1.0, 1]), st.integers(0, 3))
+def test_a_balanced_epoch_has_each_class_as_often_as_is_said(classes, balance, epoch):
+    sampler = BucketSampler(
+        Sizes(np.ones(len(classes))), 7, seed=1, classes=classes, balance=balance
+    )
+    sampler.set_epoch(epoch)
+    drawn = [index for batch in sampler for index in batch]
+    assert len(drawn) == len(classes)
+    assert drawn == [index for batch in sampler for index in batch]
+    found, sizes = np.unique(classes, return_counts=True)
+    expected = sizes ** (1 - balance) / (sizes ** (1 - balance)).sum() * len(classes)
+    for one, size, share in zip(found, sizes, expected, strict=True):
+        times = np.bincount(drawn, minlength=len(classes))[classes == one]
+        assert abs(times.sum() - share) < 1 + 1e-6
+        assert set(times) <= {np.floor(share / size), np.ceil(share / size), round(share / size)}
+
+
+def test_every_clip_has_its_turn_in_a_balanced_training():
+    classes = np.repeat([0, 1], [95, 5])
+    sampler = BucketSampler(Sizes(np.ones(100)), 8, seed=0, classes=classes, balance=1.0)
+    orders = []
+    for epoch in range(30):
+        sampler.set_epoch(epoch)
+        orders.append([index for batch in sampler for index in batch])
+    times = np.bincount(np.concatenate(orders))
+    assert orders[0] != orders[1]
+    assert times[95:].sum() == 30 * 50
+    assert times[:95].min() >= 5  # 15.8 are expected of each
+    assert times[:95].max() <= 28
+
+
+def test_no_balance_is_the_order_without_classes():
+    plain = BucketSampler(Sizes(np.arange(50)), 4, seed=3)
+    zero = BucketSampler(Sizes(np.arange(50)), 4, seed=3, classes=np.arange(50) % 3, balance=0.0)
+    assert list(plain) == list(zero)
 
 
 def test_buckets_save_padding():
@@ -112,6 +160,28 @@ def test_batches_carry_clips_and_targets(tmp_path):
             assert batch.targets[place].tolist() == vocabulary.encode(rows[index].text)
         assert batch.waveform.abs().max() <= 1
     assert sorted(seen) == list(range(len(rows)))
+
+
+def test_batches_can_be_balanced(tmp_path):
+    rows = read_manifest(write_corpus(tmp_path))
+    few = [row for row in rows if row.text != "high" or "_0." in row.audio]
+    vocabulary = Vocabulary.of(list(TONES_HZ))
+    loader = batches(AudioCache(few, 16_000), vocabulary, 8, seed=0, balance=1.0)
+    classes = torch.cat([batch.targets[:, 0] for batch in loader])
+    assert len(classes) == len(few)
+    assert torch.bincount(classes).float().std() <= 1
+
+
+@pytest.mark.parametrize("spans", [None, torch.tensor([[[0.0, 3.0]], [[1.0, 2.0]]])])
+def test_a_repeated_batch_is_itself_again(spans):
+    samples = torch.tensor([[1, 2, 3], [4, 5, 0]], dtype=torch.int16)
+    counts = torch.tensor([1, 1])
+    batch = Batch(samples, torch.tensor([3, 2]), torch.tensor([[7], [8]]), counts, [5, 6], spans)
+    twice = batch.repeated(2)
+    assert twice.indices == [5, 6, 5, 6]
+    for name in ("samples", "lengths", "targets", "target_lengths", "spans"):
+        one, other = getattr(batch, name), getattr(twice, name)
+        assert (other is None) if one is None else torch.equal(other, torch.cat([one, one]))
 
 
 def test_a_text_outside_the_vocabulary_is_refused(tmp_path):

@@ -86,7 +86,7 @@ def test_wrong_use_is_told_without_a_traceback(arguments, message, tmp_path, mon
 def test_help_shows_how_to_begin(tmp_path):
     result = speech_rnn("train", "--help", cwd=tmp_path)
     assert result.returncode == 0
-    for text in ("+recipe=NAME", "data.root=DIR", "resume=true", "max_epochs"):
+    for text in ("+recipe=NAME", "data.root=DIR", "resume=true", "max_epochs", "trainer.mixup="):
         assert text in result.stdout
 
 

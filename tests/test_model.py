@@ -394,6 +394,7 @@ def test_the_blank_starts_with_its_bias(blank_bias):
         ("crnn", 40, 12, 461_972),  # Rybakov et al., 2020: 467 K
         ("elman", 26, 10, 162_558),
         ("gru_attention", 40, 10, 491_802),
+        ("gru_last_causal", 26, 11, 377_151),
     ],
 )
 def test_configurations_keep_size_and_padding_law(name, n_features, n_outputs, n_parameters):

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech_rnn.config import compose
 from speech_rnn.errors import ConfigurationError
 from tests.test_model import CELLS, CONVOLUTIONS, build, draw
 
@@ -70,6 +72,17 @@ def test_the_promised_latency_is_the_longest_wait(variant):
             given += 1
             waits.append(n_frames - given * model.subsampling)
     assert max(0, *waits) == model.latency_frames
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "latency_frames"),
+    [("gru_ctc_causal", "ctc", 0), ("gru_ctc_chunks", "ctc", 30), ("gru_last_causal", None, 0)],
+)
+def test_configurations_that_stream(name, head, latency_frames):
+    given = {"head": head} if head else {}
+    model = instantiate(compose("train", [f"model={name}"]).model, 26, 11, **given)
+    assert model.can_stream
+    assert model.latency_frames == latency_frames
 
 
 def test_who_waits_for_the_end_has_no_latency():

@@ -125,10 +125,12 @@ def test_files_keep_their_order_and_a_bad_one_costs_itself(tmp_path):
             assert result.hypothesis.confidence == pytest.approx(alone.confidence, abs=1e-5)
 
 
-def test_only_what_is_causal_streams():
+def test_only_what_does_not_wait_for_the_end_streams():
     assert not untrained("words", bidirectional=True).can_stream
     assert untrained("words", bidirectional=False, pooling=None).can_stream
+    assert untrained("words", chunk=4, look_ahead=2).can_stream
     assert not untrained("classes", bidirectional=False).can_stream
+    assert untrained("classes", bidirectional=False, pooling="last").can_stream
 
 
 def test_parts_that_do_not_fit():

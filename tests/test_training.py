@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -8,15 +9,22 @@ import time
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from speech_rnn.augment import Augment
+from speech_rnn.data.batching import Batch
+from speech_rnn.data.connected import Connected
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.training import AdamWCosine, Trainer, train
+from speech_rnn.training.module import SpeechModule
+from speech_rnn.training.targets import Mixture
+from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn
-from tests.tones import write_corpus
+from tests.tones import TONES_HZ, write_corpus
 
 SMALL = (
     "data=manifest",
@@ -95,13 +103,24 @@ def test_the_same_seed_gives_the_same_weights(manifest, tmp_path):
 
 
 JOINED = ("connected=words", "vocabulary=words", "trainer.frame_weight=1")
+AUGMENTED = (
+    "augment.tempo=[0.9,1.1]",
+    "augment.pitch_semitones=[-1,1]",
+    "augment.vtlp=[0.9,1.1]",
+    "augment.equalizer_db=[-6,6]",
+    "trainer.mixup=0.2",
+    "trainer.copies=1",
+    "trainer.balance=0.5",
+    "trainer.ema_decay=0.9",
+    "trainer.max_epochs=10",
+)
 FEW = tuple(f"connected.{split}_utterances=24" for split in ("train", "validation", "test"))
 
 
 @pytest.mark.parametrize(
     "overrides",
-    [("trainer.ema_decay=null",), ("trainer.ema_decay=0.9",), (*JOINED, *FEW)],
-    ids=["plain", "averaged", "connected"],
+    [("trainer.ema_decay=null",), AUGMENTED, (*JOINED, *FEW)],
+    ids=["plain", "augmented", "connected"],
 )
 def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides):
     overrides = ("trainer.max_epochs=20", *overrides)
@@ -161,12 +180,42 @@ def test_extra_clips_join_the_training_split_alone(manifest, tmp_path):
     assert metrics["n_clips"] == {"train": 96, "validation": 18, "test": 18}
 
 
-def test_a_sweep_is_one_run_for_each_value(manifest, tmp_path):
-    overrides = ("trainer.max_epochs=1", "-m", "seed=1,2")
+def test_a_sweep_is_one_run_for_each_value_and_a_table(manifest, tmp_path):
+    overrides = ("trainer.max_epochs=1", "-m", "seed=1,2", "augment.gain_db=[0,1],[0,2]")
     result = run(manifest, tmp_path / "sweep", *overrides, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for job in ("0", "1"):
-        assert (tmp_path / "sweep" / job / "recognizer.safetensors").exists()
+    names = {path.parent.name for path in tmp_path.glob("sweep/*/recognizer.safetensors")}
+    assert names == {f"seed-{s}+augment.gain_db-0_{high}" for s in (1, 2) for high in (1, 2)}
+    found = json.loads((tmp_path / "sweep/comparison.json").read_text())
+    assert [group["name"] for group in found["groups"]] == [
+        "augment.gain_db=[0,1]",
+        "augment.gain_db=[0,2]",
+    ]
+    assert [group["seeds"] for group in found["groups"]] == [[1, 2], [1, 2]]
+    table = result.stdout[result.stdout.index("mean ± deviation over seeds") :]
+    assert "seed=1,2" in table
+    assert not (tmp_path / "sweep/comparison.html").exists()  # report=false
+
+
+@pytest.mark.parametrize(("select", "chosen"), [("best", min), ("last", lambda losses: losses[-1])])
+def test_the_validation_figures_are_those_of_the_weights_that_are_kept(
+    manifest, tmp_path, select, chosen
+):
+    # The learning rate is so high that the last epoch is not the best.
+    settings = ("trainer.max_epochs=6", "trainer.ema_decay=0.5", "optim.learning_rate=0.1")
+    overrides = (*settings, "optim.final_learning_rate=0.1", f"trainer.select={select}")
+    result = run(manifest, "run", *overrides, "test=false", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    with (tmp_path / "run/logs/csv/version_0/metrics.csv").open() as table:
+        rows = [row for row in csv.DictReader(table) if row["validation/loss"]]
+    losses = [float(row["validation/loss"]) for row in rows]
+    assert min(losses) < losses[-1]
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["validation"]["loss"] == pytest.approx(chosen(losses), rel=1e-5)
+    row = rows[losses.index(chosen(losses))]
+    assert metrics["validation"]["error_rate"] == pytest.approx(float(row["validation/error_rate"]))
+    assert metrics["test"] is None
+    assert "accuracy" not in result.stdout
 
 
 def test_a_bad_file_is_named_and_left_out(tmp_path):
@@ -195,8 +244,83 @@ def test_a_split_without_clips(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("settings", "more", "message"),
+    [
+        ({"mixup": 0.2}, {"unit": "words"}, "trainer.mixup=0.2 needs one word a clip"),
+        ({"balance": 1.0}, {"unit": "characters"}, "trainer.balance=1.0 needs one word a clip"),
+        ({"balance": 0.5}, {"connected": Connected()}, "trainer.balance=0.5 needs one word a clip"),
+    ],
+)
+def test_what_sequences_cannot_have_is_told_first(settings, more, message, tmp_path):
+    with pytest.raises(ConfigurationError, match=message):
+        train(
+            Nothing(),
+            MFCC(),
+            small_model,
+            trainer=Trainer(**settings),
+            output_dir=tmp_path / "run",
+            **more,
+        )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("has_spans", [False, True])
+def test_copies_join_clips_that_stay_as_they_are(copies, has_spans):
+    samples = (3000 * torch.randn(3, 8000, generator=torch.Generator().manual_seed(0))).short()
+    spans = torch.tensor([[[1000.0, 4000.0]]]).repeat(3, 1, 1) if has_spans else None
+    counts = torch.ones(3, dtype=torch.int64)
+    targets = torch.tensor([[1], [2], [0]])
+    batch = Batch(samples, torch.tensor([8000, 6000, 4000]), targets, counts, [0, 1, 2], spans)
+    samples *= torch.arange(8000) < batch.lengths[:, None]
+    features = MFCC(normalization="utterance")
+    augment = Augment(lead_ms=(50, 90), gain_db=(-6, 6), time_masks=2, noise_probability=1.0)
+    module = SpeechModule(
+        features,
+        small_model(features.n_features, 3, "classification"),
+        Vocabulary.of(list(TONES_HZ)),
+        augment,
+        AdamWCosine(),
+        Trainer(copies=copies),
+        seed=0,
+    )
+    frames, lengths, heard = module._heard(batch, torch.Generator().manual_seed(1))
+    plain, plain_lengths = features(batch.waveform, batch.lengths)
+    assert torch.equal(frames[:3, : plain.shape[1]], plain)
+    assert not frames[:3, plain.shape[1] :].any()
+    assert torch.equal(lengths[:3], plain_lengths)
+    assert torch.equal(heard.targets, targets.repeat(1 + copies, 1))
+    others = frames[3:].reshape(copies, 3, *frames.shape[1:])
+    assert len({round(float(one), 4) for one in others[:, 0].square().mean(dim=(1, 2))}) == copies
+    assert (lengths[3:] > plain_lengths.repeat(copies)).all()  # silence in front
+    if has_spans:
+        assert torch.equal(heard.spans[:3], spans)
+        later = heard.spans[3:] - spans.repeat(copies, 1, 1)
+        assert ((later >= 799) & (later <= 1441)).all()
+    else:
+        assert heard.spans is None
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_the_loss_of_a_mixture_is_the_mixed_loss(label_smoothing):
+    logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    classes, partner = torch.tensor([0, 3, 3, 4]), torch.tensor([1, 0, 3, 2])
+    share = torch.tensor([0.0, 0.3, 0.9, 1.0])
+    targets = Mixture(partner, share).targets(classes, 5)
+    mixed = F.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="none")
+    own, others = (
+        F.cross_entropy(logits, wanted, label_smoothing=label_smoothing, reduction="none")
+        for wanted in (classes, classes[partner])
+    )
+    torch.testing.assert_close(mixed, share * own + (1 - share) * others)
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ({"mixup": -0.1}, "trainer.mixup=-0.1 must be 0, which is off, or more"),
+        ({"copies": -1}, "trainer.copies=-1 must be 0, which is off, or more"),
+        ({"balance": 1.5}, r"trainer.balance=1.5 must lie in \[0, 1\]"),
         ({"max_epochs": 0}, "trainer.max_epochs=0 must be above 0"),
         ({"label_smoothing": 1.0}, r"trainer.label_smoothing=1.0 must lie in \[0, 1\)"),
         ({"select": "first"}, "trainer.select='first' must be one of"),

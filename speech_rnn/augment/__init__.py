@@ -5,7 +5,7 @@
 
 from speech_rnn.augment.chain import Augment, Responses
 from speech_rnn.augment.filters import band_limit, equalize, reverberate, shelve
-from speech_rnn.augment.frames import mask_spans
+from speech_rnn.augment.frames import mask_spans, mixup
 from speech_rnn.augment.noise import coloured_noise, mix
 from speech_rnn.augment.voice import stretch, time_warp, vocal_tract_warp
 
@@ -17,6 +17,7 @@ __all__ = [
     "equalize",
     "mask_spans",
     "mix",
+    "mixup",
     "reverberate",
     "shelve",
     "stretch",

@@ -178,6 +178,17 @@ class Batch:
         """The clips as float32 in [-1, 1], (B, N)."""
         return self.samples.float() / FULL_SCALE
 
+    def repeated(self, times: int) -> Batch:
+        """Return the batch so many times, one after the other."""
+        return Batch(
+            self.samples.repeat(times, 1),
+            self.lengths.repeat(times),
+            self.targets.repeat(times, 1),
+            self.target_lengths.repeat(times),
+            self.indices * times,
+            None if self.spans is None else self.spans.repeat(times, 1, 1),
+        )
+
     def to(self, device: torch.device) -> Batch:
         """Return the batch with its tensors on `device`."""
         return Batch(
@@ -204,11 +215,18 @@ class BucketSampler(Sampler[list[int]]):
     and the batches shuffled: little padding, and every epoch is different. Without a seed the
     batches go from the shortest clips to the longest, the same each time.
 
+    With a balance b above 0 an epoch has as many clips, but a class of n clips has a share in
+    proportion to n^(1 - b) of them, to within one: at 1 all classes are equally frequent. Clips of
+    rare classes come several times, those of frequent ones in some epochs (systematic sampling: a
+    clip is drawn as often as is expected of it, rounded down or up).
+
     Parameters
     ----------
     clips : what is put into batches.
     batch_size : clips of a batch; the last may have fewer.
     seed : of the order; None for evaluation.
+    classes : the class of each clip, (N,) integers; `balance` asks for it.
+    balance : in [0, 1]; 0 draws each clip once.
     """
 
     def __init__(
@@ -217,11 +235,14 @@ class BucketSampler(Sampler[list[int]]):
         batch_size: int,
         *,
         seed: int | None = None,
+        classes: NDArray[np.int64] | None = None,
+        balance: float = 0.0,
         pool_batches: int = 20,
     ) -> None:
         self.clips = clips
         self.batch_size = batch_size
         self.seed = seed
+        self.classes, self.balance = classes, balance
         self.pool_size = pool_batches * batch_size
         self.epoch = 0
 
@@ -240,6 +261,8 @@ class BucketSampler(Sampler[list[int]]):
             return
         random = np.random.default_rng([self.seed, self.epoch])
         order = random.permutation(len(n_samples))
+        if self.balance and self.classes is not None:
+            order = random.permutation(_balanced(order, self.classes, self.balance, random))
         pools = [
             pool[np.argsort(n_samples[pool], kind="stable")]
             for pool in np.split(order, range(self.pool_size, len(order), self.pool_size))
@@ -251,6 +274,22 @@ class BucketSampler(Sampler[list[int]]):
     def _cut(self, order: NDArray[np.int64]) -> list[list[int]]:
         starts = range(0, len(order), self.batch_size)
         return [order[start : start + self.batch_size].tolist() for start in starts]
+
+
+def _balanced(
+    order: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    balance: float,
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Draw as many clips as `order` has, with weights that fall with their class's size."""
+    order = order[np.argsort(classes[order], kind="stable")]  # a class's clips in random order
+    _, members, sizes = np.unique(classes[order], return_inverse=True, return_counts=True)
+    weights = (1 / sizes[members]) ** balance
+    until = np.cumsum(weights) / weights.sum() * len(order)
+    until[-1] = len(order)
+    times = np.diff(np.floor(until + random.random()).astype(np.int64), prepend=0)
+    return np.repeat(order, times)
 
 
 class _Collate:
@@ -290,24 +329,38 @@ def _same_length(one: Tensor, other: Tensor) -> bool:
 
 
 def batches(
-    clips: Clips, vocabulary: Vocabulary, batch_size: int, *, seed: int | None = None
+    clips: Clips,
+    vocabulary: Vocabulary,
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    balance: float = 0.0,
 ) -> DataLoader[Batch]:
-    """Return an iterable of `Batch`es over all clips.
+    """Return an iterable of `Batch`es over all clips, balanced by their first token if asked.
 
     Raises
     ------
     DataError
         if a text is not in the vocabulary.
     """
-    return bucketed(clips, _Collate(clips, vocabulary), batch_size, seed=seed)
+    collate = _Collate(clips, vocabulary)
+    classes = None
+    if balance:
+        classes = np.array([vocabulary.encode(row.text)[0] for row in clips.utterances])
+    sampler = BucketSampler(clips, batch_size, seed=seed, classes=classes, balance=balance)
+    return _loader(sampler, collate)
 
 
 def bucketed(
     items: Lengths, collate: Callable[[list[int]], Any], batch_size: int, *, seed: int | None = None
 ) -> DataLoader[Any]:
     """Return batches of items of like length; `collate` makes one of their indices."""
-    sampler = BucketSampler(items, batch_size, seed=seed)
-    return DataLoader(range(len(items)), batch_sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
+    return _loader(BucketSampler(items, batch_size, seed=seed), collate)
+
+
+def _loader(sampler: BucketSampler, collate: Callable[[list[int]], Any]) -> DataLoader[Any]:
+    places = range(len(sampler.clips))
+    return DataLoader(places, batch_sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
 
 
 def read_clip(utterance: Utterance, sample_rate: int) -> NDArray[np.float32]:

@@ -317,7 +317,22 @@ class LogMel(nn.Module):
     @property
     def can_stream(self) -> bool:
         """Whether `stream` gives a stream, or raises because a clip must be known whole."""
-        return not self._needs_whole_clip()
+        return not self.reasons_against_streaming()
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return what in these parameters needs the whole clip, and the way out of each."""
+        reasons = []
+        if self.normalization == "utterance":
+            reasons.append(
+                "normalization='utterance' needs a clip's last frame before its first can be "
+                "given, so it cannot stream; use 'sliding', 'global' or None"
+            )
+        if self.top_db is not None:
+            reasons.append(
+                f"top_db={self.top_db} needs a clip's greatest value before its first frame can be "
+                "given, so it cannot stream; use top_db=None"
+            )
+        return reasons
 
     def stream(self, batch_size: int = 1) -> FeatureStream:
         """Return a stream over `batch_size` waveforms whose frames equal the batch's.
@@ -327,7 +342,7 @@ class LogMel(nn.Module):
         ConfigurationError
             for features that need the whole clip, see `can_stream`, and a `batch_size` below 1.
         """
-        if reasons := self._needs_whole_clip():
+        if reasons := self.reasons_against_streaming():
             raise ConfigurationError("\n".join(reasons))
         if batch_size < 1:
             raise ConfigurationError(f"batch_size={batch_size} must be at least 1")
@@ -439,20 +454,6 @@ class LogMel(nn.Module):
                 "call set_statistics(mean, std) or load a state_dict that holds them"
             )
         self._has_statistics = True
-
-    def _needs_whole_clip(self) -> list[str]:
-        reasons = []
-        if self.normalization == "utterance":
-            reasons.append(
-                "normalization='utterance' needs a clip's last frame before its first can be "
-                "given, so it cannot stream; use 'sliding', 'global' or None"
-            )
-        if self.top_db is not None:
-            reasons.append(
-                f"top_db={self.top_db} needs a clip's greatest value before its first frame can be "
-                "given, so it cannot stream; use top_db=None"
-            )
-        return reasons
 
     def _cut(self, waveform: Tensor, lengths: Tensor, ragged: bool) -> Tensor:
         """Return the samples of each window, (B, T, W)."""

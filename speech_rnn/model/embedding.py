@@ -24,6 +24,8 @@ FIELD = 76
 STRIDE = 8
 LOUDEST_DB = 96.0
 """Where a clip's loudest band is put: the median of digits whose level is a usual one."""
+SILENCE_DB = 50.0
+"""So far below it lies a noise that fills each band: what is quieter speaks of the recording."""
 # Channels of each convolution, which span three frequencies and three frames by turns (the first
 # both at once), and the pooling, in frames and frequencies, that comes after some of them.
 CHANNELS = (24,) * 3 + (48,) * 4 + (72,) * 4 + (96,) * 9
@@ -34,7 +36,7 @@ class SpeechEmbedding(nn.Module):
     """Log-mel frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96) of the 760 ms around each step.
 
     The frames are those of `conf/features/log_mel_embedding.yaml`: 32 bands from 60 to 3,800 Hz in
-    dB. A clip's loudest band is put at one level, and its quietest stands for the silence around
+    dB. A clip's loudest band is put at one level, and a noise far below it is in the clip and around
     it. The embeddings are batch-normalised. Weights are random until `load`.
 
     Parameters
@@ -92,20 +94,13 @@ class SpeechEmbedding(nn.Module):
     def _in_silence(self, frames: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
         """Level each clip and put silence around it, so that every step lies amid what it sees."""
         outside = ~is_inside(frames.shape[1], lengths)[:, :, None]  # (B, T, 1)
-        loudest = frames.masked_fill(outside, -torch.inf).amax((1, 2), keepdim=True)  # (B, 1, 1)
-        quietest = frames.masked_fill(outside, torch.inf).amin((1, 2), keepdim=True)
+        frames = frames.masked_fill(outside, -torch.inf)
+        below = (frames - frames.amax((1, 2), keepdim=True)) / 10  # (B, T, 32), powers of ten
+        level = (10**below + 10 ** (-SILENCE_DB / 10)).log10()
         before = (FIELD - STRIDE) // 2
         after = STRIDE * (n_steps - 1) + FIELD - before - frames.shape[1]
-        frames = torch.where(outside, quietest, frames)
-        padded = torch.cat(
-            [
-                quietest.expand(-1, before, frames.shape[2]),
-                frames,
-                quietest.expand(-1, after, frames.shape[2]),
-            ],
-            dim=1,
-        )
-        return (padded - loudest + LOUDEST_DB) / 10 + 2  # as the network was trained
+        padded = F.pad(level, (0, 0, before, after), value=-SILENCE_DB / 10)
+        return padded + LOUDEST_DB / 10 + 2  # as the network was trained
 
     def multiply_adds(self, n_frames: int) -> int:
         """Return the multiply-adds of a clip of `n_frames`."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from speech_rnn.errors import DataError, MissingExtraError
+from speech_rnn.errors import DataError
 from speech_rnn.metrics import Reliability, risk_coverage
 from speech_rnn.reporting import pictures
 from speech_rnn.reporting.card import model_card
 from speech_rnn.reporting.mistakes import mistakes
 from speech_rnn.reporting.run_folder import RunFolder, is_right
+from speech_rnn.reporting.templates import write_html
 
 __all__ = ["write_report"]
 
@@ -44,11 +44,6 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
     DataError, ModelError
         if something in it cannot be read, or the page not be written.
     """
-    try:
-        from jinja2 import Environment
-        from markupsafe import Markup
-    except ImportError as error:
-        raise MissingExtraError("jinja2", "report") from error
     run = RunFolder.load(folder)
     try:
         parts = _parts(run)
@@ -57,15 +52,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
             f"run={str(folder)!r} lacks {error} in evaluation.json or hypotheses.jsonl; write them "
             "anew by  python -m speech_rnn.evaluate"
         ) from error
-    template = files("speech_rnn.reporting").joinpath("page.html").read_text(encoding="utf-8")
-    jinja = Environment(autoescape=True, trim_blocks=True)
-    jinja.filters["picture"] = Markup  # pictures are ours; all else is escaped
-    path = Path(path) if path else run.path / "report.html"
-    try:
-        path.write_text(jinja.from_string(template).render(parts), encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"output={str(path)!r} cannot be written: {error}") from error
-    return path
+    return write_html("page.html", parts, Path(path) if path else run.path / "report.html")
 
 
 def _parts(run: RunFolder) -> dict[str, Any]:

@@ -26,6 +26,7 @@ __all__ = [
     "on_its_own",
     "reliability",
     "risk",
+    "spreads",
     "sweep",
 ]
 
@@ -237,11 +238,32 @@ def sweep(rows: Sequence[Mapping[str, Any]], name: str, clean: float | None = No
     return _drawn(draw, f"Accuracy under {name}: {ends}", 3.6, 2.6)
 
 
-def _short(value: Any) -> str:
+def spreads(groups: Mapping[str, Sequence[float]]) -> str:
+    """Draw the accuracies (%) of each group as dots, their mean as a line, a group a row."""
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for place, values in enumerate(groups.values()):
+            axes.plot(values, [place] * len(values), "o", color=FIRST, markersize=5, alpha=0.7)
+            mean = sum(values) / len(values)
+            axes.plot([mean, mean], [place - 0.3, place + 0.3], color=SECOND, linewidth=1.6)
+        axes.set_yticks(range(len(groups)), _plain([_short(name, 30) for name in groups]))
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("accuracy (%)")
+
+    told = ", ".join(
+        f"{name}: {', '.join(f'{value:.1f}' for value in values)}"
+        for name, values in groups.items()
+    )
+    return _drawn(draw, f"Accuracy of each seed (%): {told}", 6.4, 0.8 + 0.32 * len(groups))
+
+
+def _short(value: Any, width: int = 18) -> str:
     """Name a condition's value in few letters."""
     if isinstance(value, (int, float)):
         return f"{value:g}"
-    return textwrap.shorten(str(value).replace("_", " "), 18, placeholder="…")
+    return textwrap.shorten(str(value).replace("_", " "), width, placeholder="…")
 
 
 def clip(

@@ -22,10 +22,10 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from speech_rnn.errors import ConfigurationError, ModelError
-from speech_rnn.training.module import SeededModule
+from speech_rnn.training.module import SeededModule, SpeechModule
 from speech_rnn.training.settings import Trainer
 
-__all__ = ["claim", "fit", "lightning_trainer"]
+__all__ = ["claim", "fit", "lightning_trainer", "validated"]
 
 log = logging.getLogger(__name__)
 # Lightning's advice is for its own users: a recipe has already decided.
@@ -33,16 +33,19 @@ logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning")
 
 
-def claim(output_dir: Path, config: str, resume: bool) -> Path:
-    """Make sure that a run never overwrites or continues another one."""
-    checkpoints = output_dir / "checkpoints"
+def claim(output_dir: Path, config: str, resume: bool, work: str = "checkpoints") -> Path:
+    """Make sure that a run never overwrites or continues another one.
+
+    `work` is the folder in `output_dir` that holds something as soon as one has begun.
+    """
+    begun = output_dir / work
     kept = output_dir / "config.yaml"
     if resume and kept.exists() and config and kept.read_text() != config:
         raise ConfigurationError(
             f"resume=true, but the configuration differs from {kept}; give the same overrides, "
             "or start anew in another output_dir"
         )
-    if not resume and checkpoints.exists() and any(checkpoints.iterdir()):
+    if not resume and begun.exists() and any(begun.iterdir()):
         raise ConfigurationError(
             f"output_dir={str(output_dir)!r} holds a run already; add resume=true to go on with "
             "it, or choose another output_dir"
@@ -90,6 +93,23 @@ def fit(
     return lightning.current_epoch
 
 
+def validated(
+    module: SpeechModule, clips: DataLoader[Any], trainer: Trainer, device: torch.device
+) -> dict[str, float]:
+    """Return ``loss`` and ``error_rate`` of a module, as it is, on clips it was not trained on."""
+    lightning = pl.Trainer(
+        **_place(device),
+        precision=trainer.precision,  # type: ignore[arg-type]
+        limit_val_batches=trainer.limit_batches,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    (found,) = lightning.validate(module, clips, verbose=False)
+    return {name.removeprefix("validation/"): value for name, value in found.items()}
+
+
 def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
     """Put Lightning's pieces together as `trainer` says."""
     checkpoints = output_dir / "checkpoints"
@@ -110,8 +130,7 @@ def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) 
     else:
         callbacks.append(_EpochLog())
     return pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=1 if device.index is None else [device.index],
+        **_place(device),
         precision=trainer.precision,  # type: ignore[arg-type]
         max_epochs=trainer.max_epochs,
         gradient_clip_val=trainer.gradient_clip,
@@ -126,6 +145,14 @@ def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) 
         num_sanity_val_steps=0,
         log_every_n_steps=10,
     )
+
+
+def _place(device: torch.device) -> dict[str, Any]:
+    """Name a device as Lightning does."""
+    return {
+        "accelerator": "gpu" if device.type == "cuda" else device.type,
+        "devices": 1 if device.index is None else [device.index],
+    }
 
 
 class _EpochLog(Callback):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
@@ -13,14 +15,14 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from speech_rnn.augment import Augment
+from speech_rnn.augment import Augment, mixup
 from speech_rnn.data.batching import Batch
 from speech_rnn.decoding.greedy import greedy_path
 from speech_rnn.features import LogMel
 from speech_rnn.metrics import word_error_rate
 from speech_rnn.model import AcousticModel
-from speech_rnn.training.settings import AdamWCosine
-from speech_rnn.training.targets import step_targets
+from speech_rnn.training.settings import AdamWCosine, Trainer
+from speech_rnn.training.targets import Mixture, step_targets
 from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["SeededModule", "mixed_seed"]
@@ -67,17 +69,14 @@ class SpeechModule(SeededModule):
         vocabulary: Vocabulary,
         augment: Augment,
         optim: AdamWCosine,
-        *,
-        label_smoothing: float,
-        frame_weight: float,
+        settings: Trainer,
         seed: int,
     ) -> None:
         super().__init__(model, optim, seed)
         self.features = features
         self.augment = augment
         self.vocabulary = vocabulary
-        self.label_smoothing = label_smoothing
-        self.frame_weight = frame_weight
+        self.settings = settings
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
@@ -89,28 +88,54 @@ class SpeechModule(SeededModule):
         generator = torch.Generator(self.device)
         generator.manual_seed(mixed_seed(self.seed, self.global_step, 1))
         with torch.no_grad():
-            waveform, lengths, spans = self.augment.waveform(
-                batch.waveform, batch.lengths, generator, batch.spans
-            )
-            frames, lengths = self.features(waveform, lengths)
-            frames = self.augment.frames(frames, lengths, generator)
+            frames, lengths, batch = self._heard(batch, generator)
+            mixture = self._mixture(len(frames)) if self.settings.mixup else None
+            if mixture:
+                frames, lengths = mixup(frames, lengths, *mixture)
         logits, lengths = self.model(frames, lengths)
-        loss = self._loss(logits, lengths, batch, self.label_smoothing)
-        if spans is not None and self.frame_weight:
+        loss = self._loss(logits, lengths, batch, self.settings.label_smoothing, mixture)
+        if batch.spans is not None and self.settings.frame_weight:
             step = self.features.hop_length * self.model.subsampling
-            places = step_targets(spans, batch.targets, lengths, step)
+            places = step_targets(batch.spans, batch.targets, lengths, step)
             missed = F.cross_entropy(logits.transpose(1, 2), places, reduction="sum")
             to_go = 1 - self.global_step / int(self.trainer.estimated_stepping_batches)
             words = batch.target_lengths.sum().clamp(min=1)
-            loss = loss + to_go * self.frame_weight * missed / words
+            loss = loss + to_go * self.settings.frame_weight * missed / words
         self.log("train/loss", loss, batch_size=len(batch.indices), on_step=False, on_epoch=True)
         return loss
+
+    def _heard(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Batch]:
+        """Return what is trained on: frames, their lengths, and the batch that they are of."""
+        copies = batch.repeated(max(1, self.settings.copies))
+        waveform, lengths, spans = self.augment.waveform(
+            copies.waveform, copies.lengths, generator, copies.spans
+        )
+        frames, lengths = self.features(waveform, lengths)
+        frames = self.augment.frames(frames, lengths, generator)
+        if not self.settings.copies:
+            return frames, lengths, replace(batch, spans=spans)
+        plain, plain_lengths = self.features(batch.waveform, batch.lengths)
+        longest = max(plain.shape[1], frames.shape[1])
+        both = [F.pad(some, (0, 0, 0, longest - some.shape[1])) for some in (plain, frames)]
+        if batch.spans is not None and spans is not None:
+            spans = torch.cat([batch.spans, spans])
+        joined = replace(batch.repeated(1 + self.settings.copies), spans=spans)
+        return torch.cat(both), torch.cat([plain_lengths, lengths]), joined
+
+    def _mixture(self, n_clips: int) -> Mixture:
+        """Draw a partner for each clip, and its share."""
+        random = np.random.default_rng(mixed_seed(self.seed, self.global_step, 2))
+        share = random.beta(self.settings.mixup, self.settings.mixup, n_clips)
+        return Mixture(
+            torch.from_numpy(random.permutation(n_clips)).to(self.device),
+            torch.from_numpy(share).float().to(self.device),
+        )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         frames, lengths = self.features(batch.waveform, batch.lengths)
         logits, lengths = self.model(frames, lengths)
         n_clips = len(batch.indices)
-        loss = self._loss(logits, lengths, batch, 0.0)
+        loss = self._loss(logits, lengths, batch)
         self.log("validation/loss", loss, batch_size=n_clips, prog_bar=True)
         self.log(
             "validation/error_rate",
@@ -120,12 +145,18 @@ class SpeechModule(SeededModule):
         )
 
     def _loss(
-        self, logits: Tensor, lengths: Tensor, batch: Batch, label_smoothing: float
+        self,
+        logits: Tensor,
+        lengths: Tensor,
+        batch: Batch,
+        label_smoothing: float = 0.0,
+        mixture: Mixture | None = None,
     ) -> Tensor:
         if self.vocabulary.head == "classification":
-            return F.cross_entropy(
-                logits[:, 0].float(), batch.targets[:, 0], label_smoothing=label_smoothing
-            )
+            scores, targets = logits[:, 0].float(), batch.targets[:, 0]  # (B, C), (B,)
+            if mixture:
+                targets = mixture.targets(targets, scores.shape[1])  # (B, C)
+            return F.cross_entropy(scores, targets, label_smoothing=label_smoothing)
         return F.ctc_loss(
             logits.float().log_softmax(dim=-1).transpose(0, 1),  # (T, B, C)
             batch.targets,

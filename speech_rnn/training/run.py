@@ -32,7 +32,7 @@ from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.pretrained import speech_embedding
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.training.fitting import claim, fit
+from speech_rnn.training.fitting import claim, fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import AdamWCosine, Trainer
 from speech_rnn.vocabulary import Vocabulary, head_of
@@ -49,7 +49,7 @@ ModelFactory = Callable[..., AcousticModel]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where the Recognizer is, and how it did on the test split (None if there is none)."""
+    """Where the Recognizer is, and how it did on the test split (None where it was not asked)."""
 
     recognizer: Path
     evaluation: Evaluation | None
@@ -75,6 +75,7 @@ def train(
     device: str = "auto",
     output_dir: str | Path = "outputs",
     resume: bool = False,
+    test: bool = True,
     config: str = "",
     command: str = "",
 ) -> TrainingResult:
@@ -98,6 +99,7 @@ def train(
     output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``evaluation.json``,
         ``hypotheses.jsonl``, ``config.yaml``, ``checkpoints/`` and ``logs/``.
     resume : go on from the last checkpoint in `output_dir`, if there is one.
+    test : whether the test split is scored: what is chosen by many trainings is not chosen by it.
     config : the run's configuration as YAML, kept beside the Recognizer.
     command : the line that started it, for ``metrics.json``.
 
@@ -114,6 +116,8 @@ def train(
     # What does not fit is told before data is fetched or read.
     tried = model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
     pretrained = speech_embedding() if tried.front is not None else None
+    if head_of(unit) == "ctc" or connected is not None:
+        trainer.check_sequences()
     output_dir = claim(Path(output_dir), config, resume)
     corpus = source.prepare()
     if exclude is not None:
@@ -152,21 +156,22 @@ def train(
         vocabulary,
         augment,
         optim,
-        label_smoothing=trainer.label_smoothing,
-        frame_weight=trainer.frame_weight,
-        seed=seed,
+        trainer,
+        seed,
     )
+    held = batches(caches["validation"], vocabulary, trainer.batch_size)
     started = time.monotonic()
     epochs = fit(
         module,
-        batches(clips, vocabulary, trainer.batch_size, seed=seed),
-        batches(caches["validation"], vocabulary, trainer.batch_size),
+        batches(clips, vocabulary, trainer.batch_size, seed=seed, balance=trainer.balance),
+        held,
         trainer,
         output_dir,
         device=chosen,
         resume=resume,
     )
     seconds = time.monotonic() - started
+    validation = validated(module, held, trainer, chosen)
 
     provenance = _provenance(source, corpus, caches, seed, config) | {
         "epochs": epochs,
@@ -178,16 +183,15 @@ def train(
     recognizer = Recognizer(features, acoustic_model, vocabulary, provenance, token_bonus)
     recognizer.to(chosen)
     if vocabulary.head == "classification":
-        held = batches(caches["validation"], vocabulary, trainer.batch_size)
         recognizer.calibration = calibrated(recognizer, held, keep)
     evaluation = None
-    if test := corpus.split("test"):
-        evaluation = evaluate(recognizer, test, batch_size=trainer.batch_size)
+    if test and (clips_of_test := corpus.split("test")):
+        evaluation = evaluate(recognizer, clips_of_test, batch_size=trainer.batch_size)
         recognizer.provenance["test"] = evaluation.summary()
         evaluation.write(output_dir)
     recognizer.save(output_dir / "recognizer.safetensors")
     test_figures = evaluation.to_dict() if evaluation else None
-    metrics = provenance | {"command": command, "test": test_figures}
+    metrics = provenance | {"command": command, "validation": validation, "test": test_figures}
     (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return TrainingResult(output_dir / "recognizer.safetensors", evaluation, metrics)
 

@@ -79,6 +79,14 @@ class Trainer:
     precision : ``32-true``, ``bf16-mixed`` or ``16-mixed``.
     gradient_clip : largest norm of the gradient; None leaves it.
     label_smoothing : of the classification loss, in [0, 1).
+    mixup : both parameters of the Beta distribution that draws the shares of two clips, whose
+        frames become one and whose classes are both expected (Zhang et al., 2018; 0.1 to 0.4 is
+        usual); 0 is off.
+    copies : so many copies of each clip, each augmented with draws of its own, join the batch, and
+        the clip itself stays as it is; 0 augments each clip, once. A batch then holds
+        ``batch_size * (1 + copies)`` clips.
+    balance : in [0, 1]: 0 draws each clip once an epoch; 1 draws as many, but all classes equally
+        often; between them a class of n clips has a share in proportion to n^(1 - balance).
     frame_weight : of the cross-entropy between each step and the word that is spoken there, a
         word's steps summed, which joins the CTC loss where the times of words are known, and falls
         to 0 towards the end. CTC alone is content with a word at any one step of it, and for long
@@ -101,6 +109,9 @@ class Trainer:
     precision: str = "32-true"
     gradient_clip: float | None = 5.0
     label_smoothing: float = 0.0
+    mixup: float = 0.0
+    copies: int = 0
+    balance: float = 0.0
     frame_weight: float = 0.0
     ema_decay: float | None = None
     patience: int | None = None
@@ -113,6 +124,13 @@ class Trainer:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ConfigurationError(f"trainer.{name}={value} must be above 0")
+        for name in ("mixup", "copies"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(
+                    f"trainer.{name}={getattr(self, name)} must be 0, which is off, or more"
+                )
+        if not 0 <= self.balance <= 1:
+            raise ConfigurationError(f"trainer.balance={self.balance} must lie in [0, 1]")
         for name in ("label_smoothing", "ema_decay"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
@@ -124,3 +142,21 @@ class Trainer:
             if getattr(self, name) not in known:
                 given = getattr(self, name)
                 raise ConfigurationError(f"trainer.{name}={given!r} must be one of {known}")
+
+    def check_sequences(self) -> None:
+        """Refuse what sequences of words cannot be trained with.
+
+        Raises
+        ------
+        ConfigurationError
+            for mixup and balance.
+        """
+        for name, why in (
+            ("mixup", "two texts cannot share the steps of one clip"),
+            ("balance", "a sequence of words is of no class"),
+        ):
+            if value := getattr(self, name):
+                raise ConfigurationError(
+                    f"trainer.{name}={value} needs one word a clip (vocabulary=classes, without "
+                    f"connected): {why}; set it to 0"
+                )

@@ -1,13 +1,28 @@
-"""Which token is spoken at each step, where the times of words are known."""
+"""What an answer is held against: the token at each step, the classes of a mixture."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from speech_rnn.decoding.alignment import BLANK_ID
 
-__all__ = ["step_targets"]
+__all__ = ["Mixture", "step_targets"]
+
+
+class Mixture(NamedTuple):
+    """Which clip each is mixed with, (B,), and how much of it is its own, (B,) in [0, 1]."""
+
+    partner: Tensor
+    share: Tensor
+
+    def targets(self, classes: Tensor, n_classes: int) -> Tensor:
+        """Return the probability of each class, (B, C), where clips of `classes` (B,) are mixed."""
+        own = F.one_hot(classes, n_classes).to(self.share)
+        return torch.lerp(own[self.partner], own, self.share[:, None])
 
 
 def step_targets(spans: Tensor, targets: Tensor, lengths: Tensor, step: int) -> Tensor:

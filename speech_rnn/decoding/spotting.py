@@ -1,0 +1,262 @@
+"""From the posteriors of a stream to events: each utterance of a word once, with its time.
+
+Of the words, the most probable of a step has the step to itself: its evidence there is its
+posterior, that of the others is 0. What is no word (silence, unknown, blank) takes nothing away.
+A word's score is its evidence, smoothed over the steps up to now.
+
+A word opens where its score reaches its threshold, and closes where it falls below `release` times
+that. Once while it is open it fires: when its score has not risen for `settle_seconds`, or when it
+closes. So an event comes soon after its peak, and its peak is its confidence. It spans the steps
+whose evidence reached the release, from the first since the word closed; where they lie further
+apart than the smoothing, from the first after that. No event comes
+
+- while it spans less than `min_seconds`;
+- of a word that opened less than `refractory_seconds` after its last event closed: one utterance
+  fires once, and no word blocks another;
+- if it shares steps with the event of another word that has come already, or that is open with a
+  higher score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.vocabulary import BLANK, REASONS
+
+__all__ = ["Detection", "Spotter", "Spotting"]
+
+SMOOTHINGS = ("mean", "max")
+DURATIONS = ("smoothing_seconds", "settle_seconds", "min_seconds", "refractory_seconds")
+NEVER = -(2**62)
+
+
+@dataclass(frozen=True)
+class Spotting:
+    """When a posterior is an event; the module says how each value acts.
+
+    Parameters
+    ----------
+    threshold : score in (0, 1] at which a word opens.
+    thresholds : those of words that have their own.
+    release : share of the threshold in (0, 1] at which a word closes.
+    smoothing_seconds : of the smoothing; at least one step.
+    smoothing : ``mean``, for posteriors that last as long as a word; what comes before the
+        stream is 0. ``max``, for those of CTC, which are spikes.
+    settle_seconds, min_seconds, refractory_seconds : durations.
+
+    Raises
+    ------
+    ConfigurationError
+        for a value out of its range or an unknown smoothing.
+    """
+
+    threshold: float = 0.5
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    release: float = 0.5
+    smoothing_seconds: float = 0.3
+    smoothing: str = "mean"
+    settle_seconds: float = 0.1
+    min_seconds: float = 0.1
+    refractory_seconds: float = 0.3
+
+    def __post_init__(self) -> None:
+        given = {"threshold": self.threshold, "release": self.release}
+        given |= {f"thresholds[{word!r}]": value for word, value in self.thresholds.items()}
+        for name, value in given.items():
+            if not 0 < value <= 1:
+                raise ConfigurationError(f"{name}={value!r} must be above 0 and at most 1")
+        for name in DURATIONS:
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} must be 0 s or above")
+        if self.smoothing not in SMOOTHINGS:
+            raise ConfigurationError(
+                f"smoothing={self.smoothing!r} must be one of {', '.join(SMOOTHINGS)}"
+            )
+
+    @classmethod
+    def of(cls, head: str) -> Spotting:
+        """Return what suits a head: the ``ctc`` of a word is a spike of a step or a few."""
+        if head == "ctc":
+            return cls(
+                smoothing="max", smoothing_seconds=0.15, min_seconds=0.0, refractory_seconds=0.15
+            )
+        return cls()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"thresholds": dict(self.thresholds)}
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A word that was spotted: its steps from `start` up to `stop`, and its highest score."""
+
+    word: str
+    start: int
+    stop: int
+    confidence: float
+
+
+@dataclass
+class _Open:
+    """A word that is open."""
+
+    is_spent: bool
+    peak: float = 0.0
+    peak_step: int = 0
+    has_fired: bool = False
+
+
+class Spotter:
+    """Finds the events in posteriors that arrive in pieces: the same however they are cut.
+
+    Parameters
+    ----------
+    spotting : when a posterior is an event.
+    tokens : what the columns of the posteriors stand for; a blank, ``_silence_`` and ``_unknown_``
+        are no words.
+    step_seconds : the time from one step to the next.
+
+    Raises
+    ------
+    ConfigurationError
+        for a threshold of what is no word.
+    """
+
+    def __init__(self, spotting: Spotting, tokens: Sequence[str], step_seconds: float) -> None:
+        self.spotting = spotting
+        no_words = {BLANK, *REASONS}
+        self._columns = np.array([i for i, token in enumerate(tokens) if token not in no_words])
+        self.words = [tokens[column] for column in self._columns]
+        for word in spotting.thresholds:
+            if word not in self.words:
+                near = get_close_matches(word, self.words, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"has {', '.join(self.words)}"
+                raise ConfigurationError(f"thresholds: {word!r} is no word of the model; {hint}")
+        self._threshold = np.array(
+            [spotting.thresholds.get(word, spotting.threshold) for word in self.words]
+        )
+        self._level = self._threshold * spotting.release
+        self._n_smooth = max(1, round(spotting.smoothing_seconds / step_seconds))
+        self._settle, self._shortest, self._refractory = (
+            round(getattr(spotting, name) / step_seconds) for name in DURATIONS[1:]
+        )
+        self._begin()
+
+    def push(self, posteriors: NDArray[np.floating]) -> list[Detection]:
+        """Take the next posteriors, (t, C) in [0, 1] with any t; return the events that they fire.
+
+        Steps count from the first push, or the first after a `flush`.
+        """
+        evidence = self._evidence(posteriors)  # (t, W)
+        score = self._smooth(evidence)  # (t, W)
+        shows = np.any((evidence >= self._level) | (score >= self._level), axis=1).tolist()
+        fired: list[Detection] = []
+        for row in range(len(evidence)):
+            if shows[row] or self._open:
+                fired += self._advance(self._step + row, evidence[row], score[row])
+        self._step += len(evidence)
+        return fired
+
+    def flush(self) -> list[Detection]:
+        """End the stream: return the events left. The next push begins another."""
+        fired = self._fire([word for word in self._open if self._may_fire(word)])
+        self._begin()
+        return fired
+
+    def _begin(self) -> None:
+        n_words = len(self.words)
+        self._step = 0
+        self._kept = np.zeros((self._n_smooth - 1, n_words))
+        self._begun = np.full(n_words, NEVER)
+        self._last = np.full(n_words, NEVER)
+        self._closed = np.full(n_words, NEVER)
+        self._open: dict[int, _Open] = {}
+        self._fired: list[tuple[int, Detection]] = []  # which an open word may share steps with
+
+    def _evidence(self, posteriors: NDArray[np.floating]) -> NDArray[np.float64]:
+        words = np.asarray(posteriors, dtype=np.float64)[:, self._columns]  # (t, W)
+        evidence = np.zeros_like(words)
+        if words.size:
+            best = np.arange(len(words)), words.argmax(axis=1)
+            evidence[best] = words[best]
+        return evidence
+
+    def _smooth(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+        kept = np.concatenate([self._kept, evidence])
+        self._kept = kept[len(evidence) :]
+        # One by one in their order: sums of a moving window would depend on where pieces are cut.
+        score = np.zeros_like(evidence)
+        for back in range(self._n_smooth):
+            piece = kept[back : back + len(evidence)]
+            score = np.maximum(score, piece) if self.spotting.smoothing == "max" else score + piece
+        return score if self.spotting.smoothing == "max" else score / self._n_smooth
+
+    def _advance(
+        self, step: int, evidence: NDArray[np.float64], score: NDArray[np.float64]
+    ) -> list[Detection]:
+        for word in np.flatnonzero(evidence >= self._level).tolist():
+            if step - self._last[word] > self._n_smooth:
+                self._begun[word] = step
+            self._last[word] = step
+        for word in np.flatnonzero(score >= self._threshold).tolist():
+            if word not in self._open:
+                is_spent = step - self._closed[word] < self._refractory
+                self._open[word] = _Open(bool(is_spent))
+                if self._last[word] == NEVER:
+                    self._begun[word] = self._last[word] = step
+        ready, closing = [], []
+        for word, state in self._open.items():
+            if score[word] > state.peak:
+                state.peak, state.peak_step = float(score[word]), step
+            closes = score[word] < self._level[word]
+            if closes:
+                closing.append(word)
+            if self._may_fire(word) and (closes or step - state.peak_step >= self._settle):
+                ready.append(word)
+        fired = self._fire(ready)
+        for word in closing:
+            if self._open.pop(word).has_fired:
+                self._closed[word] = step
+            self._last[word] = NEVER
+        return fired
+
+    def _may_fire(self, word: int) -> bool:
+        start, stop = self._span(word)
+        return not self._open[word].is_spent and stop - start >= self._shortest
+
+    def _span(self, word: int) -> tuple[int, int]:
+        return int(self._begun[word]), int(self._last[word]) + 1
+
+    def _fire(self, ready: list[int]) -> list[Detection]:
+        fired = []
+        for word in sorted(ready, key=lambda word: (-self._open[word].peak, word)):
+            state = self._open[word]
+            state.is_spent = True
+            if self._has_rival(word):
+                continue
+            state.has_fired = True
+            event = Detection(self.words[word], *self._span(word), confidence=state.peak)
+            earliest = min(self._begun[other] for other in self._open)
+            self._fired = [(other, old) for other, old in self._fired if old.stop > earliest]
+            self._fired.append((word, event))
+            fired.append(event)
+        return fired
+
+    def _has_rival(self, word: int) -> bool:
+        """Whether steps of the word are those of another's event, or of one with a higher score."""
+        rivals = [(event.start, event.stop) for other, event in self._fired if other != word]
+        rivals += [
+            self._span(other)
+            for other, state in self._open.items()
+            if not state.is_spent and state.peak > self._open[word].peak
+        ]
+        start, stop = self._span(word)
+        return any(first < stop and start < last for first, last in rivals)

@@ -1,0 +1,37 @@
+"""Templates become pages that need no other file: style and macros are shared, and put in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speech_rnn.errors import DataError, MissingExtraError
+
+__all__ = ["write_html"]
+
+
+def write_html(template: str, parts: Mapping[str, Any], path: Path) -> Path:
+    """Fill a template's places, write the page and return where.
+
+    Raises
+    ------
+    MissingExtraError
+        without jinja2.
+    DataError
+        if the page cannot be written.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader
+        from markupsafe import Markup
+    except ImportError as error:
+        raise MissingExtraError("jinja2", "report") from error
+    jinja = Environment(
+        loader=PackageLoader("speech_rnn.reporting", ""), autoescape=True, trim_blocks=True
+    )
+    jinja.filters["picture"] = Markup  # pictures are ours; all else is escaped
+    try:
+        path.write_text(jinja.get_template(template).render(parts), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"output={str(path)!r} cannot be written: {error}") from error
+    return path

@@ -1,0 +1,126 @@
+"""Samples as they arrive, in any size and kind, as one channel of floats at one rate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from speech_rnn.errors import AudioError, ConfigurationError
+
+__all__ = ["Chunk", "SampleStream"]
+
+Chunk = bytes | bytearray | memoryview | NDArray[Any]
+"""Raw 16-bit little-endian PCM, or samples (n,) as int16, int32, float32 or float64."""
+
+FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "float32": 1.0, "float64": 1.0}
+
+
+class SampleStream:
+    """Turns chunks into float32 samples in [-1, 1] at `target_rate`; needs no torch.
+
+    The chunks of a stream are all of one kind. Bytes may be cut anywhere, within a sample too.
+    Floats beyond [-1, 1] are clipped, as those of files are, and counted. A chunk that is refused
+    changes nothing: the stream goes on with the next.
+
+    Parameters
+    ----------
+    source_rate : of the chunks, in Hz.
+    target_rate : of the result, in Hz; resampled as `speech_rnn.audio.resample` does.
+
+    Attributes
+    ----------
+    n_clipped : samples that were beyond [-1, 1], in the stream so far.
+
+    Raises
+    ------
+    ConfigurationError
+        for a rate that is not above 0.
+    """
+
+    def __init__(self, source_rate: int, target_rate: int) -> None:
+        if not (0 < source_rate < math.inf and 0 < target_rate < math.inf):
+            raise ConfigurationError(
+                f"source_rate={source_rate} and target_rate={target_rate} must be above 0 Hz"
+            )
+        self._resampler = None
+        if source_rate != target_rate:
+            self._resampler = soxr.ResampleStream(
+                source_rate, target_rate, 1, dtype="float32", quality="HQ"
+            )
+        self._begin()
+
+    def _begin(self) -> None:
+        self._kind: str | None = None
+        self._cut = b""  # the first byte of a sample whose second has yet to come
+        self.n_clipped = 0
+
+    def push(self, chunk: Chunk) -> NDArray[np.float32]:
+        """Take the next samples and return those now known, (n,).
+
+        Raises
+        ------
+        AudioError
+            for another kind than that of the chunks before, for more than one channel, and for
+            floats that are no number.
+        """
+        kind, samples, cut = self._read(chunk)
+        if self._kind not in (None, kind):
+            raise AudioError(
+                f"chunk of {kind} after chunks of {self._kind}; a stream keeps to one: convert it, "
+                "or finish this stream and begin another"
+            )
+        waveform = samples.astype(np.float32)
+        if kind in ("bytes", "int16", "int32"):
+            waveform *= np.float32(1 / FULL_SCALE.get(kind, FULL_SCALE["int16"]))
+        # A sum of squares up to 1 says at once that all are numbers within [-1, 1].
+        elif not float(waveform @ waveform) <= 1:
+            waveform = self._within_scale(waveform)
+        if len(waveform) or cut:
+            self._kind = kind
+        self._cut = cut
+        return self._resample(waveform)
+
+    def finish(self) -> NDArray[np.float32]:
+        """End the stream: return the samples left. The next push begins another.
+
+        A last byte alone is half a sample, which is no sound, and is left away.
+        """
+        left = self._resample(np.zeros(0, np.float32), last=True)
+        if self._resampler is not None:
+            self._resampler.clear()
+        self._begin()
+        return left
+
+    def _read(self, chunk: Chunk) -> tuple[str, NDArray[Any], bytes]:
+        """Return a chunk's kind, its whole samples (n,), and the byte that is left over."""
+        if isinstance(chunk, (bytes, bytearray, memoryview)):
+            content = self._cut + bytes(chunk)
+            whole = len(content) & ~1
+            return "bytes", np.frombuffer(content[:whole], "<i2"), content[whole:]
+        samples = np.asarray(chunk)
+        kind = samples.dtype.name
+        if samples.ndim != 1 or kind not in FULL_SCALE:
+            raise AudioError(
+                f"chunk of shape={samples.shape} and dtype={samples.dtype} must be bytes of 16-bit "
+                f"PCM or one channel (n,) of {', '.join(FULL_SCALE)}; of several take the mean"
+            )
+        return kind, samples, b""
+
+    def _within_scale(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not np.isfinite(waveform).all():
+            n_bad = int((~np.isfinite(waveform)).sum())
+            raise AudioError(
+                f"chunk of {len(waveform)} samples holds {n_bad} that are no number (NaN or "
+                "infinite); it was left out: repair it and push it again"
+            )
+        self.n_clipped += int((np.abs(waveform) > 1).sum())
+        return waveform.clip(-1, 1)
+
+    def _resample(self, waveform: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
+        if self._resampler is None:
+            return waveform
+        return self._resampler.resample_chunk(waveform, last=last).clip(-1, 1)  # it overshoots

@@ -1,0 +1,65 @@
+"""Search the settings of a recipe: ``python -m speech_rnn.search +recipe=NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from speech_rnn.config import hydra_door
+from speech_rnn.parts import kept_config, train_on
+from speech_rnn.search_space import (
+    SEARCH_KEYS,
+    defaults_of,
+    space_of,
+    train_command,
+    trial_config,
+    with_ranges,
+)
+
+OBJECTIVES = ("loss", "error_rate")
+
+
+def run(cfg: DictConfig) -> None:
+    """Search as `cfg` says, print the trials, and the line that trains the best one."""
+    from speech_rnn.errors import ConfigurationError
+    from speech_rnn.searching import Values, search
+    from speech_rnn.terminal import print_search
+    from speech_rnn.training import claim
+
+    if cfg.language_model or cfg.gradients:
+        raise ConfigurationError("a search needs a recipe that trains a recogniser")
+    if cfg.objective not in OBJECTIVES:
+        raise ConfigurationError(f"objective={cfg.objective!r} must be one of {OBJECTIVES}")
+
+    def objective(values: Values, folder: Path) -> float:
+        of_trial = trial_config(values)
+        OmegaConf.update(of_trial, "resume", True)  # one that was cut off is gone on with
+        config = kept_config(of_trial, *SEARCH_KEYS)
+        source = instantiate(of_trial.data)
+        result = train_on(source, of_trial, folder, config=config, command=train_command(values))
+        return float(result.metrics["validation"][cfg.objective])
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    space = space_of(cfg)
+    found = search(
+        objective,
+        space,
+        claim(folder, kept_config(cfg, "trials"), cfg.resume, "trials"),
+        trials=cfg.trials,
+        first=defaults_of(cfg, list(space)),
+        name=cfg.objective,
+        seed=cfg.seed,
+    )
+    print_search(found)
+    print(f"search: {folder / 'search.json'}")
+    if found.best.objective is not None:
+        print(f"best: {train_command(found.best.values)}")
+
+
+main = with_ranges(hydra_door("search", run))
+
+if __name__ == "__main__":
+    main()

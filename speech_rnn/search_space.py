@@ -1,0 +1,124 @@
+"""What a search may set: Hydra's ranges and choices, read from a space and a command line."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from speech_rnn.config import check, compose, parsed
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.searching import Choices, Dimension, Interval, Values
+
+__all__ = ["SEARCH_KEYS", "defaults_of", "space_of", "train_command", "trial_config", "with_ranges"]
+
+SEARCH_KEYS = ("trials", "space", "objective", "swept")
+"""Keys that a training does not know."""
+
+OF_THE_SEARCH = ("test", "report", "output_dir", "resume")
+"""Keys that the search sets, and the training of its best does not."""
+
+
+def with_ranges(door: Callable[[], None]) -> Callable[[], None]:
+    """Let a door take ``KEY=interval(LOW,HIGH)``: Hydra would want a multirun for it."""
+
+    def main() -> None:
+        args = get_args_parser().parse_intermixed_args(sys.argv[1:])
+        try:
+            ranges = [str(o.input_line) for o in parsed(args.overrides) if o.is_sweep_override()]
+        except ConfigurationError:
+            ranges = []  # the door says what is wrong
+        others = [argument for argument in sys.argv[1:] if argument not in ranges]
+        swept = [f"swept={json.dumps(ranges)}"] if ranges else []
+        sys.argv[1:] = [*others, *swept]
+        door()
+
+    return main
+
+
+def space_of(cfg: DictConfig) -> dict[str, Dimension]:
+    """Return what a search varies: its space and the ranges of the command line, which go first.
+
+    A key that the command line gives one value keeps it.
+
+    Raises
+    ------
+    ConfigurationError
+        for an entry that is no range.
+    """
+    fixed = {_key(override) for override in parsed(HydraConfig.get().overrides.task)}
+    ranges = [entry for entry in parsed(cfg.space) if _key(entry) not in fixed] + parsed(cfg.swept)
+    return {_key(override): _dimension(override) for override in ranges}
+
+
+def _key(override: Override) -> str:
+    return override.get_key_element().lstrip("+")
+
+
+def _dimension(override: Override) -> Dimension:
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        low, high = value.start, value.end
+        if low is not None and high is not None:
+            whole = isinstance(low, int) and isinstance(high, int)
+            return Interval(low, high, "log" in value.tags, whole)
+    if isinstance(value, RangeSweep) and isinstance(numbers := value.range(), range) and numbers:
+        low, high = sorted((numbers[0], numbers[-1]))
+        return Interval(low, high, "log" in value.tags, whole=True, step=abs(numbers.step))
+    if override.is_discrete_sweep():
+        return Choices(tuple(override.sweep_string_iterator()))
+    raise ConfigurationError(
+        f"space={override.input_line!r} is no range; write KEY=interval(LOW,HIGH), "
+        "KEY=range(FIRST,STOP) or KEY=A,B,C"
+    )
+
+
+def trial_config(values: Values) -> DictConfig:
+    """Compose what the search's own command line gives, and the values of a trial."""
+    hydra = HydraConfig.get()
+    groups = {*hydra.runtime.choices}
+    given = [f"{'' if key in groups else '++'}{key}={value}" for key, value in values.items()]
+    cfg = compose("search", [*hydra.overrides.task, *given])
+    check(cfg, compose("search", []))
+    return cfg
+
+
+def defaults_of(cfg: DictConfig, keys: Sequence[str]) -> dict[str, Any]:
+    """Return what a configuration gives for keys: the option of a group, or else the value.
+
+    Where a YAML says nothing it is that of the class.
+    """
+    chosen = HydraConfig.get().runtime.choices
+    return {key: chosen[key] if key in chosen else _default(cfg, key) for key in keys}
+
+
+def _default(cfg: DictConfig, key: str) -> Any:
+    place, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, place) if place else cfg
+    if not isinstance(node, DictConfig):
+        return None
+    if name not in node and "_target_" in node:
+        parameter = inspect.signature(get_object(node["_target_"])).parameters.get(name)
+        return parameter.default if parameter else None
+    return node.get(name)
+
+
+def train_command(values: Values) -> str:
+    """Return the line that trains with the values of a trial, and scores the test split."""
+    task = HydraConfig.get().overrides.task
+    kept = [
+        line.removeprefix("++")
+        for line, override in zip(task, parsed(task), strict=True)
+        if _key(override) not in (*SEARCH_KEYS, *OF_THE_SEARCH, *values)
+    ]
+    given = [f"{key}={value}" for key, value in values.items()]
+    return f"python -m speech_rnn.train {shlex.join([*kept, *given])}"

@@ -1,0 +1,319 @@
+"""A recogniser that listens: its stream is its batch, and its words come once, with their times."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from speech_rnn.audio import resample
+from speech_rnn.decoding.spotting import Spotting
+from speech_rnn.errors import AudioError, ConfigurationError
+from speech_rnn.features import MFCC, LogMel
+from speech_rnn.gate import Gating
+from speech_rnn.model import AcousticModel
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.streaming import LogitStream
+from speech_rnn.vocabulary import Vocabulary
+from tests.test_model import CONVOLUTIONS
+from tests.test_recognizer import WORDS, untrained
+from tests.tones import tone
+
+RATE = 16_000
+FEATURES = {
+    "mfcc": {"deltas": 1},
+    "sliding": {"normalization": "sliding", "deltas": 2, "delta_mode": "convolve"},
+    "snip": {"framing": "snip", "preemphasis": 0.97},
+}
+MODELS = {
+    "rnn": {"cell": "rnn_tanh", "bidirectional": False},
+    "gru": {"bidirectional": False, "stack": 2, "convolutions": CONVOLUTIONS},
+    "lstm": {"cell": "lstm", "bidirectional": False, "stack": 3},
+    "chunks": {"chunk": 5, "look_ahead": 6, "stack": 2},
+    "chunks of an lstm": {
+        "cell": "lstm",
+        "chunk": 4,
+        "look_ahead": 9,
+        "convolutions": CONVOLUTIONS,
+    },
+}
+
+
+def streaming(unit, features="mfcc", **settings):
+    features = MFCC(n_mels=20, n_mfcc=10, **FEATURES[features])
+    return untrained(unit, features, **{"pooling": "last", "dense": 8} | settings)
+
+
+def step_logits(recognizer, waveform):
+    """The offline pass: that of `Recognizer.logits`, at every step."""
+    lengths = torch.tensor([len(waveform)])
+    if recognizer.vocabulary.head == "ctc":
+        return recognizer.logits(torch.from_numpy(waveform)[None], lengths)[0][0]
+    frames, lengths = recognizer.features(torch.from_numpy(waveform)[None], lengths)
+    with torch.no_grad():
+        return recognizer.model.step_logits(frames, lengths)[0][0]
+
+
+def cut(sound, sizes):
+    """Pieces of `sizes`, over and over, until the sound has ended."""
+    first, number = 0, 0
+    while first < len(sound):
+        size = max(1, sizes[number % len(sizes)])
+        yield sound[first : first + size]
+        first, number = first + size, number + 1
+
+
+@pytest.mark.parametrize("unit", ["classes", "words"])
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("model", MODELS)
+@settings(max_examples=6)
+@given(
+    n_samples=st.integers(480, 6 * RATE),
+    sizes=st.lists(st.integers(1, 500) | st.integers(1, 2 * RATE), min_size=1, max_size=20),
+    seed=st.integers(0, 99),
+)
+def test_the_stream_equals_the_offline_pass(unit, features, model, n_samples, sizes, seed):
+    recognizer = streaming(unit, features, **MODELS[model])
+    assert recognizer.can_stream
+    waveform = tone("middle", n_samples / RATE, seed)
+    sizes += [1, 2 * RATE] * 3 + [2 * RATE]  # all of it, with samples alone
+    stream = LogitStream(recognizer.features, recognizer.model)
+    for _ in range(2):  # the second time: a flush leaves nothing behind
+        pieces = [stream.push(piece) for piece in cut(waveform, sizes)]
+        found = torch.cat([*pieces, stream.flush()])
+        torch.testing.assert_close(found, step_logits(recognizer, waveform), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_sample_by_sample(model):
+    recognizer = streaming("words", **MODELS[model])
+    waveform = tone("high", 0.15)
+    stream = LogitStream(recognizer.features, recognizer.model)
+    found = torch.cat([*(stream.push(waveform[n : n + 1]) for n in range(2400)), stream.flush()])
+    torch.testing.assert_close(found, step_logits(recognizer, waveform), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("n_samples", [1, 100, 479])
+def test_less_than_a_window(n_samples):
+    recognizer = streaming("words", **MODELS["gru"])
+    waveform = tone("high", n_samples / RATE)
+    stream = LogitStream(recognizer.features, recognizer.model)
+    found = torch.cat([stream.push(waveform), stream.flush()])
+    torch.testing.assert_close(found, step_logits(recognizer, waveform), atol=1e-4, rtol=0)
+
+
+def scene(words, gap=0.6, noise=0.003, seed=0):
+    """A waveform with words in noise, and the (word, start, end) of each in seconds."""
+    random = np.random.default_rng(seed)
+    parts, truth, n_samples = [], [], 0
+    for number, word in enumerate(words):
+        silence = np.zeros(round(random.uniform(0.5, 1.5) * gap * RATE), np.float32)
+        clip = tone(word, random.uniform(0.3, 0.4), seed * 100 + number)
+        n_samples += len(silence)
+        truth.append((word, n_samples / RATE, (n_samples + len(clip)) / RATE))
+        n_samples += len(clip)
+        parts += [silence, clip]
+    waveform = np.concatenate([*parts, np.zeros(RATE, np.float32)])
+    return waveform + (noise * random.standard_normal(len(waveform))).astype(np.float32), truth
+
+
+@pytest.fixture(scope="module", params=["carried", "chunks"])
+def listener(request):
+    """A small recogniser that has learned the tones, in a few seconds."""
+    torch.manual_seed(0)
+    vocabulary = Vocabulary.of(WORDS, "words")
+    features = MFCC(n_mels=20, n_mfcc=10)
+    layers = {"carried": {"bidirectional": False}, "chunks": {"chunk": 4, "look_ahead": 6}}
+    model = AcousticModel(
+        10, 4, head="ctc", hidden_size=24, n_layers=1, stack=3, dense=None, dropout=0.0,
+        **layers[request.param],
+    )  # fmt: skip
+    random = np.random.default_rng(1)
+    clips, truths = [], []
+    for seed in range(48):
+        words = random.choice(WORDS, size=3).tolist()
+        waveform, truth = scene(words, noise=0.02 * random.random(), seed=seed + 1)
+        clips.append(torch.from_numpy(waveform))
+        truths.append(truth)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    frames, lengths = features(nn.utils.rnn.pad_sequence(clips, batch_first=True), lengths)
+    targets = torch.zeros(len(clips), -(-frames.shape[1] // 3), dtype=torch.long)
+    for row, truth in zip(targets, truths, strict=True):
+        for word, start, end in truth:  # each step of 30 ms by itself: times are learned, too
+            row[round(start / 0.03) : round(end / 0.03)] = vocabulary.encode(word)[0]
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    for _ in range(60):
+        logits, _ = model(frames, lengths)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return Recognizer(features, model, vocabulary)
+
+
+def hear(stream, sound, sizes=(1600,)):
+    found = []
+    for piece in cut(sound, sizes):
+        found += stream.push(piece)
+    return [*found, *stream.finish()]
+
+
+SAID = ["low", "high", "high", "middle", "low", "middle", "high", "low"]
+
+
+def is_right(found, truth):
+    assert [word.word for word in found] == [word for word, _, _ in truth]
+    for word, (_, start, end) in zip(found, truth, strict=True):
+        assert abs(word.start - start) < 0.1
+        assert start < word.end < end + 0.1
+        assert 0.5 <= word.confidence <= 1
+    return True
+
+
+@pytest.mark.parametrize("gating", [None, Gating()])
+def test_every_word_once_in_order_where_it_was_said(listener, gating):
+    waveform, truth = scene(SAID, gap=1.5, seed=99)
+    assert is_right(hear(listener.stream(gating=gating), waveform), truth)
+
+
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000])
+def test_other_rates_and_kinds(listener, rate):
+    waveform, truth = scene(SAID, seed=99)
+    sound = np.rint(32767 * resample(waveform, RATE, rate).clip(-1, 1)).astype("<i2")
+    stream = listener.stream(rate)
+    found = hear(stream, sound.tobytes(), [333, 5001])  # odd: a sample may be cut in two
+    assert is_right(found, truth)
+    assert hear(stream, sound) == found
+
+
+@settings(max_examples=15)
+@given(
+    sizes=st.lists(st.integers(1, 2 * RATE), min_size=1, max_size=5),
+    block_seconds=st.sampled_from([0.0, 0.1, 0.5]),
+    gating=st.sampled_from([None, Gating()]),
+)
+def test_pieces_change_nothing(listener, sizes, block_seconds, gating):
+    waveform, _ = scene(SAID[:4], seed=7)
+    expected = hear(listener.stream(gating=gating), waveform)
+    sizes = [max(size, 200) for size in sizes]
+    found = hear(listener.stream(gating=gating, block_seconds=block_seconds), waveform, sizes)
+    assert [(w.word, w.start, w.end) for w in found] == [(w.word, w.start, w.end) for w in expected]
+
+
+def test_a_word_is_told_soon_after_it_was_said(listener):
+    waveform, truth = scene(SAID[:4], gap=1.5, seed=3)
+    stream, told = listener.stream(), []
+    for number, piece in enumerate(cut(waveform, [160])):
+        told += [(number + 1) * 0.01 for _ in stream.push(piece)]
+    assert len(told) == len(truth)
+    ahead = listener.model.latency_frames * 0.01
+    for when, (_, start, end) in zip(told, truth, strict=True):
+        assert start < when < end + ahead + 0.25  # settling 0.1 s, a block 0.1 s, a step
+
+
+def test_times_are_exact_after_an_hour(listener):
+    waveform, _ = scene(SAID[:2], seed=5)
+    gating = Gating()
+    stream = listener.stream(gating=gating)
+    silence = np.zeros(60 * RATE, np.int16)
+    sound = np.rint(32767 * waveform.clip(-1, 1)).astype(np.int16)
+    expected = hear(listener.stream(gating=gating), np.concatenate([silence, sound]))
+    found = []
+    for _ in range(60):
+        found += stream.push(silence)
+    found += hear(stream, sound)
+    assert [w.word for w in found] == [w.word for w in expected] == SAID[:2]
+    for word, early in zip(found, expected, strict=True):
+        assert word.start * RATE == early.start * RATE + 59 * 60 * RATE  # to the sample
+        assert word.end * RATE == early.end * RATE + 59 * 60 * RATE
+
+
+def test_memory_stays_flat(listener):
+    waveform, _ = scene(SAID, seed=9)
+    stream = listener.stream()
+    sizes = []
+    tracemalloc.start()
+    for _ in range(10):
+        for piece in cut(waveform, [1600]):
+            stream.push(piece)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert sizes[-1] - sizes[2] < 20_000
+
+
+def test_what_cannot_be_used_costs_itself_alone(listener):
+    waveform, _ = scene(SAID[:3], seed=4)
+    stream = listener.stream()
+    found = []
+    for number, piece in enumerate(cut(waveform, [1600])):
+        if number == 5:
+            with pytest.raises(AudioError, match="that are no number"):
+                stream.push(np.full(1600, np.nan, np.float32))
+            with pytest.raises(AudioError, match="chunk of int16 after chunks of float32"):
+                stream.push(np.zeros(1600, np.int16))
+        found += stream.push(piece)
+    assert [*found, *stream.finish()] == hear(listener.stream(), waveform)
+
+
+def test_a_finished_stream_begins_again(listener):
+    waveform, _ = scene(SAID[:3], seed=4)
+    stream = listener.stream(gating=Gating())
+    assert not stream.finish()
+    assert hear(stream, waveform) == hear(stream, waveform) != []
+
+
+def test_thresholds_decide(listener):
+    waveform, truth = scene(SAID, seed=99)
+    spotting = Spotting(**vars(Spotting.of("ctc")) | {"thresholds": {"low": 1.0}})
+    found = hear(listener.stream(spotting=spotting), waveform)
+    assert [w.word for w in found] == [word for word, _, _ in truth if word != "low"]
+
+
+def test_a_classifier_answers_for_the_clip_so_far():
+    """Of an untrained network nothing is said but that its posteriors are those of prefixes."""
+    recognizer = streaming("classes", bidirectional=False)
+    waveform = tone("low", 1.0)
+    spotting = Spotting(threshold=0.05, smoothing_seconds=0.0, settle_seconds=0.0, min_seconds=0)
+    word, *_ = hear(recognizer.stream(spotting=spotting, block_seconds=0.01), waveform, [160])
+    logits = step_logits(recognizer, waveform)
+    first = logits.softmax(1).max(1)
+    assert word.word == WORDS[int(first.indices[0])]
+    assert word.confidence >= first.values[0] - 1e-5
+
+
+@pytest.mark.parametrize(
+    ("recognizer", "messages"),
+    [
+        (
+            lambda: untrained("words", bidirectional=True),
+            ["bidirectional=True reads each clip backwards", r"\+recipe=digits_stream"],
+        ),
+        (
+            lambda: untrained("classes", bidirectional=False),
+            ["pooling='attention' weighs", r"\+recipe=keywords_stream"],
+        ),
+        (
+            lambda: untrained(
+                "words", LogMel(n_mels=20, normalization="utterance"), bidirectional=False
+            ),
+            ["normalization='utterance' needs a clip's last frame", "digits_stream"],
+        ),
+        (lambda: untrained("characters", bidirectional=False), ["letters are no events"]),
+    ],
+)
+def test_what_cannot_stream_says_why_and_names_a_recipe(recognizer, messages):
+    recognizer = recognizer()
+    assert not recognizer.can_stream
+    for message in messages:
+        with pytest.raises(ConfigurationError, match=message):
+            recognizer.stream()
+
+
+def test_wrong_values(listener):
+    with pytest.raises(ConfigurationError, match="source_rate=0"):
+        listener.stream(0)
+    with pytest.raises(ConfigurationError, match="block_seconds=-1 must be 0 s or above"):
+        listener.stream(block_seconds=-1)
