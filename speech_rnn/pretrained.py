@@ -39,10 +39,10 @@ def speech_embedding() -> Pretrained:
     for package in ("pyopen_wakeword", "tflite"):
         if not find_spec(package):
             raise MissingExtraError(package, "pretrained")
-    package = find_spec("pyopen_wakeword")
-    assert package is not None
-    assert package.submodule_search_locations
-    path = Path(package.submodule_search_locations[0]) / "models" / "embedding_model.tflite"
+    carrier = find_spec("pyopen_wakeword")
+    assert carrier is not None
+    assert carrier.submodule_search_locations
+    path = Path(carrier.submodule_search_locations[0]) / "models" / "embedding_model.tflite"
     if not path.is_file():
         raise ModelError(f"file={str(path)!r} is missing; reinstall pyopen-wakeword")
     content = path.read_bytes()

@@ -44,8 +44,9 @@ class AcousticModel(nn.Module):
     """A recurrent network that scores the classes of a clip, or the tokens of every step.
 
     The frames (B, T, D) pass, in this order: batch normalisation of the features, or a front that
-    others have trained; convolutions; stacking; the recurrent layers; for classification, pooling over time; dense layers with ReLU;
-    the output layer. ``AcousticModel(**model.hyperparameters)`` is the same model, untrained.
+    others have trained; convolutions; stacking; the recurrent layers; for classification, pooling
+    over time; dense layers with ReLU; the output layer. ``AcousticModel(**model.hyperparameters)``
+    is the same model, untrained.
 
     Parameters
     ----------

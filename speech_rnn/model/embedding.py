@@ -36,8 +36,8 @@ class SpeechEmbedding(nn.Module):
     """Log-mel frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96) of the 760 ms around each step.
 
     The frames are those of `conf/features/log_mel_embedding.yaml`: 32 bands from 60 to 3,800 Hz in
-    dB. A clip's loudest band is put at one level, and a noise far below it is in the clip and around
-    it. The embeddings are batch-normalised. Weights are random until `load`.
+    dB. A clip's loudest band is put at one level, and a noise far below it is in the clip and
+    around it. The embeddings are batch-normalised. Weights are random until `load`.
 
     Parameters
     ----------
