@@ -31,3 +31,11 @@ def test_it_is_what_torch_counts(head):
     with counter, torch.inference_mode():
         model(torch.randn(1, 50, 20), torch.tensor([50]))
     assert multiply_adds(model, 50) == pytest.approx(counter.get_total_flops() // 2, rel=0.02)
+
+
+def test_a_front_is_counted():
+    model = AcousticModel(32, 5, front="speech_embedding", n_layers=1, hidden_size=64).eval()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.inference_mode():
+        model(torch.randn(1, 50, 32), torch.tensor([50]))
+    assert multiply_adds(model, 50) == pytest.approx(counter.get_total_flops() // 2, rel=0.02)
