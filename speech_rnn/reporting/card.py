@@ -46,6 +46,10 @@ def model_card(run: RunFolder) -> ModelCard:
         "words": ", ".join(words[:MOST_WORDS]) + more,
         "answers": "one a clip" if model.head == "classification" else "sequences (CTC)",
         "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units{pooled}",
+        "front": f"speech embedding (Lin et al., 2020), Apache 2.0, {given['n_frozen']} of 20 "
+        f"convolutions as published, SHA-256 {told.get('pretrained_sha256', '')}"
+        if given["front"]
+        else "",
         "parameters": f"{model.n_parameters:,}",
         "multiply-adds": f"{multiply_adds(model, frames) / 1e6:.2f} million for a second of sound",
         "file": f"{file.name}, {file.stat().st_size / 1e6:.2f} MB, {when:%Y-%m-%d %H:%M} UTC",
