@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
 from speech_rnn.auditing import Audit
@@ -263,10 +263,21 @@ def print_search(search: Search) -> None:
     Console().print(table)
 
 
-def tracked(items: Iterable[T], total: int) -> Iterable[T]:
+def tracked(items: Iterable[T], total: int) -> Iterator[T]:
     """Pass items on, with a progress bar on stderr where that is a terminal."""
+    with _progress() as progress:
+        yield from progress.track(items, total, description="")
+
+
+def _progress() -> Progress:
+    """Return a bar on stderr, which leaves what is printed to a file or a pipe where it goes."""
     console = Console(stderr=True)
-    return track(items, "", total, console=console, disable=not console.is_terminal, transient=True)
+    return Progress(
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )
 
 
 def _table(title: str, first: str, *columns: str) -> Table:
