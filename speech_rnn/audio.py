@@ -148,7 +148,7 @@ class OpenSound:
 
 @contextmanager
 def open_audio(
-    source: Sound, *, block_seconds: float = 10.0, name: str | None = None
+    source: Sound, *, block_seconds: float = 1.0, name: str | None = None
 ) -> Iterator[OpenSound]:
     """Open a sound of any length, to be read in memory that does not grow with it.
 

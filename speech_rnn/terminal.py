@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
@@ -19,12 +20,15 @@ from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 from speech_rnn.searching import Search
+from speech_rnn.spotting_files import FileEnd
 
 if TYPE_CHECKING:
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.language_training import LanguageModelResult
 
 __all__ = [
+    "Failures",
+    "file_progress",
     "print_audit",
     "print_comparison",
     "print_evaluation",
@@ -34,6 +38,7 @@ __all__ = [
     "print_run_groups",
     "print_search",
     "print_stress",
+    "told_at_the_end",
     "tracked",
 ]
 
@@ -267,6 +272,55 @@ def tracked(items: Iterable[T], total: int) -> Iterator[T]:
     """Pass items on, with a progress bar on stderr where that is a terminal."""
     with _progress() as progress:
         yield from progress.track(items, total, description="")
+
+
+@contextmanager
+def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None], None]]:
+    """Show how far each file was heard: call it with name, seconds heard, and all seconds or None.
+
+    With a progress bar on stderr where that is a terminal.
+    """
+    with _progress() as progress:
+        task = progress.add_task("", total=None)
+        names: dict[str, None] = {}
+
+        def show(name: str, heard: float, duration: float | None) -> None:
+            names[name] = None
+            told = f"{len(names)} of {n_files}: {escape(name)}, {heard / 60:.1f} min"
+            progress.update(task, description=told, completed=heard, total=duration)
+
+        yield show
+
+
+class Failures:
+    """What went wrong with files, to be told at the end."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.notes: list[str] = []
+
+    def __call__(self, end: FileEnd) -> None:
+        """Take the end of a file."""
+        if end.error is not None:
+            self.errors.append(end.error)
+        if end.n_clipped:
+            self.notes.append(
+                f"{end.file}: {end.n_clipped} samples beyond full scale were clipped; record it "
+                "with less gain"
+            )
+
+
+@contextmanager
+def told_at_the_end() -> Iterator[Failures]:
+    """Collect what goes wrong with files, and print it on stderr however this ends."""
+    failures = Failures()
+    try:
+        yield failures
+    finally:
+        for note in failures.notes:
+            print(f"note: {note}", file=sys.stderr)
+        for error in failures.errors:
+            print(f"error: {error}", file=sys.stderr)
 
 
 def _progress() -> Progress:
