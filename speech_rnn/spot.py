@@ -42,9 +42,9 @@ def spot(
     with spoken_errors(), stopping() as stop:
         from speech_rnn.audio import find_audio
         from speech_rnn.event_writing import choose_writer
+        from speech_rnn.progress import file_progress, told_at_the_end
         from speech_rnn.recognizer import Recognizer
         from speech_rnn.spotting_files import FileEnd, spot_files
-        from speech_rnn.terminal import file_progress, told_at_the_end
 
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         names = [name for name, _ in files]

@@ -1,16 +1,14 @@
-"""What a person sees on a terminal: answers, an evaluation as tables, progress while it lasts."""
+"""What a person sees on a terminal: answers, and what was found as tables."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
 from speech_rnn.auditing import Audit
@@ -20,15 +18,12 @@ from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import FileResult
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 from speech_rnn.searching import Search
-from speech_rnn.spotting_files import FileEnd
 
 if TYPE_CHECKING:
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.language_training import LanguageModelResult
 
 __all__ = [
-    "Failures",
-    "file_progress",
     "print_audit",
     "print_comparison",
     "print_evaluation",
@@ -38,11 +33,7 @@ __all__ = [
     "print_run_groups",
     "print_search",
     "print_stress",
-    "told_at_the_end",
-    "tracked",
 ]
-
-T = TypeVar("T")
 
 MOST_MISTAKES = 10
 """Utterances that differ, which are shown."""
@@ -266,72 +257,6 @@ def print_search(search: Search) -> None:
         reached = "diverged" if trial.objective is None else f"{trial.objective:.4f}"
         table.add_row(str(trial.number), reached, *map(str, trial.values.values()))
     Console().print(table)
-
-
-def tracked(items: Iterable[T], total: int) -> Iterator[T]:
-    """Pass items on, with a progress bar on stderr where that is a terminal."""
-    with _progress() as progress:
-        yield from progress.track(items, total, description="")
-
-
-@contextmanager
-def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None], None]]:
-    """Show how far each file was heard: call it with name, seconds heard, and all seconds or None.
-
-    With a progress bar on stderr where that is a terminal.
-    """
-    with _progress() as progress:
-        task = progress.add_task("", total=None)
-        names: dict[str, None] = {}
-
-        def show(name: str, heard: float, duration: float | None) -> None:
-            names[name] = None
-            told = f"{len(names)} of {n_files}: {escape(name)}, {heard / 60:.1f} min"
-            progress.update(task, description=told, completed=heard, total=duration)
-
-        yield show
-
-
-class Failures:
-    """What went wrong with files, to be told at the end."""
-
-    def __init__(self) -> None:
-        self.errors: list[str] = []
-        self.notes: list[str] = []
-
-    def __call__(self, end: FileEnd) -> None:
-        """Take the end of a file."""
-        if end.error is not None:
-            self.errors.append(end.error)
-        if end.n_clipped:
-            self.notes.append(
-                f"{end.file}: {end.n_clipped} samples beyond full scale were clipped; record it "
-                "with less gain"
-            )
-
-
-@contextmanager
-def told_at_the_end() -> Iterator[Failures]:
-    """Collect what goes wrong with files, and print it on stderr however this ends."""
-    failures = Failures()
-    try:
-        yield failures
-    finally:
-        for note in failures.notes:
-            print(f"note: {note}", file=sys.stderr)
-        for error in failures.errors:
-            print(f"error: {error}", file=sys.stderr)
-
-
-def _progress() -> Progress:
-    """Return a bar on stderr, which leaves what is printed to a file or a pipe where it goes."""
-    console = Console(stderr=True)
-    return Progress(
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),
-    )
 
 
 def _table(title: str, first: str, *columns: str) -> Table:

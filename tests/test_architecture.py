@@ -23,7 +23,7 @@ FLOORS = [
     {"events", "long_audio", "spotting_options", "streaming"},
     {"hearing", "recognizer"},
     {"spotting_files"},
-    {"event_writing"},
+    {"event_writing", "progress"},
     {"evaluation", "calibration", "cost"},
     {"training", "conditions", "auditing", "searching"},
     {"listening_page", "reporting"},
