@@ -14,7 +14,7 @@ from rich.progress import Progress
 if TYPE_CHECKING:
     from speech_rnn.spotting_files import FileEnd
 
-__all__ = ["Failures", "file_progress", "told_at_the_end", "tracked"]
+__all__ = ["Failures", "file_progress", "tell", "told_at_the_end", "tracked"]
 
 T = TypeVar("T")
 
@@ -72,6 +72,11 @@ def told_at_the_end() -> Iterator[Failures]:
             print(f"note: {note}", file=sys.stderr)
         for error in failures.errors:
             print(f"error: {error}", file=sys.stderr)
+
+
+def tell(text: str) -> None:
+    """Say on stderr, at once, what went wrong while the work goes on."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def _progress() -> Progress:

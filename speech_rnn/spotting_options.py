@@ -1,4 +1,4 @@
-"""What a person may say of spotting and the gate on a command line."""
+"""What a person may say on the command lines of spotting and listening."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ GateFloorSeconds = Annotated[
     float | None, typer.Option(help="After which louder noise is the noise.")
 ]
 GateLeastDb = Annotated[float | None, typer.Option(help="Of full scale; what is below is silence.")]
+Input = Annotated[
+    str | None, typer.Option("--input", help="A sound file, or - for raw PCM on stdin.")
+]
+Exec = Annotated[
+    str | None, typer.Option("--exec", help="Run for each event, such as 'notify {word}'.")
+]
+AroundSeconds = Annotated[
+    tuple[float, float], typer.Option(help="Of that sound: before and after an event.")
+]
 
 
 def choose_spotting(
