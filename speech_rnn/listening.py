@@ -152,7 +152,9 @@ def events_of(
         saved.finish()
     if command is not None:
         command.finish()
-    for problem in [*hearing.problems(), *source.problems()]:
+    clipped = f"{hearing.n_clipped} samples beyond full scale were clipped; use less gain"
+    lost = [clipped] if hearing.n_clipped else []
+    for problem in [*hearing.problems(), *lost, *source.problems()]:
         tell(f"{source.name}: {problem}")
     if ended is not None:
         raise ended

@@ -124,14 +124,15 @@ class Microphone:
         return [f"{self.n_overruns} overruns: sound arrived faster than it was heard, and was lost"]
 
     def _unusable(self, error: Exception) -> AudioError:
-        return AudioError(
-            f"microphone={self._device!r} cannot be used ({error}); {self._devices()}"
-        )
+        return AudioError(f"microphone={self._named()} cannot be used ({error}); {self._devices()}")
 
     def _vanished(self) -> AudioError:
         return AudioError(
-            f"microphone={self._device!r} gives no more sound: is it unplugged? {self._devices()}"
+            f"microphone={self._named()} gives no more sound: is it unplugged? {self._devices()}"
         )
+
+    def _named(self) -> str:
+        return "default" if self._device is None else repr(self._device)
 
     def _devices(self) -> str:
         inputs = [

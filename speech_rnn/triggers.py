@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -112,9 +113,10 @@ class Command:
 
     def finish(self) -> None:
         """Wait for the programs that still run, for a while."""
+        until = time.monotonic() + LAST_SECONDS
         for event, process in self._running:
             try:
-                process.wait(LAST_SECONDS)
+                process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self._tell(f"exec: {self._arguments[0]!r} for {event.word!r} still runs")
         self.check()
@@ -176,6 +178,8 @@ class SavedTriggers:
         self._rate, self._prefix, self._tell = sample_rate, prefix, tell
         self._before, self._after = before_seconds, after_seconds
         self._kept = np.zeros(0, np.float32)
+        self._new: list[NDArray[np.float32]] = []  # pieces that `_kept` has yet to take
+        self._n_new = 0
         self._first = 0  # the sample of the stream that is the first kept
         self._waiting: list[_Waiting] = []
         self._told = {
@@ -186,12 +190,20 @@ class SavedTriggers:
 
     def hear(self, samples: NDArray[np.float32], events: Sequence[Event]) -> None:
         """Take the next samples, (n,), and the events that they decided."""
-        self._kept = np.concatenate([self._kept, samples])
+        self._new.append(samples)
+        self._n_new += len(samples)
         for event in events:
             start = max(0, round((event.start - self._before) * self._rate))
             self._waiting.append(
                 _Waiting(event, start, round((event.end + self._after) * self._rate))
             )
+        # Joined once a second: chunks may be of a few samples.
+        if self._n_new >= self._rate:
+            self._join()
+
+    def _join(self) -> None:
+        self._kept = np.concatenate([self._kept, *self._new])
+        self._new, self._n_new = [], 0
         reached = self._first + len(self._kept)
         self._save([waiting for waiting in self._waiting if waiting.stop <= reached])
         longest = round((self._before + LONGEST_SECONDS) * self._rate)
@@ -202,6 +214,7 @@ class SavedTriggers:
 
     def finish(self) -> None:
         """Keep what still waits, up to the end of the sound."""
+        self._join()
         self._save(self._waiting)
 
     def _save(self, ready: list[_Waiting]) -> None:

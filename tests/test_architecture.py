@@ -91,6 +91,7 @@ HEAVY = {
         ("speech_rnn.audio", HEAVY | {"torch"}),
         ("speech_rnn.gate", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.samples", HEAVY | {"torch", "soundfile"}),
+        ("speech_rnn.microphone", HEAVY | {"torch", "soundfile", "sounddevice"}),
         ("speech_rnn.metrics", HEAVY | {"torch"}),
         ("speech_rnn.features", HEAVY),
         ("speech_rnn.model", HEAVY),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import subprocess
@@ -19,11 +20,12 @@ from typer.testing import CliRunner
 from speech_rnn import cli
 from speech_rnn.audio import resample, write_audio
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, Stopped
 from speech_rnn.event_writing import document_paths
 from speech_rnn.events import Event
 from speech_rnn.gate import Gating
 from speech_rnn.spotting_files import FileEnd, spot_files
+from speech_rnn.stopping import Stop
 from tests.commands import speech_rnn
 from tests.listeners import RATE, scene, train_listener
 from tests.test_recognizer import untrained
@@ -31,6 +33,9 @@ from tests.test_streaming import is_right
 
 SAID = ["low", "high", "high", "middle", "low"]
 MODEL = ("--model", "model.safetensors")
+POSIX = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no such signals and terminals"
+)
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +237,33 @@ def test_progress_tells_how_far(listener, folder):
     assert told[-1] == ("scene.wav", end.duration, end.duration)
 
 
+@POSIX
+def test_a_terminal_shows_how_far_and_a_file_gets_the_words(folder, spot):
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "speech_rnn", "spot", *MODEL, "scene.wav"]
+    result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=theirs, timeout=300)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert "1 of 1: scene.wav" in shown
+    assert result.stdout.decode() == spot("scene.wav").stdout != ""
+
+
+def test_a_wish_to_stop(monkeypatch):
+    stop = Stop()
+    stop.check()
+    stop.ask(signal.SIGTERM)
+    stop.ask(signal.SIGINT)  # at the same moment: the first is meant
+    with pytest.raises(Stopped) as told, stop.at_once():
+        pytest.fail("it waited")
+    assert told.value.signum == signal.SIGTERM
+    monkeypatch.setattr("speech_rnn.stopping.IMPATIENT_SECONDS", -1)
+    with pytest.raises(Stopped):
+        stop.ask(signal.SIGINT)
+
+
 def write_long(path, minutes, every=60):
     """Noise of so many minutes as 16 bits, written as it is made, with a scene every minute."""
     random = np.random.default_rng(0)
@@ -283,7 +315,7 @@ def start(*arguments, cwd, **options):
     )
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+@POSIX
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, signum, code):
     write_long(tmp_path / "long.wav", 20)
@@ -302,7 +334,7 @@ def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, s
     assert "Traceback" not in err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+@POSIX
 def test_a_signal_writes_the_document_of_what_was_heard(folder, tmp_path):
     write_long(tmp_path / "long.wav", 20)
     options = ("--format", "csv", "--output-dir", tmp_path)
@@ -321,7 +353,7 @@ def test_a_signal_writes_the_document_of_what_was_heard(folder, tmp_path):
     assert "long.wav: was heard up to" in err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+@POSIX
 def test_a_pipe_that_says_nothing_can_be_interrupted(folder):
     process = start("spot", *MODEL, "-", cwd=folder, stdin=subprocess.PIPE)
     time.sleep(5)  # what comes earlier is a wish of the same end
