@@ -6,12 +6,15 @@ import io
 import math
 import os
 import re
+import shutil
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import soundfile
@@ -23,12 +26,14 @@ from speech_rnn.errors import AudioError, ConfigurationError
 __all__ = [
     "AUDIO_SUFFIXES",
     "AudioWarning",
+    "OpenSound",
     "Sound",
     "audio_duration",
     "check_waveform",
     "encode_flac",
     "find_audio",
     "load_audio",
+    "open_audio",
     "resample",
     "write_audio",
 ]
@@ -56,6 +61,8 @@ UNKNOWN = 2**62
 """Least number of samples that libsndfile gives for a FLAC stream of unknown length."""
 BLOCK = 1 << 20
 """Samples that are decoded at once: what a damaged header promises is never allocated whole."""
+IN_MEMORY = 1 << 26
+"""Bytes held of what cannot be read where it is; what is more waits in a temporary file."""
 SIZES_IN_LOG = ("AIFF", "AU", "CAF", "RF64", "W64")
 WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
 
@@ -122,6 +129,59 @@ def load_audio(
     return np.clip(resample(waveform, source_rate, sample_rate), -1, 1)
 
 
+@dataclass(frozen=True)
+class OpenSound:
+    """A sound that is read from its start to its end, a block at a time.
+
+    Parameters
+    ----------
+    sample_rate : of the recording, in Hz.
+    duration : in seconds, as the header tells; None where it does not.
+    blocks : the mean of the channels, (n,) float32 each, as recorded: neither resampled nor
+        clipped, and what is no number is there, too.
+    """
+
+    sample_rate: int
+    duration: float | None
+    blocks: Iterator[NDArray[np.float32]]
+
+
+@contextmanager
+def open_audio(
+    source: Sound, *, block_seconds: float = 1.0, name: str | None = None
+) -> Iterator[OpenSound]:
+    """Open a sound of any length, to be read in memory that does not grow with it.
+
+    Parameters
+    ----------
+    source, name : as in `load_audio`. What does not seek is copied first: beyond 64 MiB, into a
+        temporary file.
+    block_seconds : of a block.
+
+    Raises
+    ------
+    AudioError
+        for a source that is missing, a folder, empty or no sound; and from `blocks`, after what
+        could be read, for one that is cut short, damaged or without samples.
+    ConfigurationError
+        for a source that is neither a path, nor bytes, nor an open binary file.
+    """
+    name = name or _name(source)
+    with _opened(source, name) as sound:
+        size = max(1, round(block_seconds * sound.samplerate))
+        duration = None if sound.frames >= UNKNOWN else sound.frames / sound.samplerate
+        yield OpenSound(sound.samplerate, duration, _all_blocks(sound, name, size))
+
+
+def _all_blocks(sound: soundfile.SoundFile, name: str, size: int) -> Iterator[NDArray[np.float32]]:
+    there = 0
+    with _decoding(name):
+        for block in _blocks(sound, sound.frames, size):
+            there += len(block)
+            yield _downmix(block)
+    _check_length(sound, name, there, sound.frames)
+
+
 def _name(source: Sound) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
@@ -152,16 +212,9 @@ def _read(
         elif start:
             before = sum(len(block) for block in _blocks(sound, start))
         blocks = list(_blocks(sound, wanted))
-        is_exact = n_samples < UNKNOWN and sound.format not in ("MP3", "OGG")
-    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-    there = before + len(samples)
-    if is_exact and there < start + wanted:
-        raise AudioError(
-            f"{name}: is cut short: {there} of {start + wanted} samples can be read; fetch or "
-            "record it again"
-        )
-    if not there:
-        raise AudioError(f"{name}: holds no samples, or none that can be read; leave it out")
+        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        there = before + len(samples)
+        _check_length(sound, name, there, start + wanted)
     if not len(samples):
         raise _beyond(name, start_seconds, there / rate)
     return samples, rate
@@ -178,6 +231,18 @@ def _seeks_exactly(sound: soundfile.SoundFile) -> bool:
     return is_exact and sound.frames < UNKNOWN and bool(sound.seekable())
 
 
+def _check_length(sound: soundfile.SoundFile, name: str, there: int, wanted: int) -> None:
+    """Refuse a sound of which less can be read than its header promises, or nothing."""
+    is_exact = sound.frames < UNKNOWN and sound.format not in ("MP3", "OGG")
+    if is_exact and there < wanted:
+        raise AudioError(
+            f"{name}: is cut short: {there} of {wanted} samples can be read; fetch or record it "
+            "again"
+        )
+    if not there:
+        raise AudioError(f"{name}: holds no samples, or none that can be read; leave it out")
+
+
 def _beyond(name: str, start_seconds: float, end_seconds: float) -> AudioError:
     return AudioError(
         f"{name}: start_seconds={start_seconds:g} lies beyond its end at {end_seconds:g} s; choose "
@@ -185,13 +250,15 @@ def _beyond(name: str, start_seconds: float, end_seconds: float) -> AudioError:
     )
 
 
-def _blocks(sound: soundfile.SoundFile, wanted: int) -> Iterator[NDArray[np.float32]]:
+def _blocks(
+    sound: soundfile.SoundFile, wanted: int, most: int = BLOCK
+) -> Iterator[NDArray[np.float32]]:
     """Decode as many samples as there are, at most `wanted`; at least one block, maybe empty."""
     # After each read soundfile seeks to where it is, which fails at the end of a FLAC whose header
     # tells no length, or a wrong one.
     sound.seekable = lambda: False
     while True:
-        size = min(wanted, BLOCK)
+        size = min(wanted, most)
         block = sound.read(size, dtype="float32", always_2d=True)
         yield block
         wanted -= len(block)
@@ -212,13 +279,19 @@ def _opened(source: Sound, name: str) -> Iterator[soundfile.SoundFile]:
             raise _no_sound(name, "it has no header")
         if sound.format in SIZES_IN_LOG and (missing := _missing_bytes(sound.extra_info)):
             raise _cut_short(name, missing)
-        try:
+        with _decoding(name):
             yield sound
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{name}: is cut short or damaged ({error.error_string.strip(' .')}); fetch or "
-                "record it again"
-            ) from error
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{name}: is cut short or damaged ({error.error_string.strip(' .')}); fetch or record "
+            "it again"
+        ) from error
 
 
 def _no_sound(name: str, reason: str) -> AudioError:
@@ -244,17 +317,11 @@ def _missing_bytes(log: str) -> int:
     return max(0, promised - there) if promised < STREAMED else 0
 
 
-def _checked(source: Sound, name: str) -> str | io.BytesIO:
+def _checked(source: Sound, name: str) -> str | BinaryIO:
     """Return what libsndfile is to open; refuse what is missing, empty or a WAV cut short."""
     if not isinstance(source, (str, os.PathLike)):
-        content = source.read() if hasattr(source, "read") else source
-        if not isinstance(content, (bytes, bytearray, memoryview)):
-            raise ConfigurationError(
-                f"source={name!r} of {type(source)} must be a path, a file's bytes or a file that "
-                "is open for reading in binary"
-            )
-        memory = io.BytesIO(content)
-        return _checked_header(memory, name) or memory
+        copied = _copied(source, name)
+        return _checked_header(copied, name) or copied
     path = Path(source)
     if path.is_dir():
         raise AudioError(f"{name}: is a folder; name a file in it")
@@ -263,14 +330,29 @@ def _checked(source: Sound, name: str) -> str | io.BytesIO:
             # A pipe does not seek, and soundfile would ask for the rate of what ends in .raw.
             if file.seekable() and path.suffix.lower() != ".raw":
                 return _checked_header(file, name) or os.fspath(path)
-            memory = io.BytesIO(file.read())
+            copied = _copied(file, name)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in a path
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{name}: cannot be opened ({reason}); check path and rights") from error
-    return _checked_header(memory, name) or memory
+    return _checked_header(copied, name) or copied
 
 
-def _checked_header(file: BinaryIO, name: str) -> io.BytesIO | None:
+def _copied(source: BinaryIO | bytes, name: str) -> BinaryIO:
+    """Copy what cannot be read where it is; hours of it do not fill the memory."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source)
+    copied = cast(BinaryIO, tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
+    try:
+        shutil.copyfileobj(source, copied)
+    except (AttributeError, TypeError) as error:
+        raise ConfigurationError(
+            f"source={name!r} of {type(source)} must be a path, a file's bytes or a file that "
+            "is open for reading in binary"
+        ) from error
+    return copied
+
+
+def _checked_header(file: BinaryIO, name: str) -> BinaryIO | None:
     """Refuse what is empty or a WAV cut short; return a copy where its header must be mended."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -284,9 +366,11 @@ def _checked_header(file: BinaryIO, name: str) -> io.BytesIO | None:
     if not is_streamed:
         return None
     # A writer that could not seek back, or was killed, leaves 0; libsndfile would read nothing.
-    content = bytearray(file.read())
-    content[begin - 4 : begin] = min(size - begin, 0xFFFFFFFF).to_bytes(4, "little")
-    return io.BytesIO(content)
+    mended = _copied(file, "audio")
+    mended.seek(begin - 4)
+    mended.write(min(size - begin, 0xFFFFFFFF).to_bytes(4, "little"))
+    mended.seek(0)
+    return mended
 
 
 def _wav_samples(file: BinaryIO) -> tuple[int, int]:

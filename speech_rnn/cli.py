@@ -9,7 +9,9 @@ import typer
 
 from speech_rnn import recipes
 from speech_rnn.generate import generate
+from speech_rnn.listen import listen
 from speech_rnn.report import report
+from speech_rnn.spot import spot
 from speech_rnn.transcribe import transcribe
 
 app = typer.Typer(
@@ -41,6 +43,8 @@ for verb, summary in HYDRA_VERBS.items():
     }
     app.command(verb, help=summary, context_settings=settings)(_hand_over)
 app.command()(transcribe)
+app.command()(spot)
+app.command()(listen)
 app.command()(generate)
 app.command()(report)
 app.add_typer(recipes.app, name="recipes")

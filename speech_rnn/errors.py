@@ -5,6 +5,7 @@ Every message reads ``name=value``, the rule that it breaks, and the way out.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "SpeechRnnError",
+    "Stopped",
     "spoken_errors",
 ]
 
@@ -59,14 +61,25 @@ class MissingExtraError(SpeechRnnError, ImportError):
         )
 
 
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, told where nothing is cut in two; see `speech_rnn.stopping`."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__()
+        self.signum = signum
+
+
 @contextmanager
 def spoken_errors() -> Iterator[None]:
-    """Print the project's errors without a traceback and exit with their code; Ctrl-C with 130."""
+    """Print the project's errors without a traceback and exit with their code.
+
+    Ctrl-C exits with 130 and, where it is `Stopped`, SIGTERM with 143, as shells have it.
+    """
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + getattr(error, "signum", signal.SIGINT))
     except Exception as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, SpeechRnnError):

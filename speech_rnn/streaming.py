@@ -140,6 +140,11 @@ class EventStream:
         self._origin = 0  # the sample of the stream that is the first of the stretch
         self._stop = 0  # the sample after its last
 
+    @property
+    def words(self) -> list[str]:
+        """The words that it may tell."""
+        return self._spotter.words
+
     def push(self, chunk: Chunk) -> list[Word]:
         """Take the next chunk, of any size, and return the words that it decides.
 

@@ -1,15 +1,14 @@
-"""What a person sees on a terminal: answers, an evaluation as tables, progress while it lasts."""
+"""What a person sees on a terminal: answers, and what was found as tables."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from speech_rnn.auditing import Audit
@@ -34,10 +33,7 @@ __all__ = [
     "print_run_groups",
     "print_search",
     "print_stress",
-    "tracked",
 ]
-
-T = TypeVar("T")
 
 MOST_MISTAKES = 10
 """Utterances that differ, which are shown."""
@@ -261,12 +257,6 @@ def print_search(search: Search) -> None:
         reached = "diverged" if trial.objective is None else f"{trial.objective:.4f}"
         table.add_row(str(trial.number), reached, *map(str, trial.values.values()))
     Console().print(table)
-
-
-def tracked(items: Iterable[T], total: int) -> Iterable[T]:
-    """Pass items on, with a progress bar on stderr where that is a terminal."""
-    console = Console(stderr=True)
-    return track(items, "", total, console=console, disable=not console.is_terminal, transient=True)
 
 
 def _table(title: str, first: str, *columns: str) -> Table:

@@ -3,7 +3,9 @@ import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from speech_rnn.audio import (
     encode_flac,
     find_audio,
     load_audio,
+    open_audio,
     resample,
     write_audio,
 )
@@ -199,6 +202,53 @@ def test_a_long_file_is_decoded_in_blocks(monkeypatch):
         assert np.array_equal(load_audio(content), expected)
         assert np.array_equal(load_audio(content, start_seconds=0.25), expected[4000:])
     assert len(load_audio(encode(), start_seconds=0.1, duration_seconds=0.25)) == 4000
+
+
+@given(
+    st.sampled_from(["WAV", "FLAC", "MP3", "OGG"]),
+    st.floats(1e-4, 2.0),
+    st.sampled_from([8_000, 44_100]),
+    st.integers(1, 3),
+)
+def test_blocks_are_the_whole_sound(form, block_seconds, rate, n_channels):
+    samples = np.stack([tone("low", 0.3, seed, rate) for seed in range(min(n_channels, 2))], axis=1)
+    content = encode(samples, form, rate=rate)
+    with open_audio(content, block_seconds=block_seconds) as sound:
+        assert sound.sample_rate == rate
+        assert sound.duration == audio_duration(content)
+        blocks = list(sound.blocks)
+    assert {len(block) for block in blocks[:-1]} <= {max(1, round(block_seconds * rate))}
+    np.testing.assert_allclose(np.concatenate(blocks), load_audio(content, rate), atol=1e-6)
+
+
+def test_blocks_end_with_what_is_wrong(tmp_path):
+    short = tmp_path / "short.flac"
+    short.write_bytes(encode(np.tile(CLIP, 20), "FLAC")[:90_000])
+    heard = []
+    with open_audio(short, block_seconds=0.1) as sound:
+        heard += islice(sound.blocks, 10)
+        with pytest.raises(AudioError, match=r"short\.flac: is cut short"):
+            list(sound.blocks)
+    assert len(np.concatenate(heard)) == 16_000
+    with pytest.raises(AudioError, match="holds no samples"), open_audio(encode([])) as sound:
+        list(sound.blocks)
+
+
+@pytest.mark.parametrize("is_mended", [False, True])
+def test_a_long_pipe_waits_in_a_file(monkeypatch, is_mended):
+    """Of what does not seek no more than `IN_MEMORY` is held, a header that lacks a size or not."""
+    monkeypatch.setattr("speech_rnn.audio.IN_MEMORY", 1000)
+    content = bytearray(encode(np.tile(CLIP, 100)))
+    if is_mended:
+        content[40:44] = bytes(4)
+    pipe = io.BytesIO(content)
+    tracemalloc.start()
+    with open_audio(pipe, block_seconds=0.1) as sound:
+        n_samples = sum(len(block) for block in sound.blocks)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert n_samples == 100 * len(CLIP)
+    assert peak < len(content) / 2
 
 
 @pytest.mark.parametrize("riff", ["kept", "unknown"])

@@ -7,17 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from speech_rnn.audio import resample
 from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.features import MFCC, LogMel
 from speech_rnn.gate import Gating
-from speech_rnn.model import AcousticModel
-from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming import LogitStream
-from speech_rnn.vocabulary import Vocabulary
+from tests.listeners import scene, train_listener
 from tests.test_model import CONVOLUTIONS
 from tests.test_recognizer import WORDS, untrained
 from tests.tones import tone
@@ -105,53 +102,11 @@ def test_less_than_a_window(n_samples):
     torch.testing.assert_close(found, step_logits(recognizer, waveform), atol=1e-4, rtol=0)
 
 
-def scene(words, gap=0.6, noise=0.003, seed=0):
-    """A waveform with words in noise, and the (word, start, end) of each in seconds."""
-    random = np.random.default_rng(seed)
-    parts, truth, n_samples = [], [], 0
-    for number, word in enumerate(words):
-        silence = np.zeros(round(random.uniform(0.5, 1.5) * gap * RATE), np.float32)
-        clip = tone(word, random.uniform(0.3, 0.4), seed * 100 + number)
-        n_samples += len(silence)
-        truth.append((word, n_samples / RATE, (n_samples + len(clip)) / RATE))
-        n_samples += len(clip)
-        parts += [silence, clip]
-    waveform = np.concatenate([*parts, np.zeros(RATE, np.float32)])
-    return waveform + (noise * random.standard_normal(len(waveform))).astype(np.float32), truth
-
-
 @pytest.fixture(scope="module", params=["carried", "chunks"])
 def listener(request):
     """A small recogniser that has learned the tones, in a few seconds."""
-    torch.manual_seed(0)
-    vocabulary = Vocabulary.of(WORDS, "words")
-    features = MFCC(n_mels=20, n_mfcc=10)
     layers = {"carried": {"bidirectional": False}, "chunks": {"chunk": 4, "look_ahead": 6}}
-    model = AcousticModel(
-        10, 4, head="ctc", hidden_size=24, n_layers=1, stack=3, dense=None, dropout=0.0,
-        **layers[request.param],
-    )  # fmt: skip
-    random = np.random.default_rng(1)
-    clips, truths = [], []
-    for seed in range(48):
-        words = random.choice(WORDS, size=3).tolist()
-        waveform, truth = scene(words, noise=0.02 * random.random(), seed=seed + 1)
-        clips.append(torch.from_numpy(waveform))
-        truths.append(truth)
-    lengths = torch.tensor([len(clip) for clip in clips])
-    frames, lengths = features(nn.utils.rnn.pad_sequence(clips, batch_first=True), lengths)
-    targets = torch.zeros(len(clips), -(-frames.shape[1] // 3), dtype=torch.long)
-    for row, truth in zip(targets, truths, strict=True):
-        for word, start, end in truth:  # each step of 30 ms by itself: times are learned, too
-            row[round(start / 0.03) : round(end / 0.03)] = vocabulary.encode(word)[0]
-    optimizer = torch.optim.Adam(model.parameters(), 0.02)
-    for _ in range(60):
-        logits, _ = model(frames, lengths)
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return Recognizer(features, model, vocabulary)
+    return train_listener(**layers[request.param])
 
 
 def hear(stream, sound, sizes=(1600,)):

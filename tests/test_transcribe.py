@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +79,20 @@ def test_folders(transcribe):
 def test_standard_input(transcribe):
     result = transcribe("-", stdin=Path("1.wav").read_bytes())
     assert result.stdout.strip() == transcribe("1.wav").stdout.strip()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_terminal_shows_progress_and_a_file_gets_the_answers(folder, transcribe):
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "speech_rnn", "transcribe", *MODEL, "0.wav"]
+    result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=theirs, timeout=300)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert "%" in shown
+    assert result.stdout.decode() == transcribe("0.wav").stdout != ""
 
 
 def test_a_bad_file_costs_itself_and_the_exit_code(transcribe, tmp_path):

@@ -16,6 +16,7 @@ from speech_rnn.errors import ConfigurationError, DataError
 
 __all__ = [
     "Folder",
+    "folder_of",
     "hash_percentage",
     "require_every_class",
     "sound_files",
@@ -286,6 +287,19 @@ def word_of(name: str) -> str:
     # macOS may hand out decomposed letters; the same name must be the same word everywhere.
     name = normalize("NFC", name)
     return name if name.startswith("_") else name.replace("_", " ")
+
+
+def folder_of(word: str) -> str:
+    """Return the name of the folder that stands for a word; see `word_of`.
+
+    Raises
+    ------
+    ConfigurationError
+        for a word that cannot name one: empty, a start with a dot, a slash or the like in it.
+    """
+    if not word.strip() or word.startswith(".") or re.search(r'[/\\:*?"<>|\x00-\x1f]', word):
+        raise ConfigurationError(f"word={word!r} cannot name a folder; call it otherwise")
+    return normalize("NFC", word).replace(" ", "_")
 
 
 def _name(clip: Path, root: Path) -> str:

@@ -1,0 +1,165 @@
+"""Where events go: line by line to standard output, or as a document a file."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.events import COLUMNS, FORMATS, Event, Format, csv_rows, json_line, text_line
+from speech_rnn.spotting_files import FileEnd
+
+__all__ = ["Documents", "Lines", "Writer", "choose_writer", "document_paths"]
+
+
+class Writer(Protocol):
+    """Takes events as they are found, and the end of each file."""
+
+    def write(self, item: Event | FileEnd) -> None:
+        """Take the next event, or the end of the file that the events before were of."""
+        ...
+
+
+class Lines:
+    """Prints a line an event, at once.
+
+    Parameters
+    ----------
+    line : of an event.
+    head : the first line, if any.
+    tell_errors : whether a file that failed has a line of JSON, too.
+    """
+
+    def __init__(
+        self, line: Callable[[Event], str], head: str | None = None, *, tell_errors: bool = False
+    ) -> None:
+        self._line, self._head, self._tell_errors = line, head, tell_errors
+
+    def write(self, item: Event | FileEnd) -> None:
+        """Print the event."""
+        if self._head is not None:
+            print(self._head, flush=True)
+            self._head = None
+        if isinstance(item, Event):
+            print(self._line(item), flush=True)
+        elif item.error is not None and self._tell_errors:
+            print(item.error_line(), flush=True)
+
+
+class Documents:
+    """Writes a document when a file ends; one that was cut off holds what was found.
+
+    Parameters
+    ----------
+    form : of the documents.
+    paths : of the document of each file; None prints them.
+    """
+
+    def __init__(self, form: Format, paths: dict[str, Path] | None) -> None:
+        self._form, self._paths = form, paths
+        self._events: list[Event] = []
+
+    def write(self, item: Event | FileEnd) -> None:
+        """Keep the event, or write those of the file that ended; one that no one heard has none.
+
+        Raises
+        ------
+        DataError
+            for a document that cannot be written.
+        """
+        if isinstance(item, Event):
+            self._events.append(item)
+            return
+        events, self._events = self._events, []
+        if not item.duration:
+            return
+        text = self._form.render(events, item.duration)
+        if self._paths is None:
+            print(text, end="", flush=True)
+        else:
+            _write(self._paths[item.file], text)
+
+
+def choose_writer(
+    files: Sequence[str], form: str | None, output_dir: Path | None, *, as_json: bool
+) -> Writer:
+    """Return where the events of `files` go.
+
+    Parameters
+    ----------
+    files : the names of all that will be heard.
+    form : one of `FORMATS`; None is plain text, or JSON Lines.
+    output_dir : gets a document a file, in the folders in which the files lie below the folder
+        that they share.
+
+    Raises
+    ------
+    ConfigurationError
+        for an unknown format, settings that exclude each other, a format of one file for several
+        without `output_dir`, and two files whose documents would have one name.
+    """
+    if form is not None and form not in FORMATS:
+        raise ConfigurationError(f"format={form!r} must be one of {', '.join(FORMATS)}")
+    if form is not None and as_json:
+        raise ConfigurationError(f"--json and --format {form} exclude each other; take one")
+    if output_dir is not None:
+        if form is None:
+            raise ConfigurationError(
+                f"output_dir={str(output_dir)!r} needs --format, one of {', '.join(FORMATS)}"
+            )
+        return Documents(FORMATS[form], document_paths(files, output_dir, FORMATS[form].suffix))
+    if form == "csv":
+        return Lines(
+            lambda event: csv_rows([list(event.to_dict().values())])[:-1], ",".join(COLUMNS)
+        )
+    if form is not None:
+        if len(files) > 1:
+            raise ConfigurationError(
+                f"format={form!r} holds one file, and there are {len(files)}; --output-dir DIR "
+                "writes one of each"
+            )
+        return Documents(FORMATS[form], None)
+    if as_json:
+        return Lines(json_line, tell_errors=True)
+    return Lines(lambda event: text_line(event, with_name=len(files) > 1))
+
+
+def document_paths(files: Sequence[str], folder: Path, suffix: str) -> dict[str, Path]:
+    """Return the path of each file's document.
+
+    Raises
+    ------
+    ConfigurationError
+        for two files of one name but for the ending, in one folder.
+    """
+    absolute = {name: Path("stdin" if name == "-" else name).absolute() for name in files}
+    shared = os.path.commonpath([path.parent for path in absolute.values()])
+    paths = {
+        name: folder / path.relative_to(shared).with_suffix("").with_name(path.stem + suffix)
+        for name, path in absolute.items()
+    }
+    same = defaultdict(list)
+    for name, path in paths.items():
+        same[path].append(name)
+    if clashes := [" and ".join(names) for names in same.values() if len(names) > 1]:
+        raise ConfigurationError(
+            f"output_dir={str(folder)!r}: the documents of {'; of '.join(clashes)} would have one "
+            "name; give them in two runs"
+        )
+    return paths
+
+
+def _write(path: Path, text: str) -> None:
+    """Write all or nothing."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); check its folder, rights and free space"
+        ) from error

@@ -1,0 +1,160 @@
+"""Words as they are said: a source through a stream, to whoever wants to know."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import BinaryIO
+
+from speech_rnn.errors import AudioError, ConfigurationError, Stopped
+from speech_rnn.events import Event
+from speech_rnn.hearing import Hearing
+from speech_rnn.microphone import Microphone
+from speech_rnn.sources import FileSource, PcmSource, Source
+from speech_rnn.stopping import Stop
+from speech_rnn.streaming import EventStream
+from speech_rnn.triggers import Command, SavedTriggers, Tell
+
+__all__ = ["Actions", "choose_actions", "choose_source", "events_of"]
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What events set off, besides being told."""
+
+    command: Command | None = None
+    saved: SavedTriggers | None = None
+
+    @property
+    def n_failures(self) -> int:
+        """Of programs, and of sounds that could not be written."""
+        return sum(action.n_failures for action in (self.command, self.saved) if action)
+
+
+def choose_source(
+    given: str | None,
+    microphone: str | None = None,
+    is_fast: bool = False,
+    preferred_rate: int = 16_000,
+    stdin: BinaryIO | None = None,
+    rate: int | None = None,
+    dtype: str = "int16",
+    n_channels: int = 1,
+) -> Source:
+    """Return what to listen to: the microphone, or raw PCM for ``-``, or a file.
+
+    Parameters
+    ----------
+    given : None, ``-`` or a path.
+    microphone, rate, n_channels : of the microphone; see `Microphone`.
+    is_fast : whether a file arrives at once.
+    preferred_rate : in Hz, where `rate` is None.
+    stdin, rate, dtype, n_channels : of raw PCM; see `PcmSource`.
+
+    Raises
+    ------
+    ConfigurationError
+        for settings that do not belong to what is listened to, or are out of range.
+    AudioError, MissingExtraError
+        for a file or a microphone that cannot be used.
+    """
+    if given is not None and microphone is not None:
+        raise ConfigurationError(f"input={given!r} and microphone={microphone!r}: give one")
+    if is_fast and given in (None, "-"):
+        raise ConfigurationError("--fast is for --input FILE: others arrive when they arrive")
+    if rate is not None and not rate > 0:
+        raise ConfigurationError(f"rate={rate} must be above 0 Hz")
+    if given is None:
+        return Microphone(microphone, rate, preferred_rate=preferred_rate, n_channels=n_channels)
+    if given == "-":
+        return PcmSource(stdin or sys.stdin.buffer, rate or preferred_rate, dtype, n_channels)
+    if rate is not None:
+        raise ConfigurationError(f"rate={rate} is for raw PCM: {given} tells its own; leave it out")
+    return FileSource(given, given, is_fast=is_fast)
+
+
+def choose_actions(
+    command: str | None,
+    save_triggers: Path | None,
+    around_seconds: tuple[float, float],
+    model: Path,
+    stream: EventStream,
+    source: Source,
+    tell: Tell,
+) -> Actions:
+    """Return what events set off; see `Command` and `SavedTriggers`.
+
+    The clips of a file are named after it, and so are replaced when it is heard again; those of
+    others, after the time (UTC) when listening began.
+    """
+    run = None if command is None else Command(command, stream.words, tell)
+    if save_triggers is None:
+        return Actions(run)
+    began = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+    saved = SavedTriggers(
+        save_triggers,
+        stream.words,
+        source.sample_rate,
+        prefix=Path(source.name).stem if isinstance(source, FileSource) else began,
+        model=model,
+        tell=tell,
+        before_seconds=around_seconds[0],
+        after_seconds=around_seconds[1],
+    )
+    return Actions(run, saved)
+
+
+def events_of(
+    stream: EventStream,
+    source: Source,
+    actions: Actions | None = None,
+    *,
+    tell: Tell,
+    stop: Stop | None = None,
+) -> Iterator[Event]:
+    """Yield the events of a source as they happen, until it ends.
+
+    Parameters
+    ----------
+    stream : of a recogniser, for the rate of the source.
+    actions : what events set off.
+    tell : is told, at the end, what was lost of the sound.
+    stop : asked between two chunks.
+
+    Raises
+    ------
+    AudioError
+        for a source that ends before its time, after the words that were under way.
+    Stopped
+        where `stop` says so, after these, too.
+    """
+    actions = actions or Actions()
+    command, saved = actions.command, actions.saved
+    hearing = Hearing(stream, source.sample_rate)
+    ended: AudioError | Stopped | None = None
+    try:
+        for samples, words in hearing.words(source.chunks(stop or Stop())):
+            events = [Event.of(source.name, word) for word in words]
+            for event in events:
+                yield event
+                if command is not None:
+                    command.run(event)
+            if saved is not None:
+                saved.hear(samples, events)
+            if command is not None:
+                command.check()
+    except (AudioError, Stopped) as error:
+        ended = error
+    if saved is not None:
+        saved.finish()
+    if command is not None:
+        command.finish()
+    clipped = f"{hearing.n_clipped} samples beyond full scale were clipped; use less gain"
+    lost = [clipped] if hearing.n_clipped else []
+    for problem in [*hearing.problems(), *lost, *source.problems()]:
+        tell(f"{source.name}: {problem}")
+    if ended is not None:
+        raise ended

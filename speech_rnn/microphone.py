@@ -1,0 +1,158 @@
+"""The microphone, through PortAudio (``sounddevice``, the extra ``mic``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from queue import Empty, Full, Queue
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.errors import AudioError, MissingExtraError
+from speech_rnn.samples import FULL_SCALE
+from speech_rnn.stopping import Stop
+
+__all__ = ["Microphone"]
+
+CHUNK_SECONDS = 0.05
+WAITING_SECONDS = 10.0
+"""Of sound that waits to be heard; what is more is lost, and counted."""
+VANISHED_SECONDS = 3.0
+"""Without a sample, after which a device is gone: not every driver says so."""
+
+
+class Microphone:
+    """Listens to an input device; see `speech_rnn.sources.Source`.
+
+    Parameters
+    ----------
+    device : its number, or a part of its name; None is the default one.
+    sample_rate : in Hz; None is `preferred_rate` where the device offers that, else its own.
+    preferred_rate : in Hz.
+    n_channels : whose mean is taken.
+
+    Raises
+    ------
+    MissingExtraError
+        without sounddevice.
+    AudioError
+        without PortAudio, and for a device that does not exist or does not offer that; the message
+        lists those that exist.
+    """
+
+    name = "microphone"
+
+    def __init__(
+        self,
+        device: str | None = None,
+        sample_rate: int | None = None,
+        *,
+        preferred_rate: int = 16_000,
+        n_channels: int = 1,
+    ) -> None:
+        self._sounddevice = _sounddevice()
+        self._device = int(device) if device is not None and device.isdigit() else device
+        self._n_channels = n_channels
+        self.n_overruns = 0
+        self._n_lost = 0
+        try:
+            default = self._sounddevice.query_devices(self._device, "input")["default_samplerate"]
+            self.sample_rate = sample_rate or self._offered(preferred_rate, round(default))
+            self._sounddevice.check_input_settings(samplerate=self.sample_rate, **self._settings())
+        except (self._sounddevice.PortAudioError, ValueError) as error:
+            raise self._unusable(error) from error
+
+    def _settings(self) -> dict[str, Any]:
+        return {"device": self._device, "channels": self._n_channels, "dtype": "int16"}
+
+    def _offered(self, preferred: int, otherwise: int) -> int:
+        try:
+            self._sounddevice.check_input_settings(samplerate=preferred, **self._settings())
+        except self._sounddevice.PortAudioError:
+            return otherwise
+        return preferred
+
+    def chunks(self, stop: Stop) -> Iterator[NDArray[np.float32]]:
+        """Yield samples as they arrive, silence in place of those that were lost; see `Source`."""
+        size = max(1, round(CHUNK_SECONDS * self.sample_rate))
+        arrived: Queue[tuple[int, bytes]] = Queue(round(WAITING_SECONDS / CHUNK_SECONDS))
+        has_ended = Event()
+
+        def take(content: Any, n_frames: int, when: Any, status: Any) -> None:
+            """Run in a thread of PortAudio's: whatever waits here loses sound."""
+            self.n_overruns += bool(status.input_overflow)
+            try:
+                arrived.put_nowait((self._n_lost, bytes(content)))
+                self._n_lost = 0
+            except Full:
+                self.n_overruns += 1
+                self._n_lost += n_frames
+
+        try:
+            stream = self._sounddevice.RawInputStream(
+                samplerate=self.sample_rate,
+                blocksize=size,
+                callback=take,
+                finished_callback=has_ended.set,
+                **self._settings(),
+            )
+            with stream:
+                last = time.monotonic()
+                while True:
+                    stop.check()
+                    try:
+                        n_lost, content = arrived.get(timeout=0.1)
+                    except Empty:
+                        if has_ended.is_set() or time.monotonic() - last > VANISHED_SECONDS:
+                            raise self._vanished() from None
+                        continue
+                    last = time.monotonic()
+                    if n_lost:
+                        yield np.zeros(n_lost, np.float32)
+                    samples = np.frombuffer(content, np.int16).reshape(-1, self._n_channels)
+                    yield (samples.mean(axis=1) / FULL_SCALE["int16"]).astype(np.float32)
+        except self._sounddevice.PortAudioError as error:
+            raise self._unusable(error) from error
+
+    def problems(self) -> list[str]:
+        """Return how often sound was lost."""
+        if not self.n_overruns:
+            return []
+        return [f"{self.n_overruns} overruns: sound arrived faster than it was heard, and was lost"]
+
+    def _unusable(self, error: Exception) -> AudioError:
+        return AudioError(f"microphone={self._named()} cannot be used ({error}); {self._devices()}")
+
+    def _vanished(self) -> AudioError:
+        return AudioError(
+            f"microphone={self._named()} gives no more sound: is it unplugged? {self._devices()}"
+        )
+
+    def _named(self) -> str:
+        return "default" if self._device is None else repr(self._device)
+
+    def _devices(self) -> str:
+        inputs = [
+            f"{number} {device['name']!r} ({device['max_input_channels']} channels)"
+            for number, device in enumerate(self._sounddevice.query_devices())
+            if device["max_input_channels"]
+        ]
+        if not inputs:
+            return "there is no input device; --input FILE, or --input - for raw PCM, needs none"
+        return f"there are {', '.join(inputs)}: --microphone NUMBER, or a part of its name"
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise MissingExtraError("sounddevice", "mic") from error
+    except OSError as error:
+        raise AudioError(
+            f"microphone: {error}; install it, such as apt install libportaudio2, or listen to raw "
+            "PCM: arecord -t raw -f S16_LE -r 16000 | speech-rnn listen --input -"
+        ) from error
+    return sounddevice

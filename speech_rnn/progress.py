@@ -1,0 +1,90 @@
+"""What a person sees while files are worked on, and what went wrong with them at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+if TYPE_CHECKING:
+    from speech_rnn.spotting_files import FileEnd
+
+__all__ = ["Failures", "file_progress", "tell", "told_at_the_end", "tracked"]
+
+T = TypeVar("T")
+
+
+def tracked(items: Iterable[T], total: int) -> Iterator[T]:
+    """Pass items on, with a progress bar on stderr where that is a terminal."""
+    with _progress() as progress:
+        yield from progress.track(items, total, description="")
+
+
+@contextmanager
+def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None], None]]:
+    """Show how far each file was heard: call it with name, seconds heard, and all seconds or None.
+
+    With a progress bar on stderr where that is a terminal.
+    """
+    with _progress() as progress:
+        task = progress.add_task("", total=None)
+        names: dict[str, None] = {}
+
+        def show(name: str, heard: float, duration: float | None) -> None:
+            names[name] = None
+            told = f"{len(names)} of {n_files}: {escape(name)}, {heard / 60:.1f} min"
+            progress.update(task, description=told, completed=heard, total=duration)
+
+        yield show
+
+
+class Failures:
+    """What went wrong with files, to be told at the end."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.notes: list[str] = []
+
+    def __call__(self, end: FileEnd) -> None:
+        """Take the end of a file."""
+        if end.error is not None:
+            self.errors.append(end.error)
+        if end.n_clipped:
+            self.notes.append(
+                f"{end.file}: {end.n_clipped} samples beyond full scale were clipped; record it "
+                "with less gain"
+            )
+
+
+@contextmanager
+def told_at_the_end() -> Iterator[Failures]:
+    """Collect what goes wrong with files, and print it on stderr however this ends."""
+    failures = Failures()
+    try:
+        yield failures
+    finally:
+        for note in failures.notes:
+            print(f"note: {note}", file=sys.stderr)
+        for error in failures.errors:
+            print(f"error: {error}", file=sys.stderr)
+
+
+def tell(text: str) -> None:
+    """Say on stderr, at once, what went wrong while the work goes on."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def _progress() -> Progress:
+    """Return a bar on stderr, which leaves what is printed to a file or a pipe where it goes."""
+    console = Console(stderr=True)
+    return Progress(
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    )

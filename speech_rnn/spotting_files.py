@@ -1,0 +1,129 @@
+"""Words found in sound files of any length, in memory that does not grow with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from speech_rnn.audio import OpenSound, Sound, open_audio
+from speech_rnn.decoding.spotting import Spotting
+from speech_rnn.errors import AudioError, Stopped
+from speech_rnn.events import Event
+from speech_rnn.gate import Gating
+from speech_rnn.hearing import Hearing
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.stopping import Stop
+
+__all__ = ["FileEnd", "Progress", "spot_files"]
+
+BLOCK_SECONDS = 1.0
+"""Longer ones are no faster, and where a file is damaged, what is lost is a block."""
+
+Progress = Callable[[str, float, float | None], None]
+"""Is told a file, how many seconds of it were heard, and how many there are where that is known."""
+
+
+@dataclass(frozen=True)
+class FileEnd:
+    """The end of a file.
+
+    Parameters
+    ----------
+    file : its name.
+    duration : the seconds that were heard.
+    n_clipped : samples beyond full scale.
+    error : why it was not heard as a whole, or None.
+    """
+
+    file: str
+    duration: float = 0.0
+    n_clipped: int = 0
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values: dict[str, Any] = {"file": self.file, "duration": round(self.duration, 4)}
+        return values if self.error is None else values | {"error": self.error}
+
+    def error_line(self) -> str:
+        """Return what went wrong as a line of JSON."""
+        return json.dumps({"file": self.file, "error": self.error}, ensure_ascii=False)
+
+
+def spot_files(
+    recognizer: Recognizer,
+    files: Iterable[tuple[str, Sound]],
+    spotting: Spotting | None = None,
+    gating: Gating | None = None,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+    *,
+    block_seconds: float = BLOCK_SECONDS,
+) -> Iterator[Event | FileEnd]:
+    """Yield the events of each file as they are found, and its `FileEnd` after them.
+
+    A file that fails costs itself alone, and what it holds up to there is told. The events do not
+    depend on `block_seconds`.
+
+    Parameters
+    ----------
+    files : (name, sound) pairs, of any rate and number of channels.
+    spotting, gating : as in `Recognizer.stream`.
+    progress : told after every block.
+    stop : asked between two blocks.
+    block_seconds : of sound that is read and heard at once.
+
+    Raises
+    ------
+    ConfigurationError
+        for a recogniser that cannot stream.
+    Stopped
+        after the words that were under way, where `stop` says so.
+    """
+    recognizer.stream(spotting=spotting, gating=gating)  # what does not fit is told before a file
+    stop = stop or Stop()
+    for name, sound in files:
+        with ExitStack() as stack:
+            try:
+                with stop.at_once():  # a pipe may take its time
+                    opened = stack.enter_context(
+                        open_audio(sound, block_seconds=block_seconds, name=name)
+                    )
+            except AudioError as error:
+                yield FileEnd(name, error=str(error))
+                continue
+            stream = recognizer.stream(opened.sample_rate, spotting=spotting, gating=gating)
+            hearing = Hearing(stream, opened.sample_rate)
+            yield from _spot(name, opened, hearing, stop, progress)
+
+
+def _spot(
+    name: str, opened: OpenSound, hearing: Hearing, stop: Stop, progress: Progress | None
+) -> Iterator[Event | FileEnd]:
+    stopped, problems = None, []
+    try:
+        for _, words in hearing.words(_until(stop, opened)):
+            for word in words:
+                yield Event.of(name, word)
+            if progress is not None:
+                progress(name, hearing.duration, opened.duration)
+    except AudioError as error:
+        problems.append(str(error))
+    except Stopped as error:
+        stopped = error
+        problems.append(f"{name}: was heard up to {hearing.duration:.1f} s only: interrupted")
+    problems += [f"{name}: {problem}" for problem in hearing.problems()]
+    told = "; ".join(problems) or None
+    yield FileEnd(name, hearing.duration, hearing.n_clipped, told)
+    if stopped is not None:
+        raise stopped
+
+
+def _until(stop: Stop, opened: OpenSound) -> Iterator[Any]:
+    """Pass the blocks on until the wish to stop comes."""
+    for block in opened.blocks:
+        stop.check()
+        yield block

@@ -1,0 +1,251 @@
+"""What an event sets off: a program that is run, and the sound around it that is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.audio import write_audio
+from speech_rnn.data.folder import folder_of
+from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.events import COLUMNS, Event
+
+__all__ = ["Command", "SavedTriggers", "Tell"]
+
+Tell = Callable[[str], None]
+"""Is told what went wrong, while the listening goes on."""
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+MOST_AT_ONCE = 8
+LAST_SECONDS = 10.0
+"""For which the programs that still run at the end are waited for."""
+LONGEST_SECONDS = 10.0
+"""Of a word, whose start is kept until it is told."""
+
+
+class Command:
+    """Runs a program for each event, without a shell, and does not wait for it.
+
+    Its words are those of a shell, split once; ``{word}``, ``{start}``, ``{end}``, ``{confidence}``
+    and ``{file}`` are then filled in, each within its word, so that no event can add another. Its
+    output goes to stderr.
+
+    Parameters
+    ----------
+    command : the line.
+    words : all that may be filled in for ``{word}``.
+    tell : is told of a program that fails.
+
+    Raises
+    ------
+    ConfigurationError
+        for a line that is empty or no line of a shell, a program that is a placeholder or cannot
+        be found, an unknown placeholder, and a word that the program would take for an option.
+    """
+
+    def __init__(self, command: str, words: Sequence[str], tell: Tell) -> None:
+        try:
+            self._arguments = shlex.split(command)
+        except ValueError as error:
+            raise ConfigurationError(f"exec={command!r} cannot be split: {error}") from error
+        if not self._arguments or PLACEHOLDER.search(self._arguments[0]):
+            raise ConfigurationError(f"exec={command!r} must begin with the name of a program")
+        if shutil.which(self._arguments[0]) is None:
+            raise ConfigurationError(
+                f"exec={command!r}: no program {self._arguments[0]!r} is found; give its path"
+            )
+        for name in PLACEHOLDER.findall(command):
+            if name not in COLUMNS:
+                near = get_close_matches(name, COLUMNS, n=1)
+                hint = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(COLUMNS)}"
+                raise ConfigurationError(f"exec={command!r}: {{{name}}} is unknown; {hint}")
+        if any(argument.startswith("{word}") for argument in self._arguments) and (
+            bad := [word for word in words if word.startswith("-")]
+        ):
+            raise ConfigurationError(
+                f"exec={command!r}: the word {bad[0]!r} would be taken for an option; put "
+                "something in front of {word}, such as word={word}"
+            )
+        self._tell = tell
+        self._running: list[tuple[Event, subprocess.Popen[bytes]]] = []
+        self.n_failures = 0
+
+    def run(self, event: Event) -> None:
+        """Start the program for an event."""
+        self.check()
+        if len(self._running) >= MOST_AT_ONCE:
+            self._fail(event, f"was not run: {MOST_AT_ONCE} still run")
+            return
+        values = {name: str(value) for name, value in event.to_dict().items()}
+        arguments = [
+            PLACEHOLDER.sub(lambda found: values[found[1]], argument)
+            for argument in self._arguments
+        ]
+        try:
+            # Its output to stderr: stdout holds the events.
+            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=2)
+        except (OSError, ValueError) as error:
+            self._fail(event, f"cannot be run: {error}")
+        else:
+            self._running.append((event, process))
+
+    def check(self) -> None:
+        """Tell of programs that have failed."""
+        for event, process in self._running:
+            if process.poll():
+                self._fail(event, f"ended with {process.returncode}")
+        self._running = [
+            (event, process) for event, process in self._running if process.returncode is None
+        ]
+
+    def finish(self) -> None:
+        """Wait for the programs that still run, for a while."""
+        until = time.monotonic() + LAST_SECONDS
+        for event, process in self._running:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._tell(f"exec: {self._arguments[0]!r} for {event.word!r} still runs")
+        self.check()
+
+    def _fail(self, event: Event, reason: str) -> None:
+        self.n_failures += 1
+        self._tell(f"exec: {self._arguments[0]!r} for {event.word!r} {reason}")
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An event whose sound has yet to end."""
+
+    event: Event
+    start: int
+    stop: int
+
+
+class SavedTriggers:
+    """Keeps the sound around each event as ``<root>/<word>/<name>.wav``, a row in JSON beside it.
+
+    The folder is one that `speech_rnn.data.folder.Folder` reads: a false trigger is put right by
+    moving it to the folder of what was said, or to ``_unknown_``.
+
+    Parameters
+    ----------
+    root : the folder.
+    words : all that may be heard.
+    sample_rate : of the sound, in Hz.
+    prefix : of the names, after which the time of the event follows in milliseconds.
+    model : the file of the recogniser, whose hash a row holds.
+    tell : is told of what cannot be written.
+    before_seconds, after_seconds : of sound around an event.
+
+    Raises
+    ------
+    ConfigurationError
+        for seconds below 0, and words that cannot name a folder.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        words: Sequence[str],
+        sample_rate: int,
+        *,
+        prefix: str,
+        model: Path,
+        tell: Tell,
+        before_seconds: float = 0.5,
+        after_seconds: float = 0.5,
+    ) -> None:
+        if not (0 <= before_seconds < np.inf and 0 <= after_seconds < np.inf):
+            raise ConfigurationError(
+                f"before_seconds={before_seconds} and after_seconds={after_seconds} must be 0 s or "
+                "above"
+            )
+        self._folders = {word: root / folder_of(word) for word in words}
+        self._rate, self._prefix, self._tell = sample_rate, prefix, tell
+        self._before, self._after = before_seconds, after_seconds
+        self._kept = np.zeros(0, np.float32)
+        self._new: list[NDArray[np.float32]] = []  # pieces that `_kept` has yet to take
+        self._n_new = 0
+        self._first = 0  # the sample of the stream that is the first kept
+        self._waiting: list[_Waiting] = []
+        self._told = {
+            "model": str(model),
+            "model_sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+        }
+        self.n_saved = self.n_failures = 0
+
+    def hear(self, samples: NDArray[np.float32], events: Sequence[Event]) -> None:
+        """Take the next samples, (n,), and the events that they decided."""
+        self._new.append(samples)
+        self._n_new += len(samples)
+        for event in events:
+            start = max(0, round((event.start - self._before) * self._rate))
+            self._waiting.append(
+                _Waiting(event, start, round((event.end + self._after) * self._rate))
+            )
+        # Joined once a second: chunks may be of a few samples.
+        if self._n_new >= self._rate:
+            self._join()
+
+    def _join(self) -> None:
+        self._kept = np.concatenate([self._kept, *self._new])
+        self._new, self._n_new = [], 0
+        reached = self._first + len(self._kept)
+        self._save([waiting for waiting in self._waiting if waiting.stop <= reached])
+        longest = round((self._before + LONGEST_SECONDS) * self._rate)
+        keep = min([reached - longest, *(waiting.start for waiting in self._waiting)])
+        if keep > self._first:
+            self._kept = self._kept[keep - self._first :].copy()
+            self._first = keep
+
+    def finish(self) -> None:
+        """Keep what still waits, up to the end of the sound."""
+        self._join()
+        self._save(self._waiting)
+
+    def _save(self, ready: list[_Waiting]) -> None:
+        self._waiting = [waiting for waiting in self._waiting if waiting not in ready]
+        for waiting in ready:
+            try:
+                self._write(waiting)
+                self.n_saved += 1
+            except (AudioError, DataError) as error:
+                self.n_failures += 1
+                self._tell(str(error))
+
+    def _write(self, waiting: _Waiting) -> None:
+        event = waiting.event
+        start = max(waiting.start, self._first)
+        samples = self._kept[start - self._first : waiting.stop - self._first]
+        folder = self._folders[event.word]
+        path = folder / f"{self._prefix}-{round(1000 * event.start):09}.wav"
+        row: dict[str, Any] = {
+            "audio": path.name,
+            "text": event.word,
+            **event.to_dict(),
+            "clip_start": round(start / self._rate, 4),
+            "duration": round(len(samples) / self._rate, 4),
+            **self._told,
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_audio(path, samples, self._rate)
+            path.with_suffix(".json").write_text(
+                json.dumps(row, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+            )
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror})") from error
