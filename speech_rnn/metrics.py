@@ -18,6 +18,7 @@ from typing import Any
 import jiwer
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaincinv
 
 from speech_rnn.errors import ConfigurationError
 
@@ -36,6 +37,8 @@ __all__ = [
     "confusion_matrix",
     "paired_difference",
     "per_class",
+    "poisson_interval",
+    "quantile_interval",
     "reliability",
     "risk_coverage",
     "sentence_error_rate",
@@ -66,6 +69,62 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     spread = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
     scale = 1 + z**2 / trials
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def poisson_interval(count: int, exposure: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a rate: `count` events in so much time (Garwood, 1936).
+
+    Its ends are quantiles of chi-square, which are those of gamma. With no event the lower end is
+    0 for certain, and the upper one is one-sided: 3 / `exposure` at 95 % (the rule of three).
+    (0, infinity) without exposure.
+
+    Raises
+    ------
+    ConfigurationError
+        unless count and exposure are 0 or above and 0 < confidence < 1.
+    """
+    if not (count >= 0 and 0 <= exposure < np.inf):
+        raise ConfigurationError(f"count={count} and exposure={exposure} must be 0 or above")
+    _check_confidence(confidence)
+    if not exposure:
+        return 0.0, float("inf")
+    if not count:
+        return 0.0, float(gammaincinv(1, confidence)) / exposure
+    low, high = gammaincinv([count, count + 1], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low) / exposure, float(high) / exposure
+
+
+def quantile_interval(
+    values: ArrayLike,
+    share: float,
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the interval of a quantile of values (N,): percentiles over resampled values.
+
+    `share` is 0.5 for the median. An interval of few values is too narrow: nothing beyond the
+    largest is ever drawn.
+
+    Raises
+    ------
+    ConfigurationError
+        for no values, a share outside [0, 1], and unless 0 < confidence < 1.
+    """
+    _check_confidence(confidence)
+    given = np.asarray(values, dtype=np.float64)
+    if given.ndim != 1 or not len(given) or not 0 <= share <= 1:
+        raise ConfigurationError(
+            f"values of shape={given.shape} must be (N,), at least one, and share={share} in [0, 1]"
+        )
+    random = np.random.default_rng(seed)
+    found = [
+        np.quantile(given[random.integers(len(given), size=len(given))], share)
+        for _ in range(n_resamples)
+    ]
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)

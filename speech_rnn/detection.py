@@ -1,0 +1,234 @@
+"""Words that were spotted in long audio, against those that were said. Needs no torch.
+
+An event is a hit of a label of the same word if it shares time with it, the label widened by a
+tolerance at both ends. Each event hits one label at most and each label is hit once: of all such
+pairings it is one with the most hits, and among those the one whose middles lie nearest, in sum.
+What is left of the labels is missed. What is left of the events is a false accept: another word, no
+word, and also the second event of one utterance.
+
+False accepts are counted for each hour of all that was heard, that of the words included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from speech_rnn.data.labels import Label
+from speech_rnn.decoding.hypothesis import Word
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.metrics import poisson_interval, quantile_interval, wilson_interval
+
+__all__ = ["DetPoint", "Detections", "Latency", "best_point", "count", "match", "too_short"]
+
+TOLERANCE_SECONDS = 0.5
+"""Most by which an event may lie beside the word: of a classifier, it comes as the word ends."""
+
+
+def match(
+    labels: Sequence[Label],
+    words: Sequence[Word],
+    tolerance_seconds: float = TOLERANCE_SECONDS,
+) -> list[tuple[int, int]]:
+    """Return the hits as (index of the label, index of the event), in the order of the labels.
+
+    Raises
+    ------
+    ConfigurationError
+        for a tolerance below 0.
+    """
+    if not 0 <= tolerance_seconds < np.inf:
+        raise ConfigurationError(f"tolerance_seconds={tolerance_seconds!r} must be 0 s or above")
+    hits: list[tuple[int, int]] = []
+    for rows, columns in _clusters(labels, words, tolerance_seconds):
+        said = np.array([(labels[row].start, labels[row].end) for row in rows])
+        heard = np.array([(words[column].start, words[column].end) for column in columns])
+        near = (heard[:, 0] < said[:, 1:] + tolerance_seconds) & (
+            heard[:, 1] > said[:, :1] - tolerance_seconds
+        )  # (L, E)
+        apart = np.abs(said.mean(axis=1)[:, None] - heard.mean(axis=1))
+        # One hit more is worth more than any distance.
+        worth = np.where(near, (1 + len(rows)) * (1 + apart.max()) - apart, 0.0)
+        hits += [
+            (rows[row], columns[column])
+            for row, column in zip(*linear_sum_assignment(worth, maximize=True), strict=True)
+            if near[row, column]
+        ]
+    return sorted(hits)
+
+
+def _clusters(
+    labels: Sequence[Label], words: Sequence[Word], tolerance: float
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Part what cannot hit each other: yield indices of labels and of events, neither empty."""
+    spans = [
+        (label.word, label.start - tolerance, label.end + tolerance, 0, index)
+        for index, label in enumerate(labels)
+    ]
+    spans += [(word.word, word.start, word.end, 1, index) for index, word in enumerate(words)]
+    name, until = "", -np.inf
+    cluster: tuple[list[int], list[int]] = ([], [])
+    for word, start, end, kind, index in sorted(spans):
+        if word != name or start >= until:
+            if all(cluster):
+                yield cluster
+            name, until, cluster = word, -np.inf, ([], [])
+        until = max(until, end)
+        cluster[kind].append(index)
+    if all(cluster):
+        yield cluster
+
+
+@dataclass(frozen=True)
+class Detections:
+    """How many of the words were found, and what else was, in so many hours."""
+
+    n_labels: int
+    n_hits: int
+    n_false: int
+    hours: float
+
+    @property
+    def n_missed(self) -> int:
+        """Words without an event."""
+        return self.n_labels - self.n_hits
+
+    @property
+    def miss_rate(self) -> float | None:
+        """The share of words without an event; None where none was said."""
+        return self.n_missed / self.n_labels if self.n_labels else None
+
+    @property
+    def miss_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the miss rate (Wilson)."""
+        return wilson_interval(self.n_missed, self.n_labels)
+
+    @property
+    def false_per_hour(self) -> float:
+        """False accepts for each hour."""
+        return self.n_false / self.hours
+
+    @property
+    def false_interval(self) -> tuple[float, float]:
+        """The 95 % interval of false accepts for each hour; see `poisson_interval`."""
+        return poisson_interval(self.n_false, self.hours)
+
+    @classmethod
+    def of(cls, parts: Iterable[Detections], hours: float) -> Detections:
+        """Add the counts of words, or of recordings, of so many hours together."""
+        given = list(parts)
+        return cls(
+            sum(part.n_labels for part in given),
+            sum(part.n_hits for part in given),
+            sum(part.n_false for part in given),
+            hours,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {
+            "miss_rate": self.miss_rate,
+            "miss_interval": list(self.miss_interval),
+            "false_per_hour": self.false_per_hour,
+            "false_interval": list(self.false_interval),
+        }
+
+
+def count(
+    labels: Sequence[Label],
+    words: Sequence[Word],
+    vocabulary: Iterable[str],
+    hours: float,
+    tolerance_seconds: float = TOLERANCE_SECONDS,
+) -> dict[str, Detections]:
+    """Count hits, misses and false accepts of each word of the vocabulary."""
+    hits = [labels[row].word for row, _ in match(labels, words, tolerance_seconds)]
+    said = [label.word for label in labels]
+    heard = [word.word for word in words]
+    return {
+        word: Detections(
+            said.count(word), hits.count(word), heard.count(word) - hits.count(word), hours
+        )
+        for word in vocabulary
+    }
+
+
+@dataclass(frozen=True)
+class DetPoint:
+    """What one threshold of all words gives: a point of the DET curve (Martin et al., 1997).
+
+    With misses over false accepts an hour; there is no number of trials in a stream.
+    """
+
+    threshold: float
+    per_word: Mapping[str, Detections]
+
+    @property
+    def total(self) -> Detections:
+        """All words together."""
+        hours = next(iter(self.per_word.values())).hours
+        return Detections.of(self.per_word.values(), hours)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        words = {word: found.to_dict() for word, found in self.per_word.items()}
+        return {"threshold": self.threshold, **self.total.to_dict(), "per_word": words}
+
+
+def best_point(curve: Iterable[DetPoint], false_per_hour: float) -> DetPoint | None:
+    """Return the point with the fewest misses of those with so many false accepts an hour or less.
+
+    Of several it is the one with the fewest false accepts, then the highest threshold; None where
+    there is none.
+    """
+    allowed = [point for point in curve if point.total.false_per_hour <= false_per_hour]
+    key = lambda point: (point.total.n_missed, point.total.n_false, -point.threshold)  # noqa: E731
+    return min(allowed, key=key, default=None)
+
+
+def too_short(hours: float, false_per_hour: float) -> str | None:
+    """Say so where audio is too short to promise a rate: even none in it would allow for more."""
+    _, most = poisson_interval(0, hours)
+    if most <= false_per_hour:
+        return None
+    enough = f"it takes {3 / false_per_hour:.1f} hours" if false_per_hour else "allow for a few"
+    return (
+        f"{hours:.2f} hours are too short to promise {false_per_hour:g} false accepts an hour: "
+        f"with none in them the upper 95 % limit is 3/{hours:.2f} = {most:.2f} an hour; {enough}"
+    )
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds from the end of a word to its event: median and 95th percentile, with intervals.
+
+    Below zero where a word was told before it had ended.
+    """
+
+    n_hits: int
+    median: float
+    median_interval: tuple[float, float]
+    p95: float
+    p95_interval: tuple[float, float]
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Latency | None:
+        """Return what is known of the latencies of hits; None without any."""
+        if not seconds:
+            return None
+        median, p95 = np.quantile(seconds, [0.5, 0.95]).tolist()
+        return cls(
+            len(seconds),
+            median,
+            quantile_interval(seconds, 0.5),
+            p95,
+            quantile_interval(seconds, 0.95),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
