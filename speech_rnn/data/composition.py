@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.data.manifest import PINK, Part, Utterance
 
-__all__ = ["compose", "pink_noise", "trim"]
+__all__ = ["compose", "faded", "pink_noise", "trim"]
 
 Samples = NDArray[np.float32]
 FADE_SECONDS = 0.005
@@ -35,7 +35,7 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
         start = round(part.at_seconds * sample_rate)
         place = slice(start, start + round(part.duration_seconds * sample_rate))
         room = len(mixed[place])
-        samples = _faded(read(part)[:room], sample_rate) * np.float32(part.gain)
+        samples = faded(read(part)[:room], sample_rate) * np.float32(part.gain)
         mixed[place][: len(samples)] += samples
         heard[place] = True
     if composition.noise_snr_db is not None:
@@ -60,6 +60,16 @@ def pink_noise(n_samples: int, seed: int) -> Samples:
     return np.fft.irfft(spectrum / np.sqrt(bins), n=n_samples).astype(np.float32)
 
 
+def faded(samples: Samples, sample_rate: int) -> Samples:
+    """Return samples (N,) with both ends ramped, so that a cut does not click."""
+    size = min(round(FADE_SECONDS * sample_rate), len(samples) // 2)
+    ramp = np.linspace(0, 1, size, dtype=np.float32)
+    faded = samples.copy()
+    faded[:size] *= ramp
+    faded[len(faded) - size :] *= ramp[::-1]
+    return faded
+
+
 def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
     """Find the word in a clip: where it starts and stops, in samples.
 
@@ -73,13 +83,3 @@ def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
     power = np.mean(samples[: n_frames * size].reshape(n_frames, size) ** 2, axis=1)
     loud = np.flatnonzero(power >= power.max() * 10 ** (-trim_db / 10))
     return max(0, int(loud[0] - 2) * size), min(len(samples), int(loud[-1] + 3) * size)
-
-
-def _faded(samples: Samples, sample_rate: int) -> Samples:
-    """Ramp both ends, so that a cut does not click."""
-    size = min(round(FADE_SECONDS * sample_rate), len(samples) // 2)
-    ramp = np.linspace(0, 1, size, dtype=np.float32)
-    faded = samples.copy()
-    faded[:size] *= ramp
-    faded[len(faded) - size :] *= ramp[::-1]
-    return faded

@@ -22,7 +22,7 @@ from speech_rnn.data.manifest import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
-__all__ = ["Connected", "ConnectedClips"]
+__all__ = ["Connected", "ConnectedClips", "trimmed"]
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Connected:
         sizes = {"validation": self.validation_utterances, "test": self.test_utterances}
         for split, n_utterances in sizes.items():
             if isolated := corpus.split(split):
-                draw = _Draw(self, _trimmed(isolated, self.trim_db), corpus)
+                draw = _Draw(self, trimmed(isolated, self.trim_db), corpus)
                 rows += [draw(f"{split}/{index}", split) for index in range(n_utterances)]
         return replace(corpus, utterances=tuple(rows))
 
@@ -246,8 +246,8 @@ def _as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
-def _trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
-    """Find the word in each row; what cannot be read is told and left out."""
+def trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
+    """Find the word in each row, see `trim`; what cannot be read is told and left out."""
     with ThreadPoolExecutor() as readers:
         words = readers.map(lambda row: _trim(row, trim_db), rows)
         return [word for word in words if word is not None]

@@ -20,6 +20,7 @@ __all__ = [
     "hash_percentage",
     "require_every_class",
     "sound_files",
+    "speaker_regex",
     "split_by_hash",
     "word_of",
 ]
@@ -93,7 +94,7 @@ class Folder:
                 "more and leave something of 100 to training"
             )
         if self.speaker_pattern is not None:
-            _compile(self.speaker_pattern)
+            speaker_regex(self.speaker_pattern)
         elif self.split == "speaker":
             raise ConfigurationError(
                 "split='speaker' needs speaker_pattern: a regular expression such as "
@@ -169,7 +170,7 @@ class Folder:
         """Return the speaker of each clip, empty without a pattern."""
         if self.speaker_pattern is None:
             return dict.fromkeys(names, "")
-        pattern = _compile(self.speaker_pattern)
+        pattern = speaker_regex(self.speaker_pattern)
         group = "speaker" if "speaker" in pattern.groupindex else 1
         found = {name: pattern.search(name) for name in names}
         speakers = {name: match[group] or "" for name, match in found.items() if match}
@@ -342,7 +343,14 @@ def _read(file: Path) -> list[str]:
     return [normalize("NFC", name) for name in names if name]
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def speaker_regex(pattern: str) -> re.Pattern[str]:
+    """Compile a `speaker_pattern`: its group ``speaker``, or its only group, is the speaker.
+
+    Raises
+    ------
+    ConfigurationError
+        if it is no regular expression with such a group.
+    """
     try:
         compiled = re.compile(pattern)
     except re.error as error:

@@ -1,0 +1,377 @@
+"""Hours of sound with words at known times: noise, people who talk, other words, and the words.
+
+A stream is planned as a whole, from the seed alone: what lies where, no sound. Its samples are made
+as they are asked for, a segment at a time: one word in the middle of its noise, from the middle of
+the gap before it to the middle of the gap behind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.audio import audio_duration, load_audio
+from speech_rnn.data.composition import faded, pink_noise
+from speech_rnn.data.connected import trimmed
+from speech_rnn.data.drawing import choose, shuffled
+from speech_rnn.data.folder import sound_files, speaker_regex, split_by_hash
+from speech_rnn.data.labels import Label
+from speech_rnn.data.manifest import PINK, Corpus, Source, Utterance
+from speech_rnn.data.negatives import TEST_PERCENTAGE, VALIDATION_PERCENTAGE
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.vocabulary import REASONS, SILENCE
+
+__all__ = ["LongStream", "Piece", "Segment", "Streams"]
+
+Samples = NDArray[np.float32]
+HALVES = {"validation": (0.0, 0.5), "test": (0.5, 1.0)}
+"""Of each noise recording: what tunes a threshold is not what tests it."""
+LONGEST_GAP = 600.0
+"""Seconds; a segment is in memory as a whole."""
+MARGIN_SECONDS = 1.0
+"""Between a word and what else is said: an event on one is none on the other."""
+PAUSE_SECONDS = (0.3, 2.0)
+SPEECH_SECONDS = (3.0, 15.0)
+LEAST_SPEECH_SECONDS = 1.0
+"""Of a stretch that is cut short by the end of its gap."""
+LEAST_NOISE_DB = -60.0
+"""Noise that is so far below its mean where a word lies is taken as its mean: it may be none."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a sound file, laid into a segment.
+
+    Parameters
+    ----------
+    audio, start_seconds : the file, and where in it the stretch starts.
+    at, n_samples : where in the segment it lies.
+    snr_db : its power relative to that of the noise over the same samples.
+    """
+
+    audio: str
+    start_seconds: float
+    at: int
+    n_samples: int
+    snr_db: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Some seconds of a stream: noise, and what lies over it.
+
+    Parameters
+    ----------
+    n_samples : its length.
+    noise : path of a recording, or ``pink``.
+    noise_start, noise_seconds : the stretch of the recording; over again where it is shorter.
+    seed : of pink noise.
+    pieces : what lies over it.
+    """
+
+    n_samples: int
+    noise: str
+    noise_start: float
+    noise_seconds: float
+    seed: int
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class LongStream:
+    """A stream whose samples are made as they are asked for.
+
+    Parameters
+    ----------
+    sample_rate : in Hz.
+    segments : one behind the other.
+    labels : the words, in their order.
+    noise_db : level of the noise of each segment.
+    """
+
+    sample_rate: int
+    segments: tuple[Segment, ...]
+    labels: tuple[Label, ...]
+    noise_db: float
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+        return sum(segment.n_samples for segment in self.segments) / self.sample_rate
+
+    def blocks(self, block_seconds: float) -> Iterator[Samples]:
+        """Yield the samples, (n,) each: the same to the bit, whatever the size of the blocks.
+
+        They are not clipped: where noise bursts under a word, both may be beyond full scale, and
+        who hears them clips, as a microphone does.
+
+        Raises
+        ------
+        AudioError
+            for a file that cannot be read.
+        """
+        size = max(1, round(block_seconds * self.sample_rate))
+        left = np.zeros(0, np.float32)
+        for segment in self.segments:
+            left = np.concatenate([left, self._render(segment)])
+            n_whole = len(left) // size * size
+            yield from left[:n_whole].reshape(-1, size)
+            left = left[n_whole:]
+        if len(left):
+            yield left
+
+    def _render(self, segment: Segment) -> Samples:
+        mixed = self._bed(segment)
+        nominal = 10 ** (self.noise_db / 10)
+        gains = []
+        for piece in segment.pieces:
+            beneath = _power(mixed[piece.at : piece.at + piece.n_samples])
+            if beneath < nominal * 10 ** (LEAST_NOISE_DB / 10):
+                beneath = nominal
+            samples = self._read(piece.audio, piece.start_seconds, piece.n_samples)
+            power = beneath * 10 ** (piece.snr_db / 10) / max(_power(samples), 1e-20)
+            gains.append(samples * np.float32(math.sqrt(power)))
+        for piece, samples in zip(segment.pieces, gains, strict=True):
+            mixed[piece.at : piece.at + piece.n_samples] += samples
+        return mixed
+
+    def _bed(self, segment: Segment) -> Samples:
+        """Return the noise of a segment at its level."""
+        if segment.noise == PINK:
+            noise = pink_noise(segment.n_samples, segment.seed)
+        else:
+            n_samples = round(segment.noise_seconds * self.sample_rate)
+            noise = self._read(segment.noise, segment.noise_start, n_samples)
+            noise = faded(np.resize(noise, segment.n_samples), self.sample_rate)
+        gain = math.sqrt(10 ** (self.noise_db / 10) / max(_power(noise), 1e-20))
+        return noise * np.float32(gain)
+
+    def _read(self, audio: str, start_seconds: float, n_samples: int) -> Samples:
+        """Read a stretch; its ends are ramped, and it is as long as the plan has it."""
+        seconds = n_samples / self.sample_rate
+        samples = load_audio(
+            audio,
+            self.sample_rate,
+            start_seconds=start_seconds,
+            duration_seconds=seconds,
+            check=False,
+        )[:n_samples]
+        samples = faded(samples, self.sample_rate)
+        return np.pad(samples, (0, n_samples - len(samples)))  # resampled, one may be missing
+
+
+def _power(samples: Samples) -> float:
+    return float(np.mean(samples.astype(np.float64) ** 2))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """How long test streams are composed. Every draw is uniform in its range.
+
+    Words are the clips of a split, trimmed, each once before one comes again. What is heard
+    besides is of the same split: so thresholds that are tuned on one are tested on another.
+
+    Parameters
+    ----------
+    hours : of sound.
+    snr_db : power of a word relative to the noise under it, exactly; or the lowest and the highest.
+        What else is said is as loud.
+    gap_seconds : shortest and longest time from a word to the next, at most 600 s.
+    noise : sound files, or folders of them, that training never heard; pink noise without. The
+        first half of each is for validation, the second for the test.
+    speech : sound files, or folders of them, of people who say none of the words; a file is in one
+        split alone, by the hash of its name, as for `Negatives`.
+    speaker_pattern : a regular expression, searched for in the paths of `speech`; its group
+        ``speaker``, or its only group, is the speaker, whose hash then decides.
+    impostors : a source of other words; those that are words of the corpus are left out. What is
+        ``_unknown_`` in the corpus itself joins them.
+    quiet_share : of the gaps, with noise alone.
+    noise_db : level of the noise, root mean square in dB of full scale.
+    trim_db : what lies so far below a clip's loudest 10 ms, at its ends, is not the word.
+    seed : of all that is drawn.
+
+    Raises
+    ------
+    ConfigurationError
+        for values out of their range.
+    """
+
+    hours: float = 1.0
+    snr_db: float | Sequence[float] = 10.0
+    gap_seconds: Sequence[float] = (10.0, 60.0)
+    noise: Sequence[str] = ()
+    speech: Sequence[str] = ()
+    speaker_pattern: str | None = None
+    impostors: Source | None = None
+    quiet_share: float = 0.25
+    noise_db: float = -40.0
+    trim_db: float = 35.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hours < math.inf:
+            raise ConfigurationError(f"hours={self.hours!r} must be above 0")
+        pairs = {"gap_seconds": (self.gap_seconds, 0.0, LONGEST_GAP)}
+        pairs["snr_db"] = (self._snr_db, -60.0, 100.0)
+        for name, (pair, lowest, highest) in pairs.items():
+            if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
+                raise ConfigurationError(
+                    f"{name}={list(pair)} must be the lowest and the highest value, from "
+                    f"{lowest:g} to {highest:g}"
+                )
+        if not 0 <= self.quiet_share <= 1:
+            raise ConfigurationError(f"quiet_share={self.quiet_share!r} must lie in [0, 1]")
+        if not -90 <= self.noise_db <= 0:
+            raise ConfigurationError(f"noise_db={self.noise_db!r} must lie between -90 and 0 dB")
+        if not self.trim_db > 0:
+            raise ConfigurationError(f"trim_db={self.trim_db!r} must be above 0")
+        if self.speaker_pattern is not None:
+            speaker_regex(self.speaker_pattern)
+
+    @property
+    def _snr_db(self) -> Sequence[float]:
+        return (self.snr_db, self.snr_db) if isinstance(self.snr_db, (int, float)) else self.snr_db
+
+    def compose(self, corpus: Corpus, split: str, sample_rate: int) -> LongStream:
+        """Plan a stream with the words of a split.
+
+        Raises
+        ------
+        DataError
+            for a split without words, hours in which no word has room, and noise or speech that
+            cannot be found, or has no file for the split.
+        """
+        return _Plan(self, corpus, split, sample_rate)()
+
+
+class _Plan:
+    """Draws the segments of a stream."""
+
+    def __init__(self, streams: Streams, corpus: Corpus, split: str, sample_rate: int) -> None:
+        self.streams, self.split, self.rate = streams, split, sample_rate
+        self.random = Random(f"{streams.seed}/stream/{split}")
+        rows = [row for row in corpus.split(split) if row.composition is None]
+        said = [row for row in rows if row.text in corpus.words and row.text not in REASONS]
+        self.words = trimmed(said, streams.trim_db)
+        if not self.words:
+            raise DataError(
+                f"the {split} split has no keyword to listen for; choose another split or corpus"
+            )
+        others = [row for row in rows if row.text not in corpus.words or row.text in REASONS]
+        if streams.impostors is not None:
+            theirs = streams.impostors.prepare().split(split)
+            others += [row for row in theirs if row.text not in corpus.words]
+        others = [row for row in others if row.text != SILENCE and row.composition is None]
+        self.impostors = trimmed(others, streams.trim_db)
+        self.speech = _durations(self._speech())
+        self.noise = _durations(sound_files(streams.noise, "noise"))
+
+    def __call__(self) -> LongStream:
+        n_samples = self._samples(3600 * self.streams.hours)
+        segments, labels = [], []
+        start, before = 0, self._gap()
+        clips = self._clips()
+        clip = next(clips)
+        while True:
+            at, length = start + before, self._samples(clip.duration_seconds or 0.0)
+            if at + length > n_samples:
+                raise DataError(
+                    f"hours={self.streams.hours:g} leave no room for a word; give more, or a "
+                    "shorter gap_seconds"
+                )
+            gap, following = self._gap(), next(clips)
+            is_last = at + length + gap + self._samples(following.duration_seconds or 0) > n_samples
+            after = n_samples - at - length if is_last else gap // 2
+            segments.append(self._segment(clip, before, length, after))
+            labels.append(Label(clip.text, at / self.rate, (at + length) / self.rate))
+            if is_last:
+                break
+            start, before, clip = at + length + after, gap - after, following
+        return LongStream(self.rate, tuple(segments), tuple(labels), self.streams.noise_db)
+
+    def _samples(self, seconds: float) -> int:
+        return round(seconds * self.rate)
+
+    def _gap(self) -> int:
+        return self._samples(self.random.uniform(*self.streams.gap_seconds))
+
+    def _clips(self) -> Iterator[Utterance]:
+        while True:
+            yield from shuffled(self.words, self.random)
+
+    def _segment(self, clip: Utterance, before: int, length: int, after: int) -> Segment:
+        margin = self._samples(MARGIN_SECONDS)
+        pieces = [
+            *self._talk(0, before - margin),
+            self._piece(clip.audio, clip.start_seconds, before, length),
+            *self._talk(before + length + margin, before + length + after),
+        ]
+        total = before + length + after
+        if not self.noise:
+            seed = int(self.random.random() * 2**32)
+            return Segment(total, PINK, 0.0, 0.0, seed, tuple(pieces))
+        noise = choose(tuple(self.noise), self.random)
+        low, high = (end * self.noise[noise] for end in HALVES.get(self.split, (0.0, 1.0)))
+        seconds = min(total / self.rate, high - low)
+        begin = low + self.random.random() * (high - low - seconds)
+        return Segment(total, noise, begin, seconds, 0, tuple(pieces))
+
+    def _talk(self, start: int, stop: int) -> Iterator[Piece]:
+        """Fill a gap with what is none of the words, and pauses."""
+        kinds = [kind for kind in ("speech", "impostors") if getattr(self, kind)]
+        if not kinds or self.random.random() < self.streams.quiet_share:
+            return
+        while True:
+            start += self._samples(self.random.uniform(*PAUSE_SECONDS))
+            room = (stop - start) / self.rate
+            if choose(kinds, self.random) == "speech":
+                audio = choose(tuple(self.speech), self.random)
+                drawn = self.random.uniform(*SPEECH_SECONDS)
+                seconds = min(drawn, self.speech[audio], max(room, LEAST_SPEECH_SECONDS))
+                begin = self.random.random() * (self.speech[audio] - seconds)
+            else:
+                row = choose(self.impostors, self.random)
+                audio, begin, seconds = row.audio, row.start_seconds, row.duration_seconds or 0.0
+            length = self._samples(seconds)
+            if start + length > stop:
+                return
+            yield self._piece(audio, begin, start, length)
+            start += length
+
+    def _piece(self, audio: str, start_seconds: float, at: int, length: int) -> Piece:
+        snr_db = self.random.uniform(*self.streams._snr_db)
+        return Piece(audio, start_seconds, at, length, snr_db)
+
+    def _speech(self) -> list[Path]:
+        """Return the recordings of people who talk that are of the split."""
+        files = sound_files(self.streams.speech, "speech")
+        shares = (TEST_PERCENTAGE, VALIDATION_PERCENTAGE)
+        kept = [file for file in files if split_by_hash(self._owner(file), *shares) == self.split]
+        if files and not kept:
+            raise DataError(
+                f"speech={list(self.streams.speech)} has no file for the {self.split} split; give "
+                "more recordings, or shorter ones"
+            )
+        return kept
+
+    def _owner(self, file: Path) -> str:
+        """Return what decides the split of a recording: its speaker, or its name."""
+        if self.streams.speaker_pattern is None:
+            return file.name
+        pattern = speaker_regex(self.streams.speaker_pattern)
+        match = pattern.search(file.as_posix())
+        if match is None:
+            raise DataError(
+                f"speaker_pattern={self.streams.speaker_pattern!r} finds no speaker in {file}"
+            )
+        return match["speaker" if "speaker" in pattern.groupindex else 1]
+
+
+def _durations(files: Sequence[Path]) -> Mapping[str, float]:
+    return {str(file): audio_duration(file) for file in files}
