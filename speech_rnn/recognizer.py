@@ -51,6 +51,8 @@ class Recognizer:
     provenance : where it came from: recipe, data hashes, seed, commit, figures; plain values.
     token_bonus : what each token of a sequence adds to its score, unless the decoder says another.
     calibration : of a classifier: its temperature, and when it answers nothing.
+    spotting : when a word of a stream is an event, as `speech_rnn.tune` has found it; None is what
+        suits the head.
 
     Attributes
     ----------
@@ -70,6 +72,7 @@ class Recognizer:
         provenance: dict[str, Any] | None = None,
         token_bonus: float = 0.0,
         calibration: Calibration | None = None,
+        spotting: Spotting | None = None,
     ) -> None:
         if model.n_outputs != len(vocabulary) or model.head != vocabulary.head:
             raise ModelError(
@@ -87,6 +90,7 @@ class Recognizer:
         self.provenance = provenance or {}
         self.token_bonus = token_bonus
         self.calibration = calibration or Calibration()
+        self.spotting = spotting
         self.decoder = Decoder()
 
     @property
@@ -122,7 +126,7 @@ class Recognizer:
         Parameters
         ----------
         sample_rate : of the chunks, in Hz; None means the recogniser's own.
-        spotting : when a word is an event; None is what suits the head.
+        spotting : when a word is an event; None is the recogniser's own.
         gating : when to listen at all; None is always.
         block_seconds : of sound that is worked on at once.
 
@@ -138,7 +142,7 @@ class Recognizer:
             self.vocabulary,
             temperature=self.calibration.temperature,
             sample_rate=self.sample_rate if sample_rate is None else sample_rate,
-            spotting=spotting,
+            spotting=spotting or self.spotting,
             gating=gating,
             block_seconds=block_seconds,
         )
@@ -306,6 +310,7 @@ class Recognizer:
             "vocabulary": self.vocabulary.to_dict(),
             "decoding": {"token_bonus": self.token_bonus},
             "calibration": self.calibration.to_dict(),
+            "spotting": self.spotting.to_dict() if self.spotting else None,
             "provenance": self.provenance,
         }
         # One key alone: several would be written in an order that changes from run to run.
@@ -371,14 +376,16 @@ class Recognizer:
                 }
             )
         vocabulary = Vocabulary.from_dict(description["vocabulary"])
-        decoding = description.get("decoding", {})  # earlier files have neither
+        decoding = description.get("decoding", {})  # earlier files have none of these
         calibration = Calibration(**description.get("calibration", {}))
+        spotting = description.get("spotting")
         return cls(
             features,
             model,
             vocabulary,
             description["provenance"],
             calibration=calibration,
+            spotting=Spotting(**spotting) if spotting else None,
             **decoding,
         )
 

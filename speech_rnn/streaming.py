@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +19,14 @@ from speech_rnn.model import AcousticModel
 from speech_rnn.samples import Chunk, SampleStream
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["EventStream", "LogitStream", "reasons_against_streaming"]
+__all__ = [
+    "EventStream",
+    "LogitStream",
+    "PosteriorStream",
+    "Posteriors",
+    "WordSpotter",
+    "reasons_against_streaming",
+]
 
 RECIPE = "digits_ctc_stream"
 """It trains a recogniser that can stream, and shows what that takes."""
@@ -74,6 +84,133 @@ class LogitStream:
         return torch.cat(left)
 
 
+class Posteriors(NamedTuple):
+    """Posteriors of a piece of a stretch.
+
+    Parameters
+    ----------
+    values : (t, C) for any t.
+    start : the sample of the stream that is the first of the stretch.
+    stop : the sample after the last that has been heard.
+    closes : whether the stretch ends here.
+    """
+
+    values: NDArray[np.float32]
+    start: int
+    stop: int
+    closes: bool
+
+
+class PosteriorStream:
+    """Posteriors of sound that arrives in chunks: what an `EventStream` finds its words in.
+
+    Parameters
+    ----------
+    features, model, vocabulary, temperature, sample_rate, gating, block_seconds : as there.
+
+    Attributes
+    ----------
+    samples : the intake.
+    """
+
+    def __init__(
+        self,
+        features: LogMel,
+        model: AcousticModel,
+        vocabulary: Vocabulary,
+        *,
+        temperature: float,
+        sample_rate: int,
+        gating: Gating | None,
+        block_seconds: float,
+    ) -> None:
+        if reasons := reasons_against_streaming(features, model, vocabulary):
+            raise ConfigurationError("\n".join(reasons))
+        if not 0 <= block_seconds < np.inf:
+            raise ConfigurationError(f"block_seconds={block_seconds!r} must be 0 s or above")
+        self.samples = SampleStream(sample_rate, features.sample_rate)
+        self._block = max(1, round(block_seconds * features.sample_rate))
+        self._gate = _NoGate() if gating is None else Gate(gating, features.sample_rate)
+        self._logits = LogitStream(features, model)
+        self._temperature = temperature
+        self._begin()
+
+    def _begin(self) -> None:
+        self._waiting: list[NDArray[np.float32]] = []
+        self._n_waiting = 0
+        self._start = self._stop = 0  # of the stretch, in samples of the stream
+
+    def push(self, chunk: Chunk) -> list[Posteriors]:
+        """Take the next chunk, of any size, and return the posteriors now known."""
+        samples = self.samples.push(chunk)
+        self._waiting.append(samples)
+        self._n_waiting += len(samples)
+        return self._work() if self._n_waiting >= self._block else []
+
+    def finish(self) -> list[Posteriors]:
+        """End the stream: return the posteriors left. The next push begins another."""
+        self._waiting.append(self.samples.finish())
+        found = [*self._work(), *(self._hear(stretch) for stretch in self._gate.finish())]
+        self._begin()
+        return found
+
+    def _work(self) -> list[Posteriors]:
+        block = np.concatenate(self._waiting)
+        self._waiting, self._n_waiting = [], 0
+        return [self._hear(stretch) for stretch in self._gate.push(block)]
+
+    def _hear(self, stretch: Stretch) -> Posteriors:
+        if stretch.opens:
+            self._start = self._stop = stretch.start
+        self._stop += len(stretch.samples)
+        logits = self._logits.push(stretch.samples)
+        if stretch.closes:
+            logits = torch.cat([logits, self._logits.flush()])
+        posteriors = (logits / self._temperature).softmax(dim=-1).float().cpu().numpy()
+        return Posteriors(posteriors, self._start, self._stop, stretch.closes)
+
+
+class WordSpotter:
+    """Finds words in the posteriors of a stream, with their times in seconds.
+
+    Parameters
+    ----------
+    spotting : when a word is an event.
+    tokens : what the columns of the posteriors stand for.
+    step : samples from one step of the posteriors to the next.
+    sample_rate : in Hz.
+
+    Attributes
+    ----------
+    words : that can be found.
+    """
+
+    def __init__(
+        self, spotting: Spotting, tokens: Sequence[str], step: int, sample_rate: int
+    ) -> None:
+        self._spotter = Spotter(spotting, tokens, step / sample_rate)
+        self.words = self._spotter.words
+        self._step, self._rate = step, sample_rate
+
+    def hear(self, posteriors: Iterable[Posteriors]) -> list[Word]:
+        """Take the next posteriors and return the words that they decide."""
+        words = []
+        for piece in posteriors:
+            found = self._spotter.push(piece.values)
+            if piece.closes:
+                found += self._spotter.flush()
+            words += [self._word(detection, piece) for detection in found]
+        return words
+
+    def _word(self, detection: Detection, piece: Posteriors) -> Word:
+        start = piece.start + detection.start * self._step
+        # what ends the stretch may end within a step
+        stop = min(piece.start + detection.stop * self._step, max(piece.stop, start))
+        return Word(
+            detection.word, start / self._rate, stop / self._rate, min(1.0, detection.confidence)
+        )
+
+
 class EventStream:
     """Words of sound that arrives in chunks; made by `Recognizer.stream`.
 
@@ -90,14 +227,14 @@ class EventStream:
     features, model, vocabulary : of a recogniser that can stream.
     temperature : by which logits are divided before the softmax.
     sample_rate : of the chunks, in Hz.
-    spotting : when a word is an event.
+    spotting : when a word is an event; None is what suits the head.
     gating : when the gate is open; None: there is none.
     block_seconds : of sound that is worked on at once: a chunk of 10 ms alone costs five times as
         much as one of ten.
 
     Attributes
     ----------
-    samples : the intake; its `n_clipped` tells how many samples were beyond full scale.
+    posteriors : in which the words are found.
 
     Raises
     ------
@@ -118,27 +255,27 @@ class EventStream:
         gating: Gating | None = None,
         block_seconds: float = 0.1,
     ) -> None:
-        if reasons := reasons_against_streaming(features, model, vocabulary):
-            raise ConfigurationError("\n".join(reasons))
-        if not 0 <= block_seconds < np.inf:
-            raise ConfigurationError(f"block_seconds={block_seconds!r} must be 0 s or above")
-        self.samples = SampleStream(sample_rate, features.sample_rate)
-        self._rate = features.sample_rate
-        self._block = max(1, round(block_seconds * self._rate))
-        self._step = features.hop_length * model.subsampling  # samples from step to step
-        self._gate = _NoGate() if gating is None else Gate(gating, self._rate)
-        self._logits = LogitStream(features, model)
-        self._temperature = temperature
-        self._spotter = Spotter(
-            spotting or Spotting.of(vocabulary.head), vocabulary.tokens, self._step / self._rate
+        self.posteriors = PosteriorStream(
+            features,
+            model,
+            vocabulary,
+            temperature=temperature,
+            sample_rate=sample_rate,
+            gating=gating,
+            block_seconds=block_seconds,
         )
-        self._begin()
+        self._tokens, self._rate = vocabulary.tokens, features.sample_rate
+        self._step = features.hop_length * model.subsampling  # samples from step to step
+        self._spotter = self.spotter(spotting or Spotting.of(vocabulary.head))
 
-    def _begin(self) -> None:
-        self._waiting: list[NDArray[np.float32]] = []
-        self._n_waiting = 0
-        self._origin = 0  # the sample of the stream that is the first of the stretch
-        self._stop = 0  # the sample after its last
+    @property
+    def samples(self) -> SampleStream:
+        """The intake; its `n_clipped` tells how many samples were beyond full scale."""
+        return self.posteriors.samples
+
+    def spotter(self, spotting: Spotting) -> WordSpotter:
+        """Return what finds words in the posteriors by other settings."""
+        return WordSpotter(spotting, self._tokens, self._step, self._rate)
 
     @property
     def words(self) -> list[str]:
@@ -153,46 +290,11 @@ class EventStream:
         AudioError
             for a chunk that cannot be used (see `SampleStream.push`); the stream goes on without.
         """
-        samples = self.samples.push(chunk)
-        self._waiting.append(samples)
-        self._n_waiting += len(samples)
-        return self._work() if self._n_waiting >= self._block else []
+        return self._spotter.hear(self.posteriors.push(chunk))
 
     def finish(self) -> list[Word]:
         """End the stream: return the words left. The next push begins another, at 0 s."""
-        self._waiting.append(self.samples.finish())
-        found = self._work()
-        for stretch in self._gate.finish():
-            found += self._hear(stretch)
-        self._begin()
-        return found
-
-    def _work(self) -> list[Word]:
-        block = np.concatenate(self._waiting)
-        self._waiting, self._n_waiting = [], 0
-        return [word for stretch in self._gate.push(block) for word in self._hear(stretch)]
-
-    def _hear(self, stretch: Stretch) -> list[Word]:
-        if stretch.opens:
-            self._origin = self._stop = stretch.start
-        self._stop += len(stretch.samples)
-        found = self._spotter.push(self._posteriors(self._logits.push(stretch.samples)))
-        words = [self._word(detection) for detection in found]
-        if stretch.closes:
-            found = self._spotter.push(self._posteriors(self._logits.flush()))
-            words += [self._word(detection) for detection in [*found, *self._spotter.flush()]]
-        return words
-
-    def _posteriors(self, logits: Tensor) -> NDArray[np.float32]:
-        return (logits / self._temperature).softmax(dim=-1).float().cpu().numpy()
-
-    def _word(self, detection: Detection) -> Word:
-        start = self._origin + detection.start * self._step
-        # what ends the stretch may end within a step
-        stop = min(self._origin + detection.stop * self._step, max(self._stop, start))
-        return Word(
-            detection.word, start / self._rate, stop / self._rate, min(1.0, detection.confidence)
-        )
+        return self._spotter.hear(self.posteriors.finish())
 
 
 class _NoGate:

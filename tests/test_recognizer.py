@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from speech_rnn.audio import write_audio
+from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError
 from speech_rnn.features import MFCC, LogMel
 from speech_rnn.model import AcousticModel
@@ -208,3 +210,29 @@ def test_an_unknown_device(tmp_path):
     untrained().save(tmp_path / "a")
     with pytest.raises(ConfigurationError, match="device='gpu' must be"):
         Recognizer.load(tmp_path / "a", device="gpu")
+
+
+def test_when_a_word_is_an_event_travels(tmp_path):
+    path = tmp_path / "model.safetensors"
+    recognizer = untrained("words", bidirectional=False, pooling=None)
+    recognizer.spotting = Spotting(threshold=0.25, thresholds={"low": 0.75}, smoothing="max")
+    recognizer.save(path)
+    loaded = Recognizer.load(path)
+    assert loaded.spotting == recognizer.spotting
+    sound = np.concatenate([tone(word, 1.0) for word in WORDS])
+    own, same = (
+        loaded.stream(),
+        untrained("words", bidirectional=False, pooling=None).stream(spotting=recognizer.spotting),
+    )
+    assert [*own.push(sound), *own.finish()] == [*same.push(sound), *same.finish()]
+
+
+def test_files_from_before_spotting_are_read(tmp_path):
+    path = tmp_path / "model.safetensors"
+    untrained().save(path)
+    with safe_open(str(path), framework="pt") as file:
+        description = json.loads(file.metadata()["speech_rnn"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert description.pop("spotting") is None
+    save_file(tensors, str(path), {"speech_rnn": json.dumps(description)})
+    assert Recognizer.load(path).spotting is None
