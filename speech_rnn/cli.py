@@ -24,8 +24,10 @@ HYDRA_VERBS = {
     "train": "Train a recipe: speech-rnn train +recipe=NAME [key=value …].",
     "evaluate": "Score a Recognizer: speech-rnn evaluate model=FILE +recipe=NAME.",
     "audit": "Find clips whose label is doubtful: speech-rnn audit +recipe=NAME.",
+    "detect": "Count misses and false accepts in hours of sound: speech-rnn detect model=FILE …",
     "search": "Search the settings of a recipe: speech-rnn search +recipe=NAME [key=value …].",
     "stress": "Score a Recognizer in noise, rooms and the like: speech-rnn stress model=FILE …",
+    "tune": "Choose thresholds that keep a promise: speech-rnn tune model=FILE …",
 }
 
 

@@ -202,6 +202,9 @@ def too_short(hours: float, false_per_hour: float) -> str | None:
     )
 
 
+INTERVALS = ("median_interval", "p95_interval")
+
+
 @dataclass(frozen=True)
 class Latency:
     """Seconds from the end of a word to its event: median and 95th percentile, with intervals.
@@ -231,4 +234,5 @@ class Latency:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        intervals = {name: list(getattr(self, name)) for name in INTERVALS}
+        return asdict(self) | intervals

@@ -10,19 +10,23 @@ from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from speech_rnn.errors import SpeechRnnError
+from speech_rnn.errors import ConfigurationError, SpeechRnnError
 
 if TYPE_CHECKING:
-    from speech_rnn.data.manifest import Source, Utterance
+    from speech_rnn.data.manifest import Corpus, Source, Utterance
+    from speech_rnn.detecting import Scene
     from speech_rnn.gradients import GradientStudy
+    from speech_rnn.recognizer import Recognizer
     from speech_rnn.training import TrainingResult
 
 __all__ = [
     "CompareRuns",
     "compare_runs",
+    "corpus_of",
     "kept_config",
     "picture_of",
     "report_on",
+    "scenes_of",
     "split_of",
     "train_on",
 ]
@@ -67,18 +71,37 @@ def train_on(
     )
 
 
-def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
-    """Return the utterances that `cfg` names."""
+def corpus_of(cfg: DictConfig) -> Corpus:
+    """Return the corpus that `cfg` names, its words one by one."""
     from speech_rnn.data.exclusion import exclude
 
-    corpus = instantiate(cfg.data).prepare()
+    corpus: Corpus = instantiate(cfg.data).prepare()
     if cfg.exclude:
         corpus = exclude(corpus, cfg.exclude)
-    for joined in (instantiate(cfg.negatives), instantiate(cfg.connected)):
-        if joined:
-            corpus = joined.join(corpus)
-    rows: tuple[Utterance, ...] = corpus.split(cfg.split)
-    return rows
+    if negatives := instantiate(cfg.negatives):
+        corpus = negatives.join(corpus)
+    return corpus
+
+
+def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
+    """Return the utterances that `cfg` names."""
+    corpus = corpus_of(cfg)
+    if connected := instantiate(cfg.connected):
+        corpus = connected.join(corpus)
+    return corpus.split(cfg.split)
+
+
+def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
+    """Return what a recogniser is to hear: recordings, or a stream of the words of a split."""
+    if cfg.recordings:
+        from speech_rnn.data.recordings import read_recordings
+
+        words = recognizer.vocabulary.words
+        return [*read_recordings(cfg.recordings, cfg.labels, words)]
+    if cfg.labels:
+        raise ConfigurationError(f"labels={list(cfg.labels)} need the recordings that they are of")
+    streams = instantiate(cfg.streams)
+    return [streams.compose(corpus_of(cfg), cfg.split, recognizer.sample_rate)]
 
 
 def report_on(folder: Path) -> None:

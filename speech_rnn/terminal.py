@@ -20,12 +20,16 @@ from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 from speech_rnn.searching import Search
 
 if TYPE_CHECKING:
+    from speech_rnn.detecting import DetectionReport
+    from speech_rnn.detection import Detections
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.language_training import LanguageModelResult
+    from speech_rnn.tuning import Tuning
 
 __all__ = [
     "print_audit",
     "print_comparison",
+    "print_detection",
     "print_evaluation",
     "print_gradients",
     "print_language_model",
@@ -33,6 +37,7 @@ __all__ = [
     "print_run_groups",
     "print_search",
     "print_stress",
+    "print_tuning",
 ]
 
 MOST_MISTAKES = 10
@@ -184,6 +189,84 @@ def print_stress(stress: Stress) -> None:
             f"{100 * evaluation.words.rate:.2f} %",
         )
     Console().print(table)
+
+
+def print_detection(report: DetectionReport) -> None:
+    """Print what was missed, what was accepted falsely, and how soon words were told."""
+    found = report.total
+    table = _table("by word", "word", "said", "missed", "95 % interval", "false", "an hour")
+    for word, counts in report.per_word.items():
+        share, ends = _missed(counts)
+        per_hour = f"{counts.false_per_hour:.2f}"
+        table.add_row(
+            escape(word), str(counts.n_labels), share, ends, str(counts.n_false), per_hour
+        )
+    Console().print(table)
+    print(_detections(found))
+    if latency := report.latency:
+        print(
+            f"latency from the end of the word: median {_milliseconds(latency.median)} "
+            f"({_between(latency.median_interval)}), 95th percentile "
+            f"{_milliseconds(latency.p95)} ({_between(latency.p95_interval)})"
+        )
+    for rate, point in report.at_rates.items():
+        if point is None:
+            print(f"at {rate:g} false accepts an hour: no threshold reaches that")
+        else:
+            share, ends = _missed(point.total)
+            print(
+                f"at {rate:g} false accepts an hour: {share} missed ({ends}), threshold "
+                f"{point.threshold:g}"
+            )
+    if report.n_clipped:
+        print(f"note: {report.n_clipped} samples beyond full scale were clipped")
+
+
+def print_tuning(tuning: Tuning) -> None:
+    """Print the threshold of each word, what it promises, and what was measured on other audio."""
+    columns = ("threshold", "missed in tuning", "missed in the test", "95 % interval", "false")
+    table = _table(f"{tuning.promise}", "word", *columns)
+    for word, threshold in tuning.spotting.thresholds.items():
+        share, ends = _missed(tuning.measured[word])
+        expected, _ = _missed(tuning.expected[word])
+        n_false = str(tuning.measured[word].n_false)
+        table.add_row(escape(word), f"{threshold:g}", expected, share, ends, n_false)
+    Console().print(table)
+    print(f"tuning: {_detections(tuning.total_expected)}")
+    print(f"test: {_detections(tuning.total)}")
+    verdicts = {
+        True: "kept on other audio",
+        None: "not kept on other audio, by no more than chance explains (95 %)",
+        False: "BROKEN on other audio: no thresholds are written",
+    }
+    print(f"promise: {tuning.promise}: {verdicts[tuning.is_kept]}")
+    for doubt in tuning.doubts:
+        print(f"note: {doubt}")
+
+
+def _detections(found: Detections) -> str:
+    share, ends = _missed(found)
+    low, high = found.false_interval
+    return (
+        f"missed {found.n_missed} of {found.n_labels} ({share}; 95 % interval {ends}); "
+        f"{found.n_false} false accepts in {found.hours:.2f} hours, {found.false_per_hour:.2f} an "
+        f"hour (95 % interval {low:.2f} to {high:.2f})"
+    )
+
+
+def _missed(found: Detections) -> tuple[str, str]:
+    if found.miss_rate is None:
+        return "–", ""
+    low, high = found.miss_interval
+    return f"{100 * found.miss_rate:.2f} %", f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"
+
+
+def _between(interval: tuple[float, float]) -> str:
+    return f"{1000 * interval[0]:.0f} to {1000 * interval[1]:.0f}"
 
 
 def print_gradients(study: GradientStudy) -> None:

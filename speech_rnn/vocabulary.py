@@ -77,6 +77,11 @@ class Vocabulary:
         """The head of the model that this vocabulary needs: ``classification`` or ``ctc``."""
         return head_of(self.unit)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The tokens that are neither blank nor a label that says why there is no word."""
+        return tuple(token for token in self.tokens if token not in {BLANK, *REASONS})
+
     def __len__(self) -> int:
         return len(self.tokens)
 

@@ -25,20 +25,20 @@ FLOORS = [
     {"hearing", "recognizer", "triggers"},
     {"listening", "spotting_files"},
     {"event_writing", "progress"},
-    {"evaluation", "calibration", "cost"},
-    {"training", "conditions", "auditing", "searching"},
+    {"evaluation", "calibration", "cost", "detecting"},
+    {"training", "conditions", "auditing", "searching", "tuning"},
     {"listening_page", "reporting"},
     {"language_training", "gradients"},
     {"terminal"},
     {"config", "parts"},
     {"search_space"},
     {"train", "evaluate", "transcribe", "spot", "listen", "generate", "recipes", "report"},
-    {"stress", "audit", "search"},
+    {"stress", "audit", "search", "detect", "tune"},
     {"cli"},
     {"__main__"},
 ]
 DOORS = sorted(FLOORS[-4] | FLOORS[-3] | FLOORS[-2])
-HYDRA = {"config", "parts", "search_space", "train", "evaluate", "stress", "audit", "search"}
+HYDRA = {"config", "parts", "search_space", "train", "evaluate", *FLOORS[-3]}
 
 
 def rooms():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -237,6 +237,10 @@ class Streams:
     @property
     def _snr_db(self) -> Sequence[float]:
         return (self.snr_db, self.snr_db) if isinstance(self.snr_db, (int, float)) else self.snr_db
+
+    def in_room(self, background: Sequence[str]) -> Streams:
+        """Return the same with recordings of a room beside the noise, or in place of pink noise."""
+        return replace(self, noise=(*self.noise, *background))
 
     def compose(self, corpus: Corpus, split: str, sample_rate: int) -> LongStream:
         """Plan a stream with the words of a split.

@@ -1,0 +1,40 @@
+"""Count misses and false accepts in hours: ``python -m speech_rnn.detect model=FILE +recipe=…``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from speech_rnn.config import hydra_door, with_model
+from speech_rnn.parts import scenes_of
+
+
+def run(cfg: DictConfig) -> None:
+    """Hear hours of sound, print the figures and write them as JSON."""
+    from speech_rnn.detecting import detect
+    from speech_rnn.progress import tracked
+    from speech_rnn.recognizer import Recognizer
+    from speech_rnn.terminal import print_detection
+
+    recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    found = detect(
+        recognizer,
+        scenes_of(cfg, recognizer),
+        threshold=cfg.threshold,
+        tolerance_seconds=cfg.tolerance_seconds,
+        block_seconds=cfg.block_seconds,
+        watch=tracked,
+    )
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    (folder / "detection.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+    print_detection(found)
+    print(f"detection: {folder / 'detection.json'}")
+
+
+main = with_model(hydra_door("detect", run))
+
+if __name__ == "__main__":
+    main()

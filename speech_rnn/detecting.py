@@ -1,0 +1,292 @@
+"""A recogniser that hears hours of sound in which it is known what is said, and its figures.
+
+One pass gives the whole DET curve: the posteriors of the stream, which are what costs, go to a
+spotter for each threshold. So a point is exactly what its threshold gives alone. Scores of the
+events of one low threshold would not do: it opens on what comes before a word and fires early, or
+keeps two words together that a higher one parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.data.labels import Label
+from speech_rnn.decoding.hypothesis import Word
+from speech_rnn.decoding.spotting import Spotting
+from speech_rnn.detection import (
+    TOLERANCE_SECONDS,
+    Detections,
+    DetPoint,
+    Latency,
+    best_point,
+    count,
+    match,
+)
+from speech_rnn.errors import DataError
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.streaming import EventStream, Posteriors, WordSpotter
+
+__all__ = ["THRESHOLDS", "DetectionReport", "Heard", "Scene", "detect", "hear", "own_spotting"]
+
+Blocks = Iterable[NDArray[np.float32]]
+Watch = Callable[[Blocks, int], Blocks]
+"""Passes blocks on and shows how many of so many have passed."""
+
+# Evenly spaced in log odds: near 1, where false accepts thin out, they lie closer.
+THRESHOLDS = tuple(round(float(1 / (1 + np.exp(-odds))), 5) for odds in np.arange(-4.0, 8.1, 0.25))
+STEPS_AT_ONCE = 1000
+RATES = (0.1, 0.5, 1.0, 5.0)
+"""False accepts an hour at which miss rates are reported."""
+
+
+class Scene(Protocol):
+    """Sound in which it is known what is said: a `LongStream`, or a `Recording`."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The words, in their order."""
+
+    def blocks(self, block_seconds: float) -> Iterator[NDArray[np.float32]]:
+        """Yield the samples, (n,) each."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was found in a scene.
+
+    Parameters
+    ----------
+    vocabulary : the words that could be found.
+    labels : the words that were said.
+    hours : of sound.
+    words : the events.
+    told : seconds of sound that had been heard when each came.
+    curve : the events of each threshold of all words.
+    n_clipped : samples that were beyond full scale.
+    """
+
+    vocabulary: Sequence[str]
+    labels: tuple[Label, ...]
+    hours: float
+    words: list[Word]
+    told: list[float]
+    curve: dict[float, list[Word]]
+    n_clipped: int
+
+    def count(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> dict[str, Detections]:
+        """Count the events of each word."""
+        return count(self.labels, self.words, self.vocabulary, self.hours, tolerance_seconds)
+
+    def points(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> tuple[DetPoint, ...]:
+        """Count the events of each threshold, from the lowest to the highest."""
+        return tuple(
+            DetPoint(
+                threshold,
+                count(self.labels, words, self.vocabulary, self.hours, tolerance_seconds),
+            )
+            for threshold, words in sorted(self.curve.items())
+        )
+
+    def latencies(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> list[float]:
+        """Return the seconds from the end of each word that was found to its event."""
+        hits = match(self.labels, self.words, tolerance_seconds)
+        return [self.told[event] - self.labels[label].end for label, event in hits]
+
+
+def own_spotting(recognizer: Recognizer) -> Spotting:
+    """Return when a word is an event by default: as tuned, or as suits the head."""
+    return recognizer.spotting or Spotting.of(recognizer.vocabulary.head)
+
+
+def hear(
+    recognizer: Recognizer,
+    scene: Scene,
+    spotting: Spotting,
+    thresholds: Sequence[float] = (),
+    *,
+    block_seconds: float = 0.1,
+    watch: Watch = lambda blocks, _: blocks,
+) -> Heard:
+    """Let a recogniser hear a scene by `spotting`, and by other thresholds of all words at once.
+
+    Parameters
+    ----------
+    block_seconds : of sound that is worked on at once; a word is told when its block has ended.
+    watch : shows progress.
+
+    Raises
+    ------
+    AudioError
+        for sound that cannot be used.
+    ConfigurationError
+        for a recogniser that cannot stream.
+    DataError
+        for a scene with words that the recogniser does not know.
+    """
+    stream = recognizer.stream(scene.sample_rate, spotting=spotting, block_seconds=block_seconds)
+    spotter, sweep = stream.spotter(spotting), _Sweep(stream, spotting, thresholds)
+    if unknown := {label.word for label in scene.labels} - set(spotter.words):
+        raise DataError(
+            f"words {sorted(unknown)} are said, but none of the model's: "
+            f"{', '.join(spotter.words)}; choose a corpus of its words"
+        )
+    words: list[Word] = []
+    told: list[float] = []
+    n_samples = n_clipped = 0
+
+    def take(pieces: list[Posteriors]) -> None:
+        found = spotter.hear(pieces)
+        words.extend(found)
+        told.extend([n_samples / scene.sample_rate] * len(found))
+        sweep.hear(pieces)
+
+    n_blocks = int(np.ceil(scene.duration / block_seconds))
+    for block in watch(scene.blocks(block_seconds), n_blocks):
+        n_samples += len(block)
+        take(stream.posteriors.push(block))
+        n_clipped = stream.samples.n_clipped
+    take(stream.posteriors.finish())
+    hours = n_samples / scene.sample_rate / 3600
+    return Heard(spotter.words, scene.labels, hours, words, told, sweep.finish(), n_clipped)
+
+
+class _Sweep:
+    """Spotters of the same posteriors, a threshold each; they get many steps at once."""
+
+    def __init__(
+        self, stream: EventStream, spotting: Spotting, thresholds: Sequence[float]
+    ) -> None:
+        alone = [replace(spotting, threshold=threshold, thresholds={}) for threshold in thresholds]
+        self._spotters: list[WordSpotter] = [stream.spotter(one) for one in alone]
+        self._found: list[list[Word]] = [[] for _ in thresholds]
+        self._thresholds = thresholds
+        self._waiting: list[Posteriors] = []
+
+    def hear(self, pieces: Iterable[Posteriors]) -> None:
+        for piece in pieces:
+            self._waiting.append(piece)
+            if piece.closes or sum(len(one.values) for one in self._waiting) >= STEPS_AT_ONCE:
+                self._work()
+
+    def finish(self) -> dict[float, list[Word]]:
+        self._work()
+        return dict(zip(self._thresholds, self._found, strict=True))
+
+    def _work(self) -> None:
+        if not self._waiting:
+            return
+        values = np.concatenate([piece.values for piece in self._waiting])
+        piece = self._waiting[-1]._replace(values=values)
+        for spotter, found in zip(self._spotters, self._found, strict=True):
+            found += spotter.hear([piece])
+        self._waiting = []
+
+
+@dataclass(frozen=True)
+class DetectionReport:
+    """How well words are spotted in hours of sound.
+
+    Parameters
+    ----------
+    spotting : by which the words were found.
+    tolerance_seconds : of a hit.
+    per_word : the counts of each word.
+    latency : of the hits; None without any.
+    curve : by threshold, from the lowest to the highest; the thresholds of `spotting` aside, all
+        is as there.
+    n_clipped : samples that were beyond full scale.
+    """
+
+    spotting: Spotting
+    tolerance_seconds: float
+    per_word: dict[str, Detections]
+    latency: Latency | None
+    curve: tuple[DetPoint, ...]
+    n_clipped: int
+
+    @property
+    def total(self) -> Detections:
+        """All words together."""
+        return Detections.of(self.per_word.values(), next(iter(self.per_word.values())).hours)
+
+    @property
+    def at_rates(self) -> dict[float, DetPoint | None]:
+        """The point with the fewest misses at so many false accepts an hour, or fewer."""
+        return {rate: best_point(self.curve, rate) for rate in RATES}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "total": self.total.to_dict(),
+            "per_word": {word: found.to_dict() for word, found in self.per_word.items()},
+            "latency": self.latency.to_dict() if self.latency else None,
+            "curve": [point.to_dict() for point in self.curve],
+            "spotting": self.spotting.to_dict(),
+            "tolerance_seconds": self.tolerance_seconds,
+            "n_clipped": self.n_clipped,
+        }
+
+
+def detect(
+    recognizer: Recognizer,
+    scenes: Sequence[Scene],
+    *,
+    threshold: float | None = None,
+    tolerance_seconds: float = TOLERANCE_SECONDS,
+    block_seconds: float = 0.1,
+    watch: Watch = lambda blocks, _: blocks,
+) -> DetectionReport:
+    """Let a recogniser hear scenes, one after the other, and count.
+
+    Parameters
+    ----------
+    threshold : of all words; None takes those of the recogniser.
+    tolerance_seconds : of a hit, see `match`.
+    block_seconds, watch : as for `hear`.
+
+    Raises
+    ------
+    DataError
+        without scenes.
+    """
+    if not scenes:
+        raise DataError("there is nothing to hear; give recordings, or compose a stream")
+    spotting = own_spotting(recognizer)
+    if threshold is not None:
+        spotting = replace(spotting, threshold=threshold, thresholds={})
+    heard = [
+        hear(recognizer, scene, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch)
+        for scene in scenes
+    ]
+    curves = [one.points(tolerance_seconds) for one in heard]
+    latencies = [seconds for one in heard for seconds in one.latencies(tolerance_seconds)]
+    return DetectionReport(
+        spotting,
+        tolerance_seconds,
+        _added([one.count(tolerance_seconds) for one in heard]),
+        Latency.of(latencies),
+        tuple(
+            DetPoint(points[0].threshold, _added([point.per_word for point in points]))
+            for points in zip(*curves, strict=True)
+        ),
+        sum(one.n_clipped for one in heard),
+    )
+
+
+def _added(scenes: Sequence[Mapping[str, Detections]]) -> dict[str, Detections]:
+    """Add the counts of each word in several scenes."""
+    hours = sum(next(iter(counts.values())).hours for counts in scenes)
+    return {word: Detections.of([counts[word] for counts in scenes], hours) for word in scenes[0]}

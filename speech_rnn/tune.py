@@ -1,0 +1,54 @@
+"""Thresholds that keep a promise: ``python -m speech_rnn.tune model=FILE +recipe=NAME``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from speech_rnn.config import hydra_door, with_model
+from speech_rnn.parts import corpus_of
+
+
+def run(cfg: DictConfig) -> None:
+    """Tune on the validation split, verify on the test split, and write thresholds and figures."""
+    from speech_rnn.progress import tracked
+    from speech_rnn.recognizer import Recognizer
+    from speech_rnn.terminal import print_tuning
+    from speech_rnn.tuning import Promise, tune
+
+    promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate)
+    recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    streams, corpus = instantiate(cfg.streams).in_room(cfg.background), corpus_of(cfg)
+    tuning, test = (
+        streams.compose(corpus, split, recognizer.sample_rate) for split in ("validation", "test")
+    )
+    tuned = tune(
+        recognizer,
+        tuning,
+        test,
+        promise,
+        tolerance_seconds=cfg.tolerance_seconds,
+        block_seconds=cfg.block_seconds,
+        watch=tracked,
+    )
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    (folder / "tuning.json").write_text(json.dumps(tuned.to_dict(), indent=2) + "\n")
+    print_tuning(tuned)
+    print(f"tuning: {folder / 'tuning.json'}")
+    if tuned.is_kept is False:
+        sys.exit(1)
+    recognizer.spotting = tuned.spotting
+    recognizer.provenance["tuning"] = tuned.to_dict()
+    recognizer.save(cfg.output or cfg.recognizer)
+    print(f"thresholds: {cfg.output or cfg.recognizer}")
+
+
+main = with_model(hydra_door("tune", run))
+
+if __name__ == "__main__":
+    main()

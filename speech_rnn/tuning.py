@@ -1,0 +1,261 @@
+"""Thresholds that keep a promise: chosen on some audio, verified on other.
+
+Each word gets a threshold of its own, of those of a DET curve. What the curve says of a word at a
+threshold is exact where the other words have the same; where they have not, an event of theirs may
+rarely come before it or no longer does. So what is verified is all thresholds together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from speech_rnn.decoding.spotting import Spotting
+from speech_rnn.detecting import THRESHOLDS, Scene, Watch, hear, own_spotting
+from speech_rnn.detection import TOLERANCE_SECONDS, Detections, DetPoint, too_short
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.recognizer import Recognizer
+
+__all__ = ["Promise", "Tuning", "choose", "tune"]
+
+SLACK = 1e-9
+"""For rates times hours that should be whole numbers."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """How often a recogniser may be wrong: one of the two.
+
+    Parameters
+    ----------
+    false_accepts_per_hour : at most, of all words together; with as few misses as can be.
+    miss_rate : at most, of each word; with as few false accepts as can be.
+
+    Raises
+    ------
+    ConfigurationError
+        for none or both, and for one out of its range.
+    """
+
+    false_accepts_per_hour: float | None = None
+    miss_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.false_accepts_per_hour is None) == (self.miss_rate is None):
+            raise ConfigurationError(
+                f"false_accepts_per_hour={self.false_accepts_per_hour} and miss_rate="
+                f"{self.miss_rate}: promise one of them, such as false_accepts_per_hour=0.5"
+            )
+        if self.false_accepts_per_hour is not None and not self.false_accepts_per_hour >= 0:
+            raise ConfigurationError(
+                f"false_accepts_per_hour={self.false_accepts_per_hour!r} must be 0 or above"
+            )
+        if self.miss_rate is not None and not 0 <= self.miss_rate <= 1:
+            raise ConfigurationError(f"miss_rate={self.miss_rate!r} must lie in [0, 1]")
+
+    def __str__(self) -> str:
+        if self.miss_rate is not None:
+            return f"at most {100 * self.miss_rate:g} % missed"
+        return f"at most {self.false_accepts_per_hour:g} false accepts an hour"
+
+    def is_kept(self, found: Detections) -> bool | None:
+        """Say whether it was kept; None if it was not, by no more than chance explains (95 %)."""
+        if self.miss_rate is not None:
+            rate, (low, _), most = found.miss_rate or 0.0, found.miss_interval, self.miss_rate
+        else:
+            rate, (low, _) = found.false_per_hour, found.false_interval
+            most = self.false_accepts_per_hour or 0.0
+        return True if rate <= most else None if low <= most else False
+
+
+def choose(curve: Sequence[DetPoint], promise: Promise) -> dict[str, DetPoint]:
+    """Return the point of the curve that each word gets.
+
+    For so many false accepts it is the choice with the fewest misses of all words together, of
+    several that with the fewest false accepts, then the highest thresholds. For a miss rate it is
+    the highest threshold with no more.
+
+    Raises
+    ------
+    DataError
+        if no choice keeps the promise.
+    """
+    if promise.miss_rate is not None:
+        return _by_misses(curve, promise.miss_rate)
+    return _by_false_accepts(curve, promise.false_accepts_per_hour or 0.0)
+
+
+def _by_misses(curve: Sequence[DetPoint], miss_rate: float) -> dict[str, DetPoint]:
+    chosen, lacking = {}, []
+    for word in curve[0].per_word:
+        counts = [point.per_word[word] for point in curve]
+        n_allowed = miss_rate * counts[0].n_labels + SLACK
+        good = [point for point in curve if point.per_word[word].n_missed <= n_allowed]
+        if good:
+            chosen[word] = max(good, key=lambda point: point.threshold)
+        else:
+            fewest = min(found.n_missed for found in counts)
+            lacking.append(f"{word} (at least {fewest} of {counts[0].n_labels})")
+    if lacking:
+        raise DataError(
+            f"miss_rate={miss_rate:g} cannot be kept, more is missed at every threshold: "
+            f"{', '.join(lacking)}; promise less, or train a better recogniser"
+        )
+    return chosen
+
+
+Cost = tuple[int, int, float]
+"""Misses, false accepts, and the sum of the thresholds below zero."""
+
+
+def _by_false_accepts(curve: Sequence[DetPoint], per_hour: float) -> dict[str, DetPoint]:
+    """Spend the false accepts where they save the most misses: a knapsack, solved exactly."""
+    budget = int(per_hour * curve[0].total.hours + SLACK)
+    best: dict[int, tuple[Cost, dict[str, DetPoint]]] = {0: ((0, 0, 0.0), {})}
+    for word in curve[0].per_word:
+        longer: dict[int, tuple[Cost, dict[str, DetPoint]]] = {}
+        for spent, (cost, chosen) in best.items():
+            for point in curve:
+                found = point.per_word[word]
+                total = spent + found.n_false
+                more = (
+                    cost[0] + found.n_missed,
+                    cost[1] + found.n_false,
+                    cost[2] - point.threshold,
+                )
+                if total <= budget and (total not in longer or more < longer[total][0]):
+                    longer[total] = more, {**chosen, word: point}
+        best = longer
+    if not best:
+        fewest = sum(
+            min(point.per_word[word].n_false for point in curve) for word in curve[0].per_word
+        )
+        raise DataError(
+            f"false_accepts_per_hour={per_hour:g} cannot be kept: at the highest threshold there "
+            f"are {fewest} in {curve[0].total.hours:.2f} hours; promise less, or train a better "
+            "recogniser"
+        )
+    return min(best.values(), key=lambda found: found[0])[1]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Thresholds, and how far they keep what they promise.
+
+    Parameters
+    ----------
+    promise : what was asked for.
+    spotting : with the thresholds.
+    expected : counts of each word on the audio that they were chosen on.
+    measured : counts of each word on other audio.
+    """
+
+    promise: Promise
+    spotting: Spotting
+    expected: Mapping[str, Detections]
+    measured: Mapping[str, Detections]
+
+    @property
+    def total_expected(self) -> Detections:
+        """All words together, on the audio that the thresholds were chosen on."""
+        return _total(self.expected)
+
+    @property
+    def total(self) -> Detections:
+        """All words together, on other audio."""
+        return _total(self.measured)
+
+    @property
+    def is_kept(self) -> bool | None:
+        """Whether the promise was kept on other audio; None if chance explains that it was not."""
+        if self.promise.false_accepts_per_hour is not None:
+            return self.promise.is_kept(self.total)
+        kept = [self.promise.is_kept(found) for found in self.measured.values()]
+        return False if False in kept else None if None in kept else True
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the audio is too short to promise."""
+        if self.promise.false_accepts_per_hour is not None:
+            doubt = too_short(self.total_expected.hours, self.promise.false_accepts_per_hour)
+            return (doubt,) if doubt else ()
+        few = [
+            f"{word} ({found.n_labels})"
+            for word, found in self.expected.items()
+            if (self.promise.miss_rate or 0.0) * found.n_labels < 3
+        ]
+        if not few:
+            return ()
+        return (
+            f"too few utterances to promise {self.promise}: {', '.join(few)}; with none missed in "
+            "n the upper 95 % limit is 3/n",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "promise": asdict(self.promise),
+            "is_kept": self.is_kept,
+            "doubts": list(self.doubts),
+            "spotting": self.spotting.to_dict(),
+            "expected": self.total_expected.to_dict(),
+            "measured": self.total.to_dict(),
+            "per_word": {
+                word: {
+                    "threshold": self.spotting.thresholds[word],
+                    "expected": self.expected[word].to_dict(),
+                    "measured": self.measured[word].to_dict(),
+                }
+                for word in self.spotting.thresholds
+            },
+        }
+
+
+def _total(per_word: Mapping[str, Detections]) -> Detections:
+    return Detections.of(per_word.values(), next(iter(per_word.values())).hours)
+
+
+def tune(
+    recognizer: Recognizer,
+    tuning: Scene,
+    test: Scene,
+    promise: Promise,
+    *,
+    tolerance_seconds: float = TOLERANCE_SECONDS,
+    block_seconds: float = 1.0,
+    watch: Watch = lambda blocks, _: blocks,
+) -> Tuning:
+    """Choose a threshold for each word on one scene, and verify them on another.
+
+    The recogniser is left as it is: set its `spotting` to that of the result.
+
+    Parameters
+    ----------
+    tolerance_seconds : of a hit, see `match`.
+    block_seconds, watch : as for `hear`.
+
+    Raises
+    ------
+    DataError
+        for a tuning scene in which a word is not said, and if no thresholds keep the promise.
+    """
+    spotting = own_spotting(recognizer)
+    words = recognizer.vocabulary.words
+    said = {label.word for label in tuning.labels}
+    if missing := [word for word in words if word not in said]:
+        raise DataError(
+            f"the tuning audio holds no {', '.join(missing)}: a threshold needs the keyword; give "
+            "more hours, or recordings of it"
+        )
+    heard = hear(recognizer, tuning, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch)
+    chosen = choose(heard.points(tolerance_seconds), promise)
+    thresholds = {word: chosen[word].threshold for word in words}
+    tuned = replace(spotting, thresholds=thresholds)
+    verified = hear(recognizer, test, tuned, block_seconds=block_seconds, watch=watch)
+    return Tuning(
+        promise,
+        tuned,
+        {word: chosen[word].per_word[word] for word in words},
+        verified.count(tolerance_seconds),
+    )
