@@ -11,6 +11,9 @@ from html.parser import HTMLParser
 import pytest
 
 from speech_rnn.data.manifest import Composition, Part, Utterance
+from speech_rnn.decoding.spotting import Spotting
+from speech_rnn.detecting import DetectionReport
+from speech_rnn.detection import Detections, DetPoint, Latency
 from speech_rnn.errors import DataError, MissingExtraError
 from speech_rnn.evaluation import evaluate
 from speech_rnn.parts import report_on
@@ -106,6 +109,31 @@ def test_stress_is_shown_where_it_was_measured(run, tmp_path):
     result = speech_rnn("report", folder, cwd=tmp_path, module=True)
     assert result.returncode == 0, result.stderr
     assert "Under stress" in (folder / "report.html").read_text()
+
+
+def test_detection_is_shown_where_it_was_measured(run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    assert "Listening" not in write_report(folder, tmp_path / "a.html").read_text()
+    hits = {0.1: (100, 40), 0.5: (97, 3), 0.9: (80, 0)}
+    curve = [
+        DetPoint(threshold, {EVIL: Detections(100, n_hits, n_false, 10.0)})
+        for threshold, (n_hits, n_false) in hits.items()
+    ]
+    found = DetectionReport(
+        Spotting(), 0.5, curve[1].per_word, Latency.of([0.1, 0.2, 0.3]), tuple(curve), 0
+    )
+    (folder / "detection.json").write_text(json.dumps(found.to_dict()))
+    page = write_report(folder).read_text()
+    assert_alone_and_inert(page)
+    assert "Listening for hours" in page
+    assert "3 false accepts come in 10.00 hours (95 % interval 0.06 to 0.88 an hour)" in page
+    assert "told 200 ms after the end of the word (median)" in page
+    assert 'aria-label="Misses over false accepts: 3.0 % missed at 0.30' in page
+    nothing = DetPoint(0.5, {"low": Detections(0, 0, 0, 0.5)})  # no word was said
+    bare = replace(found, per_word=nothing.per_word, latency=None, curve=(nothing,))
+    (folder / "detection.json").write_text(json.dumps(bare.to_dict()))
+    assert "0 false accepts come in 0.50 hours" in write_report(folder).read_text()
 
 
 EVIL = """"><script>alert('$x^2$ {{ 7*7 }}')</script>"""

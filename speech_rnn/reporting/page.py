@@ -66,6 +66,7 @@ def _parts(run: RunFolder) -> dict[str, Any]:
         "configuration": run.metrics.get("config", ""),
         "curves": pictures.curves(run.curves),
         "sweeps": _sweeps(run.stress),
+        "listening": _listening(run.detection) if run.detection else None,
     }
     if run.evaluation is None:
         return parts
@@ -118,6 +119,35 @@ def _sweeps(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         for name, title in CONDITIONS.items()
         if by_name[name]
     ]
+
+
+def _listening(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Show what was missed and falsely accepted in hours of sound."""
+    total, latency = found["total"], found["latency"]
+    low, high = total["false_interval"]
+    note = (
+        f"by its own thresholds, the dot with bars, {_percent(total['miss_rate'])} of "
+        f"{total['n_labels']} are missed (95 % interval {_between(total['miss_interval'])}), "
+        f"{total['n_false']} false accepts come in {total['hours']:.2f} hours "
+        f"(95 % interval {low:.2f} to {high:.2f} an hour)"
+    )
+    told = latency and (
+        f"told {1000 * latency['median']:.0f} ms after the end of the word (median), "
+        f"{1000 * latency['p95']:.0f} ms at the 95th percentile"
+    )
+    rows = [
+        [
+            word,
+            str(counts["n_labels"]),
+            _percent(counts["miss_rate"]),
+            _between(counts["miss_interval"]),
+            f"{counts['false_per_hour']:.2f}",
+        ]
+        for word, counts in found["per_word"].items()
+    ]
+    head = ["word", "said", "missed", "95 % interval", "false an hour"]
+    svg = pictures.det(found["curve"], total)
+    return {"svg": svg, "note": note, "latency": told or "", "words": [head, *rows]}
 
 
 def _figures(found: Mapping[str, Any], sequences: bool) -> list[dict[str, str]]:

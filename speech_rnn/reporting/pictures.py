@@ -22,6 +22,7 @@ __all__ = [
     "clip",
     "confusion",
     "curves",
+    "det",
     "gradients",
     "on_its_own",
     "reliability",
@@ -236,6 +237,36 @@ def sweep(rows: Sequence[Mapping[str, Any]], name: str, clean: float | None = No
         f"{row['value']}: {share:.1f} %" for row, share in zip(rows, shares, strict=True)
     )
     return _drawn(draw, f"Accuracy under {name}: {ends}", 3.6, 2.6)
+
+
+def det(curve: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> str:
+    """Draw misses over false accepts an hour, a dot a threshold, and where it listens by itself.
+
+    Both axes are logarithmic; a rate of 0 lies at the edge, at half of one in all that was heard.
+    """
+    least_false = 0.5 / total["hours"]
+    least_missed = 50 / max(1, total["n_labels"])  # in per cent
+
+    def place(point: Mapping[str, Any]) -> tuple[float, float]:
+        missed = 100 * (point["miss_rate"] or 0.0)
+        return max(point["false_per_hour"], least_false), max(missed, least_missed)
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        across, up = zip(*map(place, curve), strict=True)
+        axes.plot(across, up, ".-", color=FIRST, linewidth=1.4, markersize=4)
+        x, y = place(total)
+        false = np.clip(total["false_interval"], least_false, None)
+        missed = np.clip(100 * np.array(total["miss_interval"]), least_missed, None)
+        bars = {"ecolor": FAINT, "color": SECOND, "marker": "o", "capsize": 3, "zorder": 3}
+        axes.errorbar(x, y, np.abs(missed - y)[:, None], np.abs(false - x)[:, None], **bars)
+        axes.set(xscale="log", yscale="log", xlabel="false accepts an hour", ylabel="missed (%)")
+
+    told = (
+        f"Misses over false accepts: {100 * (total['miss_rate'] or 0):.1f} % missed at "
+        f"{total['false_per_hour']:.2f} false accepts an hour"
+    )
+    return _drawn(draw, told, 3.6, 2.8)
 
 
 def spreads(groups: Mapping[str, Sequence[float]]) -> str:

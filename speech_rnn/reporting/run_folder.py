@@ -31,6 +31,7 @@ class RunFolder:
     rows : of ``hypotheses.jsonl``, an utterance each.
     curves : of the logs, by name.
     stress : rows of ``stress.json``, where `speech_rnn.stress` wrote one.
+    detection : of ``detection.json``, where `speech_rnn.detect` wrote one.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class RunFolder:
     rows: list[dict[str, Any]] = field(default_factory=list)
     curves: dict[str, Curve] = field(default_factory=dict)
     stress: list[dict[str, Any]] = field(default_factory=list)
+    detection: dict[str, Any] | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> RunFolder:
@@ -68,6 +70,7 @@ class RunFolder:
                 _lines(path / "hypotheses.jsonl"),
                 _curves(path / "logs" / "csv"),
                 (_json(path / "stress.json") or {}).get("rows", []),
+                _json(path / "detection.json"),
             )
         except (OSError, ValueError) as error:
             raise DataError(f"run={str(path)!r} cannot be read: {error}") from error
