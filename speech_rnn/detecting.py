@@ -59,6 +59,10 @@ class Scene(Protocol):
     def labels(self) -> tuple[Label, ...]:
         """The words, in their order."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person who reads figures of it should know."""
+
     def blocks(self, block_seconds: float) -> Iterator[NDArray[np.float32]]:
         """Yield the samples, (n,) each."""
 
@@ -75,7 +79,7 @@ class Heard:
     words : the events.
     told : seconds of sound that had been heard when each came.
     curve : the events of each threshold of all words.
-    n_clipped : samples that were beyond full scale.
+    notes : what the person who reads figures of it should know.
     """
 
     vocabulary: Sequence[str]
@@ -84,7 +88,7 @@ class Heard:
     words: list[Word]
     told: list[float]
     curve: dict[float, list[Word]]
-    n_clipped: int
+    notes: tuple[str, ...]
 
     def count(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> dict[str, Detections]:
         """Count the events of each word."""
@@ -159,8 +163,11 @@ def hear(
         take(stream.posteriors.push(block))
         n_clipped = stream.samples.n_clipped
     take(stream.posteriors.finish())
+    notes = [*scene.notes]
+    if n_clipped:
+        notes.append(f"{n_clipped} samples beyond full scale were clipped")
     hours = n_samples / scene.sample_rate / 3600
-    return Heard(spotter.words, scene.labels, hours, words, told, sweep.finish(), n_clipped)
+    return Heard(spotter.words, scene.labels, hours, words, told, sweep.finish(), tuple(notes))
 
 
 class _Sweep:
@@ -207,7 +214,7 @@ class DetectionReport:
     latency : of the hits; None without any.
     curve : by threshold, from the lowest to the highest; the thresholds of `spotting` aside, all
         is as there.
-    n_clipped : samples that were beyond full scale.
+    notes : what the person who reads them should know.
     """
 
     spotting: Spotting
@@ -215,7 +222,7 @@ class DetectionReport:
     per_word: dict[str, Detections]
     latency: Latency | None
     curve: tuple[DetPoint, ...]
-    n_clipped: int
+    notes: tuple[str, ...] = ()
 
     @property
     def total(self) -> Detections:
@@ -236,7 +243,7 @@ class DetectionReport:
             "curve": [point.to_dict() for point in self.curve],
             "spotting": self.spotting.to_dict(),
             "tolerance_seconds": self.tolerance_seconds,
-            "n_clipped": self.n_clipped,
+            "notes": list(self.notes),
         }
 
 
@@ -282,7 +289,7 @@ def detect(
             DetPoint(points[0].threshold, _added([point.per_word for point in points]))
             for points in zip(*curves, strict=True)
         ),
-        sum(one.n_clipped for one in heard),
+        tuple(note for one in heard for note in one.notes),
     )
 
 

@@ -218,8 +218,8 @@ def print_detection(report: DetectionReport) -> None:
                 f"at {rate:g} false accepts an hour: {share} missed ({ends}), threshold "
                 f"{point.threshold:g}"
             )
-    if report.n_clipped:
-        print(f"note: {report.n_clipped} samples beyond full scale were clipped")
+    for note in report.notes:
+        print(f"note: {note}")
 
 
 def print_tuning(tuning: Tuning) -> None:
@@ -240,8 +240,8 @@ def print_tuning(tuning: Tuning) -> None:
         False: "BROKEN on other audio: no thresholds are written",
     }
     print(f"promise: {tuning.promise}: {verdicts[tuning.is_kept]}")
-    for doubt in tuning.doubts:
-        print(f"note: {doubt}")
+    for note in (*tuning.doubts, *tuning.notes):
+        print(f"note: {note}")
 
 
 def _detections(found: Detections) -> str:

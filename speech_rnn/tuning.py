@@ -149,12 +149,14 @@ class Tuning:
     spotting : with the thresholds.
     expected : counts of each word on the audio that they were chosen on.
     measured : counts of each word on other audio.
+    notes : of both; see `Heard`.
     """
 
     promise: Promise
     spotting: Spotting
     expected: Mapping[str, Detections]
     measured: Mapping[str, Detections]
+    notes: tuple[str, ...] = ()
 
     @property
     def total_expected(self) -> Detections:
@@ -198,6 +200,7 @@ class Tuning:
             "promise": asdict(self.promise),
             "is_kept": self.is_kept,
             "doubts": list(self.doubts),
+            "notes": list(self.notes),
             "spotting": self.spotting.to_dict(),
             "expected": self.total_expected.to_dict(),
             "measured": self.total.to_dict(),
@@ -258,4 +261,5 @@ def tune(
         tuned,
         {word: chosen[word].per_word[word] for word in words},
         verified.count(tolerance_seconds),
+        (*heard.notes, *verified.notes),
     )

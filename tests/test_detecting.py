@@ -27,6 +27,7 @@ class Sound:
     samples: np.ndarray
     labels: tuple
     sample_rate: int = RATE
+    notes: tuple = ()
 
     @property
     def duration(self):
@@ -132,6 +133,14 @@ def test_tuned_thresholds_are_used(listener):
     assert report.per_word["low"].n_missed == SAID.count("low")
     assert report.spotting == deaf.spotting
     assert detect(deaf, [given], threshold=0.5).total.n_missed == 0
+
+
+def test_what_is_clipped_is_told(listener):
+    given = sound(SAID[:2], seed=5)
+    loud = replace(given, samples=given.samples * np.float32(4), notes=("a note",))
+    n_beyond = int((np.abs(loud.samples) > 1).sum())
+    told = f"{n_beyond} samples beyond full scale were clipped"
+    assert detect(listener, [given, loud]).notes == ("a note", told)
 
 
 def test_unknown_words_and_nothing_to_hear(listener):

@@ -121,7 +121,7 @@ def test_detection_is_shown_where_it_was_measured(run, tmp_path):
         for threshold, (n_hits, n_false) in hits.items()
     ]
     found = DetectionReport(
-        Spotting(), 0.5, curve[1].per_word, Latency.of([0.1, 0.2, 0.3]), tuple(curve), 0
+        Spotting(), 0.5, curve[1].per_word, Latency.of([0.1, 0.2, 0.3]), tuple(curve)
     )
     (folder / "detection.json").write_text(json.dumps(found.to_dict()))
     page = write_report(folder).read_text()

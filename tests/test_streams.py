@@ -172,6 +172,13 @@ def test_quiet_gaps(folder, corpus):
     assert len(audios(stream, "/tones/")) == 18  # all clips of the split
 
 
+def test_speech_that_comes_again_is_told(folder, corpus):
+    (note,) = full(folder, hours=0.1, gap_seconds=(8, 9)).compose(corpus, "test", RATE).notes
+    assert "recordings, again and again" in note
+    bare = full(folder, hours=0.1, speech=[]).compose(corpus, "test", RATE)
+    assert bare.notes == ()
+
+
 def test_a_range_of_snr(folder, corpus):
     stream = full(folder, snr_db=(5, 20)).compose(corpus, "test", RATE)
     found = [piece.snr_db for segment in stream.segments for piece in segment.pieces]

@@ -28,12 +28,14 @@ class Recording:
     sample_rate : in Hz.
     duration : in seconds.
     labels : the words that are said in it.
+    notes : what the person who reads figures of it should know.
     """
 
     file: Path
     sample_rate: int
     duration: float
     labels: tuple[Label, ...]
+    notes: tuple[str, ...] = ()
 
     def blocks(self, block_seconds: float) -> Iterator[NDArray[np.float32]]:
         """Yield the samples, (n,) each.

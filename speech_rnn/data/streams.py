@@ -93,12 +93,14 @@ class LongStream:
     segments : one behind the other.
     labels : the words, in their order.
     noise_db : level of the noise of each segment.
+    notes : what the person who reads figures of it should know.
     """
 
     sample_rate: int
     segments: tuple[Segment, ...]
     labels: tuple[Label, ...]
     noise_db: float
+    notes: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -297,7 +299,25 @@ class _Plan:
             if is_last:
                 break
             start, before, clip = at + length + after, gap - after, following
-        return LongStream(self.rate, tuple(segments), tuple(labels), self.streams.noise_db)
+        return LongStream(
+            self.rate,
+            tuple(segments),
+            tuple(labels),
+            self.streams.noise_db,
+            tuple(self._notes(segments)),
+        )
+
+    def _notes(self, segments: Sequence[Segment]) -> Iterator[str]:
+        """Tell how often the same people are heard: what they set off once, they do again."""
+        pieces = [piece for segment in segments for piece in segment.pieces]
+        played = sum(piece.n_samples for piece in pieces if piece.audio in self.speech) / self.rate
+        there = sum(self.speech.values())
+        if played > there:
+            yield (
+                f"{self.split}: {played / 60:.0f} minutes of speech are {there / 60:.1f} minutes "
+                f"of {len(self.speech)} recordings, again and again: intervals of false accepts "
+                "are wider than they say; give more speech"
+            )
 
     def _samples(self, seconds: float) -> int:
         return round(seconds * self.rate)
