@@ -93,13 +93,15 @@ def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
 
 def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
     """Return what a recogniser is to hear: recordings, or a stream of the words of a split."""
-    if cfg.recordings:
+    if cfg.audio:
         from speech_rnn.data.recordings import read_recordings
 
         words = recognizer.vocabulary.words
-        return [*read_recordings(cfg.recordings, cfg.labels, words)]
+        return [*read_recordings(cfg.audio, cfg.labels, words)]
     if cfg.labels:
-        raise ConfigurationError(f"labels={list(cfg.labels)} need the recordings that they are of")
+        raise ConfigurationError(
+            f"labels={list(cfg.labels)} are of recordings; name them: audio=[DIR]"
+        )
     streams = instantiate(cfg.streams)
     return [streams.compose(corpus_of(cfg), cfg.split, recognizer.sample_rate)]
 

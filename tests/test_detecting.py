@@ -182,7 +182,7 @@ def test_the_command_with_recordings(folder):
     write_audio(folder / "rooms/hall.wav", scene(["low"], seed=1)[0].clip(-1, 1), RATE)
     lines = [f"rooms/kitchen.wav,{word},{start:.3f},{end:.3f}" for word, start, end in truth]
     (folder / "labels.csv").write_text("\n".join(["file,word,start,end", *lines]) + "\n")
-    arguments = [*ARGUMENTS, "recordings=[rooms]", "labels=[labels.csv]", "output_dir=rec"]
+    arguments = [*ARGUMENTS, "audio=[rooms]", "labels=[labels.csv]", "output_dir=rec"]
     result = speech_rnn("detect", *arguments, cwd=folder)
     assert result.returncode == 0, result.stderr
     total = json.loads((folder / "rec/detection.json").read_text())["total"]

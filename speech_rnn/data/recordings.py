@@ -69,7 +69,7 @@ def read_recordings(
         for files that cannot be found or read, rows that name none of the recordings, and labels
         that cannot be right, see `check_labels`.
     """
-    files = sound_files(paths, "recordings")
+    files = sound_files(paths, "audio")
     places = {file.resolve(): file for file in files}
     rows: dict[Path, list[LabelRow]] = defaultdict(list)
     lost = []

@@ -131,15 +131,15 @@ class LongStream:
     def _render(self, segment: Segment) -> Samples:
         mixed = self._bed(segment)
         nominal = 10 ** (self.noise_db / 10)
-        gains = []
+        laid = []
         for piece in segment.pieces:
             beneath = _power(mixed[piece.at : piece.at + piece.n_samples])
             if beneath < nominal * 10 ** (LEAST_NOISE_DB / 10):
                 beneath = nominal
             samples = self._read(piece.audio, piece.start_seconds, piece.n_samples)
             power = beneath * 10 ** (piece.snr_db / 10) / max(_power(samples), 1e-20)
-            gains.append(samples * np.float32(math.sqrt(power)))
-        for piece, samples in zip(segment.pieces, gains, strict=True):
+            laid.append(samples * np.float32(math.sqrt(power)))
+        for piece, samples in zip(segment.pieces, laid, strict=True):
             mixed[piece.at : piece.at + piece.n_samples] += samples
         return mixed
 
