@@ -33,7 +33,6 @@ def run(cfg: DictConfig) -> None:
         test,
         promise,
         tolerance_seconds=cfg.tolerance_seconds,
-        block_seconds=cfg.block_seconds,
         watch=tracked,
     )
     folder = Path(HydraConfig.get().runtime.output_dir)
