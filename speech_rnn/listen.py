@@ -52,7 +52,8 @@ def listen(
         recognizer = Recognizer.load(model, device=device)
         words = (threshold, word_threshold, release, smoothing, smoothing_seconds)
         times = (settle_seconds, min_seconds, refractory_seconds)
-        spotting = say.choose_spotting(recognizer.vocabulary.head, *words, *times)
+        tuned, head = recognizer.spotting, recognizer.vocabulary.head
+        spotting = say.choose_spotting(tuned, head, *words, *times)
         levels = (gate_margin_db, gate_hangover_seconds, gate_preroll_seconds)
         gating = say.choose_gating(gate, *levels, gate_floor_seconds, gate_least_db)
         stream_at = partial(recognizer.stream, spotting=spotting, gating=gating)

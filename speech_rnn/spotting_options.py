@@ -56,6 +56,7 @@ AroundSeconds = Annotated[
 
 
 def choose_spotting(
+    tuned: Spotting | None,
     head: str,
     threshold: float | None = None,
     word_threshold: Sequence[str] | None = None,
@@ -66,7 +67,9 @@ def choose_spotting(
     min_seconds: float | None = None,
     refractory_seconds: float | None = None,
 ) -> Spotting:
-    """Return what suits a head, with what was said in its place; see `Spotting`.
+    """Return how a recogniser was tuned, or else suits its head, but for what is said here.
+
+    A threshold said for all words comes in place of those that the tuning chose for each.
 
     Raises
     ------
@@ -75,9 +78,11 @@ def choose_spotting(
     """
     from speech_rnn.decoding.spotting import Spotting
 
+    base = tuned or Spotting.of(head)
+    kept = base.thresholds if threshold is None else {}
     said = {
         "threshold": threshold,
-        "thresholds": dict(map(_word_threshold, word_threshold)) if word_threshold else None,
+        "thresholds": {**kept, **dict(map(_word_threshold, word_threshold or ()))},
         "release": release,
         "smoothing": smoothing,
         "smoothing_seconds": smoothing_seconds,
@@ -86,7 +91,7 @@ def choose_spotting(
         "refractory_seconds": refractory_seconds,
     }
     given = {name: value for name, value in said.items() if value is not None}
-    return replace(Spotting.of(head), **given)  # type: ignore[arg-type]
+    return replace(base, **given)  # type: ignore[arg-type]
 
 
 def choose_gating(
