@@ -1,4 +1,4 @@
-"""What an exported ONNX file promises to whoever runs it: names, shapes, metadata, and how to stream.
+"""What an exported ONNX file promises whoever runs it: names, shapes, metadata, how to stream.
 
 The file's metadata holds one entry, ``speech_rnn``: JSON with what `Recognizer.save` writes beside
 its weights (``version``, ``features``, ``model``, ``vocabulary``, ``decoding``, ``calibration``,
