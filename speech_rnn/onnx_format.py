@@ -30,9 +30,9 @@ Streaming (``kind: streaming``)
     1. *Begin*: each state is zeros of its ``shape`` and ``dtype``. The lengths of states may change
        from run to run: take each as it comes.
     2. *Push*: the first run takes ``first_samples + k * block_samples`` samples with any k ≥ 0, and
-       gives ``(k + 1) * block_steps`` steps; each later one ``k * block_samples`` with k ≥ 1, and
-       gives ``k * block_steps``. ``end`` is `UNKNOWN_END`. In sum: n samples are enough for
-       ``stream.n_blocks(n)`` blocks, which take ``stream.n_samples(blocks)``.
+       gives ``(first_blocks + k) * block_steps`` steps; each later one ``k * block_samples`` with
+       k ≥ 1, and gives ``k * block_steps``. ``end`` is `UNKNOWN_END`. In sum: n samples are enough
+       for ``stream.n_blocks(n)`` blocks, which take ``stream.n_samples(blocks)``.
     3. *Flush*: the stream has N samples, or ``win_length`` if that is more, and
        ``stream.n_steps(N)`` steps. If some are left, one more run takes the samples that the runner
        kept, then zeros up to ``stream.n_samples(ceil(steps / block_steps))`` of the whole stream,
@@ -98,7 +98,7 @@ class StreamDescription:
 
     Parameters
     ----------
-    first_samples : of the first block.
+    first_samples, first_blocks : the least that a first run takes, and the blocks it then gives.
     block_samples : of each later block.
     block_steps : steps that a block gives.
     win_length : samples that the shortest stream is filled up to.
@@ -108,6 +108,7 @@ class StreamDescription:
     """
 
     first_samples: int
+    first_blocks: int
     block_samples: int
     block_steps: int
     win_length: int
@@ -124,11 +125,14 @@ class StreamDescription:
 
     def n_blocks(self, n_samples: int) -> int:
         """Return how many blocks the first `n_samples` of a stream that goes on are enough for."""
-        return max(0, (n_samples - self.first_samples) // self.block_samples + 1)
+        if n_samples < self.first_samples:
+            return 0
+        return self.first_blocks + (n_samples - self.first_samples) // self.block_samples
 
     def n_samples(self, n_blocks: int) -> int:
-        """Return how many samples so many blocks take, from the stream's first on."""
-        return self.first_samples + (n_blocks - 1) * self.block_samples if n_blocks else 0
+        """Return how many samples so many blocks, or the next number that can be, take in all."""
+        later = max(0, n_blocks - self.first_blocks)
+        return self.first_samples + later * self.block_samples if n_blocks else 0
 
 
 @dataclass(frozen=True)
