@@ -88,7 +88,7 @@ def _clips(graph: Graph, recognizer: Recognizer) -> None:
 
 def _stream(graph: Graph, recognizer: Recognizer) -> StreamDescription:
     features, model = recognizer.features, recognizer.model
-    reasons = reasons_against_streaming(features, model, recognizer.vocabulary)
+    reasons = reasons_against_streaming(recognizer.engine, recognizer.vocabulary)
     if reasons:
         raise ConfigurationError("\n".join([*reasons, "without streaming, it can be exported"]))
     n_blocks, needed = first_run([*feature_stages(features), *model_stages(model)])
