@@ -15,16 +15,16 @@ ROOT = PACKAGE.parent
 
 # A room may import from the floors below its own, and within its own folder.
 FLOORS = [
-    {"errors"},
+    {"errors", "onnx_format"},
     {"audio", "device", "gate", "samples", "stopping"},
     {"microphone", "sources"},
     {"vocabulary", "pretrained"},
     {"features", "model", "augment", "metrics", "language"},
-    {"decoding", "data"},
+    {"decoding", "data", "engines"},
     {"detection", "events", "long_audio", "spotting_options", "streaming"},
     {"hearing", "recognizer", "triggers"},
     {"listening", "spotting_files"},
-    {"event_writing", "progress"},
+    {"answering", "event_writing", "progress"},
     {"evaluation", "calibration", "cost", "detecting"},
     {"training", "conditions", "auditing", "searching", "tuning"},
     {"listening_page", "reporting"},

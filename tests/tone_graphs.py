@@ -1,4 +1,4 @@
-"""ONNX files that know the tones by sinusoids of their pitch: exact answers, and nothing trained."""
+"""ONNX files that know the tones by sinusoids of their pitch: exact, and nothing is trained."""
 
 import json
 
