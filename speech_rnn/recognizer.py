@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -425,13 +425,22 @@ def transcribe_files(
 ) -> Iterator[FileResult]:
     """Transcribe (name, sound) pairs in batches; results come in the same order.
 
-    A file that fails costs itself alone. Memory holds one batch of clips; a file of sequences of
-    over a minute is read in windows.
+    A file that fails costs itself alone. A batch is read while the one before is recognised, and
+    memory holds these two; a file of sequences of over a minute is read in windows.
     """
     pending = iter(files)
     with ThreadPoolExecutor(os.cpu_count()) as readers:
-        while batch := list(islice(pending, batch_size)):
-            clips = list(readers.map(lambda file: _load(recognizer, file[1], file[0]), batch))
+
+        def read_on() -> list[tuple[str, Future[_Clip]]]:
+            return [
+                (name, readers.submit(_load, recognizer, sound, name))
+                for name, sound in islice(pending, batch_size)
+            ]
+
+        ahead = read_on()
+        while batch := ahead:
+            clips = [clip.result() for _, clip in batch]
+            ahead = read_on()
             good = [clip for clip in clips if isinstance(clip, np.ndarray)]
             answers = iter(_in_batches_of_like_length(recognizer, good))
             for (name, _), clip in zip(batch, clips, strict=True):
@@ -451,7 +460,11 @@ class _Long(NamedTuple):
     duration: float
 
 
-def _load(recognizer: Recognizer, sound: Sound, name: str) -> NDArray[np.float32] | _Long | str:
+_Clip = NDArray[np.float32] | _Long | str
+"""What reading gives: samples, a file to be read later, or an error."""
+
+
+def _load(recognizer: Recognizer, sound: Sound, name: str) -> _Clip:
     try:
         if isinstance(sound, (str, os.PathLike)):
             duration = audio_duration(sound, name=name)

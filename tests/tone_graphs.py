@@ -51,12 +51,12 @@ def description(kind="offline", **changes):
 
 def write_tone_graph(path, kind="offline", described=None, operator="Transpose", domain=""):
     """Write a file of either kind; the operator that ends it may be one that nobody has."""
-    time = np.arange(HOP) / RATE
+    time = np.arange(HOP // 2) / RATE  # short ones: a pitch may be off by a twentieth
     waves = [f(2 * np.pi * hz * time) for hz in TONES_HZ.values() for f in (np.cos, np.sin)]
     constants = {
-        "waves": np.array(waves, np.float32)[:, None],  # (6, 1, HOP)
+        "waves": np.pad(waves, ((0, 0), (0, HOP // 2)))[:, None],  # (6, 1, HOP)
         "sums": np.concatenate([np.zeros((1, 6)), np.repeat(np.eye(3), 2, axis=1)])[..., None],
-        "floor": np.array([20.0, 1e-3, 1e-3, 1e-3]),
+        "floor": np.array([1.0, 1e-3, 1e-3, 1e-3]),
         "gain": np.array(3.0),
     }
     end = {"name": "end", "domain": domain} | ({"perm": [0, 2, 1]} if not domain else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -277,10 +278,11 @@ def _session(path: str | Path) -> InferenceSession:
 
 
 def _unreadable(path: str | Path, error: Exception, runtime: str) -> ModelError:
-    name, reason = type(error).__name__, " ".join(str(error).split())
+    name, reason = type(error).__name__, " ".join(str(error).split()).rpartition("failed:")[2]
+    reason = re.sub(r"^/\S+ .*?\) (?=[A-Z])", "", reason).rstrip(".")  # where in its source
     if name == "NoSuchFile":
         return ModelError(f"model={str(path)!r} is no file; give one that speech_rnn.export wrote")
-    if name == "InvalidProtobuf":
+    if name == "InvalidProtobuf" or "No graph was found" in reason:
         return ModelError(
             f"model={str(path)!r} cannot be read as an ONNX file: it is cut short, or none; "
             "export or fetch it again"
