@@ -11,10 +11,10 @@ import pytest
 
 from speech_rnn.audio import write_audio
 from speech_rnn.errors import PLAIN
-from tests.listeners import scene
+from speech_rnn.exporting import export_onnx
+from tests.listeners import scene, train_listener
 from tests.test_architecture import ROOT
 from tests.test_recognizer import untrained
-from tests.tone_graphs import write_tone_graph
 
 SAID = ["low", "high", "high", "middle"]
 ABSENT = sorted(PLAIN - {"rich"})
@@ -64,7 +64,9 @@ def test_it_is_imported_where_nothing_heavy_is():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("light")
-    write_tone_graph(folder / "tones.onnx", "streaming")
+    listener = train_listener(bidirectional=False)
+    model = export_onnx(listener, streaming=True)
+    (folder / "tones.onnx").write_bytes(model.SerializeToString())
     untrained().save(folder / "weights.safetensors")
     waveform, _ = scene(SAID, seed=1)
     write_audio(folder / "scene.wav", waveform)

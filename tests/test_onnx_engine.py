@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 
 from speech_rnn import Recognizer
 from speech_rnn.audio import write_audio
+from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
+from speech_rnn.exporting import export_onnx
 from speech_rnn.recognizer import transcribe_files
 from tests.commands import speech_rnn
 from tests.listeners import scene
+from tests.test_recognizer import untrained
 from tests.test_streaming import cut, hear
 from tests.tone_graphs import description, write_tone_graph
 from tests.tones import TONES_HZ, tone, write_corpus
@@ -127,6 +130,33 @@ def test_what_needs_weights_says_so(files):
     for load in (recognizer.to, partial(Recognizer.load, files["offline"])):
         with pytest.raises(ConfigurationError, match="device='cuda': an ONNX file is computed"):
             load("cuda")
+
+
+@pytest.mark.parametrize("unit", ["classes", "words"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_both_engines_answer_alike(unit, streaming, tmp_path):
+    recognizer = untrained(unit, bidirectional=False, pooling="last", stack=2)
+    recognizer.token_bonus = 0.25
+    recognizer.spotting = Spotting(threshold=0.05, min_seconds=0.0)
+    if unit == "classes":
+        recognizer.calibration = Calibration(1.7, 1.1, {"low": 0.4, "high": 0.3})
+    exported = export_onnx(recognizer, streaming=streaming)
+    (tmp_path / "model.onnx").write_bytes(exported.SerializeToString())
+    loaded = Recognizer.load(tmp_path / "model.onnx")
+    for name in ("vocabulary", "calibration", "spotting", "token_bonus", "provenance"):
+        assert getattr(loaded, name) == getattr(recognizer, name)
+    assert (loaded.step_seconds, loaded.sample_rate) == (0.02, 16_000)
+    clips = [tone(word, 0.02 + 0.3 * n, n) for n, word in enumerate([*TONES_HZ] * 2)]
+    for ours, theirs in zip(loaded.transcribe(clips), recognizer.transcribe(clips), strict=True):
+        assert (ours.text, ours.reason) == (theirs.text, theirs.reason)
+        assert ours.confidence == pytest.approx(theirs.confidence, abs=1e-4)
+        assert ours.evidence == pytest.approx(theirs.evidence, abs=2e-4)
+    if streaming:
+        waveform, _ = scene(SAID, seed=6)
+        ours, theirs = (hear(one.stream(), waveform, [333, 5001]) for one in (loaded, recognizer))
+        assert [(w.word, w.start, w.end) for w in ours] == [
+            (w.word, w.start, w.end) for w in theirs
+        ]
 
 
 @KINDS
