@@ -1,32 +1,37 @@
 """An exported graph says what the Recognizer says: over batches of mixed length and as a stream."""
 
+import json
 import math
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
+from speech_rnn.audio import load_audio
+from speech_rnn.config import CONF
+from speech_rnn.decoding.confidence import log_softmax
+from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting import export_onnx
-from speech_rnn.features import MFCC, LogMel
+from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import MaskedBatchNorm
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary
 from tests.onnx_runs import Runs
+from tests.real import SHARED, needs_shared
 from tests.test_features import STREAMS, WHOLE, small
 from tests.test_model import VARIANTS
 from tests.test_streaming import step_logits
+from tests.tones import tone
 
 WORDS = ["no", "right", "yes"]
 CAUSAL = {"pooling": "last", "bidirectional": False, "convolutions": [{"channels": 2, "kernel": 4}]}
-CHUNKS = {"head": "ctc", "chunk": 2, "look_ahead": 3, "n_layers": 2}
 
 
 def build(features, **parameters):
@@ -69,7 +74,11 @@ def check_clips(recognizer, runs, lengths, n_samples, seed):
 
 
 def check_stream(recognizer, runs, n_samples, sizes, seed):
-    waveform = draw([n_samples], n_samples, seed)[0][0].numpy()
+    check_sound(recognizer, runs, draw([n_samples], n_samples, seed)[0][0].numpy(), sizes)
+
+
+def check_sound(recognizer, runs, waveform, sizes):
+    n_samples = len(waveform)
     padded = np.pad(waveform, (0, max(0, recognizer.features.win_length - n_samples)))
     pieces, first = [], 0
     while first < n_samples:
@@ -123,3 +132,140 @@ def test_features_of_a_stream(name, n_samples, sizes, seed):
 @clips
 def test_models_of_clips(name, lengths, extra, seed):
     check_clips(*exported("models", name, False), lengths, max(lengths) + extra, seed)
+
+
+MOVING = {
+    "rnn, one layer": {
+        "cell": "rnn_relu",
+        "n_layers": 1,
+        "bidirectional": False,
+        "pooling": "last",
+    },
+    "gru, centred convolutions": {
+        "head": "ctc",
+        "bidirectional": False,
+        "convolutions": [{"channels": 2, "kernel": 5}, {"channels": 3, "kernel": 2, "stride": 3}],
+        "stack": 2,
+    },
+    "gru, stride above kernel": {
+        "head": "ctc",
+        "bidirectional": False,
+        "convolutions": [{"channels": 2, "kernel": 1, "stride": 3}],
+    },
+    "lstm, stack": {"head": "ctc", "cell": "lstm", "bidirectional": False, "stack": 3},
+    "chunks": {"head": "ctc", "chunk": 3, "look_ahead": 4, "n_layers": 3, "stack": 2},
+    "chunks without look-ahead": {"head": "ctc", "chunk": 4, "cell": "rnn_tanh"},
+    "chunks of a classifier": {"pooling": "last", "chunk": 2, "look_ahead": 5, "n_layers": 1},
+    "chunks, causal convolutions": {
+        "head": "ctc",
+        "chunk": 2,
+        "look_ahead": 3,
+        "convolutions": [{"channels": 2, "kernel": 4, "stride": 2}],
+        "causal": True,
+    },
+}
+
+
+MOVES = {"crnn", "gru_ctc_causal", "gru_ctc_chunks", "gru_last_causal"}
+
+
+@cache
+def moving(name, int8=False):
+    recognizer = build(small("one delta"), **MOVING[name])
+    return recognizer, Runs(export_onnx(recognizer, streaming=True, int8=int8))
+
+
+@pytest.mark.parametrize("name", MOVING)
+@settings(max_examples=15)
+@streams
+def test_models_of_a_stream(name, n_samples, sizes, seed):
+    check_stream(*moving(name), n_samples, sizes, seed)
+
+
+@pytest.mark.parametrize("name", [name for name in MOVING if "chunks" in name])
+def test_chunks_of_clips(name):
+    recognizer, _ = moving(name)
+    runs = Runs(export_onnx(recognizer))
+    check_clips(recognizer, runs, [400, 1, 177, 230], 410, seed=1)
+
+
+def test_a_stream_begins_anew_after_its_end():
+    _, runs = moving("chunks")
+    sound = draw([500], 500, 1)[0][0].numpy()
+    first = np.concatenate([runs.push(sound), runs.flush()])
+    second = np.concatenate([runs.push(sound[:100]), runs.push(sound[100:]), runs.flush()])
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_what_a_stream_keeps_does_not_grow():
+    _, runs = moving("gru, centred convolutions")
+    sizes = []
+    for seed in range(6):
+        runs.push(draw([480], 480, seed + 1)[0][0].numpy())
+        sizes.append(sum(state.size for state in runs.states.values()))
+    assert len(set(sizes[1:])) == 1
+
+
+@pytest.mark.parametrize("architecture", sorted(path.stem for path in (CONF / "model").glob("*")))
+def test_every_architecture_that_can_be_configured(architecture):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        embeds = architecture == "embedding_gru"
+        features = "log_mel_embedding" if embeds else "mfcc_narrow_stream"
+        conf = compose("train", [f"model={architecture}", f"features={features}", "data=digits"])
+    features = instantiate(conf.features)
+    head = "ctc" if "ctc" in architecture else "classification"
+    vocabulary = Vocabulary.of(WORDS, "words" if head == "ctc" else "classes")
+    torch.manual_seed(0)
+    sizes = {"n_features": features.n_features, "n_outputs": len(vocabulary), "head": head}
+    model = instantiate(conf.model, **sizes)
+    recognizer = Recognizer(features, model, vocabulary)
+    clips = [tone("low", 0.9), tone("high", 0.02), tone("middle", 0.31), np.zeros(7000, np.float32)]
+    lengths = [len(clip) for clip in clips]
+    waveform = np.zeros((len(clips), max(lengths)), np.float32)
+    for row, clip in zip(waveform, clips, strict=True):
+        row[: len(clip)] = clip
+    expected, steps = recognizer.logits(waveform, lengths)
+    logits, found = Runs(export_onnx(recognizer)).whole(waveform, lengths)
+    assert found.tolist() == steps.tolist()
+    for row, count in enumerate(found):
+        np.testing.assert_allclose(logits[row, :count], expected[row, :count], atol=1e-4)
+    assert recognizer.can_stream == (architecture in MOVES)
+    if recognizer.can_stream:
+        runs = Runs(export_onnx(recognizer, streaming=True))
+        for clip in clips[:3]:
+            check_sound(recognizer, runs, clip, [1600])
+
+
+def test_what_cannot_be_exported_says_why():
+    whole = build(small("one delta"))
+    with pytest.raises(ConfigurationError, match=r"bidirectional=True.*\n.*pooling"):
+        export_onnx(whole, streaming=True)
+    cells = build(small("deltas"), cell="lstm", head="ctc", chunk=2)
+    with pytest.raises(ConfigurationError, match=r"cell='lstm' with chunk=2.*train cell='gru'"):
+        export_onnx(cells)
+
+
+def test_the_metadata_is_the_recognizers():
+    recognizer, runs = moving("lstm, stack")
+    described = {key: value for key, value in runs.description.items() if key != "onnx"}
+    assert described == json.loads(json.dumps(recognizer.description))
+    assert runs.graph.opset == 18
+    assert runs.graph.sample_rate == 1600
+    assert runs.graph.stream.hop_length == 16
+
+
+@needs_shared
+@pytest.mark.slow
+def test_real_clips():
+    files = sorted((SHARED / "digits").glob("*.wav"))[::20]
+    recognizer = build(MFCC(fmax=4000, n_mels=40, n_mfcc=13, deltas=1, top_db=9), hidden_size=64)
+    runs = Runs(export_onnx(recognizer))
+    for first in range(0, len(files), 10):
+        clips = [load_audio(file, 16_000) for file in files[first : first + 10]]
+        lengths = [len(clip) for clip in clips]
+        waveform = np.zeros((len(clips), max(lengths)), np.float32)
+        for row, clip in zip(waveform, clips, strict=True):
+            row[: len(clip)] = clip
+        expected, _ = recognizer.log_probs(waveform, lengths)
+        logits, _ = runs.whole(waveform, lengths)
+        np.testing.assert_allclose(log_softmax(logits), expected, atol=1e-4)

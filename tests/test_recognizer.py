@@ -31,8 +31,7 @@ def untrained(unit="classes", features=None, **settings):
         n_features=features.n_features,
         n_outputs=len(vocabulary),
         head=vocabulary.head,
-        hidden_size=8,
-        **({"dense": 8, "n_heads": 2} | settings),
+        **({"hidden_size": 8, "dense": 8, "n_heads": 2} | settings),
     )
     return Recognizer(features, model, vocabulary, {"seed": 0})
 

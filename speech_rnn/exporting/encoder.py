@@ -41,7 +41,7 @@ def model_stages(model: AcousticModel) -> list[Stage]:
 def clip_logits(
     graph: Graph, model: AcousticModel, frames: Value, timing: Timing
 ) -> tuple[Value, Value]:
-    """Map frames (B, T, D) of clips to logits (B, T, C), T = 1 for classes, and their steps (B,)."""
+    """Map frames (B, T, D) to logits (B, T, C), T = 1 for classes, and their steps (B,)."""
     if model.front is not None:
         frames, timing = _embed(graph, model.front, frames, timing)
     steps, timing = _steps(graph, model, frames, timing)

@@ -91,7 +91,12 @@ def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Tim
     inside = graph.op("Min", graph.op("Sub", timing.total, start), width)  # (K, B)
     inside = graph.cast(graph.op("Reshape", graph.op("Max", inside, 0), [-1]), "int32")
     chunks = _Chunks(
-        graph, chunk, inside, n_chunks, graph.size(steps, 1), isinstance(timing, Stream)
+        graph,
+        chunk,
+        model.look_ahead > 0,
+        inside,
+        (n_chunks, graph.size(steps, 1)),
+        isinstance(timing, Stream),
     )
     for number, layer in enumerate(model.recurrence):
         is_last = number == len(model.layers) - 1
@@ -106,8 +111,9 @@ class _Chunks:
     Parameters
     ----------
     chunk : steps that a window answers for.
+    looks_ahead : whether it reads more than those.
     inside : steps of each window that belong to its clip, (K * B,).
-    n_chunks, batch : K and B, (1,) each.
+    sizes : K and B, (1,) each.
     is_stream : whether forward states are carried from run to run.
     """
 
@@ -115,13 +121,14 @@ class _Chunks:
         self,
         graph: Graph,
         chunk: int,
+        looks_ahead: bool,
         inside: Value,
-        n_chunks: Value,
-        batch: Value,
+        sizes: tuple[Value, Value],
         is_stream: bool,
     ) -> None:
-        self.graph, self.chunk, self.inside = graph, chunk, inside
-        self.n_chunks, self.batch, self.is_stream = n_chunks, batch, is_stream
+        self.graph, self.chunk, self.looks_ahead = graph, chunk, looks_ahead
+        self.inside, self.is_stream = inside, is_stream
+        self.n_chunks, self.batch = sizes
 
     def read(self, layer: RecurrentLayer, number: int, windows: Value, is_last: bool) -> Value:
         """Map windows (K, W, B, D) to (K, W, B, H), of the last layer to (K, chunk, B, H)."""
@@ -141,7 +148,7 @@ class _Chunks:
         behind = self._as_windows(behind, size)  # (K, W, B, H / 2)
         if is_last:
             behind = self._cut(behind, 0, chunk)
-        else:
+        elif self.looks_ahead:
             states = graph.op("Gather", forward, chunk - 1, axis=1)  # (K, B, H / 2)
             states = graph.op("Reshape", states, [1, -1, size])
             ahead = self._as_batch(self._cut(windows, chunk, 2**62), n_inputs)

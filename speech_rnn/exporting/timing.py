@@ -154,6 +154,8 @@ class Stream(Timing):
     n_first : steps of the stream's first piece, when it is as short as can be.
     """
 
+    first: Value
+
     def __init__(self, graph: Graph, total: Value, first: Value, n_first: int) -> None:
         self.graph, self.total, self.first, self.n_first = graph, total, first, n_first
 
