@@ -17,7 +17,7 @@ def export(
         bool, typer.Option(help="A graph that follows a stream, if the recogniser can.")
     ] = False,
     int8: Annotated[
-        bool, typer.Option(help="Weights of 8 bits: a quarter of the size; needs --clips.")
+        bool, typer.Option(help="Weights of 8 bits: a third of the size; needs --clips.")
     ] = False,
     clips: Annotated[
         Path | None,

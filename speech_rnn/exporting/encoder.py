@@ -152,9 +152,9 @@ def _embed(
     for number, convolution in enumerate(front.convolutions):
         assert isinstance(convolution, nn.Conv2d)
         assert convolution.bias is not None
-        _, across = convolution.padding
         weights = as_array(convolution.weight), as_array(convolution.bias)
-        maps = graph.op("Conv", maps, *weights, pads=[0, int(across), 0, int(across)])
+        across = convolution.kernel_size[1] // 2
+        maps = graph.op("Conv", maps, *weights, pads=[0, across, 0, across])
         if number != len(CHANNELS) - 1:
             maps = graph.op("LeakyRelu", maps, alpha=0.2)
             maps = graph.op("Max", maps, -0.4)

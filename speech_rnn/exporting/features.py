@@ -265,9 +265,10 @@ def _log_mel(graph: Graph, features: LogMel, windows: Value, *, is_tapered: bool
     waves = _waves(graph, features, np.ones_like(window) if is_tapered else window)
     spectrum = graph.op("MatMul", windows, waves)
     energy = graph.op("Mul", spectrum, spectrum)  # (B, T, 2 K)
-    filters = features._filters.numpy()
+    weights = features._filters.numpy()
+    filters: Value | NDArray[np.float32] = weights
     if features.power == 2:  # the sum over both halves is the filters' own
-        filters = graph.op("Concat", filters, filters, axis=0)
+        filters = graph.op("Concat", weights, weights, axis=0)
     else:
         real, imag = graph.ops("Split", energy, n_outputs=2, axis=2, num_outputs=2)
         energy = graph.op("Max", graph.op("Add", real, imag), float(np.finfo(np.float32).tiny))
@@ -302,8 +303,7 @@ def _normalize_sliding(graph: Graph, features: LogMel, frames: Value, timing: Ti
     window, width = features.sliding_window, features._n_static
     exact = graph.cast(frames, "float64")
     step = timing.numbers(frames)  # (T,)
-    past, base = timing.past(frames, window, width, "normalization")
-    past = graph.cast(past, "float64")
+    past, base = timing.past(exact, window, width, "normalization", "float64")
     total = graph.op("Unsqueeze", timing.total, [1])  # (B, 1)
     end = graph.op("Add", step, 1)
     if features.min_sliding_window > 1:

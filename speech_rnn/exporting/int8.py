@@ -2,7 +2,7 @@
 
 ONNX Runtime has an LSTM whose products are of integers, and no such GRU. The other weights become
 floats again when a file is loaded, so that a GRU computes as it did and the file alone is small:
-a quarter. (DequantizeLinear would say the same, but runs anew for every clip.)
+a third. (DequantizeLinear would say the same, but runs anew for every clip.)
 """
 
 from __future__ import annotations

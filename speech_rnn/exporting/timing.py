@@ -79,7 +79,9 @@ class Timing(ABC):
         """Return (B, T + before + after, D): the steps amid those at the clip's ends, repeated."""
 
     @abstractmethod
-    def past(self, steps: Value, n_steps: int, width: int, name: str) -> tuple[Value, Value | int]:
+    def past(
+        self, steps: Value, n_steps: int, width: int, name: str, dtype: str = "float32"
+    ) -> tuple[Value, Value | int]:
         """Return the steps with up to `n_steps` before them, and the number of the first."""
 
     def numbers(self, steps: Value) -> Value:
@@ -139,7 +141,9 @@ class Clips(Timing):
         steps = graph.op("Where", self.inside(steps), steps, last)
         return graph.op("Pad", steps, [before, after], None, [1], mode="edge"), self
 
-    def past(self, steps: Value, n_steps: int, width: int, name: str) -> tuple[Value, Value | int]:
+    def past(
+        self, steps: Value, n_steps: int, width: int, name: str, dtype: str = "float32"
+    ) -> tuple[Value, Value | int]:
         """Return the steps: all of the past is there."""
         return steps, 0
 
@@ -193,10 +197,12 @@ class Stream(Timing):
         steps = graph.op("Gather", steps, graph.op("Sub", index, base), axis=1)
         return steps, Stream(graph, self.total, first, self.n_first - after)
 
-    def past(self, steps: Value, n_steps: int, width: int, name: str) -> tuple[Value, Value | int]:
+    def past(
+        self, steps: Value, n_steps: int, width: int, name: str, dtype: str = "float32"
+    ) -> tuple[Value, Value | int]:
         """Put the steps that were kept before the new ones; a stream begins with none."""
         graph = self.graph
-        kept = graph.state(name, [1, 0, width], free=1)
+        kept = graph.state(name, [1, 0, width], dtype, free=1)
         steps = graph.op("Concat", kept, steps, axis=1)
         graph.next_state(name, last_steps(graph, steps, n_steps))
         return steps, graph.op("Max", graph.op("Sub", self.first, n_steps), 0)
