@@ -28,7 +28,7 @@ __all__ = [
     "reasons_against_streaming",
 ]
 
-RECIPE = "digits_ctc_stream"
+RECIPE = "digits_stream"
 """It trains a recogniser that can stream, and shows what that takes."""
 
 

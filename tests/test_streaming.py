@@ -244,17 +244,17 @@ def test_a_classifier_answers_for_the_clip_so_far():
     [
         (
             lambda: untrained("words", bidirectional=True),
-            ["bidirectional=True reads each clip backwards", r"\+recipe=digits_ctc_stream"],
+            ["bidirectional=True reads each clip backwards", r"\+recipe=digits_stream"],
         ),
         (
             lambda: untrained("classes", bidirectional=False),
-            ["pooling='attention' weighs", r"\+recipe=digits_ctc_stream"],
+            ["pooling='attention' weighs", r"\+recipe=digits_stream"],
         ),
         (
             lambda: untrained(
                 "words", LogMel(n_mels=20, normalization="utterance"), bidirectional=False
             ),
-            ["normalization='utterance' needs a clip's last frame", "digits_ctc_stream"],
+            ["normalization='utterance' needs a clip's last frame", "digits_stream"],
         ),
         (lambda: untrained("characters", bidirectional=False), ["letters are no events"]),
     ],
