@@ -14,7 +14,7 @@ from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.detection import (
     Detections,
     DetPoint,
-    Latency,
+    Quantiles,
     best_point,
     count,
     match,
@@ -169,12 +169,12 @@ def test_the_interval_of_a_quantile_holds_the_truth():
 
 def test_latency():
     seconds = np.linspace(0.1, 0.3, 101).tolist()
-    latency = Latency.of(seconds)
+    latency = Quantiles.of(seconds)
     assert latency.median == pytest.approx(0.2)
     assert latency.p95 == pytest.approx(0.29)
     assert latency.median_interval[0] < 0.2 < latency.median_interval[1]
     assert latency.to_dict()["n_hits"] == 101
-    assert Latency.of([]) is None
+    assert Quantiles.of([]) is None
 
 
 def point(threshold, n_hits, n_false):
