@@ -26,6 +26,12 @@ LOUDEST_DB = 96.0
 """Where a clip's loudest band is put: the median of digits whose level is a usual one."""
 SILENCE_DB = 50.0
 """So far below it lies a noise that fills each band: what is quieter speaks of the recording."""
+SILENCE = (LOUDEST_DB - SILENCE_DB) / 10 + 2
+"""Its level, as the network was taught."""
+BEFORE = (FIELD - STRIDE) // 2
+"""Frames before a step's own that it sees."""
+LOOK_AHEAD = FIELD - STRIDE - BEFORE
+"""Frames after them."""
 # Channels of each convolution, which span three frequencies and three frames by turns (the first
 # both at once), and the pooling, in frames and frequencies, that comes after some of them.
 CHANNELS = (24,) * 3 + (48,) * 4 + (72,) * 4 + (96,) * 9
@@ -36,13 +42,15 @@ class SpeechEmbedding(nn.Module):
     """Log-mel frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96) of the 760 ms around each step.
 
     The frames are those of `conf/features/log_mel_embedding.yaml`: 32 bands from 60 to 3,800 Hz in
-    dB. A clip's loudest band is put at one level, and a noise far below it is in the clip and
-    around it. The embeddings are batch-normalised. Weights are random until `load`.
+    dB. A clip's loudest band is put at one level, and a noise far below that level is in the clip
+    and around it. The embeddings are batch-normalised. Weights are random until `load`.
 
     Parameters
     ----------
     n_features : D of the frames, 32.
     n_frozen : so many of the 20 convolutions, from the first on, are not trained.
+    levels_clips : whether a clip's loudest band is looked for. Who listens cannot wait for it: then
+        levels stay as they are, and 340 ms after a step it is known.
 
     Raises
     ------
@@ -53,8 +61,11 @@ class SpeechEmbedding(nn.Module):
     n_outputs = CHANNELS[-1]
     subsampling = STRIDE
 
-    def __init__(self, n_features: int = N_BANDS, n_frozen: int = 0) -> None:
+    def __init__(
+        self, n_features: int = N_BANDS, n_frozen: int = 0, levels_clips: bool = True
+    ) -> None:
         super().__init__()
+        self.levels_clips = levels_clips
         if n_features != N_BANDS:
             raise ConfigurationError(
                 f"n_features={n_features} does not fit front='speech_embedding', which reads "
@@ -81,7 +92,17 @@ class SpeechEmbedding(nn.Module):
         """Map frames (B, T, 32) in dB to embeddings (B, ⌈T / 8⌉, 96) and their lengths (B,)."""
         steps = ceil_div(lengths, STRIDE)
         n_steps = -(-frames.shape[1] // STRIDE)
-        maps = self._in_silence(frames, lengths, n_steps)[:, None]  # (B, 1, T', 32)
+        level = self._in_silence(frames, lengths, n_steps)
+        return self.normalization(self._embed(level), steps)[..., 0].transpose(1, 2), steps
+
+    def stream(self) -> EmbeddingStream:
+        """Return a stream over clips that advance together; only without `levels_clips`."""
+        assert not self.levels_clips
+        return EmbeddingStream(self)
+
+    def _embed(self, level: Tensor) -> Tensor:
+        """Map levels (B, T, 32) to embeddings (B, 96, (T - 68) // 8, 1), not yet normalised."""
+        maps = level[:, None]  # (B, 1, T, 32)
         last = len(CHANNELS) - 1
         for number, convolution in enumerate(self.convolutions):
             maps = convolution(maps)
@@ -89,18 +110,15 @@ class SpeechEmbedding(nn.Module):
                 maps = F.leaky_relu(maps, 0.2).clamp(min=-0.4)
             if number in POOLING:
                 maps = F.max_pool2d(maps, POOLING[number])
-        return self.normalization(maps, steps)[..., 0].transpose(1, 2), steps  # (B, S, 96)
+        return maps
 
     def _in_silence(self, frames: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
         """Level each clip and put silence around it, so that every step lies amid what it sees."""
         outside = ~is_inside(frames.shape[1], lengths)[:, :, None]  # (B, T, 1)
         frames = frames.masked_fill(outside, -torch.inf)
-        below = (frames - frames.amax((1, 2), keepdim=True)) / 10  # (B, T, 32), powers of ten
-        level = (10**below + 10 ** (-SILENCE_DB / 10)).log10()
-        before = (FIELD - STRIDE) // 2
-        after = STRIDE * (n_steps - 1) + FIELD - before - frames.shape[1]
-        padded = F.pad(level, (0, 0, before, after), value=-SILENCE_DB / 10)
-        return padded + LOUDEST_DB / 10 + 2  # as the network was trained
+        loudest = frames.amax((1, 2), keepdim=True) if self.levels_clips else LOUDEST_DB
+        after = STRIDE * (n_steps - 1) + FIELD - BEFORE - frames.shape[1]
+        return F.pad(_level(frames, loudest), (0, 0, BEFORE, after), value=SILENCE)
 
     def multiply_adds(self, n_frames: int) -> int:
         """Return the multiply-adds of a clip of `n_frames`."""
@@ -113,6 +131,42 @@ class SpeechEmbedding(nn.Module):
             if number in POOLING:
                 steps, bands = steps // POOLING[number][0], bands // POOLING[number][1]
         return total
+
+
+class EmbeddingStream:
+    """Embeddings of frames that arrive in pieces, by `SpeechEmbedding.stream`: a window slides."""
+
+    def __init__(self, front: SpeechEmbedding) -> None:
+        self._front = front
+        self._kept: Tensor | None = None
+        self._n_frames = self._n_steps = 0
+
+    def push(self, frames: Tensor, final: bool) -> Tensor:
+        """Map frames (B, t, 32) in dB to the embeddings now known, (B, s, 96)."""
+        level = _level(frames, LOUDEST_DB)
+        self._n_frames += frames.shape[1]
+        if self._kept is None:
+            self._kept = level.new_full((len(level), BEFORE, N_BANDS), SILENCE)
+        kept = torch.cat([self._kept, level], dim=1)
+        if final:
+            left = -(-self._n_frames // STRIDE) - self._n_steps
+            kept = F.pad(
+                kept, (0, 0, 0, STRIDE * left + FIELD - STRIDE - kept.shape[1]), value=SILENCE
+            )
+        n_steps = max(0, (kept.shape[1] - FIELD) // STRIDE + 1)
+        self._n_steps += n_steps
+        self._kept = kept[:, STRIDE * n_steps :].clone()
+        if not n_steps:
+            return frames.new_zeros(len(frames), 0, self._front.n_outputs)
+        maps = self._front._embed(kept[:, : STRIDE * (n_steps - 1) + FIELD])
+        return self._front.normalization(maps)[..., 0].transpose(1, 2)  # (B, s, 96)
+
+
+def _level(frames: Tensor, loudest: Tensor | float) -> Tensor:
+    """Map dB to the network's level: the `loudest` to its usual one, far below it the noise."""
+    below = (frames - loudest) / 10  # powers of ten
+    level = (10**below + 10 ** (-SILENCE_DB / 10)).log10()
+    return level + LOUDEST_DB / 10 + 2
 
 
 def _convolution(number: int, n_inputs: int, channels: int) -> nn.Conv2d:
