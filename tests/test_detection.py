@@ -17,6 +17,7 @@ from speech_rnn.detection import (
     Quantiles,
     best_point,
     count,
+    lags_of,
     match,
     too_short,
 )
@@ -175,6 +176,12 @@ def test_latency():
     assert latency.median_interval[0] < 0.2 < latency.median_interval[1]
     assert latency.to_dict()["n_hits"] == 101
     assert Quantiles.of([]) is None
+
+
+def test_lags_are_of_hits_alone():
+    labels = [Label("go", 1.0, 1.5), Label("go", 5.0, 5.5)]
+    words = [Word("go", 1.3, 1.6, 1.0), Word("stop", 5.1, 5.5, 1.0), Word("go", 8.0, 8.5, 1.0)]
+    assert lags_of(labels, words) == [(pytest.approx(0.3), pytest.approx(0.1))]
 
 
 def point(threshold, n_hits, n_false):

@@ -186,6 +186,24 @@ def test_times_are_exact_after_an_hour(listener):
         assert word.end * RATE == early.end * RATE + 59 * 60 * RATE
 
 
+def test_known_lags_are_taken_off_the_times(listener):
+    waveform, _ = scene(SAID[:4], seed=7)
+    plain = hear(listener.stream(), waveform)
+    lags = {"low": (0.25, 0.0625), "middle": (60.0, -60.0)}
+    spotting = Spotting(**vars(Spotting.of("ctc")) | {"lags": lags})
+    found = hear(listener.stream(spotting=spotting), waveform)
+    assert [word.word for word in found] == [word.word for word in plain]
+    for word, before in zip(found, plain, strict=True):
+        if word.word == "low":
+            assert word.start == pytest.approx(max(0.0, before.start - 0.25))
+            assert word.end == pytest.approx(before.end - 0.0625)
+        elif word.word == "middle":  # no earlier than the sound, no later than what is heard of it
+            assert word.start == 0
+            assert before.end < word.end <= len(waveform) / RATE
+        else:
+            assert word == before
+
+
 def test_memory_stays_flat(listener):
     waveform, _ = scene(SAID, seed=9)
     stream = listener.stream()
