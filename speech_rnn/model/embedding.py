@@ -103,14 +103,17 @@ class SpeechEmbedding(nn.Module):
     def _embed(self, level: Tensor) -> Tensor:
         """Map levels (B, T, 32) to embeddings (B, 96, (T - 68) // 8, 1), not yet normalised."""
         maps = level[:, None]  # (B, 1, T, 32)
-        last = len(CHANNELS) - 1
         for number, convolution in enumerate(self.convolutions):
-            maps = convolution(maps)
-            if number != last:
-                maps = F.leaky_relu(maps, 0.2).clamp(min=-0.4)
+            maps = self.rectified(number, convolution(maps))
             if number in POOLING:
                 maps = F.max_pool2d(maps, POOLING[number])
         return maps
+
+    @staticmethod
+    def rectified(number: int, maps: Tensor) -> Tensor:
+        """Return what follows a convolution: nothing after the last."""
+        is_last = number == len(CHANNELS) - 1
+        return maps if is_last else F.leaky_relu(maps, 0.2).clamp(min=-0.4)
 
     def _in_silence(self, frames: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
         """Level each clip and put silence around it, so that every step lies amid what it sees."""
@@ -134,32 +137,59 @@ class SpeechEmbedding(nn.Module):
 
 
 class EmbeddingStream:
-    """Embeddings of frames that arrive in pieces, by `SpeechEmbedding.stream`: a window slides."""
+    """Embeddings of frames that arrive in pieces, by `SpeechEmbedding.stream`.
+
+    Each convolution keeps the two frames that its next output reaches back to, and each pooling
+    those that are not yet enough for one.
+    """
 
     def __init__(self, front: SpeechEmbedding) -> None:
         self._front = front
-        self._kept: Tensor | None = None
-        self._n_frames = self._n_steps = 0
+        self._n_frames = 0
+        self._kept: dict[str, Tensor] = {}
 
     def push(self, frames: Tensor, final: bool) -> Tensor:
         """Map frames (B, t, 32) in dB to the embeddings now known, (B, s, 96)."""
         level = _level(frames, LOUDEST_DB)
+        before = 0 if self._n_frames else BEFORE
         self._n_frames += frames.shape[1]
-        if self._kept is None:
-            self._kept = level.new_full((len(level), BEFORE, N_BANDS), SILENCE)
-        kept = torch.cat([self._kept, level], dim=1)
-        if final:
-            left = -(-self._n_frames // STRIDE) - self._n_steps
-            kept = F.pad(
-                kept, (0, 0, 0, STRIDE * left + FIELD - STRIDE - kept.shape[1]), value=SILENCE
-            )
-        n_steps = max(0, (kept.shape[1] - FIELD) // STRIDE + 1)
-        self._n_steps += n_steps
-        self._kept = kept[:, STRIDE * n_steps :].clone()
-        if not n_steps:
+        after = -self._n_frames % STRIDE + LOOK_AHEAD if final else 0
+        if not frames.shape[1] and not after:
             return frames.new_zeros(len(frames), 0, self._front.n_outputs)
-        maps = self._front._embed(kept[:, : STRIDE * (n_steps - 1) + FIELD])
+        maps = F.pad(level, (0, 0, before, after), value=SILENCE)[:, None]  # (B, 1, t, 32)
+        for number, convolution in enumerate(self._front.convolutions):
+            maps = self._front.rectified(number, self._convolved(number, convolution, maps))
+            if number in POOLING:
+                maps = self._pooled(number, maps)
+            if not maps.shape[2]:
+                return frames.new_zeros(len(frames), 0, self._front.n_outputs)
         return self._front.normalization(maps)[..., 0].transpose(1, 2)  # (B, s, 96)
+
+    def _convolved(self, number: int, convolution: nn.Module, maps: Tensor) -> Tensor:
+        assert isinstance(convolution, nn.Conv2d)
+        reach = convolution.kernel_size[0] - 1
+        maps = self._continued(f"convolution {number}", maps)
+        n_outputs = max(0, maps.shape[2] - reach)
+        self._keep(f"convolution {number}", maps, n_outputs)
+        if n_outputs:
+            return convolution(maps)
+        bands = maps.shape[3] + 2 * int(convolution.padding[1]) - convolution.kernel_size[1] + 1
+        return maps.new_zeros(len(maps), convolution.out_channels, 0, bands)
+
+    def _pooled(self, number: int, maps: Tensor) -> Tensor:
+        frames, bands = POOLING[number]
+        maps = self._continued(f"pooling {number}", maps)
+        n_taken = maps.shape[2] // frames * frames
+        self._keep(f"pooling {number}", maps, n_taken)
+        if n_taken:
+            return F.max_pool2d(maps[:, :, :n_taken], (frames, bands))
+        return maps.new_zeros(len(maps), maps.shape[1], 0, maps.shape[3] // bands)
+
+    def _continued(self, place: str, maps: Tensor) -> Tensor:
+        return torch.cat([self._kept[place], maps], dim=2) if place in self._kept else maps
+
+    def _keep(self, place: str, maps: Tensor, n_done: int) -> None:
+        self._kept[place] = maps[:, :, n_done:].clone()
 
 
 def _level(frames: Tensor, loudest: Tensor | float) -> Tensor:
