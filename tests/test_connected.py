@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.batching import FULL_SCALE, AudioCache, batches
@@ -221,6 +222,18 @@ def test_step_targets_by_hand():
         [0, no, no, 0, 0, 0, 2, no, no, 0],
         [no, no, no, no, 0, no, no, no, no, no],
     ]
+
+
+def test_step_targets_without_words():
+    nobody = torch.zeros(2, 0, dtype=torch.int64)
+    steps = step_targets(torch.zeros(2, 0, 2), nobody, torch.tensor([3, 2]), step=10)
+    assert steps.tolist() == [[0, 0, 0], [0, 0, -100]]
+    log_probs = torch.randn(3, 2, 4, requires_grad=True).log_softmax(dim=-1)
+    lengths = torch.tensor([3, 2])
+    loss = F.ctc_loss(
+        log_probs, nobody, lengths, torch.zeros(2, dtype=torch.int64), reduction="sum"
+    )
+    torch.testing.assert_close(loss, -log_probs[:, 0, 0].sum() - log_probs[:2, 1, 0].sum())
 
 
 def test_words_are_repeated_in_training_alone(corpus):
