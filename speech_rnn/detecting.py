@@ -22,9 +22,10 @@ from speech_rnn.detection import (
     TOLERANCE_SECONDS,
     Detections,
     DetPoint,
-    Latency,
+    Quantiles,
     best_point,
     count,
+    lags_of,
     match,
 )
 from speech_rnn.errors import DataError
@@ -211,7 +212,9 @@ class DetectionReport:
     spotting : by which the words were found.
     tolerance_seconds : of a hit.
     per_word : the counts of each word.
-    latency : of the hits; None without any.
+    latency : from the end of each word that was found to its event; None without any. Below zero
+        where a word was told before it had ended.
+    starts, ends : by how much the times of those words are off; None without any.
     curve : by threshold, from the lowest to the highest; the thresholds of `spotting` aside, all
         is as there.
     notes : what the person who reads them should know.
@@ -220,7 +223,9 @@ class DetectionReport:
     spotting: Spotting
     tolerance_seconds: float
     per_word: dict[str, Detections]
-    latency: Latency | None
+    latency: Quantiles | None
+    starts: Quantiles | None
+    ends: Quantiles | None
     curve: tuple[DetPoint, ...]
     notes: tuple[str, ...] = ()
 
@@ -234,12 +239,17 @@ class DetectionReport:
         """The point with the fewest misses at so many false accepts an hour, or fewer."""
         return {rate: best_point(self.curve, rate) for rate in RATES}
 
+    @property
+    def times(self) -> dict[str, Quantiles | None]:
+        """What is known of the times of hits: ``latency``, ``starts`` and ``ends``."""
+        return {"latency": self.latency, "starts": self.starts, "ends": self.ends}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "total": self.total.to_dict(),
             "per_word": {word: found.to_dict() for word, found in self.per_word.items()},
-            "latency": self.latency.to_dict() if self.latency else None,
+            **{name: quantiles and quantiles.to_dict() for name, quantiles in self.times.items()},
             "curve": [point.to_dict() for point in self.curve],
             "spotting": self.spotting.to_dict(),
             "tolerance_seconds": self.tolerance_seconds,
@@ -280,11 +290,14 @@ def detect(
     ]
     curves = [one.points(tolerance_seconds) for one in heard]
     latencies = [seconds for one in heard for seconds in one.latencies(tolerance_seconds)]
+    lags = [pair for one in heard for pair in lags_of(one.labels, one.words, tolerance_seconds)]
     return DetectionReport(
         spotting,
         tolerance_seconds,
         _added([one.count(tolerance_seconds) for one in heard]),
-        Latency.of(latencies),
+        Quantiles.of(latencies),
+        Quantiles.of([abs(start) for start, _ in lags]),
+        Quantiles.of([abs(end) for _, end in lags]),
         tuple(
             DetPoint(points[0].threshold, _added([point.per_word for point in points]))
             for points in zip(*curves, strict=True)

@@ -23,7 +23,16 @@ from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.metrics import poisson_interval, quantile_interval, wilson_interval
 
-__all__ = ["DetPoint", "Detections", "Latency", "best_point", "count", "match", "too_short"]
+__all__ = [
+    "DetPoint",
+    "Detections",
+    "Quantiles",
+    "best_point",
+    "count",
+    "lags_of",
+    "match",
+    "too_short",
+]
 
 TOLERANCE_SECONDS = 0.5
 """Most by which an event may lie beside the word: of a classifier, it comes as the word ends."""
@@ -157,6 +166,18 @@ def count(
     }
 
 
+def lags_of(
+    labels: Sequence[Label],
+    words: Sequence[Word],
+    tolerance_seconds: float = TOLERANCE_SECONDS,
+) -> list[tuple[float, float]]:
+    """Return by how many seconds the events of hits start, and end, after their words do."""
+    return [
+        (words[event].start - labels[label].start, words[event].end - labels[label].end)
+        for label, event in match(labels, words, tolerance_seconds)
+    ]
+
+
 @dataclass(frozen=True)
 class DetPoint:
     """What one threshold of all words gives: a point of the DET curve (Martin et al., 1997).
@@ -206,11 +227,8 @@ INTERVALS = ("median_interval", "p95_interval")
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Seconds from the end of a word to its event: median and 95th percentile, with intervals.
-
-    Below zero where a word was told before it had ended.
-    """
+class Quantiles:
+    """Seconds of hits: median and 95th percentile, with intervals."""
 
     n_hits: int
     median: float
@@ -219,8 +237,8 @@ class Latency:
     p95_interval: tuple[float, float]
 
     @classmethod
-    def of(cls, seconds: Sequence[float]) -> Latency | None:
-        """Return what is known of the latencies of hits; None without any."""
+    def of(cls, seconds: Sequence[float]) -> Quantiles | None:
+        """Return those of the seconds of each hit; None without any."""
         if not seconds:
             return None
         median, p95 = np.quantile(seconds, [0.5, 0.95]).tolist()

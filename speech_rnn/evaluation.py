@@ -443,7 +443,7 @@ def _word_figures(
     starts, ends = [], []
     confidences: dict[bool, list[float]] = {True: [], False: []}
     for row, row_pairs in zip(rows, pairs, strict=True):
-        parts = iter(row.utterance.composition.parts if row.utterance.composition else ())
+        parts = iter(row.utterance.composition.words if row.utterance.composition else ())
         for pair, word in row_pairs:
             part = next(parts, None) if pair.reference is not None else None
             if word is not None:

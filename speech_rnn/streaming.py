@@ -25,7 +25,7 @@ __all__ = [
     "reasons_against_streaming",
 ]
 
-RECIPE = "digits_ctc_stream"
+RECIPE = "digits_stream"
 """It trains a recogniser that can stream, and shows what that takes."""
 
 
@@ -144,7 +144,7 @@ class WordSpotter:
     ) -> None:
         self._spotter = Spotter(spotting, tokens, step / sample_rate)
         self.words = self._spotter.words
-        self._step, self._rate = step, sample_rate
+        self._step, self._rate, self._lags = step, sample_rate, spotting.lags
 
     def hear(self, posteriors: Iterable[Posteriors]) -> list[Word]:
         """Take the next posteriors and return the words that they decide."""
@@ -157,11 +157,15 @@ class WordSpotter:
         return words
 
     def _word(self, detection: Detection, piece: Posteriors) -> Word:
-        start = piece.start + detection.start * self._step
+        first, last = (round(lag * self._rate) for lag in self._lags.get(detection.word, (0, 0)))
+        start = piece.start + max(0, detection.start * self._step - first)
         # what ends the stretch may end within a step
-        stop = min(piece.start + detection.stop * self._step, max(piece.stop, start))
+        stop = min(piece.start + detection.stop * self._step - last, piece.stop)
         return Word(
-            detection.word, start / self._rate, stop / self._rate, min(1.0, detection.confidence)
+            detection.word,
+            start / self._rate,
+            max(start, stop) / self._rate,
+            min(1.0, detection.confidence),
         )
 
 

@@ -191,6 +191,13 @@ def print_detection(report: DetectionReport) -> None:
             f"({_between(latency.median_interval)}), 95th percentile "
             f"{_milliseconds(latency.p95)} ({_between(latency.p95_interval)})"
         )
+    if report.starts and report.ends:
+        off = (
+            f"{_milliseconds(found.median)} in the median, {_milliseconds(found.p95)} at the 95th "
+            "percentile"
+            for found in (report.starts, report.ends)
+        )
+        print("starts off by {}; ends by {}".format(*off))
     for rate, point in report.at_rates.items():
         if point is None:
             print(f"at {rate:g} false accepts an hour: no threshold reaches that")

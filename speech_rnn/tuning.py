@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from speech_rnn.decoding.spotting import Spotting
-from speech_rnn.detecting import THRESHOLDS, Scene, Watch, hear, own_spotting
-from speech_rnn.detection import TOLERANCE_SECONDS, Detections, DetPoint, too_short
+from speech_rnn.detecting import THRESHOLDS, Heard, Scene, Watch, hear, own_spotting
+from speech_rnn.detection import TOLERANCE_SECONDS, Detections, DetPoint, lags_of, too_short
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.recognizer import Recognizer
 
@@ -231,6 +233,8 @@ def tune(
 ) -> Tuning:
     """Choose a threshold for each word on one scene, and verify them on another.
 
+    By the same scene the times of events are set right: each word's median lags are taken off.
+
     The recogniser is left as it is: set its `spotting` to that of the result.
 
     Parameters
@@ -254,7 +258,9 @@ def tune(
     heard = hear(recognizer, tuning, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch)
     chosen = choose(heard.points(tolerance_seconds), promise)
     thresholds = {word: chosen[word].threshold for word in words}
-    tuned = replace(spotting, thresholds=thresholds)
+    tuned = replace(
+        spotting, thresholds=thresholds, lags=_lags(heard, spotting, thresholds, tolerance_seconds)
+    )
     verified = hear(recognizer, test, tuned, block_seconds=block_seconds, watch=watch)
     return Tuning(
         promise,
@@ -263,3 +269,18 @@ def tune(
         verified.count(tolerance_seconds),
         (*heard.notes, *verified.notes),
     )
+
+
+def _lags(
+    heard: Heard, spotting: Spotting, thresholds: Mapping[str, float], tolerance_seconds: float
+) -> dict[str, tuple[float, float]]:
+    """Return the median lags of each word at its threshold, those of `spotting` included."""
+    lags = {word: (lag[0], lag[1]) for word, lag in spotting.lags.items()}
+    for word, threshold in thresholds.items():
+        labels = [label for label in heard.labels if label.word == word]
+        events = [event for event in heard.curve[threshold] if event.word == word]
+        if found := lags_of(labels, events, tolerance_seconds):
+            before = lags.get(word, (0.0, 0.0))
+            start, end = np.median(found, axis=0).tolist()
+            lags[word] = (round(before[0] + start, 4), round(before[1] + end, 4))
+    return lags

@@ -2,12 +2,14 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.batching import FULL_SCALE, AudioCache, batches
@@ -23,7 +25,7 @@ from speech_rnn.data.manifest import (
 )
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.training import step_targets
-from speech_rnn.vocabulary import Vocabulary
+from speech_rnn.vocabulary import UNKNOWN, Vocabulary
 from tests.commands import speech_rnn
 from tests.test_training import SMALL
 from tests.tones import TONES_HZ, tone, write_corpus
@@ -222,6 +224,18 @@ def test_step_targets_by_hand():
     ]
 
 
+def test_step_targets_without_words():
+    nobody = torch.zeros(2, 0, dtype=torch.int64)
+    steps = step_targets(torch.zeros(2, 0, 2), nobody, torch.tensor([3, 2]), step=10)
+    assert steps.tolist() == [[0, 0, 0], [0, 0, -100]]
+    log_probs = torch.randn(3, 2, 4, requires_grad=True).log_softmax(dim=-1)
+    lengths = torch.tensor([3, 2])
+    loss = F.ctc_loss(
+        log_probs, nobody, lengths, torch.zeros(2, dtype=torch.int64), reduction="sum"
+    )
+    torch.testing.assert_close(loss, -log_probs[:, 0, 0].sum() - log_probs[:2, 1, 0].sum())
+
+
 def test_words_are_repeated_in_training_alone(corpus):
     often = Connected((4, 4), repeat_share=0.9, curriculum_epochs=0, **SPLITS)
     plain = Connected((4, 4), curriculum_epochs=0, **SPLITS)
@@ -258,10 +272,78 @@ def test_a_corpus_of_phrases_says_them_whole(tmp_path):
     assert [part.text for part in row.composition.parts] == ["go", "smart mirror"]
 
 
+@pytest.fixture(scope="module")
+def chatter(corpus):
+    """The corpus with one of its words turned into what is none of them."""
+    rows = [
+        replace(row, text=UNKNOWN if row.text == "high" else row.text) for row in corpus.utterances
+    ]
+    return replace(corpus, utterances=tuple(rows), words=(UNKNOWN, "low", "middle"))
+
+
+def test_chatter_is_between_the_words_and_no_word(chatter):
+    connected = Connected(
+        (0, 3),
+        chatter_share=0.5,
+        curriculum_epochs=0,
+        noise_snr_db=None,
+        **SPLITS | {"test_utterances": 300},
+    )
+    rows = connected.join(chatter).split("test")
+    unknown = {row.audio for row in chatter.split("test") if row.text == UNKNOWN}
+    for row in rows:
+        parts = row.composition.parts
+        assert row.text.split() == [part.text for part in row.composition.words]
+        assert {part.audio for part in parts if not part.text} <= unknown
+        assert not unknown & {part.audio for part in row.composition.words}
+        assert parts, "without words there is chatter"
+    texts = [row.text.split() for row in rows]
+    assert sum(not words for words in texts) == pytest.approx(75, abs=30)
+    places = sum(len(words) + 1 for words in texts if words)
+    heard = sum(len(row.composition.parts) - len(row.text.split()) for row in rows if row.text)
+    assert heard / places == pytest.approx(0.5, abs=0.1)
+
+
+def test_batches_of_chatter_name_the_words_alone(chatter):
+    connected = Connected((0, 2), chatter_share=0.8, noise_snr_db=None, **SPLITS)
+    clips = clips_of(chatter, connected)
+    vocabulary = Vocabulary.of(chatter.words, "words")
+    for batch in batches(clips, vocabulary, 8, seed=0):
+        for place, index in enumerate(batch.indices):
+            words = clips.utterances[index].composition.words
+            assert batch.target_lengths[place] == len(words)
+            spans = batch.spans[place, : len(words)] / clips.sample_rate
+            assert spans[:, 0].tolist() == pytest.approx([word.at_seconds for word in words])
+
+
+def test_nothing_changes_without_chatter(corpus, chatter):
+    """Unknown clips that a corpus happens to hold are left aside, and draw nothing."""
+    words = tuple(row for row in corpus.utterances if row.text != "high")
+    bare = replace(corpus, utterances=words, words=("low", "middle"))
+    assert Connected(**SPLITS).join(chatter).split("test") == Connected(**SPLITS).join(bare).split(
+        "test"
+    )
+
+
+def test_noise_alone_is_an_utterance(corpus):
+    rows = Connected((0, 1), edge_ms=(0, 0), **SPLITS).join(corpus).split("test")
+    silent = [row for row in rows if not row.text]
+    assert silent
+    assert all(row.duration_seconds == 0.5 and not row.composition.parts for row in silent)
+    assert AudioCache(silent[:1], 16_000)[0].std() > 0
+
+
+def test_chatter_needs_what_is_unknown(corpus):
+    with pytest.raises(DataError, match=r"chatter_share=0.5 needs clips .*negatives=speech"):
+        Connected(chatter_share=0.5, **SPLITS).join(corpus)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"n_words": (0, 3)}, r"n_words=\[0, 3\] must be the lowest and the highest value, from 1"),
+        ({"n_words": (-1, 3)}, r"n_words=\[-1, 3\] must be the lowest and the highest.*, from 0"),
+        ({"n_words": (0, 0)}, r"n_words=\[0, 0\] must end with 1 or more"),
+        ({"chatter_share": -0.1}, r"chatter_share=-0.1 must lie in \[0, 1\]"),
         ({"n_words": (4, 3)}, r"n_words=\[4, 3\]"),
         ({"repeat_share": 1.5}, r"repeat_share=1.5 must lie in \[0, 1\]"),
         ({"gap_ms": (5,)}, r"gap_ms=\[5\]"),

@@ -14,9 +14,10 @@ from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.detection import (
     Detections,
     DetPoint,
-    Latency,
+    Quantiles,
     best_point,
     count,
+    lags_of,
     match,
     too_short,
 )
@@ -169,12 +170,18 @@ def test_the_interval_of_a_quantile_holds_the_truth():
 
 def test_latency():
     seconds = np.linspace(0.1, 0.3, 101).tolist()
-    latency = Latency.of(seconds)
+    latency = Quantiles.of(seconds)
     assert latency.median == pytest.approx(0.2)
     assert latency.p95 == pytest.approx(0.29)
     assert latency.median_interval[0] < 0.2 < latency.median_interval[1]
     assert latency.to_dict()["n_hits"] == 101
-    assert Latency.of([]) is None
+    assert Quantiles.of([]) is None
+
+
+def test_lags_are_of_hits_alone():
+    labels = [Label("go", 1.0, 1.5), Label("go", 5.0, 5.5)]
+    words = [Word("go", 1.3, 1.6, 1.0), Word("stop", 5.1, 5.5, 1.0), Word("go", 8.0, 8.5, 1.0)]
+    assert lags_of(labels, words) == [(pytest.approx(0.3), pytest.approx(0.1))]
 
 
 def point(threshold, n_hits, n_false):

@@ -5,6 +5,8 @@ import ctypes
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyopen_wakeword.openwakeword import OpenWakeWordFeatures
 
 from speech_rnn.config import CONF
@@ -149,6 +151,47 @@ def test_it_says_why_it_cannot_stream():
         model.stream()
     assert model.latency_frames is None
     assert not model.is_causal
+
+
+@pytest.fixture(scope="module")
+def listener(front):
+    """A model on the front that takes levels as they are."""
+    torch.manual_seed(0)
+    model = AcousticModel(
+        32, 4, head="ctc", front="speech_embedding", levels_clips=False, bidirectional=False
+    )
+    model.front.load(front.convolutions.state_dict())
+    model.front.normalization.running_mean.normal_()
+    return model.eval()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    n_frames=st.integers(0, 200),
+    sizes=st.lists(st.integers(0, 90), max_size=6),
+    n_clips=st.integers(1, 2),
+)
+def test_a_stream_equals_its_batch(listener, n_frames, sizes, n_clips):
+    random = torch.Generator().manual_seed(n_frames)
+    frames = torch.randn(n_clips, n_frames, 32, generator=random) * 15 + 60
+    with torch.no_grad():
+        expected, _ = listener.step_logits(frames, torch.full((n_clips,), n_frames))
+    stream = listener.stream(n_clips)
+    for _ in range(2):  # the second time: a flush leaves nothing behind
+        found, first = [], 0
+        for size in sizes:
+            found.append(stream.push(frames[:, first : first + size]))
+            first += size
+        found += [stream.push(frames[:, first:]), stream.flush()]
+        torch.testing.assert_close(torch.cat(found, dim=1), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_step_waits_as_long_as_it_says(listener):
+    stream, waits = listener.stream(), []
+    for n_frames in range(1, 120):
+        for _ in range(stream.push(torch.zeros(1, 1, 32)).shape[1]):
+            waits.append(n_frames - 8 * (len(waits) + 1))
+    assert {listener.latency_frames} == {*waits} == {34}
 
 
 def test_a_missing_extra_names_itself(monkeypatch):

@@ -251,6 +251,7 @@ def test_a_flush_tells_what_is_open_and_forgets():
         ({"threshold": 0.0}, r"threshold=0\.0 must be above 0"),
         ({"threshold": 1.5}, "at most 1"),
         ({"threshold": float("nan")}, "threshold=nan"),
+        ({"lags": {"yes": (1,)}}, r"lags\['yes'\]=\[1\] must be two numbers"),
         ({"thresholds": {"yes": -1}}, r"thresholds\['yes'\]=-1 must be above 0"),
         ({"release": 2}, "release=2 must be"),
         ({"min_seconds": -0.1}, r"min_seconds=-0\.1 must be 0 s or above"),

@@ -188,6 +188,24 @@ def test_times_are_exact_after_an_hour(listener):
         assert word.end * RATE == early.end * RATE + 59 * 60 * RATE
 
 
+def test_known_lags_are_taken_off_the_times(listener):
+    waveform, _ = scene(SAID[:4], seed=7)
+    plain = hear(listener.stream(), waveform)
+    lags = {"low": (0.25, 0.0625), "middle": (60.0, -60.0)}
+    spotting = Spotting(**vars(Spotting.of("ctc")) | {"lags": lags})
+    found = hear(listener.stream(spotting=spotting), waveform)
+    assert [word.word for word in found] == [word.word for word in plain]
+    for word, before in zip(found, plain, strict=True):
+        if word.word == "low":
+            assert word.start == pytest.approx(max(0.0, before.start - 0.25))
+            assert word.end == pytest.approx(before.end - 0.0625)
+        elif word.word == "middle":  # no earlier than the sound, no later than what is heard of it
+            assert word.start == 0
+            assert before.end < word.end <= len(waveform) / RATE
+        else:
+            assert word == before
+
+
 def test_memory_stays_flat(listener):
     waveform, _ = scene(SAID, seed=9)
     stream = listener.stream()
@@ -246,17 +264,17 @@ def test_a_classifier_answers_for_the_clip_so_far():
     [
         (
             lambda: untrained("words", bidirectional=True),
-            ["bidirectional=True reads each clip backwards", r"\+recipe=digits_ctc_stream"],
+            ["bidirectional=True reads each clip backwards", r"\+recipe=digits_stream"],
         ),
         (
             lambda: untrained("classes", bidirectional=False),
-            ["pooling='attention' weighs", r"\+recipe=digits_ctc_stream"],
+            ["pooling='attention' weighs", r"\+recipe=digits_stream"],
         ),
         (
             lambda: untrained(
                 "words", LogMel(n_mels=20, normalization="utterance"), bidirectional=False
             ),
-            ["normalization='utterance' needs a clip's last frame", "digits_ctc_stream"],
+            ["normalization='utterance' needs a clip's last frame", "digits_stream"],
         ),
         (lambda: untrained("characters", bidirectional=False), ["letters are no events"]),
     ],

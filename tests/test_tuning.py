@@ -1,6 +1,7 @@
 """Thresholds that keep a promise: against every choice there is, and as a user runs the command."""
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.detection import Detections, DetPoint
+from speech_rnn.detecting import hear
+from speech_rnn.detection import Detections, DetPoint, lags_of
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.tuning import Promise, Tuning, choose, tune
@@ -125,6 +127,27 @@ def test_a_promise_holds_on_other_audio(listener):
     (doubt,) = tune(listener, tuning, test, Promise(false_accepts_per_hour=0.5)).doubts
     assert "too short to promise 0.5 false accepts an hour" in doubt
     assert "the upper 95 % limit is 3/" in doubt
+
+
+def test_tuning_sets_the_times_right(listener):
+    tuning, test = (sound(SAID * 6, seed=seed, gap=0.8) for seed in (11, 12))
+    tuned = tune(listener, tuning, test, Promise(miss_rate=0.02)).spotting
+    assert set(tuned.lags) == set(WORDS)
+
+    def off(spotting, scene):
+        heard = hear(listener, scene, spotting)
+        return np.abs(lags_of(heard.labels, heard.words)).mean(axis=0)
+
+    before = off(replace(tuned, lags={}), test)
+    after = off(tuned, test)
+    assert (after <= before + 0.01).all()
+    assert after.sum() < 0.85 * before.sum()
+    # Once more, the lags that are known already are kept.
+    listener.spotting = tuned
+    again = tune(listener, tuning, test, Promise(miss_rate=0.02)).spotting.lags
+    listener.spotting = None
+    for word in WORDS:
+        assert again[word] == pytest.approx(tuned.lags[word], abs=1e-3)
 
 
 def test_few_misses(listener):

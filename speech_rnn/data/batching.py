@@ -319,7 +319,7 @@ class _Collate:
         )
 
     def _spans(self, row: Utterance) -> Tensor:
-        parts = row.composition.parts if row.composition else ()
+        parts = row.composition.words if row.composition else ()
         times = [(part.at_seconds, part.at_seconds + part.duration_seconds) for part in parts]
         return torch.tensor(times).reshape(-1, 2) * self.clips.sample_rate  # (L, 2)
 

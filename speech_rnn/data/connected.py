@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from speech_rnn.data.composition import compose, trim
 from speech_rnn.data.drawing import choose
 from speech_rnn.data.manifest import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
-from speech_rnn.vocabulary import REASONS, Vocabulary
+from speech_rnn.vocabulary import REASONS, UNKNOWN, Vocabulary
 
 __all__ = ["Connected", "ConnectedClips", "trimmed"]
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16_000
 """At which the words of validation and test are trimmed; any other rate may read them."""
+LEAST_SECONDS = 0.5
+"""Of noise alone."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Connected:
 
     Parameters
     ----------
-    n_words : fewest and most words of an utterance.
+    n_words : fewest and most words of an utterance. One without any is chatter, or noise alone.
     trim_db : what lies so far below a clip's loudest 10 ms, at its ends, is not the word.
     gap_ms : silence between two words; below zero they overlap.
     edge_ms : silence before the first word and behind the last.
@@ -52,6 +54,9 @@ class Connected:
         `n_words`: short ones first tell a CTC head what the words are.
     repeat_share : of training: how many words are, beyond chance, the one before them once more.
         Without a gap that is what a CTC head finds hardest: a blank must part the two.
+    chatter_share : how often what is none of the words is said before a word, and behind the last:
+        clips of the corpus that are ``_unknown_``, such as `Negatives` adds. Who shall listen for
+        hours must have heard what comes before a word, and hours of it without one.
     sentences : a text file with one sentence a line, from which utterances are drawn; None joins
         words at random.
     seed : of all that is drawn.
@@ -73,19 +78,23 @@ class Connected:
     test_utterances: int = 500
     curriculum_epochs: int = 5
     repeat_share: float = 0.0
+    chatter_share: float = 0.0
     sentences: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"n_words": 1, "gap_ms": -1000, "edge_ms": 0, "level_db": -60, "noise_snr_db": -60}
+        least = {"n_words": 0, "gap_ms": -1000, "edge_ms": 0, "level_db": -60, "noise_snr_db": -60}
         for name, lowest in least.items():
             pair = getattr(self, name)
             if pair is not None and (len(pair) != 2 or not lowest <= pair[0] <= pair[1]):
                 raise ConfigurationError(
                     f"{name}={list(pair)} must be the lowest and the highest value, from {lowest}"
                 )
-        if not 0 <= self.repeat_share <= 1:
-            raise ConfigurationError(f"repeat_share={self.repeat_share} must lie in [0, 1]")
+        for name in ("repeat_share", "chatter_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)} must lie in [0, 1]")
+        if self.n_words[1] < 1:
+            raise ConfigurationError(f"n_words={list(self.n_words)} must end with 1 or more")
         if not self.trim_db > 0:
             raise ConfigurationError(f"trim_db={self.trim_db} must be above 0")
         for name in ("train_utterances", "validation_utterances", "test_utterances"):
@@ -100,8 +109,8 @@ class Connected:
         Raises
         ------
         DataError
-            if no word of a split can be read, and for `sentences` that cannot be read or hold
-            words that no speaker says.
+            if no word of a split can be read, for chatter where nothing is ``_unknown_``, and for
+            `sentences` that cannot be read or hold words that no speaker says.
         """
         rows = list(corpus.split("train"))
         sizes = {"validation": self.validation_utterances, "test": self.test_utterances}
@@ -155,8 +164,9 @@ class ConnectedClips:
         return quantize(compose(self.utterances[index], self.sample_rate, self._read))
 
     def _read(self, part: Part) -> NDArray[np.float32]:
-        if part.text:
-            return _as_float(self._samples[part.audio, part.start_seconds])
+        samples = self._samples.get((part.audio, part.start_seconds))
+        if samples is not None:
+            return _as_float(samples)
         return self._noise[part.audio][round(part.start_seconds * self.sample_rate) :]
 
 
@@ -166,7 +176,14 @@ class _Draw:
     def __init__(self, connected: Connected, words: Iterable[Utterance], corpus: Corpus) -> None:
         self.connected, self.noise = connected, corpus.noise
         self.said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
-        self.words = [word for word in words if word.text not in REASONS]
+        rows = list(words)
+        self.words = [row for row in rows if row.text not in REASONS]
+        self.chatter = [row for row in rows if row.text == UNKNOWN]
+        if connected.chatter_share and not self.chatter:
+            raise DataError(
+                f"chatter_share={connected.chatter_share} needs clips of what is none of the "
+                "words: negatives=speech negatives.speech=[DIR], or negatives=other_words"
+            )
         for word in self.words:
             self.said[word.speaker][word.text].append(word)
         if not self.words:
@@ -181,21 +198,33 @@ class _Draw:
         spoken = self._spoken(random, longest or given.n_words[1], repeat_share)
         at = random.uniform(*given.edge_ms) / 1000
         parts: list[Part] = []
-        for word in spoken:
-            duration = word.duration_seconds or 0.0
-            gain = word.gain * 10 ** (random.uniform(*given.level_db) / 20)
-            parts.append(Part(word.audio, word.text, at, word.start_seconds, duration, gain))
+        for clip in self._with_chatter(spoken, random) if given.chatter_share else spoken:
+            duration = clip.duration_seconds or 0.0
+            gain = clip.gain * 10 ** (random.uniform(*given.level_db) / 20)
+            text = "" if clip.text == UNKNOWN else clip.text
+            parts.append(Part(clip.audio, text, at, clip.start_seconds, duration, gain))
             gap = random.uniform(*given.gap_ms) / 1000
             at = max(at, at + duration + gap)  # a word never starts before the one in front of it
-        end = max(part.at_seconds + part.duration_seconds for part in parts)
+        ends = [part.at_seconds + part.duration_seconds for part in parts]
+        end = max(ends, default=max(at, LEAST_SECONDS))
         return Utterance(
             name,
-            " ".join(part.text for part in parts),
-            spoken[0].speaker,
+            " ".join(part.text for part in parts if part.text),
+            spoken[0].speaker if spoken else "",
             split,
             duration_seconds=end + random.uniform(*given.edge_ms) / 1000,
             composition=Composition(tuple(parts), *self._bed(random)),
         )
+
+    def _with_chatter(self, spoken: Sequence[Utterance], random: Random) -> Iterator[Utterance]:
+        """Put chatter before words and behind them; where there is no word, there is some."""
+        share = self.connected.chatter_share
+        for word in spoken:
+            if random.random() < share:
+                yield choose(self.chatter, random)
+            yield word
+        if random.random() < share or not spoken:
+            yield choose(self.chatter, random)
 
     def _spoken(self, random: Random, longest: int, repeat_share: float) -> list[Utterance]:
         """Draw the words, of one speaker."""

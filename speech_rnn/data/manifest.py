@@ -31,7 +31,10 @@ PINK = "pink"
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a sound file, laid into a composed utterance `at_seconds`."""
+    """A stretch of a sound file, laid into a composed utterance `at_seconds`.
+
+    Without a `text` it is chatter: speech that holds none of the words.
+    """
 
     audio: str
     text: str
@@ -47,7 +50,7 @@ class Composition:
 
     Parameters
     ----------
-    parts : the words in their order.
+    parts : the words in their order, and chatter between them.
     noise : path of a recording that lies beneath them, or ``pink``.
     noise_seconds : where in that recording it starts.
     noise_snr_db : how far the noise lies below the words; None for no noise.
@@ -57,6 +60,11 @@ class Composition:
     noise: str = PINK
     noise_seconds: float = 0.0
     noise_snr_db: float | None = None
+
+    @property
+    def words(self) -> tuple[Part, ...]:
+        """The parts that are words."""
+        return tuple(part for part in self.parts if part.text)
 
 
 @dataclass(frozen=True)

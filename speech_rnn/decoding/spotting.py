@@ -50,6 +50,9 @@ class Spotting:
     smoothing : ``mean``, for posteriors that last as long as a word; what comes before the
         stream is 0. ``max``, for those of CTC, which are spikes.
     settle_seconds, min_seconds, refractory_seconds : durations.
+    lags : of words for which they are known, the seconds from the word's start to that of its
+        evidence, and from its end to that of its evidence: who cannot look ahead knows a word late.
+        They are taken off the times of its events.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class Spotting:
     settle_seconds: float = 0.1
     min_seconds: float = 0.1
     refractory_seconds: float = 0.3
+    lags: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         given = {"threshold": self.threshold, "release": self.release}
@@ -75,6 +79,9 @@ class Spotting:
         for name in DURATIONS:
             if not 0 <= getattr(self, name) < np.inf:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must be 0 s or above")
+        for word, lag in self.lags.items():
+            if len(lag) != 2 or not np.isfinite(lag).all():
+                raise ConfigurationError(f"lags[{word!r}]={list(lag)} must be two numbers, in s")
         if self.smoothing not in SMOOTHINGS:
             raise ConfigurationError(
                 f"smoothing={self.smoothing!r} must be one of {', '.join(SMOOTHINGS)}"
@@ -91,7 +98,8 @@ class Spotting:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self) | {"thresholds": dict(self.thresholds)}
+        lags = {word: list(lag) for word, lag in self.lags.items()}
+        return asdict(self) | {"thresholds": dict(self.thresholds), "lags": lags}
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class Spotter:
     Raises
     ------
     ConfigurationError
-        for a threshold of what is no word.
+        for a threshold or lags of what is no word.
     """
 
     def __init__(self, spotting: Spotting, tokens: Sequence[str], step_seconds: float) -> None:
@@ -135,11 +143,11 @@ class Spotter:
         no_words = {BLANK, *REASONS}
         self._columns = np.array([i for i, token in enumerate(tokens) if token not in no_words])
         self.words = [tokens[column] for column in self._columns]
-        for word in spotting.thresholds:
+        for word in (*spotting.thresholds, *spotting.lags):
             if word not in self.words:
                 near = get_close_matches(word, self.words, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"has {', '.join(self.words)}"
-                raise ConfigurationError(f"thresholds: {word!r} is no word of the model; {hint}")
+                raise ConfigurationError(f"spotting: {word!r} is no word of the model; {hint}")
         self._threshold = np.array(
             [spotting.thresholds.get(word, spotting.threshold) for word in self.words]
         )

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model.chunks import encode_in_chunks
-from speech_rnn.model.embedding import SpeechEmbedding
+from speech_rnn.model.embedding import LOOK_AHEAD, SpeechEmbedding
 from speech_rnn.model.layers import (
     Attention,
     Convolution,
@@ -56,6 +56,7 @@ class AcousticModel(nn.Module):
     front : ``speech_embedding``: frames become embeddings that tell words apart whoever speaks, see
         `embedding.SpeechEmbedding`; a training starts from its published weights.
     n_frozen : so many of the front's convolutions, from the first on, are not trained.
+    levels_clips : whether the front puts each clip at one level, for which it needs the whole clip.
     cell : ``gru``, ``lstm``, or the Elman network ``rnn_tanh`` or ``rnn_relu``.
     hidden_size : units of a layer in one direction.
     n_layers : recurrent layers.
@@ -105,6 +106,7 @@ class AcousticModel(nn.Module):
         head: str = "classification",
         front: str | None = None,
         n_frozen: int = 0,
+        levels_clips: bool = True,
         cell: str = "gru",
         hidden_size: int = 128,
         n_layers: int = 2,
@@ -132,7 +134,7 @@ class AcousticModel(nn.Module):
         self.n_features, self.n_outputs, self.head = n_features, n_outputs, head
         self.stack, self.bidirectional = stack, bidirectional
         self.chunk, self.look_ahead = chunk, look_ahead
-        self.front = SpeechEmbedding(n_features, n_frozen) if front else None
+        self.front = SpeechEmbedding(n_features, n_frozen, levels_clips) if front else None
         self.subsampling: int = stack * prod(spec["stride"] for spec in convolutions)
         if self.front is not None:
             self.subsampling *= self.front.subsampling
@@ -248,10 +250,9 @@ class AcousticModel(nn.Module):
     def reasons_against_streaming(self) -> list[str]:
         """Return what in this model needs the whole clip, and the way out of each."""
         reasons = []
-        if self.front is not None:
+        if self.front is not None and self.front.levels_clips:
             reasons.append(
-                "front='speech_embedding' levels a whole clip and puts silence around it; train "
-                "without a front"
+                "front='speech_embedding' levels a whole clip; train with levels_clips=False"
             )
         if self.bidirectional and self.chunk is None:
             reasons.append(
@@ -360,12 +361,15 @@ class AcousticModel(nn.Module):
 
 def _latency(given: Mapping[str, Any], subsampling: int) -> int | None:
     """How many frames the first step of a chunk needs beyond its own."""
-    if given["front"] or (given["bidirectional"] and given["chunk"] is None):
+    levels = given["front"] and given["levels_clips"]
+    if levels or (given["bidirectional"] and given["chunk"] is None):
         return None
     last = given["chunk"] - 1 + given["look_ahead"] if given["chunk"] else 0
     last = (last + 1) * given["stack"] - 1
     for spec in reversed(given["convolutions"]):
         last = last * spec["stride"] + (0 if given["causal"] else spec["kernel"] // 2)
+    if given["front"]:
+        last = last * SpeechEmbedding.subsampling + SpeechEmbedding.subsampling - 1 + LOOK_AHEAD
     return max(0, last - (subsampling - 1))
 
 

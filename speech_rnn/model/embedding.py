@@ -26,6 +26,12 @@ LOUDEST_DB = 96.0
 """Where a clip's loudest band is put: the median of digits whose level is a usual one."""
 SILENCE_DB = 50.0
 """So far below it lies a noise that fills each band: what is quieter speaks of the recording."""
+SILENCE = (LOUDEST_DB - SILENCE_DB) / 10 + 2
+"""Its level, as the network was taught."""
+BEFORE = (FIELD - STRIDE) // 2
+"""Frames before a step's own that it sees."""
+LOOK_AHEAD = FIELD - STRIDE - BEFORE
+"""Frames after them."""
 # Channels of each convolution, which span three frequencies and three frames by turns (the first
 # both at once), and the pooling, in frames and frequencies, that comes after some of them.
 CHANNELS = (24,) * 3 + (48,) * 4 + (72,) * 4 + (96,) * 9
@@ -36,13 +42,15 @@ class SpeechEmbedding(nn.Module):
     """Log-mel frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96) of the 760 ms around each step.
 
     The frames are those of `conf/features/log_mel_embedding.yaml`: 32 bands from 60 to 3,800 Hz in
-    dB. A clip's loudest band is put at one level, and a noise far below it is in the clip and
-    around it. The embeddings are batch-normalised. Weights are random until `load`.
+    dB. A clip's loudest band is put at one level, and a noise far below that level is in the clip
+    and around it. The embeddings are batch-normalised. Weights are random until `load`.
 
     Parameters
     ----------
     n_features : D of the frames, 32.
     n_frozen : so many of the 20 convolutions, from the first on, are not trained.
+    levels_clips : whether a clip's loudest band is looked for. Who listens cannot wait for it: then
+        levels stay as they are, and 340 ms after a step it is known.
 
     Raises
     ------
@@ -53,8 +61,11 @@ class SpeechEmbedding(nn.Module):
     n_outputs = CHANNELS[-1]
     subsampling = STRIDE
 
-    def __init__(self, n_features: int = N_BANDS, n_frozen: int = 0) -> None:
+    def __init__(
+        self, n_features: int = N_BANDS, n_frozen: int = 0, levels_clips: bool = True
+    ) -> None:
         super().__init__()
+        self.levels_clips = levels_clips
         if n_features != N_BANDS:
             raise ConfigurationError(
                 f"n_features={n_features} does not fit front='speech_embedding', which reads "
@@ -81,26 +92,36 @@ class SpeechEmbedding(nn.Module):
         """Map frames (B, T, 32) in dB to embeddings (B, ⌈T / 8⌉, 96) and their lengths (B,)."""
         steps = ceil_div(lengths, STRIDE)
         n_steps = -(-frames.shape[1] // STRIDE)
-        maps = self._in_silence(frames, lengths, n_steps)[:, None]  # (B, 1, T', 32)
-        last = len(CHANNELS) - 1
+        level = self._in_silence(frames, lengths, n_steps)
+        return self.normalization(self._embed(level), steps)[..., 0].transpose(1, 2), steps
+
+    def stream(self) -> EmbeddingStream:
+        """Return a stream over clips that advance together; only without `levels_clips`."""
+        assert not self.levels_clips
+        return EmbeddingStream(self)
+
+    def _embed(self, level: Tensor) -> Tensor:
+        """Map levels (B, T, 32) to embeddings (B, 96, (T - 68) // 8, 1), not yet normalised."""
+        maps = level[:, None]  # (B, 1, T, 32)
         for number, convolution in enumerate(self.convolutions):
-            maps = convolution(maps)
-            if number != last:
-                maps = F.leaky_relu(maps, 0.2).clamp(min=-0.4)
+            maps = self.rectified(number, convolution(maps))
             if number in POOLING:
                 maps = F.max_pool2d(maps, POOLING[number])
-        return self.normalization(maps, steps)[..., 0].transpose(1, 2), steps  # (B, S, 96)
+        return maps
+
+    @staticmethod
+    def rectified(number: int, maps: Tensor) -> Tensor:
+        """Return what follows a convolution: nothing after the last."""
+        is_last = number == len(CHANNELS) - 1
+        return maps if is_last else F.leaky_relu(maps, 0.2).clamp(min=-0.4)
 
     def _in_silence(self, frames: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
         """Level each clip and put silence around it, so that every step lies amid what it sees."""
         outside = ~is_inside(frames.shape[1], lengths)[:, :, None]  # (B, T, 1)
         frames = frames.masked_fill(outside, -torch.inf)
-        below = (frames - frames.amax((1, 2), keepdim=True)) / 10  # (B, T, 32), powers of ten
-        level = (10**below + 10 ** (-SILENCE_DB / 10)).log10()
-        before = (FIELD - STRIDE) // 2
-        after = STRIDE * (n_steps - 1) + FIELD - before - frames.shape[1]
-        padded = F.pad(level, (0, 0, before, after), value=-SILENCE_DB / 10)
-        return padded + LOUDEST_DB / 10 + 2  # as the network was trained
+        loudest = frames.amax((1, 2), keepdim=True) if self.levels_clips else LOUDEST_DB
+        after = STRIDE * (n_steps - 1) + FIELD - BEFORE - frames.shape[1]
+        return F.pad(_level(frames, loudest), (0, 0, BEFORE, after), value=SILENCE)
 
     def multiply_adds(self, n_frames: int) -> int:
         """Return the multiply-adds of a clip of `n_frames`."""
@@ -113,6 +134,69 @@ class SpeechEmbedding(nn.Module):
             if number in POOLING:
                 steps, bands = steps // POOLING[number][0], bands // POOLING[number][1]
         return total
+
+
+class EmbeddingStream:
+    """Embeddings of frames that arrive in pieces, by `SpeechEmbedding.stream`.
+
+    Each convolution keeps the two frames that its next output reaches back to, and each pooling
+    those that are not yet enough for one.
+    """
+
+    def __init__(self, front: SpeechEmbedding) -> None:
+        self._front = front
+        self._n_frames = 0
+        self._kept: dict[str, Tensor] = {}
+
+    def push(self, frames: Tensor, final: bool) -> Tensor:
+        """Map frames (B, t, 32) in dB to the embeddings now known, (B, s, 96)."""
+        level = _level(frames, LOUDEST_DB)
+        before = 0 if self._n_frames else BEFORE
+        self._n_frames += frames.shape[1]
+        after = -self._n_frames % STRIDE + LOOK_AHEAD if final else 0
+        if not frames.shape[1] and not after:
+            return frames.new_zeros(len(frames), 0, self._front.n_outputs)
+        maps = F.pad(level, (0, 0, before, after), value=SILENCE)[:, None]  # (B, 1, t, 32)
+        for number, convolution in enumerate(self._front.convolutions):
+            maps = self._front.rectified(number, self._convolved(number, convolution, maps))
+            if number in POOLING:
+                maps = self._pooled(number, maps)
+            if not maps.shape[2]:
+                return frames.new_zeros(len(frames), 0, self._front.n_outputs)
+        return self._front.normalization(maps)[..., 0].transpose(1, 2)  # (B, s, 96)
+
+    def _convolved(self, number: int, convolution: nn.Module, maps: Tensor) -> Tensor:
+        assert isinstance(convolution, nn.Conv2d)
+        reach = convolution.kernel_size[0] - 1
+        maps = self._continued(f"convolution {number}", maps)
+        n_outputs = max(0, maps.shape[2] - reach)
+        self._keep(f"convolution {number}", maps, n_outputs)
+        if n_outputs:
+            return convolution(maps)
+        bands = maps.shape[3] + 2 * int(convolution.padding[1]) - convolution.kernel_size[1] + 1
+        return maps.new_zeros(len(maps), convolution.out_channels, 0, bands)
+
+    def _pooled(self, number: int, maps: Tensor) -> Tensor:
+        frames, bands = POOLING[number]
+        maps = self._continued(f"pooling {number}", maps)
+        n_taken = maps.shape[2] // frames * frames
+        self._keep(f"pooling {number}", maps, n_taken)
+        if n_taken:
+            return F.max_pool2d(maps[:, :, :n_taken], (frames, bands))
+        return maps.new_zeros(len(maps), maps.shape[1], 0, maps.shape[3] // bands)
+
+    def _continued(self, place: str, maps: Tensor) -> Tensor:
+        return torch.cat([self._kept[place], maps], dim=2) if place in self._kept else maps
+
+    def _keep(self, place: str, maps: Tensor, n_done: int) -> None:
+        self._kept[place] = maps[:, :, n_done:].clone()
+
+
+def _level(frames: Tensor, loudest: Tensor | float) -> Tensor:
+    """Map dB to the network's level: the `loudest` to its usual one, far below it the noise."""
+    below = (frames - loudest) / 10  # powers of ten
+    level = (10**below + 10 ** (-SILENCE_DB / 10)).log10()
+    return level + LOUDEST_DB / 10 + 2
 
 
 def _convolution(number: int, n_inputs: int, channels: int) -> nn.Conv2d:

@@ -24,7 +24,7 @@ class ModelStream:
 
     A step comes out `latency_frames` after its last frame, at the latest. What is kept does not
     grow with the stream: the convolutions' tails, the frames of a step or chunk that is not yet
-    full, and the states of the recurrent layers.
+    full, those that a front sees around a step, and the states of the recurrent layers.
 
     Parameters
     ----------
@@ -70,6 +70,7 @@ class ModelStream:
     def _begin(self) -> None:
         model = self.model
         self._any_frames = False
+        self._front = model.front.stream() if model.front is not None else None
         self._convolutions = [
             _ConvolutionStream(convolution)
             for convolution in model.convolutions
@@ -84,6 +85,8 @@ class ModelStream:
     def _advance(self, frames: Tensor, final: bool) -> Tensor:
         model = self.model
         self._any_frames |= frames.shape[1] > 0
+        if self._front is not None:
+            frames = self._front.push(frames, final)  # (B, t, 96)
         maps = frames[:, None]  # (B, 1, t, D)
         if model.normalization is not None:
             maps = model.normalization(frames.transpose(1, 2)[..., None])  # (B, D, t, 1)

@@ -120,7 +120,7 @@ def _picture(recognizer: Recognizer, utterance: Utterance, row: dict[str, Any]) 
         if utterance.composition:
             said = [
                 (part.text, part.at_seconds, part.at_seconds + part.duration_seconds)
-                for part in utterance.composition.parts
+                for part in utterance.composition.words
             ]
             spans.insert(0, said)
     told = f"said {utterance.text}, heard {row['label'] or 'nothing'}, {utterance.audio}"

@@ -100,7 +100,8 @@ class SpeechModule(SeededModule):
             missed = F.cross_entropy(logits.transpose(1, 2), places, reduction="sum")
             to_go = 1 - self.global_step / int(self.trainer.estimated_stepping_batches)
             words = batch.target_lengths.sum().clamp(min=1)
-            loss = loss + to_go * self.settings.frame_weight * missed / words
+            first, last = self.settings.frame_weight, self.settings.last_frame_weight
+            loss = loss + (last + to_go * (first - last)) * missed / words
         self.log("train/loss", loss, batch_size=len(batch.indices), on_step=False, on_epoch=True)
         return loss
 

@@ -88,9 +88,10 @@ class Trainer:
     balance : in [0, 1]: 0 draws each clip once an epoch; 1 draws as many, but all classes equally
         often; between them a class of n clips has a share in proportion to n^(1 - balance).
     frame_weight : of the cross-entropy between each step and the word that is spoken there, a
-        word's steps summed, which joins the CTC loss where the times of words are known, and falls
-        to 0 towards the end. CTC alone is content with a word at any one step of it, and for long
-        with none.
+        word's steps summed, which joins the CTC loss where the times of words are known. CTC alone
+        is content with a word at any one step of it, and for long with none.
+    last_frame_weight : to which it falls towards the end, step by step. Above 0 a word's posterior
+        lasts as long as the word, which tells it from what is like a part of it.
     ema_decay : of the moving average of the weights that is validated and kept; None keeps the
         weights themselves.
     patience : epochs without a better validation loss after which training stops; None never.
@@ -113,6 +114,7 @@ class Trainer:
     copies: int = 0
     balance: float = 0.0
     frame_weight: float = 0.0
+    last_frame_weight: float = 0.0
     ema_decay: float | None = None
     patience: int | None = None
     select: str = "best"

@@ -8,10 +8,12 @@ ROOT = f"data.root={SHARED / 'digits'}"
 @needs_shared
 def test_a_few_steps_give_what_can_stream(tmp_path):
     train(
-        "digits_ctc_stream",
+        "digits_stream",
         tmp_path,
         ROOT,
         "extra=null",
+        "negatives.others=null",
+        f"negatives.speech=[{SHARED / 'speech'}]",
         "connected.test_utterances=20",
         "+debug=fast",
     )

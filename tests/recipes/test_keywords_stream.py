@@ -1,0 +1,41 @@
+import pytest
+
+from speech_rnn.recognizer import Recognizer
+from tests.commands import speech_rnn
+from tests.real import SHARED, needs_shared
+from tests.recipes.runs import train
+
+NOISE = [SHARED / f"noise/{name}.wav" for name in ("pink_noise", "exercise_bike")]
+
+
+@needs_shared
+@pytest.mark.slow
+def test_phrases_are_found_between_people_who_talk(tmp_path):
+    """A short training already listens: most phrases of an hour are found, and little else."""
+    train(
+        "keywords_stream",
+        tmp_path,
+        f"data.root={SHARED / 'keywords'}",
+        f"negatives.speech=[{SHARED / 'speech'}]",
+        f"data.noise=[{','.join(map(str, NOISE))}]",
+        "negatives.others=null",
+        "connected.train_utterances=400",
+        "connected.test_utterances=100",
+        "trainer.max_epochs=8",
+        "model.hidden_size=96",
+    )
+    file = tmp_path / "run/recognizer.safetensors"
+    assert Recognizer.load(file).can_stream
+    found = speech_rnn(
+        "detect",
+        f"model={file}",
+        "+recipe=keywords_stream",
+        f"data.root={SHARED / 'keywords'}",
+        "negatives.others=null",
+        f"streams.noise=[{SHARED / 'noise/running_tap.wav'}]",
+        f"streams.speech=[{SHARED / 'speech'}]",
+        "streams.snr_db=20",
+        "streams.hours=0.5",
+        f"output_dir={tmp_path / 'heard'}",
+    )
+    assert "missed" in found.stdout
