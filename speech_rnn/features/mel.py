@@ -1,0 +1,71 @@
+"""The mel filters as a torch module: spectra of windows to energies in mel bands."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from speech_rnn.features.definitions import tracing
+
+# A filter reaches few frequencies. On a CPU four products of a quarter of the filters each, with the
+# frequencies that these reach, take half the time of one product (MFCC(), 1 to 16 clips of 1 s).
+GROUPS = 4
+
+
+class MelFilters(nn.Module):
+    """Energies of mel bands: complex spectra (B, T, F) to (B, T, M).
+
+    Parameters
+    ----------
+    filters : (F, M) weights of the frequencies in each band.
+    power : exponent of the magnitude spectrum.
+    """
+
+    _filters: Tensor
+
+    def __init__(self, filters: Tensor, power: float) -> None:
+        super().__init__()
+        self.power = power
+        self._bins = _reached(filters)
+        self.register_buffer("_filters", filters[self._bins].float(), persistent=False)  # (K, M)
+        self._parts: list[slice] = []
+        for some in filters.float().chunk(GROUPS, dim=1):
+            rows = _reached(some)
+            # a row for the real and one for the imaginary part
+            twice = some[rows].repeat_interleave(2, dim=0)  # (2 K', M')
+            self.register_buffer(f"_group_{len(self._parts)}", twice, persistent=False)
+            self._parts.append(slice(2 * rows.start, 2 * rows.stop))
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        """Return the energies of spectra that the caller no longer needs: they may be overwritten.
+
+        Parameters
+        ----------
+        spectrum : (B, T, F) complex.
+        """
+        if self.power == 2 and spectrum.device.type == "cpu" and not tracing():
+            return self._grouped(spectrum)
+        spectrum = spectrum[..., self._bins]  # (B, T, K)
+        # three times as fast as a complex abs or a sum over view_as_real's last axis
+        real, imag = spectrum.real, spectrum.imag
+        energy = torch.addcmul(real.square(), imag, imag)
+        if self.power != 2:  # a root has no slope at 0
+            energy = energy.clamp(min=torch.finfo(energy.dtype).tiny).pow(self.power / 2)
+        return energy @ self._filters.to(energy.dtype)  # (B, T, M)
+
+    def _grouped(self, spectrum: Tensor) -> Tensor:
+        parts = torch.view_as_real(spectrum)  # (B, T, F, 2)
+        # the products sum the two squares: one pass over the memory less
+        squares = parts.square() if parts.requires_grad else parts.square_()
+        squares = squares.view(-1, 2 * spectrum.shape[-1])  # (B T, 2 F)
+        energies = [
+            squares[:, columns] @ self.get_buffer(f"_group_{number}").to(squares.dtype)
+            for number, columns in enumerate(self._parts)
+        ]
+        return torch.cat(energies, dim=1).view(*spectrum.shape[:-1], -1)  # (B, T, M)
+
+
+def _reached(filters: Tensor) -> slice:
+    """Return the frequencies that any of the filters (F, M) reaches; at least one."""
+    reached = filters.any(1).nonzero()[:, 0]
+    return slice(int(reached.min()), int(reached.max()) + 1) if len(reached) else slice(0, 1)
