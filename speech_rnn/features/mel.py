@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from speech_rnn.features.definitions import tracing
 
-# A filter reaches few frequencies. On a CPU four products of a quarter of the filters each, with the
-# frequencies that these reach, take half the time of one product (MFCC(), 1 to 16 clips of 1 s).
+# A filter reaches few frequencies. On a CPU four products of a quarter of the filters each, with
+# the frequencies that these reach, take half the time of one (MFCC(), 1 to 16 clips of a second).
 GROUPS = 4
 
 
