@@ -373,6 +373,16 @@ class LogMel(nn.Module):
         return self.n_mels
 
     @property
+    def _bins(self) -> slice:
+        """The frequencies that any mel filter reaches."""
+        return self._mel.bins
+
+    @property
+    def _filters(self) -> Tensor:
+        """The mel filters, (K, M)."""
+        return self._mel.filters
+
+    @property
     def _width(self) -> int:
         """How many samples W are cut for a window.
 

@@ -19,16 +19,21 @@ class MelFilters(nn.Module):
     ----------
     filters : (F, M) weights of the frequencies in each band.
     power : exponent of the magnitude spectrum.
+
+    Attributes
+    ----------
+    bins : the K frequencies that any filter reaches, without those before and after.
+    filters : (K, M) weights of these.
     """
 
-    _filters: Tensor
+    filters: Tensor
 
     def __init__(self, filters: Tensor, power: float) -> None:
         super().__init__()
         self.power = power
-        self._bins = _reached(filters)
-        self.register_buffer("_filters", filters[self._bins].float(), persistent=False)  # (K, M)
+        self.bins = _reached(filters)
         self._parts: list[slice] = []
+        self.register_buffer("filters", filters[self.bins].float(), persistent=False)
         for some in filters.float().chunk(GROUPS, dim=1):
             rows = _reached(some)
             # a row for the real and one for the imaginary part
@@ -45,13 +50,13 @@ class MelFilters(nn.Module):
         """
         if self.power == 2 and spectrum.device.type == "cpu" and not tracing():
             return self._grouped(spectrum)
-        spectrum = spectrum[..., self._bins]  # (B, T, K)
+        spectrum = spectrum[..., self.bins]  # (B, T, K)
         # three times as fast as a complex abs or a sum over view_as_real's last axis
         real, imag = spectrum.real, spectrum.imag
         energy = torch.addcmul(real.square(), imag, imag)
         if self.power != 2:  # a root has no slope at 0
             energy = energy.clamp(min=torch.finfo(energy.dtype).tiny).pow(self.power / 2)
-        return energy @ self._filters.to(energy.dtype)  # (B, T, M)
+        return energy @ self.filters.to(energy.dtype)  # (B, T, M)
 
     def _grouped(self, spectrum: Tensor) -> Tensor:
         parts = torch.view_as_real(spectrum)  # (B, T, F, 2)
