@@ -53,7 +53,8 @@ def benchmark(
             n_epochs=epochs,
             quick=quick,
         )
-        command = shlex.join(["python", "-m", "speech_rnn.benchmark", *sys.argv[1:]])
+        arguments = [given for given in sys.argv[1:] if given != "benchmark"]  # the verb
+        command = shlex.join(["python", "-m", "speech_rnn.benchmark", *arguments])
         found = run(settings, command, tell=print_section)
         print_machine(found)
         print(f"benchmark: {found.write(output)}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_rnn.benchmarking.results import Benchmark, Growth, Section
+from speech_rnn.benchmarking.timing import told
 from speech_rnn.errors import MissingExtraError
 
 __all__ = ["draw"]
@@ -47,9 +48,9 @@ def draw(benchmark: Benchmark, path: str | Path) -> Path:
 
 
 def _shown(section: Section) -> list[tuple[str, float, tuple[float, float]]]:
-    """Return name, median and quartiles in ms of the rows that were measured."""
+    """Return name, median and quartiles in seconds of the rows that were measured."""
     return [
-        (row.name, 1000 * row.seconds.median, tuple(1000 * q for q in row.seconds.quartiles))  # type: ignore[misc]
+        (row.name, row.seconds.median, row.seconds.quartiles)
         for row in section.rows
         if row.seconds is not None
     ]
@@ -65,10 +66,11 @@ def _bars(axes: Any, section: Section) -> None:
     ]
     axes.barh(names, medians, height=0.7, color=colours, xerr=spread, error_kw={"elinewidth": 1})
     axes.invert_yaxis()
-    axes.bar_label(axes.containers[-1], [f" {median:.3g}" for median in medians], fontsize=7)
-    axes.set_title(f"{section.title} (ms, {_threads(section.n_threads)})", fontsize=9, loc="left")
+    axes.bar_label(axes.containers[-1], [f" {told(median)}" for median in medians], fontsize=7)
+    axes.set_title(f"{section.title} ({_threads(section.n_threads)})", fontsize=9, loc="left")
     axes.margins(x=0.12)
     axes.tick_params(labelsize=7)
+    axes.set_xticks([])  # the bars are labelled
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -83,7 +85,7 @@ def _threads(n: int) -> str:
 def _curve(axes: Any, growth: Growth) -> None:
     medians = [1000 * times.median for times in growth.seconds]
     axes.loglog(growth.sizes, medians, marker="o", markersize=3, color=OURS)
-    axes.set_title(f"{growth.name}: exponent {growth.exponent:.2f}", fontsize=7)
+    axes.set_title(f"{growth.name}\nexponent {growth.exponent:.2f}", fontsize=7)
     axes.set_ylabel("ms", fontsize=7)
     axes.tick_params(labelsize=6, which="both")
     axes.spines[["top", "right"]].set_visible(False)

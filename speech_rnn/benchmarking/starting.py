@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory
 
 from speech_rnn.audio import write_audio
 from speech_rnn.benchmarking.results import Row, Section
@@ -112,27 +112,14 @@ def _run(command: list[str]) -> _Process:
     ModelError
         if it fails.
     """
-    with TemporaryFile() as errors:
-        begun = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
-        assert process.stdout is not None
-        process.stdout.readline()
-        first_line = time.perf_counter() - begun
-        process.stdout.read()
-        peak = _wait(process)
-        seconds = time.perf_counter() - begun
-        process.stdout.close()
-        if process.returncode:
-            errors.seek(0)
-            raise ModelError(errors.read().decode(errors="replace").strip())
-    return _Process(first_line, seconds, peak)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> float | None:
-    """Wait for a process and return the most memory that it held, in bytes, where that is told."""
-    if not hasattr(os, "wait4"):  # on Windows
-        process.wait()
-        return None
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return float(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+    stopwatch = Path(__file__).with_name("stopwatch.py")
+    finished = subprocess.run(
+        [sys.executable, "-I", str(stopwatch), *command],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    told = json.loads(finished.stdout)
+    if told.pop("exit_code"):
+        raise ModelError(told["errors"])
+    del told["errors"]
+    return _Process(**told)

@@ -7,11 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from speech_rnn.benchmarking.results import Benchmark, Section
-from speech_rnn.benchmarking.timing import Times
+from speech_rnn.benchmarking.timing import Times, told
 
 __all__ = ["print_machine", "print_section", "table_of"]
-
-UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
 def print_section(section: Section) -> None:
@@ -23,8 +21,8 @@ def print_section(section: Section) -> None:
 
 def print_machine(benchmark: Benchmark) -> None:
     """Print where a benchmark ran, and with what."""
-    told = ", ".join(f"{name} {number}" for name, number in benchmark.versions.items())
-    print(f"{benchmark.processor}, {benchmark.n_cores} cores; {told}")
+    packages = ", ".join(f"{name} {number}" for name, number in benchmark.versions.items())
+    print(f"{benchmark.processor}, {benchmark.n_cores} cores; {packages}")
 
 
 def table_of(section: Section) -> Table:
@@ -38,7 +36,7 @@ def table_of(section: Section) -> Table:
             table.add_column(column, justify="right")
         for growth in section.growths:
             sizes = f"{growth.sizes[0]:,g} to {growth.sizes[-1]:,g}"
-            ends = f"{_time(growth.seconds[0].median)} to {_time(growth.seconds[-1].median)}"
+            ends = f"{told(growth.seconds[0].median)} to {told(growth.seconds[-1].median)}"
             table.add_row(growth.name, sizes, ends, f"{growth.exponent:.2f}")
         return table
     for column in ("median", "quartiles", "times the first", *names, ""):
@@ -48,7 +46,7 @@ def table_of(section: Section) -> Table:
         figures = [f"{row.figures[name]:,.1f}" if name in row.figures else "" for name in names]
         table.add_row(
             escape(row.name),
-            _time(row.seconds.median) if row.seconds else "–",
+            told(row.seconds.median) if row.seconds else "–",
             _spread(row.seconds) if row.seconds else "",
             f"{ratio:.2f}" if ratio is not None else "",
             *figures,
@@ -57,10 +55,5 @@ def table_of(section: Section) -> Table:
     return table
 
 
-def _time(seconds: float) -> str:
-    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
-    return f"{seconds / size:.3g} {unit}"
-
-
 def _spread(times: Times) -> str:
-    return " – ".join(map(_time, times.quartiles)) if len(times.seconds) > 1 else ""
+    return " – ".join(map(told, times.quartiles)) if len(times.seconds) > 1 else ""

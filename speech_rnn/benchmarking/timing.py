@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["Contender", "Times", "interleaved", "turns"]
+__all__ = ["Contender", "Times", "interleaved", "told", "turns"]
 
 Contender = Callable[[], object]
+
+UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 LEAST_SECONDS = 0.01
 """A turn of something quicker is several calls, so that the clock and a cold cache do not tell."""
@@ -50,6 +52,13 @@ class Times:
     def per(self, n: int) -> Times:
         """Return the times of one of `n` things that a call does."""
         return Times(tuple(seconds / n for seconds in self.seconds))
+
+
+def told(seconds: float) -> str:
+    """Return a time as people say it: three digits, in s, ms or µs."""
+    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
+    digits = seconds / size
+    return f"{digits:.0f} {unit}" if digits >= 100 else f"{digits:.3g} {unit}"
 
 
 def turns(names: Iterable[str], n_rounds: int) -> Iterator[str]:
