@@ -53,7 +53,7 @@ def benchmark(
             n_epochs=epochs,
             quick=quick,
         )
-        arguments = [given for given in sys.argv[1:] if given != "benchmark"]  # the verb
+        arguments = sys.argv[2:] if sys.argv[1:2] == ["benchmark"] else sys.argv[1:]  # the verb
         command = shlex.join(["python", "-m", "speech_rnn.benchmark", *arguments])
         found = run(settings, command, tell=print_section)
         print_machine(found)

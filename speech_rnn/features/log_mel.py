@@ -581,7 +581,7 @@ def _frames_at_once() -> int:
     return FRAMES_AT_ONCE * torch.get_num_threads()
 
 
-def _joined(pieces: Sequence[Tensor], dim: int) -> Tensor:
+def _joined(pieces: list[Tensor], dim: int) -> Tensor:
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim)
 
 
