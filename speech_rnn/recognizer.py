@@ -28,6 +28,7 @@ from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.device import choose_device
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
 from speech_rnn.features import MFCC, LogMel
+from speech_rnn.features.definitions import valid_steps
 from speech_rnn.gate import Gating
 from speech_rnn.long_audio import LONG_SECONDS, recognize_long
 from speech_rnn.model import AcousticModel
@@ -173,7 +174,9 @@ class Recognizer:
         """
         window = self.features.win_length
         waveform = F.pad(waveform, (0, max(0, window - waveform.shape[1])))
-        lengths = lengths.clamp(min=window)
+        if (lengths < window).any():  # what lies after such a clip is no part of it
+            waveform = waveform.where(valid_steps(waveform.shape[1], lengths), 0.0)
+            lengths = lengths.clamp(min=window)
         frames, lengths = self.features(waveform.to(self.device), lengths.to(self.device))
         logits, lengths = self.model(frames, lengths)
         return logits, lengths
@@ -292,15 +295,10 @@ class Recognizer:
         rate = sample_rate or self.sample_rate
         return resample(samples.astype(np.float32), rate, self.sample_rate)
 
-    def save(self, path: str | Path) -> None:
-        """Write the recogniser as one safetensors file with JSON metadata, all or nothing."""
-        parts = {"features": self.features, "model": self.model}
-        tensors = {
-            f"{part}.{name}": tensor.cpu().contiguous()
-            for part, module in parts.items()
-            for name, tensor in module.state_dict().items()
-        }
-        description = {
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a file holds beside the weights, as plain values for JSON."""
+        return {
             "version": FORMAT_VERSION,
             "features": {
                 "class": type(self.features).__name__,
@@ -313,8 +311,17 @@ class Recognizer:
             "spotting": self.spotting.to_dict() if self.spotting else None,
             "provenance": self.provenance,
         }
+
+    def save(self, path: str | Path) -> None:
+        """Write the recogniser as one safetensors file with JSON metadata, all or nothing."""
+        parts = {"features": self.features, "model": self.model}
+        tensors = {
+            f"{part}.{name}": tensor.cpu().contiguous()
+            for part, module in parts.items()
+            for name, tensor in module.state_dict().items()
+        }
         # One key alone: several would be written in an order that changes from run to run.
-        content = serialize(tensors, {"speech_rnn": json.dumps(description)})
+        content = serialize(tensors, {"speech_rnn": json.dumps(self.description)})
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")

@@ -1,5 +1,6 @@
 import io
 import json
+import math
 import pickle
 
 import numpy as np
@@ -37,6 +38,14 @@ def untrained(unit="classes", features=None, **settings):
 
 
 UNITS = pytest.mark.parametrize("unit", ["classes", "words", "characters"])
+
+
+def test_what_follows_a_clip_shorter_than_a_window_is_no_part_of_it():
+    recognizer = untrained()
+    clip = torch.from_numpy(tone("low"))[None, :300]
+    expected, _ = recognizer.logits(clip, torch.tensor([300]))
+    noise = torch.cat([clip, torch.full((1, 900), math.nan)], dim=1)
+    torch.testing.assert_close(recognizer.logits(noise, torch.tensor([300]))[0], expected)
 
 
 @UNITS

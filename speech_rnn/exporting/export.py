@@ -1,0 +1,116 @@
+"""A Recognizer becomes an ONNX model: a graph over clips, or one that follows a stream.
+
+The graphs are written from the parameters. torch 2.14's own exporter was tried: it translates no
+GRU whose number of steps is free, its Fourier transform takes most of the time of a clip, and a
+stream's states would be shapes that it has to guess.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import onnx
+
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
+from speech_rnn.exporting.features import clip_frames, feature_stages, stream_frames
+from speech_rnn.exporting.graph import OPSET, Graph
+from speech_rnn.exporting.timing import first_run
+from speech_rnn.onnx_format import (
+    END,
+    LENGTHS,
+    LOGITS,
+    METADATA_KEY,
+    STEPS,
+    WAVEFORM,
+    GraphDescription,
+    StreamDescription,
+)
+from speech_rnn.streaming import reasons_against_streaming
+
+if TYPE_CHECKING:
+    from speech_rnn.recognizer import Recognizer
+
+__all__ = ["export_onnx"]
+
+
+def export_onnx(recognizer: Recognizer, *, streaming: bool = False) -> onnx.ModelProto:
+    """Return a recogniser as an ONNX model, checked; `speech_rnn.onnx_format` tells what it takes.
+
+    Parameters
+    ----------
+    recognizer : on the CPU.
+    streaming : whether the graph follows a stream, or reads batches of whole clips.
+
+    Raises
+    ------
+    ConfigurationError
+        for what cannot be exported so: it says why, and what can.
+    """
+    graph = Graph()
+    stream = _stream(graph, recognizer) if streaming else None
+    if not streaming:
+        _clips(graph, recognizer)
+    model = graph.model()
+    described = GraphDescription(
+        kind="streaming" if streaming else "offline",
+        precision="float",
+        opset=OPSET,
+        sample_rate=recognizer.sample_rate,
+        step_seconds=recognizer.step_seconds,
+        win_length=recognizer.features.win_length,
+        stream=stream,
+    )
+    describe(model, recognizer, described)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def describe(model: onnx.ModelProto, recognizer: Recognizer, described: GraphDescription) -> None:
+    """Write what a runner must know into the metadata of `model`."""
+    description = {**recognizer.description, "onnx": described.to_dict()}
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
+
+
+def _clips(graph: Graph, recognizer: Recognizer) -> None:
+    features, model = recognizer.features, recognizer.model
+    waveform = graph.input(WAVEFORM, "float32", ["B", "N"])
+    lengths = graph.input(LENGTHS, "int64", ["B"])
+    with graph.part("features"):
+        frames, timing = clip_frames(graph, features, waveform, lengths)
+    with graph.part("model"):
+        logits, steps = clip_logits(graph, model, frames, timing)
+    n_steps = 1 if model.pooling else "T"
+    graph.output(LOGITS, logits, "float32", ["B", n_steps, model.n_outputs])
+    graph.output(STEPS, steps, "int64", ["B"])
+
+
+def _stream(graph: Graph, recognizer: Recognizer) -> StreamDescription:
+    features, model = recognizer.features, recognizer.model
+    reasons = reasons_against_streaming(features, model, recognizer.vocabulary)
+    if reasons:
+        raise ConfigurationError("\n".join([*reasons, "without streaming, it can be exported"]))
+    n_blocks, needed = first_run([*feature_stages(features), *model_stages(model)])
+    waveform = graph.input(WAVEFORM, "float32", [1, "n"])
+    end = graph.input(END, "int64", [1])
+    position = graph.state("position", [1], "int64")
+    with graph.part("features"):
+        found = stream_frames(graph, features, waveform, end, position, needed)
+        frames, timing, position = found
+    with graph.part("model"):
+        logits = stream_logits(graph, model, frames, timing)
+    graph.next_state("position", position)
+    graph.output(LOGITS, logits, "float32", [1, "t", model.n_outputs])
+    block_steps = model.chunk or 1
+    return StreamDescription(
+        first_samples=needed[0],
+        first_blocks=n_blocks,
+        block_samples=block_steps * model.subsampling * features.hop_length,
+        block_steps=block_steps,
+        win_length=features.win_length,
+        reach=features._reach,
+        hop_length=features.hop_length,
+        subsampling=model.subsampling,
+        states=tuple(graph.states),
+    )

@@ -1,0 +1,146 @@
+"""An ONNX graph that is written node by node, with constants where they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.errors import MissingExtraError
+from speech_rnn.onnx_format import NEXT, STATE, StateDescription
+
+try:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    raise MissingExtraError("onnx", "export") from error
+
+__all__ = ["OPSET", "Graph", "Value"]
+
+OPSET = 18
+"""The oldest that has all operators used: the file runs wherever ONNX Runtime is 1.14 or newer."""
+
+Value = str
+"""The name of a tensor."""
+Given = Value | NDArray[Any] | Sequence[int] | int | float | None
+TYPES = {
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+    "int64": TensorProto.INT64,
+    "int32": TensorProto.INT32,
+    "bool": TensorProto.BOOL,
+}
+
+
+class Graph:
+    """Nodes, constants, inputs and outputs of a graph under construction.
+
+    Attributes
+    ----------
+    states : those that `state` has added.
+    """
+
+    def __init__(self) -> None:
+        self.states: list[StateDescription] = []
+        self._nodes: list[Any] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+        self._part = ""
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Put `name` before the names of nodes."""
+        before, self._part = self._part, f"{self._part}{name}/"
+        yield
+        self._part = before
+
+    def op(self, kind: str, *given: Given, **attributes: Any) -> Value:
+        """Add a node of one output; arrays and numbers are constants, None an input left out."""
+        return self.ops(kind, *given, n_outputs=1, **attributes)[0]
+
+    def ops(self, kind: str, *given: Given, n_outputs: int, **attributes: Any) -> list[Value]:
+        """Add a node of several outputs."""
+        name = f"{self._part}{kind}_{len(self._nodes)}"
+        outputs = [f"{name}_{number}" for number in range(n_outputs)]
+        inputs = [self._value(each) for each in given]
+        self._nodes.append(helper.make_node(kind, inputs, outputs, name=name, **attributes))
+        return outputs
+
+    def size(self, value: Value, axis: int) -> Value:
+        """Return the length of an axis, (1,) int64."""
+        end = {} if axis == -1 else {"end": axis + 1}
+        return self.op("Shape", value, start=axis, **end)
+
+    def cast(self, value: Value, dtype: str) -> Value:
+        """Return `value` as numpy's `dtype`."""
+        return self.op("Cast", value, to=TYPES[dtype])
+
+    def steps(self, start: Given, stop: Given) -> Value:
+        """Return the whole numbers from `start` on, below `stop`: (n,) int64."""
+        return self.op("Range", self._scalar(start), self._scalar(stop), 1)
+
+    def input(self, name: str, dtype: str, shape: Sequence[int | str | None]) -> Value:
+        """Add an input; names in its shape are free sizes."""
+        self._inputs.append(helper.make_tensor_value_info(name, TYPES[dtype], list(shape)))
+        return name
+
+    def output(
+        self, name: str, value: Value, dtype: str, shape: Sequence[int | str | None]
+    ) -> None:
+        """Make `value` an output."""
+        self._nodes.append(helper.make_node("Identity", [value], [name], name=f"{name}_out"))
+        self._outputs.append(helper.make_tensor_value_info(name, TYPES[dtype], list(shape)))
+
+    def state(
+        self, name: str, shape: Sequence[int], dtype: str = "float32", free: int | None = None
+    ) -> Value:
+        """Add a state that begins as zeros of `shape`; the length of the axis `free` may change."""
+        self.states.append(StateDescription(name, tuple(shape), dtype))
+        sizes = [f"{name}_length" if axis == free else size for axis, size in enumerate(shape)]
+        return self.input(STATE + name, dtype, sizes)
+
+    def next_state(self, name: str, value: Value) -> None:
+        """Say what the next run takes as the state `name`."""
+        state = next(each for each in self.states if each.name == name)
+        self.output(NEXT + name, value, state.dtype, [None] * len(state.shape))
+
+    def model(self) -> onnx.ModelProto:
+        """Return the graph as a model."""
+        opset = helper.make_opsetid("", OPSET)
+        constants = list(self._constants.values())
+        graph = helper.make_graph(
+            self._nodes,
+            "speech_rnn",
+            self._inputs,
+            sorted(self._outputs, key=lambda output: output.name.startswith(NEXT)),
+            initializer=constants,
+        )
+        return helper.make_model(
+            graph,
+            producer_name="speech_rnn",
+            opset_imports=[opset],
+            ir_version=helper.find_min_ir_version_for([opset]),
+        )
+
+    def _scalar(self, given: Given) -> Given:
+        return self.op("Squeeze", given) if isinstance(given, str) else given
+
+    def _value(self, given: Given) -> Value:
+        if given is None:
+            return ""
+        if isinstance(given, str):
+            return given
+        if type(given) is float:  # numpy's own have their type
+            given = np.float32(given)
+        array = np.ascontiguousarray(given).reshape(np.shape(given))
+        if array.dtype.kind == "i" and array.dtype != np.int32:
+            array = array.astype(np.int64)
+        key = (str(array.dtype), array.shape, array.tobytes())
+        if key not in self._constants:
+            name = f"constant_{len(self._constants)}"
+            self._constants[key] = numpy_helper.from_array(array, name)
+        return self._constants[key].name

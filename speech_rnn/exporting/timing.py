@@ -1,0 +1,215 @@
+"""Where the steps of a graph lie in their clips: whole clips of a batch, or a piece of a stream.
+
+What is built on it says what it needs of the steps around each one, and is the same for both. The
+time axis is the last but one. A stream remembers those steps in states of the graph.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speech_rnn.exporting.graph import Graph, Value
+
+__all__ = ["Clips", "Stage", "Stream", "Timing", "ceil_div", "first_run", "last_steps"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What reads `kernel` steps, `stride` apart, the first from `before` steps ahead of the clip.
+
+    Parameters
+    ----------
+    minimum : so many steps must be there before it can say anything.
+    """
+
+    kernel: int
+    stride: int = 1
+    before: int = 0
+    minimum: int = 0
+
+    def needs(self, n_outputs: int) -> int:
+        """How many steps give so many outputs, with none that later ones would miss."""
+        last = (n_outputs - 1) * self.stride + self.kernel
+        return max(last, n_outputs * self.stride) - self.before
+
+
+def first_run(stages: Sequence[Stage]) -> tuple[int, list[int]]:
+    """Return how many blocks the first run of a stream gives, and the steps into each stage."""
+    n_blocks = 0
+    while True:
+        n_blocks += 1
+        needed = [n_blocks]
+        for stage in reversed(stages):
+            needed.insert(0, stage.needs(needed[0]))
+        if all(n >= stage.minimum for n, stage in zip(needed, stages, strict=False)):
+            return n_blocks, needed
+
+
+class Timing(ABC):
+    """Where the steps of a tensor (..., T, D) lie.
+
+    Attributes
+    ----------
+    graph : that is being built.
+    total : steps of each clip, (B,) int64; of a stream (1,).
+    first : the number of the tensor's first step, (1,) int64, or 0.
+    """
+
+    graph: Graph
+    total: Value
+    first: Value | int
+
+    @abstractmethod
+    def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
+        """Return what a valid convolution reads for `stage`: the steps amid zeros.
+
+        Parameters
+        ----------
+        steps : (..., T, D).
+        width : sizes of the tensor but for the batch and T.
+        name : of the state in which a stream keeps steps.
+        """
+
+    @abstractmethod
+    def amid_ends(
+        self, steps: Value, before: int, after: int, width: int, name: str
+    ) -> tuple[Value, Timing]:
+        """Return (B, T + before + after, D): the steps amid those at the clip's ends, repeated."""
+
+    @abstractmethod
+    def past(self, steps: Value, n_steps: int, width: int, name: str) -> tuple[Value, Value | int]:
+        """Return the steps with up to `n_steps` before them, and the number of the first."""
+
+    def numbers(self, steps: Value) -> Value:
+        """Return the numbers of the steps, (T,)."""
+        n_steps = self.graph.size(steps, -2)
+        if self.first == 0:
+            return self.graph.steps(0, n_steps)
+        return self.graph.steps(self.first, self.graph.op("Add", self.first, n_steps))
+
+    def inside(self, steps: Value, rank: int = 3) -> Value:
+        """Return which of (..., T, D) belong to their clips, (B, 1…, T, 1)."""
+        graph = self.graph
+        total = graph.op("Unsqueeze", self.total, [1])
+        inside = graph.op("Less", self.numbers(steps), total)  # (B, T)
+        axes = [2] if rank == 3 else [1, 3]
+        return graph.op("Unsqueeze", inside, axes)
+
+    def zero_beyond(self, steps: Value, rank: int = 3) -> Value:
+        """Return `steps` with zeros after their clips."""
+        return self.graph.op("Where", self.inside(steps, rank), steps, 0.0)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a convolution reads, the zeros that it must add itself, and when its outputs are."""
+
+    steps: Value
+    pads: tuple[int, int]
+    timing: Timing
+
+
+class Clips(Timing):
+    """Whole clips of a batch with padding after them.
+
+    Parameters
+    ----------
+    total : steps of each clip, (B,) int64.
+    """
+
+    def __init__(self, graph: Graph, total: Value) -> None:
+        self.graph, self.total, self.first = graph, total, 0
+
+    def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
+        """Leave the zeros around a clip to the convolution."""
+        steps = self.zero_beyond(steps, len(width) + 2)
+        pads = (stage.before, stage.kernel - 1 - stage.before)
+        return Context(steps, pads, Clips(self.graph, ceil_div(self, stage.stride)))
+
+    def amid_ends(
+        self, steps: Value, before: int, after: int, width: int, name: str
+    ) -> tuple[Value, Timing]:
+        """Repeat a clip's last step to the end of the batch, then the batch's ends."""
+        graph = self.graph
+        last = graph.op("Unsqueeze", graph.op("Sub", self.total, 1), [1])  # (B, 1)
+        last = graph.op("GatherND", steps, last, batch_dims=1)  # (B, D)
+        last = graph.op("Unsqueeze", last, [1])
+        steps = graph.op("Where", self.inside(steps), steps, last)
+        return graph.op("Pad", steps, [before, after], None, [1], mode="edge"), self
+
+    def past(self, steps: Value, n_steps: int, width: int, name: str) -> tuple[Value, Value | int]:
+        """Return the steps: all of the past is there."""
+        return steps, 0
+
+
+class Stream(Timing):
+    """A piece of one stream, (1, ..., T, D).
+
+    Parameters
+    ----------
+    total : steps of the stream, (1,) int64; very many as long as it goes on.
+    first : the number of the piece's first step, (1,) int64.
+    n_first : steps of the stream's first piece, when it is as short as can be.
+    """
+
+    def __init__(self, graph: Graph, total: Value, first: Value, n_first: int) -> None:
+        self.graph, self.total, self.first, self.n_first = graph, total, first, n_first
+
+    def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
+        """Put the steps that were kept before the new ones; a stream begins with zeros."""
+        graph, first = self.graph, self.first
+        if stage.kernel - stage.before > 1:
+            steps = self.zero_beyond(steps, len(width) + 2)
+        n_first = (stage.before + self.n_first - stage.kernel) // stage.stride + 1
+        n_kept = stage.before + self.n_first - n_first * stage.stride
+        if n_kept or stage.before:
+            shape = [1, *width[:-1], stage.before, width[-1]]
+            kept = graph.state(name, shape, free=len(shape) - 2)
+            steps = graph.op("Concat", kept, steps, axis=-2)
+            graph.next_state(name, last_steps(graph, steps, n_kept))
+        shift = stage.before - stage.kernel + stage.stride
+        total = self.total
+        if shift:
+            first = graph.op("Max", graph.op("Add", first, shift), 0)
+        if stage.stride > 1:
+            first, total = graph.op("Div", first, stage.stride), ceil_div(self, stage.stride)
+        return Context(steps, (0, 0), Stream(graph, total, first, n_first))
+
+    def amid_ends(
+        self, steps: Value, before: int, after: int, width: int, name: str
+    ) -> tuple[Value, Timing]:
+        """Gather the steps around each one that is due, those beyond the ends from the ends."""
+        graph = self.graph
+        stop = graph.op("Add", self.first, graph.size(steps, -2))
+        steps, base = self.past(steps, before + after, width, name)
+        first = graph.op("Max", graph.op("Sub", self.first, after), 0)
+        index = graph.steps(graph.op("Sub", first, before), stop)
+        last = graph.op("Sub", self.total, 1)
+        index = graph.op("Max", graph.op("Min", index, last), 0)
+        steps = graph.op("Gather", steps, graph.op("Sub", index, base), axis=1)
+        return steps, Stream(graph, self.total, first, self.n_first - after)
+
+    def past(self, steps: Value, n_steps: int, width: int, name: str) -> tuple[Value, Value | int]:
+        """Put the steps that were kept before the new ones; a stream begins with none."""
+        graph = self.graph
+        kept = graph.state(name, [1, 0, width], free=1)
+        steps = graph.op("Concat", kept, steps, axis=1)
+        graph.next_state(name, last_steps(graph, steps, n_steps))
+        return steps, graph.op("Max", graph.op("Sub", self.first, n_steps), 0)
+
+
+def last_steps(graph: Graph, steps: Value, n_steps: int, axis: int = -2) -> Value:
+    """Return the last `n_steps`, or all if there are fewer."""
+    if not n_steps:
+        return graph.op("Slice", steps, [0], [0], [axis])
+    return graph.op("Slice", steps, [-n_steps], [2**62], [axis])
+
+
+def ceil_div(timing: Timing, stride: int) -> Value:
+    """Return the clips' totals of steps that are each `stride` of these."""
+    if stride == 1:
+        return timing.total
+    graph = timing.graph
+    return graph.op("Div", graph.op("Add", timing.total, stride - 1), stride)
