@@ -23,6 +23,10 @@ def benchmark(
     model: Annotated[
         Path | None, typer.Option(help="A Recognizer's file; random weights without.")
     ] = None,
+    onnx: Annotated[
+        list[Path] | None,
+        typer.Option(help="The same as an ONNX file (several: one each); exported without."),
+    ] = None,
     audio: Annotated[
         Path | None, typer.Option(help="A sound file whose first second is heard; noise without.")
     ] = None,
@@ -39,13 +43,14 @@ def benchmark(
 ) -> None:
     """Measure speed, memory and growth side by side, in turns, on this machine."""
     with spoken_errors():
-        from speech_rnn.benchmarking import SECTIONS, Settings, run
+        from speech_rnn.benchmarking import SECTIONS, OnnxFile, Settings, run
         from speech_rnn.benchmarking.picture import draw
         from speech_rnn.benchmarking.table import print_machine, print_section
 
         settings = Settings(
             sections=tuple(sections or SECTIONS),
             model=str(model) if model else None,
+            onnx=tuple(OnnxFile.at(str(file)) for file in onnx or ()),
             audio=str(audio) if audio else None,
             data=str(data) if data else None,
             n_rounds=rounds,

@@ -6,6 +6,6 @@ compares takes turns, so that other work on the machine slows all alike.
 
 from speech_rnn.benchmarking.results import Benchmark, Row, Section
 from speech_rnn.benchmarking.running import run
-from speech_rnn.benchmarking.settings import SECTIONS, Settings
+from speech_rnn.benchmarking.settings import SECTIONS, OnnxFile, Settings
 
-__all__ = ["SECTIONS", "Benchmark", "Row", "Section", "Settings", "run"]
+__all__ = ["SECTIONS", "Benchmark", "OnnxFile", "Row", "Section", "Settings", "run"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from speech_rnn.benchmarking.candidates import Candidates
+from speech_rnn.benchmarking.exported import loaded
 from speech_rnn.benchmarking.results import Row, Section
 from speech_rnn.benchmarking.settings import THREADS, Settings
 from speech_rnn.benchmarking.sounds import one_second
@@ -28,10 +31,11 @@ def of_a_clip(settings: Settings) -> Section:
         return lambda: recognizer.features(waveform)
 
     found = Candidates()
-    found.add("PyTorch", lambda: lambda: recognizer.transcribe(clip))
+    found.add("PyTorch", lambda: _transcribing(recognizer, clip))
     if not settings.quick:  # a compiler takes a minute
-        fast = compiled(recognizer)
-        found.add("PyTorch, model compiled", lambda: lambda: fast.transcribe(clip))
+        found.add("PyTorch, model compiled", lambda: _transcribing(compiled(recognizer), clip))
+    for file in settings.onnx:
+        found.add(file.name, lambda file=file: _transcribing(loaded(file), clip))  # type: ignore[misc]
     with torch.inference_mode():
         found.add("PyTorch, features alone", features)
         rows = found.rows(settings.n_rounds)
@@ -45,11 +49,20 @@ def of_a_stream(settings: Settings) -> Section:
     found = Candidates()
     for seconds, name in ((0.0, "PyTorch, each hop at once"), (0.1, "PyTorch, blocks of 100 ms")):
         found.add(name, lambda seconds=seconds: _hops(recognizer, settings, n_hops, seconds))  # type: ignore[misc]
+    for file in settings.onnx_streams or settings.onnx:
+        found.add(
+            f"{file.name}, each hop at once",
+            lambda file=file: _hops(loaded(file), settings, n_hops, 0.0),  # type: ignore[misc]
+        )
     rows = tuple(
         Row(row.name, row.seconds and row.seconds.per(n_hops), row.figures, row.note)
         for row in found.rows(settings.n_rounds)
     )
     return Section("stream", "a hop of 10 ms in a stream", THREADS["stream"], rows)
+
+
+def _transcribing(recognizer: Recognizer, clip: NDArray[np.float32]) -> Contender:
+    return lambda: recognizer.transcribe(clip)
 
 
 def _hops(

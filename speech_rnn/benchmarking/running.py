@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from speech_rnn.benchmarking.exported import loaded, with_exported
 from speech_rnn.benchmarking.results import Benchmark, Row, Section
 from speech_rnn.benchmarking.settings import THREADS, Settings
+from speech_rnn.benchmarking.sounds import one_second
+from speech_rnn.benchmarking.subjects import measured
 from speech_rnn.machine import n_cores, processor, versions
 
 __all__ = ["run"]
@@ -35,6 +38,8 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
 )
 
+USING_ONNX = {"model", "stream", "peers", "start", "files"}
+
 
 def run(
     settings: Settings, command: str = "", tell: Callable[[Section], None] | None = None
@@ -54,20 +59,22 @@ def run(
     """
     _check(settings)
     sections = []
-    for name in settings.sections:
-        sections.append(_in_a_process(name, settings))
-        if tell is not None:
-            tell(sections[-1])
+    with TemporaryDirectory() as folder:
+        if USING_ONNX & set(settings.sections):
+            settings = with_exported(settings, Path(folder))
+        for name in settings.sections:
+            sections.append(_in_a_process(name, settings))
+            if tell is not None:
+                tell(sections[-1])
     return Benchmark(processor(), n_cores(), versions(PACKAGES), command, tuple(sections))
 
 
 def _check(settings: Settings) -> None:
     """Read what a person has named, before a process would fail with it."""
-    from speech_rnn.benchmarking.sounds import one_second
-    from speech_rnn.benchmarking.subjects import measured
-
     if settings.model is not None:
         measured(settings)
+    for file in settings.onnx:
+        loaded(file)
     if settings.audio is not None:
         one_second(settings.audio, 16_000)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["SECTIONS", "THREADS", "Settings"]
+__all__ = ["SECTIONS", "THREADS", "OnnxFile", "Settings"]
 
 THREADS = {
     "features": 2,
@@ -29,6 +30,27 @@ SECTIONS = tuple(name for name in THREADS if name != "training")
 
 
 @dataclass(frozen=True)
+class OnnxFile:
+    """A recogniser as an ONNX file.
+
+    Parameters
+    ----------
+    name : of its row.
+    path : of the file.
+    reason : why there is none.
+    """
+
+    name: str
+    path: str
+    reason: str = ""
+
+    @classmethod
+    def at(cls, path: str) -> OnnxFile:
+        """Return the file at a path, under its own name."""
+        return cls(f"ONNX Runtime, {Path(path).name}", path)
+
+
+@dataclass(frozen=True)
 class Settings:
     """How a benchmark is run.
 
@@ -36,6 +58,8 @@ class Settings:
     ----------
     sections : of `THREADS`, in their order.
     model : a Recognizer's file; None takes the default architecture with random weights.
+    onnx, onnx_streams : the same recogniser as ONNX files, for clips and for streams; none: they
+        are exported.
     audio : a sound file whose first second is heard; None takes noise in syllables.
     data : the recordings of the Free Spoken Digit Dataset, which ``training`` needs.
     n_rounds : turns of each contender.
@@ -51,6 +75,8 @@ class Settings:
 
     sections: tuple[str, ...] = SECTIONS
     model: str | None = None
+    onnx: tuple[OnnxFile, ...] = ()
+    onnx_streams: tuple[OnnxFile, ...] = ()
     audio: str | None = None
     data: str | None = None
     n_rounds: int = 15
@@ -80,4 +106,8 @@ class Settings:
     @classmethod
     def of_dict(cls, told: Mapping[str, Any]) -> Settings:
         """Return the settings that `to_dict` told of."""
-        return cls(**{**told, "sections": tuple(told["sections"])})
+        files = {
+            name: tuple(OnnxFile(**file) for file in told[name])
+            for name in ("onnx", "onnx_streams")
+        }
+        return cls(**{**told, **files, "sections": tuple(told["sections"])})

@@ -37,18 +37,23 @@ class _Process:
 
 def of_a_process(settings: Settings) -> Section:
     """Time a process from its start to the first line that it prints."""
-    with _subject(settings) as (model, folder):
+    with _models(settings) as (models, folder):
         clip = folder / "clip.wav"
         write_audio(clip, one_second(settings.audio, RATE), RATE)
-        commands = {
-            "transcribe, PyTorch": _transcribe(model, clip),
-            "Python alone": [sys.executable, "-c", "print()"],
-        }
+        commands = {name: _transcribe(model, clip) for name, model in models.items()}
+        commands["Python alone"] = [sys.executable, "-c", "print()"]
         took: dict[str, list[_Process]] = {name: [] for name in commands}
+        failed: dict[str, str] = {}
         for name in turns(commands, min(settings.n_rounds, MOST_STARTS)):
-            took[name].append(_run(commands[name]))
+            if name not in failed:
+                try:
+                    took[name].append(_run(commands[name]))
+                except ModelError as error:
+                    failed[name] = f"not measured: {error}"
     rows = tuple(
-        Row(
+        Row(name, note=failed[name])
+        if name in failed
+        else Row(
             name,
             Times(tuple(process.first_line_seconds for process in processes)),
             _peak(processes),
@@ -60,32 +65,39 @@ def of_a_process(settings: Settings) -> Section:
 
 def of_files(settings: Settings) -> Section:
     """Time a folder of one-second files, and a tenth of it: memory should be the same."""
+    numbers = sorted({max(1, settings.n_files // 10), settings.n_files}, reverse=True)
     rows = []
-    with _subject(settings) as (model, folder):
-        for n in sorted({max(1, settings.n_files // 10), settings.n_files}):
-            some = folder / str(n)
-            _fill(some, n)
-            process = _run(_transcribe(model, some))
-            figures = {"files a second": n / process.seconds, **_peak([process])}
-            name = f"transcribe, PyTorch, {n:,} files"
-            rows.append(Row(name, Times((process.seconds,)), figures))
+    with _models(settings) as (models, folder):
+        for n in numbers:
+            _fill(folder / str(n), n)
+        for model_name, model in models.items():
+            for n in numbers:
+                name = f"{model_name}, {n:,} files"
+                try:
+                    process = _run(_transcribe(model, folder / str(n)))
+                except ModelError as error:
+                    rows.append(Row(name, note=f"not measured: {error}"))
+                    continue
+                figures = {"files a second": n / process.seconds, **_peak([process])}
+                rows.append(Row(name, Times((process.seconds,)), figures))
     return Section("files", "many one-second files", THREADS["files"], tuple(rows))
 
 
 @contextmanager
-def _subject(settings: Settings) -> Iterator[tuple[Path, Path]]:
-    """Give the model's file, and a folder that goes with the context."""
+def _models(settings: Settings) -> Iterator[tuple[dict[str, str], Path]]:
+    """Give the files of the recogniser by name, and a folder that goes with the context."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        if settings.model is not None:
-            yield Path(settings.model), folder
-        else:
-            measured(settings).save(folder / "recognizer.safetensors")
-            yield folder / "recognizer.safetensors", folder
+        file = settings.model or str(folder / "recognizer.safetensors")
+        if settings.model is None:
+            measured(settings).save(file)
+        models = {"transcribe, PyTorch": file}
+        models |= {f"transcribe, {file.name}": file.path for file in settings.onnx}
+        yield models, folder
 
 
-def _transcribe(model: Path, sounds: Path) -> list[str]:
-    return [sys.executable, "-m", "speech_rnn", "transcribe", "--model", str(model), str(sounds)]
+def _transcribe(model: str, sounds: Path) -> list[str]:
+    return [sys.executable, "-m", "speech_rnn", "transcribe", "--model", model, str(sounds)]
 
 
 def _fill(folder: Path, n_files: int) -> None:
