@@ -20,21 +20,25 @@ def with_exported(settings: Settings, folder: Path) -> Settings:
     """
     if settings.onnx:
         return settings
-    clips = _export(measured(settings), folder / "clips.onnx", streaming=False)
-    streams = _export(streamable(settings), folder / "streams.onnx", streaming=True)
-    return replace(settings, onnx=(clips,), onnx_streams=(streams,))
+    clips = _export(measured(settings), folder / "clips", streaming=False)
+    streams = _export(streamable(settings), folder / "streams", streaming=True)
+    return replace(settings, onnx=clips, onnx_streams=streams)
 
 
-def _export(recognizer: Recognizer, file: Path, *, streaming: bool) -> OnnxFile:
-    name = "ONNX Runtime, float"
-    try:
-        from speech_rnn.exporting import export_onnx
+def _export(recognizer: Recognizer, place: Path, *, streaming: bool) -> tuple[OnnxFile, ...]:
+    files = []
+    for precision, options in (("float", {}), ("int8", {"int8": True})):
+        name, file = f"ONNX Runtime, {precision}", place.with_suffix(f".{precision}.onnx")
+        try:
+            from speech_rnn.exporting import export_onnx
 
-        model = export_onnx(recognizer, streaming=streaming)
-        file.write_bytes(model.SerializeToString())
-    except Exception as error:  # an extra that is not installed, a model that has no graph
-        return OnnxFile(name, str(file), str(error))
-    return OnnxFile(name, str(file))
+            model = export_onnx(recognizer, streaming=streaming, **options)
+            file.write_bytes(model.SerializeToString())
+        except Exception as error:  # an extra that is not installed, a model that has no graph
+            files.append(OnnxFile(name, str(file), str(error)))
+        else:
+            files.append(OnnxFile(name, str(file)))
+    return tuple(files)
 
 
 def loaded(file: OnnxFile) -> Recognizer:

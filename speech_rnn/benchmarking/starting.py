@@ -92,7 +92,9 @@ def _models(settings: Settings) -> Iterator[tuple[dict[str, str], Path]]:
         if settings.model is None:
             measured(settings).save(file)
         models = {"transcribe, PyTorch": file}
-        models |= {f"transcribe, {file.name}": file.path for file in settings.onnx}
+        models |= {
+            f"transcribe, {file.name}": file.path for file in settings.onnx if not file.reason
+        }
         yield models, folder
 
 
