@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from speech_rnn.features.definitions import tracing
+from speech_rnn.features.workspace import is_passing, room
 
 # A filter reaches few frequencies. On a CPU four products of a quarter of the filters each, with
 # the frequencies that these reach, take half the time of one (MFCC(), 1 to 16 clips of a second).
@@ -32,17 +33,20 @@ class MelFilters(nn.Module):
         super().__init__()
         self.power = power
         self.bins = _reached(filters)
+        self._n_mels = filters.shape[1]
+        self._groups: list[str] = []
         self._parts: list[slice] = []
         self.register_buffer("filters", filters[self.bins].float(), persistent=False)
         for some in filters.float().chunk(GROUPS, dim=1):
             rows = _reached(some)
             # a row for the real and one for the imaginary part
             twice = some[rows].repeat_interleave(2, dim=0)  # (2 K', M')
-            self.register_buffer(f"_group_{len(self._parts)}", twice, persistent=False)
+            self._groups.append(f"_group_{len(self._groups)}")
+            self.register_buffer(self._groups[-1], twice, persistent=False)
             self._parts.append(slice(2 * rows.start, 2 * rows.stop))
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        """Return the energies of spectra that the caller no longer needs: they may be overwritten.
+        """Return the energies, (B, T, M), which the next call may overwrite, as this the spectra.
 
         Parameters
         ----------
@@ -61,13 +65,18 @@ class MelFilters(nn.Module):
     def _grouped(self, spectrum: Tensor) -> Tensor:
         parts = torch.view_as_real(spectrum)  # (B, T, F, 2)
         # the products sum the two squares: one pass over the memory less
-        squares = parts.square() if parts.requires_grad else parts.square_()
+        squares = parts.square_() if is_passing(parts) else parts.square()
         squares = squares.view(-1, 2 * spectrum.shape[-1])  # (B T, 2 F)
-        energies = [
-            squares[:, columns] @ self.get_buffer(f"_group_{number}").to(squares.dtype)
-            for number, columns in enumerate(self._parts)
-        ]
-        return torch.cat(energies, dim=1).view(*spectrum.shape[:-1], -1)  # (B, T, M)
+        groups = [self.get_buffer(name).to(squares.dtype) for name in self._groups]
+        if is_passing(squares):
+            energies = room("energies", (len(squares), self._n_mels), squares.dtype)
+            outs = energies.split([group.shape[1] for group in groups], dim=1)
+            for columns, group, out in zip(self._parts, groups, outs, strict=True):
+                torch.mm(squares[:, columns], group, out=out)
+        else:
+            products = zip(self._parts, groups, strict=True)
+            energies = torch.cat([squares[:, columns] @ group for columns, group in products], 1)
+        return energies.view(*spectrum.shape[:-1], -1)  # (B, T, M)
 
 
 def _reached(filters: Tensor) -> slice:
