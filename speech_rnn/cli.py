@@ -8,6 +8,7 @@ from importlib import import_module
 import typer
 
 from speech_rnn import recipes
+from speech_rnn.benchmark import benchmark
 from speech_rnn.export import export
 from speech_rnn.generate import generate
 from speech_rnn.listen import listen
@@ -51,6 +52,7 @@ app.command()(listen)
 app.command()(export)
 app.command()(generate)
 app.command()(report)
+app.command()(benchmark)
 app.add_typer(recipes.app, name="recipes")
 
 

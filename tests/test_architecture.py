@@ -16,7 +16,7 @@ ROOT = PACKAGE.parent
 # A room may import from the floors below its own, and within its own folder.
 FLOORS = [
     {"errors", "onnx_format"},
-    {"audio", "device", "gate", "samples", "stopping"},
+    {"audio", "device", "gate", "machine", "samples", "stopping"},
     {"microphone", "sources"},
     {"vocabulary", "pretrained"},
     {"features", "model", "augment", "metrics", "language"},
@@ -28,7 +28,7 @@ FLOORS = [
     {"evaluation", "calibration", "cost", "detecting"},
     {"training", "conditions", "auditing", "exporting", "searching", "tuning"},
     {"listening_page", "reporting"},
-    {"language_training", "gradients"},
+    {"language_training", "gradients", "benchmarking"},
     {"terminal"},
     {"config", "parts"},
     {"search_space"},
@@ -42,6 +42,7 @@ FLOORS = [
         "recipes",
         "report",
         "export",
+        "benchmark",
     },
     {"stress", "audit", "search", "detect", "tune"},
     {"cli"},

@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from speech_rnn.cost import multiply_adds
+from speech_rnn.cost import cost_of, multiply_adds
+from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.vocabulary import Vocabulary
 
 
 def test_by_hand():
@@ -39,3 +42,29 @@ def test_a_front_is_counted():
     with counter, torch.inference_mode():
         model(torch.randn(1, 50, 32), torch.tensor([50]))
     assert multiply_adds(model, 50) == pytest.approx(counter.get_total_flops() // 2, rel=0.02)
+
+
+def test_a_file_is_counted_and_timed_on_one_thread(tmp_path, monkeypatch):
+    model = AcousticModel(40, 3, hidden_size=8, n_layers=1, dense=None)
+    recognizer = Recognizer(MFCC(), model, Vocabulary.of(["a", "b", "c"], "classes"))
+    recognizer.save(tmp_path / "r.safetensors")
+    threads, transcribe = [], Recognizer.transcribe
+    monkeypatch.setattr(
+        Recognizer,
+        "transcribe",
+        lambda *given: (threads.append(torch.get_num_threads()), transcribe(*given))[1],
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        cost = cost_of(tmp_path / "r.safetensors")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
+    assert cost.n_parameters == model.n_parameters
+    assert cost.multiply_adds_per_second == multiply_adds(model, 100)
+    assert cost.file_bytes == (tmp_path / "r.safetensors").stat().st_size
+    assert cost.real_time_factor > 0
+    assert cost.processor
+    assert cost.n_cores >= 1

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import accumulate, pairwise
 
@@ -852,3 +853,25 @@ print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["torchaudio", "librosa", "kaldi"])
+def test_kept_memory_never_shows_in_results(name):
+    """Frames are new memory: another call, thread or mode of autograd leaves them alone."""
+    features = MFCC.like(name).eval()
+    first, second = torch.randn(2, 3, 40_000, generator=torch.Generator().manual_seed(0)) / 10
+    with torch.inference_mode():
+        frames, _ = features(first)
+        kept = frames.clone()
+        features(second)
+    assert torch.equal(frames, kept)
+    again, _ = features(first)  # after inference mode, with gradients enabled
+    torch.testing.assert_close(again, kept)
+    by_gradient, _ = features(first.clone().requires_grad_())
+    torch.testing.assert_close(by_gradient.detach(), kept, atol=1e-4, rtol=1e-4)
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(lambda clip: features(clip)[0], [first, second] * 8))
+    for result in results[::2]:
+        torch.testing.assert_close(result, kept)
+    for result in results[1::2]:
+        torch.testing.assert_close(result, features(second)[0])

@@ -68,6 +68,7 @@ def test_a_training_leaves_its_report(run):
     assert len(page) < 3e6
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["corpus_sha256"] in page
+    assert f"real-time factor {metrics['cost']['real_time_factor']:.4f} on one thread" in page
 
 
 class Markup(HTMLParser):

@@ -77,6 +77,7 @@ def test_training_learns_and_leaves_its_files(trained):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["test"]["accuracy"]["accuracy"] >= 0.9
     assert metrics["seed"] == 0
+    assert metrics["cost"]["file_bytes"] == (folder / "recognizer.safetensors").stat().st_size
     assert len(metrics["audio_sha256"]["train"]) == 64
     assert metrics["n_clips"] == {"train": 48, "validation": 18, "test": 18}
     assert not (folder / "report.html").exists()  # report=false

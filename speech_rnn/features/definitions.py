@@ -206,6 +206,11 @@ def full_precision(device_type: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def tracing() -> bool:
+    """Whether a graph is being made of the call: sizes are symbols, and branches on them tie it."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 def _correlate(frames: Tensor, lengths: Tensor, kernel: Tensor) -> Tensor:
     """Weigh the frames around each one, the clip's end frames repeated beyond its ends."""
     n_steps, half = frames.shape[1], len(kernel) // 2

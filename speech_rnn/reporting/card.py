@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from speech_rnn.cost import multiply_adds
 from speech_rnn.reporting.run_folder import RunFolder
@@ -52,6 +53,7 @@ def model_card(run: RunFolder) -> ModelCard:
         else "",
         "parameters": f"{model.n_parameters:,}",
         "multiply-adds": f"{multiply_adds(model, frames) / 1e6:.2f} million for a second of sound",
+        "speed": _speed(told.get("cost")),
         "file": f"{file.name}, {file.stat().st_size / 1e6:.2f} MB, {when:%Y-%m-%d %H:%M} UTC",
         "features": f"{type(features).__name__}, {features.n_features} a frame, every "
         f"{1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
@@ -74,4 +76,13 @@ def model_card(run: RunFolder) -> ModelCard:
         f"{model.n_parameters:,} parameters",
         tuple((name, value) for name, value in rows.items() if value),
         command,
+    )
+
+
+def _speed(cost: dict[str, Any] | None) -> str:
+    if not cost:  # of a run before costs were kept
+        return ""
+    return (
+        f"real-time factor {cost['real_time_factor']:.4f} on one thread (a second of sound takes "
+        f"{1000 * cost['real_time_factor']:.1f} ms), {cost['processor']}, {cost['n_cores']} cores"
     )

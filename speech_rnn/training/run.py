@@ -18,6 +18,7 @@ import speech_rnn
 from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
 from speech_rnn.calibration import calibrate
+from speech_rnn.cost import cost_of
 from speech_rnn.data.batching import AudioCache, Batch, Clips, batches
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.exclusion import exclude as excluded
@@ -189,11 +190,16 @@ def train(
         evaluation = evaluate(recognizer, clips_of_test, batch_size=trainer.batch_size)
         recognizer.provenance["test"] = evaluation.summary()
         evaluation.write(output_dir)
-    recognizer.save(output_dir / "recognizer.safetensors")
-    test_figures = evaluation.to_dict() if evaluation else None
-    metrics = provenance | {"command": command, "validation": validation, "test": test_figures}
+    file = output_dir / "recognizer.safetensors"
+    recognizer.save(file)
+    metrics = provenance | {
+        "command": command,
+        "validation": validation,
+        "test": evaluation.to_dict() if evaluation else None,
+        "cost": cost_of(file).to_dict(),
+    }
     (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    return TrainingResult(output_dir / "recognizer.safetensors", evaluation, metrics)
+    return TrainingResult(file, evaluation, metrics)
 
 
 def calibrated(

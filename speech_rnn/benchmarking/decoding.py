@@ -1,0 +1,67 @@
+"""The prefix beam search beside flashlight-text's, through torchaudio; nothing is pruned."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from speech_rnn.benchmarking.candidates import Candidates, peer
+from speech_rnn.benchmarking.results import Section
+from speech_rnn.benchmarking.settings import THREADS, Settings
+from speech_rnn.benchmarking.timing import Contender
+from speech_rnn.decoding.beam import BeamSearch
+
+__all__ = ["of_utterances", "random_log_probs", "searched"]
+
+UTTERANCES, QUICK_UTTERANCES = 1000, 20
+STEPS, TOKENS, BEAM, BATCH = 60, 11, 50, 100
+
+
+def of_utterances(settings: Settings) -> Section:
+    """Time the search through many utterances."""
+    n = QUICK_UTTERANCES if settings.quick else UTTERANCES
+    log_probs = random_log_probs(n, TOKENS)
+    found = Candidates()
+    found.add("speech_rnn", lambda: searched(log_probs))
+    found.add("flashlight-text", lambda: _flashlight(log_probs))
+    title = f"{n} utterances of {STEPS} steps, {TOKENS} tokens, a beam of {BEAM}"
+    return Section("decoding", title, THREADS["decoding"], found.rows(settings.n_rounds))
+
+
+def random_log_probs(n: int, n_tokens: int) -> NDArray[np.float32]:
+    """Return log-probabilities (n, T, C) in which blanks prevail, as in speech."""
+    logits = 3 * np.random.default_rng(0).normal(size=(n, STEPS, n_tokens))
+    logits[:, :, 0] += 6
+    log_probs: NDArray[np.float64] = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
+    return log_probs.astype(np.float32)
+
+
+def searched(log_probs: NDArray[np.float32]) -> Contender:
+    """Return our search through log-probabilities (n, T, C)."""
+    search = BeamSearch(BEAM)
+
+    def run() -> None:
+        for start in range(0, len(log_probs), BATCH):
+            some = log_probs[start : start + BATCH]
+            search(some, [some.shape[1]] * len(some))
+
+    return run
+
+
+def _flashlight(log_probs: NDArray[np.float32]) -> Contender:
+    peer("flashlight.lib.text")
+    from torchaudio.models.decoder import ctc_decoder
+
+    decoder = ctc_decoder(
+        lexicon=None,
+        tokens=["-", "|", *"abcdefghi"],
+        beam_size=BEAM,
+        beam_size_token=TOKENS,
+        beam_threshold=1e9,
+        lm_weight=0,
+        log_add=True,
+        blank_token="-",
+        sil_token="|",
+    )
+    return lambda: decoder(torch.from_numpy(log_probs))

@@ -1,0 +1,139 @@
+"""``transcribe`` in a process of its own: until the first word, and through very many files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from speech_rnn.audio import write_audio
+from speech_rnn.benchmarking.results import Row, Section
+from speech_rnn.benchmarking.settings import THREADS, Settings
+from speech_rnn.benchmarking.sounds import clips, one_second
+from speech_rnn.benchmarking.subjects import measured
+from speech_rnn.benchmarking.timing import Times, turns
+from speech_rnn.errors import ModelError
+
+__all__ = ["of_a_process", "of_files"]
+
+RATE = 16_000
+MOST_STARTS = 7
+DIFFERENT_FILES = 100
+"""The others are links to these."""
+
+
+@dataclass(frozen=True)
+class _Process:
+    first_line_seconds: float
+    seconds: float
+    peak_bytes: float | None
+
+
+def of_a_process(settings: Settings) -> Section:
+    """Time a process from its start to the first line that it prints."""
+    with _models(settings) as (models, folder):
+        clip = folder / "clip.wav"
+        write_audio(clip, one_second(settings.audio, RATE), RATE)
+        commands = {name: _transcribe(model, clip) for name, model in models.items()}
+        commands["Python alone"] = [sys.executable, "-c", "print()"]
+        took: dict[str, list[_Process]] = {name: [] for name in commands}
+        failed: dict[str, str] = {}
+        for name in turns(commands, min(settings.n_rounds, MOST_STARTS)):
+            if name not in failed:
+                try:
+                    took[name].append(_run(commands[name]))
+                except ModelError as error:
+                    failed[name] = f"not measured: {error}"
+    rows = tuple(
+        Row(name, note=failed[name])
+        if name in failed
+        else Row(
+            name,
+            Times(tuple(process.first_line_seconds for process in processes)),
+            _peak(processes),
+        )
+        for name, processes in took.items()
+    )
+    return Section("start", "process start to printed word", THREADS["start"], rows)
+
+
+def of_files(settings: Settings) -> Section:
+    """Time a folder of one-second files, and a tenth of it: memory should be the same."""
+    numbers = sorted({max(1, settings.n_files // 10), settings.n_files}, reverse=True)
+    rows = []
+    with _models(settings) as (models, folder):
+        for n in numbers:
+            _fill(folder / str(n), n)
+        for model_name, model in models.items():
+            for n in numbers:
+                name = f"{model_name}, {n:,} files"
+                try:
+                    process = _run(_transcribe(model, folder / str(n)))
+                except ModelError as error:
+                    rows.append(Row(name, note=f"not measured: {error}"))
+                    continue
+                figures = {"files a second": n / process.seconds, **_peak([process])}
+                rows.append(Row(name, Times((process.seconds,)), figures))
+    return Section("files", "many one-second files", THREADS["files"], tuple(rows))
+
+
+@contextmanager
+def _models(settings: Settings) -> Iterator[tuple[dict[str, str], Path]]:
+    """Give the files of the recogniser by name, and a folder that goes with the context."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        file = settings.model or str(folder / "recognizer.safetensors")
+        if settings.model is None:
+            measured(settings).save(file)
+        models = {"transcribe, PyTorch": file}
+        models |= {
+            f"transcribe, {file.name}": file.path for file in settings.onnx if not file.reason
+        }
+        yield models, folder
+
+
+def _transcribe(model: str, sounds: Path) -> list[str]:
+    return [sys.executable, "-m", "speech_rnn", "transcribe", "--model", model, str(sounds)]
+
+
+def _fill(folder: Path, n_files: int) -> None:
+    folder.mkdir()
+    sounds = clips(min(n_files, DIFFERENT_FILES), RATE)
+    for number in range(n_files):
+        file, first = folder / f"{number}.wav", folder / f"{number % DIFFERENT_FILES}.wav"
+        if file == first:
+            write_audio(file, sounds[number], RATE)
+        else:
+            os.link(first, file)
+
+
+def _peak(processes: list[_Process]) -> dict[str, float]:
+    peaks = [process.peak_bytes for process in processes if process.peak_bytes is not None]
+    return {"peak memory (MB)": max(peaks) / 1e6} if peaks else {}
+
+
+def _run(command: list[str]) -> _Process:
+    """Run a command, and measure it.
+
+    Raises
+    ------
+    ModelError
+        if it fails.
+    """
+    stopwatch = Path(__file__).with_name("stopwatch.py")
+    finished = subprocess.run(
+        [sys.executable, "-I", str(stopwatch), *command],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    told = json.loads(finished.stdout)
+    if told.pop("exit_code"):
+        raise ModelError(told["errors"])
+    del told["errors"]
+    return _Process(**told)

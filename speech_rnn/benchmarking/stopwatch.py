@@ -1,0 +1,50 @@
+"""Runs a command and tells as JSON how long it took and how much memory it held.
+
+Run by its path, and small: Linux counts what the parent of a process held to that process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def _wait(process: subprocess.Popen[bytes]) -> float | None:
+    """Wait for a process and return the most memory that it held, in bytes, where that is told."""
+    if not hasattr(os, "wait4"):  # on Windows
+        process.wait()
+        return None
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return float(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+
+
+def main() -> None:
+    """Time until the first line of output, and until the end."""
+    with tempfile.TemporaryFile() as errors:
+        begun = time.perf_counter()
+        process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=errors)
+        assert process.stdout is not None
+        process.stdout.readline()
+        first_line = time.perf_counter() - begun
+        while process.stdout.read(1 << 16):
+            pass
+        peak = _wait(process)
+        seconds = time.perf_counter() - begun
+        errors.seek(0)
+        told = {
+            "first_line_seconds": first_line,
+            "seconds": seconds,
+            "peak_bytes": peak,
+            "exit_code": process.returncode,
+            "errors": errors.read().decode(errors="replace").strip(),
+        }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
