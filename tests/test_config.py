@@ -15,11 +15,20 @@ def test_every_recipe_has_only_keys_that_something_takes(name):
 
 
 @pytest.mark.parametrize("name", recipes())
-@pytest.mark.parametrize("network", ["att_rnn", "elman", "gru_ctc"])
-def test_a_network_chosen_by_name_is_that_network(name, network):
-    """A recipe's own numbers of a network have a name too: they are never left in another one."""
-    chosen = compose("train", [f"model={network}", f"+recipe={name}"]).model
-    assert chosen == OmegaConf.load(CONF / "model" / f"{network}.yaml")
+def test_what_is_chosen_by_name_is_what_its_file_says(name):
+    """A recipe's own numbers have names, too: none is left in what another name stands for."""
+    choice = {
+        "features": "log_mel",
+        "augment": "none",
+        "negatives": "none",
+        "connected": "none",
+        "model": "crnn",
+    }
+    chosen = compose(
+        "train", [*(f"{group}={option}" for group, option in choice.items()), f"+recipe={name}"]
+    )
+    for group, option in choice.items():
+        assert chosen.get(group, {}) == OmegaConf.load(CONF / group / f"{option}.yaml"), group
 
 
 @pytest.mark.parametrize("name", recipes())

@@ -8,7 +8,7 @@ import pytest
 
 from speech_rnn.audio import load_audio
 from speech_rnn.data.neural import MODEL, NeuralVoices, _blend, as_trained
-from speech_rnn.data.synthetic import put_clip
+from speech_rnn.data.speaking import put_clip
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 
 WORDS = ("lights on", "stop")

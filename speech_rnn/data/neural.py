@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import multiprocessing
 import os
@@ -15,14 +13,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.data.drawing import choose, shuffled
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
-from speech_rnn.data.synthetic import check_ranges, check_words, filling, put_clip
+from speech_rnn.data.speaking import (
+    cache_name,
+    check_ranges,
+    check_words,
+    filling,
+    put_clip,
+    word_folder,
+)
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 
 __all__ = ["NeuralVoices"]
@@ -179,14 +183,13 @@ class NeuralVoices:
         values |= {"accents": list(self.accents), "voices": list(self.voices)}
         values |= {"format": _FORMAT, "sample_rate": self.sample_rate, "seed": self.seed}
         values |= {"splits": self._splits()}
-        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-        return f"kokoro-{digest[:12]}"
+        return cache_name("kokoro", values)
 
     def _plan(self, folder: Path, voices: Sequence[str]) -> Iterator[_Clip]:
         """Draw all clips."""
         dealt = self._dealt(voices)
         for word in self.words:
-            name = quote(word.replace(" ", "_"), safe="")
+            name = word_folder(word)
             for split in self._splits():
                 # Every voice speaks every word before one speaks it again.
                 order = shuffled(dealt[split], Random(f"{self.seed}/{split}/{word}"))

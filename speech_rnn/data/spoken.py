@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +16,7 @@ from urllib.parse import quote
 
 from speech_rnn.audio import load_audio
 from speech_rnn.data.manifest import Corpus, Utterance
-from speech_rnn.data.synthetic import check_words, put_clip
+from speech_rnn.data.speaking import cache_name, check_words, put_clip, word_folder
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 
 __all__ = ["Spoken"]
@@ -117,13 +115,12 @@ class Spoken:
         """Name the cache of these parameters; words, voices and numbers are in file names."""
         pairs = (self.stretch, self.silence_seconds, self.peak_db)
         values = [list(self.command), [list(map(float, pair)) for pair in pairs]]
-        content = json.dumps([*values, self.sample_rate, self.seed])
-        return f"spoken-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+        return cache_name("spoken", [*values, self.sample_rate, self.seed])
 
     def _plan(self, folder: Path) -> Iterator[_Clip]:
         """Draw all clips."""
         for word in self.words:
-            name = quote(word.replace(" ", "_"), safe="")
+            name = word_folder(word)
             for index in range(self.clips):
                 random = Random(f"{self.seed}/{word}/{index}")
                 voice = self.voices[index % len(self.voices)]

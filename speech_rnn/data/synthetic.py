@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,15 +12,22 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
-from speech_rnn.audio import resample, write_audio
 from speech_rnn.data.drawing import choose, shuffled
 from speech_rnn.data.espeak import Espeak
 from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
-from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.data.speaking import (
+    cache_name,
+    check_ranges,
+    check_words,
+    filling,
+    put_clip,
+    refuse_words,
+    word_folder,
+)
+from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["ACCENTS", "Synthetic", "check_ranges", "check_words", "filling", "put_clip"]
+__all__ = ["ACCENTS", "Synthetic"]
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +110,6 @@ _DEAL = ("test", "train", "validation", "train", "test", "train", "train", "trai
 
 # Part of the cache's name: raise it when the same parameters come to give other samples.
 _FORMAT = 1
-_EDGE = 0.01
 
 
 class _Clip(NamedTuple):
@@ -237,7 +239,7 @@ class Synthetic:
                 continue
             if (other := heard.setdefault(sound, word)) != word:
                 wrong.append(f"{word!r} sounds like {other!r}: nobody can tell them apart")
-        _refuse(wrong)
+        refuse_words(wrong)
 
     def _key(self, espeak: Espeak) -> str:
         """Name the cache of these parameters; words and numbers of clips are in file names."""
@@ -254,14 +256,13 @@ class Synthetic:
             "sample_rate": self.sample_rate,
             "seed": self.seed,
         }
-        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-        return f"voices-{digest[:12]}"
+        return cache_name("voices", values)
 
     def _plan(self, folder: Path) -> Iterator[_Clip]:
         """Draw all clips."""
         families = self._families()
         for word in self.words:
-            name = quote(word.replace(" ", "_"), safe="")
+            name = word_folder(word)
             for split in SPLITS:
                 # Every voice speaks every word before one speaks it again.
                 order = shuffled(families[split], Random(f"{self.seed}/{split}/{word}"))
@@ -310,100 +311,3 @@ class Synthetic:
             silence_seconds=(clip.lead_seconds, clip.trail_seconds),
             peak_db=clip.peak_db,
         )
-
-
-def check_ranges(source: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Refuse attributes of `source` that are no ascending pair within their limits.
-
-    Raises
-    ------
-    ConfigurationError
-        for the first that is none.
-    """
-    for name, (lowest, highest) in limits.items():
-        pair = getattr(source, name)
-        if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
-            raise ConfigurationError(
-                f"{name}={list(pair)!r} must be the lowest and the highest value, "
-                f"within {lowest} and {highest}"
-            )
-
-
-@contextmanager
-def filling(root: str) -> Iterator[None]:
-    """Say what to do where a cache of sounds cannot be written.
-
-    Raises
-    ------
-    DataError
-        in place of what writing raised.
-    """
-    try:
-        yield
-    except (OSError, AudioError) as error:
-        raise DataError(
-            f"root={root!r} cannot be written: {error}; free some space or name another "
-            "folder, what is done is kept"
-        ) from error
-
-
-def put_clip(
-    path: Path,
-    spoken: NDArray[np.float32],
-    spoken_rate: int,
-    sample_rate: int,
-    *,
-    silence_seconds: Sequence[float],
-    peak_db: float,
-) -> None:
-    """Write what was spoken (N,), cut to the word, at a level, between silences: whole or not.
-
-    What lies below a hundredth of its peak, at its ends, is not the word.
-    """
-    loudness = np.abs(spoken)
-    heard = np.flatnonzero(loudness >= _EDGE * loudness.max())
-    word = spoken[heard[0] : heard[-1] + 1] / loudness.max()
-    word = resample(word, spoken_rate, sample_rate)
-    word *= 10 ** (peak_db / 20) / np.abs(word).max()
-    lead, trail = (round(seconds * sample_rate) for seconds in silence_seconds)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process is in the name because two may fill one cache.
-    unfinished = path.with_name(f".{path.stem}-{os.getpid()}.wav")
-    write_audio(unfinished, np.pad(word, (lead, trail)), sample_rate)
-    unfinished.replace(path)
-
-
-def _not_words(words: Sequence[str]) -> Iterator[str]:
-    """Say what is wrong with words before anybody tries to speak them."""
-    seen: set[str] = set()
-    for word in words:
-        if not isinstance(word, str):
-            yield f"{word!r} is no text: in YAML, words such as yes, no, on and off need quotes"
-        elif not any(character.isalnum() for character in word):
-            yield f"{word!r} has no letter"
-        elif word.startswith("_"):
-            yield f"{word!r} starts with _, which marks what is not spoken"
-        elif word != " ".join(word.split()):
-            yield f"{word!r} must have single spaces, between words only"
-        elif word.casefold() in seen:
-            yield f"{word!r} is given twice"
-        else:
-            seen.add(word.casefold())
-
-
-def check_words(words: Sequence[str]) -> None:
-    """Refuse words that are empty, given twice or no texts, all of them at once.
-
-    Raises
-    ------
-    ConfigurationError
-        if there are any.
-    """
-    if not words or isinstance(words, str):
-        raise ConfigurationError(f"words={words!r} must be a list of one word or more")
-    _refuse([*_not_words(words)])
-
-
-def _refuse(wrong: list[str]) -> None:
-    if wrong:
-        raise ConfigurationError("\n  ".join(["words cannot all be spoken:", *wrong]))

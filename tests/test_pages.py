@@ -1,0 +1,118 @@
+"""What README.md and the pages of the recipes tell a person to type can be typed."""
+
+import ast
+import re
+import shlex
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+
+from speech_rnn import evaluate
+from speech_rnn.cli import HYDRA_VERBS, app
+from speech_rnn.config import CONF, _forced, check, compose, parsed, recipes
+from speech_rnn.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {"README": ROOT / "README.md"}
+PAGES |= {name: ROOT / "recipes" / name / "README.md" for name in recipes()}
+GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()}
+SETTING = re.compile(r"\+?[a-z_]+(\.[a-z_]+)*=\S+|[a-z_]+(\.[a-z_]+)+")
+FILE = re.compile(r"\w+\.(arpa|csv|html|json|safetensors|svg)")
+
+every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8").replace("…", "x")  # what a person fills in
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.S | re.M)
+
+
+def typed(page, folder):
+    """Let a shell read the commands of a page, and return what each program would be given."""
+    calls = folder / "calls"
+    programs = "\n".join(
+        f'{name}() {{ printf "%s\\0" {name} "$@" >> {calls}; echo >> {calls}; }}'
+        for name in ("apt", "bash", "pip", "pytest", "python", "speech-rnn")
+    )
+    script = "\n".join([programs, *blocks(page, "sh")])
+    subprocess.run(["bash", "-eu"], input=script, text=True, cwd=folder, check=True)
+    return [line.split("\0")[:-1] for line in calls.read_text().splitlines()]
+
+
+def check_settings(door, settings):
+    """Check the settings of a command line as its door would; of a sweep, the first job's."""
+    overrides = parsed([re.sub("^model=(?=FILE|outputs)", "recognizer=", one) for one in settings])
+    lines = [
+        f"{override.key_or_group}={next(override.sweep_string_iterator())}"
+        if override.is_sweep_override()
+        else str(override.input_line)
+        for override in overrides
+    ]
+    cfg = compose(door, [_forced(override, GROUPS) for override in parsed(lines)])
+    check(cfg, unchanged(door))
+
+
+@cache
+def unchanged(door):
+    return compose(door, [])
+
+
+def check_command(program, arguments):
+    if program == "pip":
+        extras = re.findall(r"\w+", "".join(re.findall(r"\.\[(.*?)\]", " ".join(arguments))))
+        known = (ROOT / "pyproject.toml").read_text()
+        assert all(f"\n{extra} = [" in known for extra in extras), arguments
+    elif program == "python":
+        flag, module, *arguments = arguments
+        assert flag == "-m"
+        check_command("speech-rnn", [module.removeprefix("speech_rnn."), *arguments])
+    elif program == "speech-rnn":
+        verb, *arguments = arguments
+        if any(argument.startswith("--references") for argument in arguments):
+            texts = typer.Typer()
+            texts.command()(evaluate.score)
+            typer.main.get_command(texts).make_context(verb, arguments)
+        elif verb in HYDRA_VERBS:
+            check_settings(verb, [argument for argument in arguments if argument != "-m"])
+        else:
+            typer.main.get_command(app).commands[verb].make_context(verb, arguments)
+
+
+@every_page
+def test_every_command_of_a_page_is_taken(page, tmp_path):
+    commands = typed(page, tmp_path)
+    assert commands
+    for program, *arguments in commands:
+        check_command(program, arguments)
+
+
+@every_page
+def test_every_setting_that_a_page_names_exists(page):
+    prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.S | re.M)
+    own = [] if page == PAGES["README"] else [f"+recipe={page.parent.name}"]
+    for paragraph in prose.split("\n\n"):
+        named = {}
+        for code in re.findall(r"`([^`]+)`", paragraph):
+            settings = shlex.split(code)
+            if all(SETTING.fullmatch(one) and not FILE.fullmatch(one) for one in settings):
+                named |= {one.partition("=")[0]: one for one in settings}
+        if not named:
+            continue
+        settings = [one if "=" in one else f"{one}=null" for one in named.values()]
+        try:
+            check_settings("evaluate", [*own, *settings])
+        except ConfigurationError as error:
+            wrong = [line for line in str(error).splitlines() if "must be given" not in line]
+            assert not wrong, paragraph
+
+
+def test_the_python_of_the_readme_imports_what_exists():
+    for block in blocks(PAGES["README"], "python"):
+        imports = [node for node in ast.parse(block).body if isinstance(node, ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), "README.md", "exec"), {})
