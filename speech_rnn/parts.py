@@ -61,6 +61,7 @@ def train_on(
         unit=cfg.vocabulary,
         token_bonus=cfg.token_bonus,
         keep=cfg.keep,
+        spotting=instantiate(cfg.spotting),
         seed=cfg.seed,
         device=cfg.device,
         output_dir=output_dir,

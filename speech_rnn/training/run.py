@@ -26,6 +26,7 @@ from speech_rnn.data.manifest import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
+from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.device import choose_device
 from speech_rnn.errors import DataError
 from speech_rnn.evaluation import Evaluation, evaluate
@@ -72,6 +73,7 @@ def train(
     unit: str = "classes",
     token_bonus: float = 0.0,
     keep: float | None = None,
+    spotting: Spotting | None = None,
     seed: int = 0,
     device: str = "auto",
     output_dir: str | Path = "outputs",
@@ -95,6 +97,8 @@ def train(
     token_bonus : what each token of a sequence adds to its score when it is decoded.
     keep : share of the validation clips with a right answer that a classifier's thresholds let
         pass; None: every clip is answered.
+    spotting : when a word of a stream is an event, unless `speech_rnn.tune` finds better; None is
+        what suits the head.
     seed : of weights, order, dropout and augmentation.
     device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``evaluation.json``,
@@ -181,7 +185,9 @@ def train(
     }
     if pretrained is not None:
         provenance["pretrained_sha256"] = pretrained.sha256
-    recognizer = Recognizer(features, acoustic_model, vocabulary, provenance, token_bonus)
+    recognizer = Recognizer(
+        features, acoustic_model, vocabulary, provenance, token_bonus, spotting=spotting
+    )
     recognizer.to(chosen)
     if vocabulary.head == "classification":
         recognizer.calibration = calibrated(recognizer, held, keep)
