@@ -103,7 +103,8 @@ def test_an_audit_goes_on_with_its_own_folds_alone(manifest, tmp_path):
     first = speech_rnn("audit", *arguments, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     ranking = (tmp_path / "out/ranking.csv").read_bytes()
-    again = speech_rnn("audit", *arguments, "resume=true", "page_clips=3", cwd=tmp_path)
+    more = ("resume=true", "page_clips=3")
+    again = speech_rnn("audit", *arguments, *more, cwd=tmp_path, apart=True)
     assert again.returncode == 0, again.stderr
     assert "epoch" not in again.stderr + again.stdout  # nothing was trained
     assert (tmp_path / "out/ranking.csv").read_bytes() == ranking

@@ -98,7 +98,8 @@ def test_the_sweep_from_the_command_line(tmp_path):
     ]
     assert all(row["accuracy"]["total"] == 12 for row in rows)
     assert "-5.0" in result.stdout
-    wrong = speech_rnn("stress", *arguments, "conditions.snr_db=[loud]", cwd=tmp_path, module=True)
+    loud = "conditions.snr_db=[loud]"
+    wrong = speech_rnn("stress", *arguments, loud, cwd=tmp_path, module=True, apart=True)
     assert wrong.returncode == 2
     assert "snr_db='loud' must be a number" in wrong.stderr
 

@@ -116,5 +116,5 @@ def test_a_recipe_of_ones_own(tmp_path):
 
 
 def test_recipes_are_listed(tmp_path):
-    result = speech_rnn("recipes", cwd=tmp_path)
+    result = speech_rnn("recipes", cwd=tmp_path, apart=True)
     assert [line.split()[0] for line in result.stdout.splitlines()] == recipes()

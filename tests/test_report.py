@@ -206,7 +206,7 @@ def test_sounds_of_a_page_have_a_limit(sequences, tmp_path, monkeypatch):
 
 
 def test_what_is_no_run_is_told(tmp_path, run, monkeypatch, capsys):
-    result = speech_rnn("report", tmp_path, cwd=tmp_path)
+    result = speech_rnn("report", tmp_path, cwd=tmp_path, apart=True)
     assert result.returncode == 2
     assert "holds no metrics.json; give the output_dir of a training" in result.stderr
     assert "Traceback" not in result.stderr

@@ -11,7 +11,7 @@ GRAMMAR = Path(__file__).parents[2] / "recipes/language_model/codes.jsgf"
 
 def write_sentences(folder, number, *, seed=0):
     arguments = ("--grammar", GRAMMAR, "-n", number, "--seed", seed)
-    result = speech_rnn("generate", *map(str, arguments), cwd=folder, module=True)
+    result = speech_rnn("generate", *arguments, cwd=folder, module=True, apart=True)
     assert result.returncode == 0, result.stderr
     path = folder / f"text{seed}.txt"
     path.write_text(result.stdout)
