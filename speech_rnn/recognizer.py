@@ -349,19 +349,25 @@ class Recognizer:
         Raises
         ------
         ConfigurationError
-            for a path ending in ``.onnx``, where there is no graph to be written.
+            for a path with the ending of the other kind.
+        MissingExtraError
+            for an ONNX file without the package onnx.
         """
-        path, description = Path(path), self.description
-        if (path.suffix == ".onnx") != ("onnx" in description):
-            raise ConfigurationError(
-                f"path={str(path)!r}: what came from an ONNX file is saved as .onnx, and nothing "
-                "else is; python -m speech_rnn.export makes an ONNX file"
-            )
-        content = self.engine.serialize(description)
+        path = Path(path)
+        self.check_can_save(path)
+        content = self.engine.serialize(self.description)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")
         partial.write_bytes(content)
         partial.replace(path)
+
+    def check_can_save(self, path: str | Path) -> None:
+        """Raise the `ConfigurationError` of `save` before the work that would be lost."""
+        if (Path(path).suffix == ".onnx") != ("onnx" in self.engine.describe()):
+            raise ConfigurationError(
+                f"path={str(path)!r}: what came from an ONNX file is saved as .onnx, and nothing "
+                "else is; python -m speech_rnn.export makes an ONNX file"
+            )
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Recognizer:

@@ -26,6 +26,7 @@ def run(cfg: DictConfig) -> None:
 
     promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate)
     recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    recognizer.check_can_save(cfg.output or cfg.recognizer)
     streams, corpus = instantiate(cfg.streams).in_room(cfg.background), corpus_of(cfg)
     tuning, test = (
         streams.compose(corpus, split, recognizer.sample_rate) for split in ("validation", "test")
