@@ -6,22 +6,23 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-
-from speech_rnn.config import hydra_door
-from speech_rnn.parts import kept_config, train_on
+from speech_rnn.errors import ConfigurationError, spoken_errors
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from speech_rnn.data.manifest import Source
 
 
 def run(cfg: DictConfig) -> None:
     """Audit as `cfg` says, print how many labels are disputed, and write tables and page."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+    from omegaconf import DictConfig, OmegaConf
+
     from speech_rnn.auditing import audit
-    from speech_rnn.errors import ConfigurationError
     from speech_rnn.listening_page import write_page
+    from speech_rnn.parts import kept_config, train_on
     from speech_rnn.terminal import print_audit
     from speech_rnn.training import claim
 
@@ -61,7 +62,13 @@ def run(cfg: DictConfig) -> None:
         sys.exit(1)
 
 
-main = hydra_door("audit", run)
+def main() -> None:
+    """Find clips whose label is doubtful."""
+    with spoken_errors():
+        from speech_rnn.config import hydra_door
+
+        hydra_door("audit", run)()
+
 
 if __name__ == "__main__":
     main()

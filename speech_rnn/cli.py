@@ -9,6 +9,7 @@ import typer
 
 from speech_rnn import recipes
 from speech_rnn.benchmark import benchmark
+from speech_rnn.export import export
 from speech_rnn.generate import generate
 from speech_rnn.listen import listen
 from speech_rnn.report import report
@@ -48,6 +49,7 @@ for verb, summary in HYDRA_VERBS.items():
 app.command()(transcribe)
 app.command()(spot)
 app.command()(listen)
+app.command()(export)
 app.command()(generate)
 app.command()(report)
 app.command()(benchmark)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from speech_rnn.errors import spoken_errors
 
-from speech_rnn.config import hydra_door, with_model
-from speech_rnn.parts import scenes_of
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def run(cfg: DictConfig) -> None:
     """Hear hours of sound, print the figures and write them as JSON."""
+    from hydra.core.hydra_config import HydraConfig
+
     from speech_rnn.detecting import detect
+    from speech_rnn.parts import scenes_of
     from speech_rnn.progress import tracked
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.terminal import print_detection
@@ -34,7 +37,13 @@ def run(cfg: DictConfig) -> None:
     print(f"detection: {folder / 'detection.json'}")
 
 
-main = with_model(hydra_door("detect", run))
+def main() -> None:
+    """Count misses and false accepts."""
+    with spoken_errors():
+        from speech_rnn.config import hydra_door, with_model
+
+        with_model(hydra_door("detect", run))()
+
 
 if __name__ == "__main__":
     main()

@@ -18,8 +18,25 @@ __all__ = [
     "ModelError",
     "SpeechRnnError",
     "Stopped",
+    "plain_install",
     "spoken_errors",
 ]
+
+PLAIN = frozenset(
+    {
+        "hydra",
+        "jiwer",
+        "omegaconf",
+        "pytorch_lightning",
+        "rich",
+        "safetensors",
+        "scipy",
+        "torch",
+        "torchaudio",
+        "yaml",
+    }
+)
+"""Imports that come with the plain install, and not with the light one."""
 
 
 class SpeechRnnError(Exception):
@@ -47,17 +64,21 @@ class ModelError(SpeechRnnError):
 
 
 class MissingExtraError(SpeechRnnError, ImportError):
-    """An optional package is not installed; the message gives the line that installs it.
+    """A package is not installed; the message gives the line that installs it.
 
     Parameters
     ----------
     package : the missing import, such as ``espeakng_loader``.
-    extra : the extra of this project that brings it, such as ``synth``.
+    extra : the extra of this project that brings it, such as ``synth``; None for the plain install,
+        which a light one lacks.
+    reason : what it is needed for.
     """
 
-    def __init__(self, package: str, extra: str) -> None:
+    def __init__(self, package: str, extra: str | None, reason: str = "") -> None:
+        wanted = f"'speech-rnn[{extra}]'" if extra else "speech-rnn"
+        because = f" ({reason})" if reason else ""
         super().__init__(
-            f"package={package!r} is not installed: run  pip install 'speech-rnn[{extra}]'"
+            f"package={package!r} is not installed{because}: run  pip install {wanted}"
         )
 
 
@@ -70,13 +91,36 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextmanager
+def plain_install(reason: str = "") -> Iterator[None]:
+    """Name the line that installs it where a package of the plain install is missing.
+
+    Parameters
+    ----------
+    reason : what it is needed for.
+
+    Raises
+    ------
+    MissingExtraError
+        in place of the `ModuleNotFoundError` of such a package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in PLAIN:
+            raise
+        raise MissingExtraError(package, None, reason) from error
+
+
+@contextmanager
 def spoken_errors() -> Iterator[None]:
     """Print the project's errors without a traceback and exit with their code.
 
     Ctrl-C exits with 130 and, where it is `Stopped`, SIGTERM with 143, as shells have it.
     """
     try:
-        yield
+        with plain_install():
+            yield
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
         sys.exit(128 + getattr(error, "signum", signal.SIGINT))

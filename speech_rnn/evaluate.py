@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig
 
-from speech_rnn.config import hydra_door, with_model
 from speech_rnn.errors import spoken_errors
-from speech_rnn.parts import split_of
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def run(cfg: DictConfig) -> None:
     """Recognise a split, print the figures and write them, and every hypothesis, as JSON."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+
     from speech_rnn.evaluation import compare, evaluate
+    from speech_rnn.parts import split_of
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.terminal import print_comparison, print_evaluation
 
@@ -47,10 +49,10 @@ def score(
     hypotheses: Annotated[Path, typer.Option(help="What was heard, line by line.")],
 ) -> None:
     """Score a text against another, line by line: word, character and sentence error rates."""
-    from speech_rnn.evaluation import evaluate_texts
-    from speech_rnn.terminal import print_evaluation
-
     with spoken_errors():
+        from speech_rnn.evaluation import evaluate_texts
+        from speech_rnn.terminal import print_evaluation
+
         print_evaluation(evaluate_texts(references, hypotheses))
 
 
@@ -58,7 +60,10 @@ def main() -> None:
     """Score a Recognizer, or texts."""
     if any(argument.startswith(("--references", "--hypotheses")) for argument in sys.argv):
         return typer.run(score)
-    with_model(hydra_door("evaluate", run))()
+    with spoken_errors():
+        from speech_rnn.config import hydra_door, with_model
+
+        with_model(hydra_door("evaluate", run))()
 
 
 if __name__ == "__main__":

@@ -518,7 +518,7 @@ def _recognize(
     answers: dict[int, Hypothesis] = {}
     for indices in BucketSampler(cache, batch_size):
         samples, lengths = pad([change(cache[index], cache.utterances[index]) for index in indices])
-        found = recognizer.recognize(samples.float() / FULL_SCALE, lengths)
+        found = recognizer.recognize(samples.numpy() / np.float32(FULL_SCALE), lengths.numpy())
         answers.update(zip(indices, found, strict=True))
     heard = iter(range(len(cache)))
     errors = {id(failure.utterance): failure.error for failure in cache.failures}

@@ -15,7 +15,7 @@ from speech_rnn.stopping import stopping
 
 
 def listen(
-    model: Annotated[Path, typer.Option(help="A recognizer.safetensors that can stream.")],
+    model: Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx.")],
     source: say.Input = None,
     microphone: Annotated[str | None, typer.Option(help="Its number, or part of its name.")] = None,
     rate: Annotated[int | None, typer.Option(help="Of raw PCM or the microphone, in Hz.")] = None,

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
-
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from speech_rnn.spotting_files import FileEnd
 
 __all__ = ["Failures", "file_progress", "tell", "told_at_the_end", "tracked"]
@@ -21,6 +19,9 @@ T = TypeVar("T")
 
 def tracked(items: Iterable[T], total: int) -> Iterator[T]:
     """Pass items on, with a progress bar on stderr where that is a terminal."""
+    if not sys.stderr.isatty():  # rich takes longer to load than a clip to be recognised
+        yield from items
+        return
     with _progress() as progress:
         yield from progress.track(items, total, description="")
 
@@ -31,6 +32,11 @@ def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None],
 
     With a progress bar on stderr where that is a terminal.
     """
+    if not sys.stderr.isatty():
+        yield lambda name, heard, duration: None
+        return
+    from rich.markup import escape
+
     with _progress() as progress:
         task = progress.add_task("", total=None)
         names: dict[str, None] = {}
@@ -81,6 +87,9 @@ def tell(text: str) -> None:
 
 def _progress() -> Progress:
     """Return a bar on stderr, which leaves what is printed to a file or a pipe where it goes."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     return Progress(
         console=console,

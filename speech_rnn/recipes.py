@@ -16,9 +16,11 @@ app = typer.Typer(help=__doc__, add_completion=False, invoke_without_command=Tru
 @app.callback()
 def list_recipes(ctx: typer.Context) -> None:
     """List the recipes; `copy` writes one where you can change it."""
-    from speech_rnn.config import CONF, recipes
+    if ctx.invoked_subcommand is not None:
+        return
+    with spoken_errors():
+        from speech_rnn.config import CONF, recipes
 
-    if ctx.invoked_subcommand is None:
         for name in recipes():
             lines = (CONF / "recipe" / f"{name}.yaml").read_text().splitlines()
             about = next(line for line in lines if line.startswith("# ") and "@package" not in line)
@@ -31,9 +33,9 @@ def copy(
     folder: Annotated[Path, typer.Argument(help="Where conf/recipe is made.")] = Path("conf"),
 ) -> None:
     """Copy a recipe to FOLDER/recipe; train it with --config-dir FOLDER +recipe=NAME."""
-    from speech_rnn.config import CONF, recipes
-
     with spoken_errors():
+        from speech_rnn.config import CONF, recipes
+
         if name not in recipes():
             raise ConfigurationError(f"recipe={name!r} is none of {', '.join(recipes())}")
         target = folder / "recipe" / f"my_{name}.yaml"

@@ -1,44 +1,41 @@
-"""The whole walk, bound to its vocabulary, in one file: waveform to hypothesis."""
+"""The whole walk, bound to its vocabulary, in one file: waveform to hypothesis.
+
+What computes the logits is an engine: PyTorch, or ONNX Runtime alone. Importing this needs neither.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialize
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.audio import Sound, audio_duration, load_audio, resample
-from speech_rnn.decoding.confidence import Calibration, evidence
+from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.decoding.spotting import Spotting
-from speech_rnn.device import choose_device
+from speech_rnn.engines.engine import FORMAT_VERSION, Engine
+from speech_rnn.engines.loading import load_engine, torch_engine
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
-from speech_rnn.features import MFCC, LogMel
-from speech_rnn.features.definitions import valid_steps
 from speech_rnn.gate import Gating
 from speech_rnn.long_audio import LONG_SECONDS, recognize_long
-from speech_rnn.model import AcousticModel
 from speech_rnn.streaming import EventStream, reasons_against_streaming
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["FORMAT_VERSION", "FileResult", "Recognizer", "transcribe_files"]
+if TYPE_CHECKING:
+    import torch
 
-FORMAT_VERSION = 1
-FEATURES = {"MFCC": MFCC, "LogMel": LogMel}
+    from speech_rnn.features import LogMel
+    from speech_rnn.model import AcousticModel
+
+__all__ = ["FORMAT_VERSION", "FileResult", "Recognizer", "transcribe_files"]
 
 
 class Recognizer:
@@ -75,18 +72,39 @@ class Recognizer:
         calibration: Calibration | None = None,
         spotting: Spotting | None = None,
     ) -> None:
-        if model.n_outputs != len(vocabulary) or model.head != vocabulary.head:
+        engine = torch_engine(features, model)
+        self._bind(engine, vocabulary, provenance, token_bonus, calibration, spotting)
+
+    @classmethod
+    def of(
+        cls,
+        engine: Engine,
+        vocabulary: Vocabulary,
+        provenance: dict[str, Any] | None = None,
+        token_bonus: float = 0.0,
+        calibration: Calibration | None = None,
+        spotting: Spotting | None = None,
+    ) -> Recognizer:
+        """Return a recogniser with what computes its logits in place of features and model."""
+        recognizer = cls.__new__(cls)
+        recognizer._bind(engine, vocabulary, provenance, token_bonus, calibration, spotting)
+        return recognizer
+
+    def _bind(
+        self,
+        engine: Engine,
+        vocabulary: Vocabulary,
+        provenance: dict[str, Any] | None,
+        token_bonus: float,
+        calibration: Calibration | None,
+        spotting: Spotting | None,
+    ) -> None:
+        if engine.n_outputs != len(vocabulary) or engine.head != vocabulary.head:
             raise ModelError(
-                f"a {model.head} model of n_outputs={model.n_outputs} does not fit a vocabulary "
+                f"a {engine.head} model of n_outputs={engine.n_outputs} does not fit a vocabulary "
                 f"of {len(vocabulary)} {vocabulary.unit}; train it with this vocabulary"
             )
-        if model.n_features != features.n_features:
-            raise ModelError(
-                f"a model of n_features={model.n_features} does not fit features of "
-                f"{features.n_features}; give it the features that it was trained with"
-            )
-        self.features = features.eval()
-        self.model = model.eval()
+        self.engine = engine
         self.vocabulary = vocabulary
         self.provenance = provenance or {}
         self.token_bonus = token_bonus
@@ -95,24 +113,42 @@ class Recognizer:
         self.decoder = Decoder()
 
     @property
+    def features(self) -> LogMel:
+        """The features as a module of PyTorch; `ModelError` for an ONNX file, which has none."""
+        return self._module("features")
+
+    @property
+    def model(self) -> AcousticModel:
+        """The model as a module of PyTorch; `ModelError` for an ONNX file, which has none."""
+        return self._module("model")
+
+    def _module(self, name: str) -> Any:
+        if not hasattr(self.engine, name):
+            raise ModelError(
+                f"an ONNX file computes logits and holds no {name} for PyTorch; give the "
+                "recognizer.safetensors that it was exported from"
+            )
+        return getattr(self.engine, name)
+
+    @property
     def sample_rate(self) -> int:
         """Samples a second that the features expect."""
-        return self.features.sample_rate
+        return self.engine.sample_rate
 
     @property
     def step_seconds(self) -> float:
         """The time from one step of the log-probabilities to the next."""
-        return self.features.hop_seconds * self.model.subsampling
+        return self.engine.step_length / self.engine.sample_rate
 
     @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return next(self.model.parameters()).device
+    def device(self) -> torch.device | str:
+        """Where the logits are computed."""
+        return self.engine.device
 
     @property
     def can_stream(self) -> bool:
         """Whether words can be told while the sound is still arriving, by `stream`."""
-        return not reasons_against_streaming(self.features, self.model, self.vocabulary)
+        return not reasons_against_streaming(self.engine, self.vocabulary)
 
     def stream(
         self,
@@ -138,8 +174,7 @@ class Recognizer:
             recipe for one that can.
         """
         return EventStream(
-            self.features,
-            self.model,
+            self.engine,
             self.vocabulary,
             temperature=self.calibration.temperature,
             sample_rate=self.sample_rate if sample_rate is None else sample_rate,
@@ -149,46 +184,43 @@ class Recognizer:
         )
 
     def to(self, device: str | torch.device) -> Recognizer:
-        """Move features and model to `device` and return the recogniser."""
-        self.features.to(device)
-        self.model.to(device)
+        """Compute on `device` from now on, and return the recogniser."""
+        self.engine.to(device)
         return self
 
-    @torch.inference_mode()
-    def log_probs(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def log_probs(
+        self, waveform: ArrayLike, lengths: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return log-probabilities (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
 
         They are calibrated, where the recogniser is.
         """
-        logits, lengths = self.logits(waveform, lengths)
-        return self._log_probs(logits), lengths
+        logits, steps = self.logits(waveform, lengths)
+        return self._log_probs(logits), steps
 
-    def _log_probs(self, logits: Tensor) -> Tensor:
-        return (logits / self.calibration.temperature).log_softmax(dim=-1)
+    def _log_probs(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        return log_softmax(logits / np.float32(self.calibration.temperature))
 
-    @torch.inference_mode()
-    def logits(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def logits(
+        self, waveform: ArrayLike, lengths: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
 
         Padding never changes them. A clip shorter than a window is padded with silence to one.
+        Arrays come back, whatever came in.
         """
-        window = self.features.win_length
-        waveform = F.pad(waveform, (0, max(0, window - waveform.shape[1])))
-        if (lengths < window).any():  # what lies after such a clip is no part of it
-            waveform = waveform.where(valid_steps(waveform.shape[1], lengths), 0.0)
-            lengths = lengths.clamp(min=window)
-        frames, lengths = self.features(waveform.to(self.device), lengths.to(self.device))
-        logits, lengths = self.model(frames, lengths)
-        return logits, lengths
+        return self.engine.logits(
+            np.ascontiguousarray(waveform, np.float32), np.ascontiguousarray(lengths, np.int64)
+        )
 
-    def recognize(self, waveform: Tensor, lengths: Tensor) -> list[Hypothesis]:
+    def recognize(self, waveform: ArrayLike, lengths: ArrayLike) -> list[Hypothesis]:
         """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
         logits, steps = self.logits(waveform, lengths)
-        log_probs = self._log_probs(logits).float().cpu().numpy()
-        found = self._decode(log_probs, steps.tolist(), (lengths / self.sample_rate).tolist())
+        durations = (np.asarray(lengths) / self.sample_rate).tolist()
+        found = self._decode(self._log_probs(logits), steps.tolist(), durations)
         if self.vocabulary.head == "ctc":
             return found
-        scores = evidence(logits[:, 0].float().cpu().numpy(), self.vocabulary.tokens)
+        scores = evidence(logits[:, 0], self.vocabulary.tokens)
         return [
             self.calibration.judge(answer, round(float(score), 4))  # batches differ by 1e-7
             for answer, score in zip(found, scores, strict=True)
@@ -223,9 +255,7 @@ class Recognizer:
         """
 
         def log_probs(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-            lengths = torch.tensor([len(samples)])
-            found, _ = self.log_probs(torch.from_numpy(samples)[None], lengths)
-            return found[0].float().cpu().numpy()
+            return self.log_probs(samples[None], [len(samples)])[0][0]
 
         return recognize_long(
             read,
@@ -277,9 +307,11 @@ class Recognizer:
                 else self._recognize_clips([clip])[0]
                 for clip, duration in zip(clips, durations, strict=True)
             ]
-        lengths = torch.tensor([len(clip) for clip in clips])
-        waveform = pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True)
-        return self.recognize(waveform, lengths)  # (B, N)
+        lengths = [len(clip) for clip in clips]
+        waveform = np.zeros((len(clips), max(lengths, default=0)), np.float32)  # (B, N)
+        for row, clip in zip(waveform, clips, strict=True):
+            row[: len(clip)] = clip
+        return self.recognize(waveform, lengths)
 
     def _samples(self, sound: Any, sample_rate: int | None) -> NDArray[np.float32]:
         if isinstance(sound, (str, os.PathLike, bytes)) or hasattr(sound, "read"):
@@ -300,11 +332,7 @@ class Recognizer:
         """What a file holds beside the weights, as plain values for JSON."""
         return {
             "version": FORMAT_VERSION,
-            "features": {
-                "class": type(self.features).__name__,
-                **self.features.hyperparameters,
-            },
-            "model": self.model.hyperparameters,
+            **self.engine.describe(),
             "vocabulary": self.vocabulary.to_dict(),
             "decoding": {"token_bonus": self.token_bonus},
             "calibration": self.calibration.to_dict(),
@@ -313,83 +341,68 @@ class Recognizer:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the recogniser as one safetensors file with JSON metadata, all or nothing."""
-        parts = {"features": self.features, "model": self.model}
-        tensors = {
-            f"{part}.{name}": tensor.cpu().contiguous()
-            for part, module in parts.items()
-            for name, tensor in module.state_dict().items()
-        }
-        # One key alone: several would be written in an order that changes from run to run.
-        content = serialize(tensors, {"speech_rnn": json.dumps(self.description)})
+        """Write the recogniser as one file with its description as JSON, all or nothing.
+
+        Features and model become a safetensors file. What came from an ONNX file is written as one,
+        which needs the extra ``[export]``.
+
+        Raises
+        ------
+        ConfigurationError
+            for a path with the ending of the other kind.
+        MissingExtraError
+            for an ONNX file without the package onnx.
+        """
         path = Path(path)
+        self.check_can_save(path)
+        content = self.engine.serialize(self.description)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")
         partial.write_bytes(content)
         partial.replace(path)
 
+    def check_can_save(self, path: str | Path) -> None:
+        """Raise the `ConfigurationError` of `save` before the work that would be lost."""
+        if (Path(path).suffix == ".onnx") != ("onnx" in self.engine.describe()):
+            raise ConfigurationError(
+                f"path={str(path)!r}: what came from an ONNX file is saved as .onnx, and nothing "
+                "else is; python -m speech_rnn.export makes an ONNX file"
+            )
+
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Recognizer:
-        """Read a recogniser that `save` wrote. No code of the file is run.
+        """Read a recogniser that `save` or `speech_rnn.export` wrote. No code of the file is run.
+
+        Parameters
+        ----------
+        path : a file that ends in ``.onnx`` is run by ONNX Runtime, without PyTorch; any other is
+            a safetensors file.
+        device : of PyTorch.
 
         Raises
         ------
         ModelError
-            if the file is missing, cut short, of a newer format, not a Recognizer, or if its
-            weights do not fit its description.
+            if the file is missing, cut short, of a newer format, not a Recognizer, or if what it
+            computes does not fit its description or the installed ONNX Runtime.
+        MissingExtraError
+            without PyTorch for a safetensors file, without ONNX Runtime for an ONNX file.
         """
+        engine, description = load_engine(path, device)
         try:
-            with safe_open(str(path), framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
-            raise ModelError(
-                f"model={str(path)!r} cannot be read as a Recognizer: {error}; give the "
-                "recognizer.safetensors that training wrote"
-            ) from error
-        try:
-            description = json.loads(metadata["speech_rnn"])
-            version = description["version"]
-        except (KeyError, ValueError, TypeError) as error:
-            raise ModelError(
-                f"model={str(path)!r} is a safetensors file but not a Recognizer; give the "
-                "recognizer.safetensors that training wrote"
-            ) from error
-        if version > FORMAT_VERSION:
-            raise ModelError(
-                f"model={str(path)!r} has format version={version}, newer than {FORMAT_VERSION}, "
-                "which this speech_rnn reads; upgrade: pip install --upgrade speech-rnn"
-            )
-        target = choose_device(device)
-        try:
-            return cls._assemble(description, tensors).to(target)
-        except (KeyError, TypeError, RuntimeError, ConfigurationError) as error:
+            return cls._assemble(engine, description)
+        except (KeyError, TypeError, ConfigurationError) as error:
             raise ModelError(
                 f"model={str(path)!r}: its weights do not fit its description: {error}"
             ) from error
 
     @classmethod
-    def _assemble(cls, description: dict[str, Any], tensors: dict[str, Tensor]) -> Recognizer:
-        settings = dict(description["features"])
-        features = FEATURES[settings.pop("class")](**settings)
-        model = AcousticModel(**description["model"])
-        for part, module in (("features", features), ("model", model)):
-            prefix = f"{part}."
-            module.load_state_dict(
-                {
-                    name.removeprefix(prefix): tensor
-                    for name, tensor in tensors.items()
-                    if name.startswith(prefix)
-                }
-            )
-        vocabulary = Vocabulary.from_dict(description["vocabulary"])
+    def _assemble(cls, engine: Engine, description: dict[str, Any]) -> Recognizer:
         decoding = description.get("decoding", {})  # earlier files have none of these
         calibration = Calibration(**description.get("calibration", {}))
         spotting = description.get("spotting")
-        return cls(
-            features,
-            model,
-            vocabulary,
+        return cls.of(
+            engine,
+            Vocabulary.from_dict(description["vocabulary"]),
             description["provenance"],
             calibration=calibration,
             spotting=Spotting(**spotting) if spotting else None,
@@ -418,13 +431,22 @@ def transcribe_files(
 ) -> Iterator[FileResult]:
     """Transcribe (name, sound) pairs in batches; results come in the same order.
 
-    A file that fails costs itself alone. Memory holds one batch of clips; a file of sequences of
-    over a minute is read in windows.
+    A file that fails costs itself alone. A batch is read while the one before is recognised, and
+    memory holds these two; a file of sequences of over a minute is read in windows.
     """
     pending = iter(files)
     with ThreadPoolExecutor(os.cpu_count()) as readers:
-        while batch := list(islice(pending, batch_size)):
-            clips = list(readers.map(lambda file: _load(recognizer, file[1], file[0]), batch))
+
+        def read_on() -> list[tuple[str, Future[_Clip]]]:
+            return [
+                (name, readers.submit(_load, recognizer, sound, name))
+                for name, sound in islice(pending, batch_size)
+            ]
+
+        ahead = read_on()
+        while batch := ahead:
+            clips = [clip.result() for _, clip in batch]
+            ahead = read_on()
             good = [clip for clip in clips if isinstance(clip, np.ndarray)]
             answers = iter(_in_batches_of_like_length(recognizer, good))
             for (name, _), clip in zip(batch, clips, strict=True):
@@ -444,7 +466,11 @@ class _Long(NamedTuple):
     duration: float
 
 
-def _load(recognizer: Recognizer, sound: Sound, name: str) -> NDArray[np.float32] | _Long | str:
+_Clip = NDArray[np.float32] | _Long | str
+"""What reading gives: samples, a file to be read later, or an error."""
+
+
+def _load(recognizer: Recognizer, sound: Sound, name: str) -> _Clip:
     try:
         if isinstance(sound, (str, os.PathLike)):
             duration = audio_duration(sound, name=name)

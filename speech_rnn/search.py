@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from speech_rnn.errors import ConfigurationError, spoken_errors
 
-from speech_rnn.config import hydra_door
-from speech_rnn.parts import kept_config, train_on
-from speech_rnn.search_space import (
-    SEARCH_KEYS,
-    defaults_of,
-    space_of,
-    train_command,
-    trial_config,
-    with_ranges,
-)
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 OBJECTIVES = ("loss", "error_rate")
 
 
 def run(cfg: DictConfig) -> None:
     """Search as `cfg` says, print the trials, and the line that trains the best one."""
-    from speech_rnn.errors import ConfigurationError
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from speech_rnn.parts import kept_config, train_on
+    from speech_rnn.search_space import (
+        SEARCH_KEYS,
+        defaults_of,
+        space_of,
+        train_command,
+        trial_config,
+    )
     from speech_rnn.searching import Values, search
     from speech_rnn.terminal import print_search
     from speech_rnn.training import claim
@@ -59,7 +61,14 @@ def run(cfg: DictConfig) -> None:
         print(f"best: {train_command(found.best.values)}")
 
 
-main = with_ranges(hydra_door("search", run))
+def main() -> None:
+    """Search the settings of a recipe."""
+    with spoken_errors():
+        from speech_rnn.config import hydra_door
+        from speech_rnn.search_space import with_ranges
+
+        with_ranges(hydra_door("search", run))()
+
 
 if __name__ == "__main__":
     main()

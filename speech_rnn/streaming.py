@@ -6,22 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from speech_rnn.decoding.confidence import log_softmax
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.decoding.spotting import Detection, Spotter, Spotting
+from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.features import LogMel
 from speech_rnn.gate import Gate, Gating, Stretch
-from speech_rnn.model import AcousticModel
 from speech_rnn.samples import Chunk, SampleStream
 from speech_rnn.vocabulary import Vocabulary
 
 __all__ = [
     "EventStream",
-    "LogitStream",
     "PosteriorStream",
     "Posteriors",
     "WordSpotter",
@@ -32,56 +29,14 @@ RECIPE = "digits_ctc_stream"
 """It trains a recogniser that can stream, and shows what that takes."""
 
 
-def reasons_against_streaming(
-    features: LogMel, model: AcousticModel, vocabulary: Vocabulary
-) -> list[str]:
+def reasons_against_streaming(engine: Engine, vocabulary: Vocabulary) -> list[str]:
     """Return what in a recogniser needs the whole clip, the way out of each, and a recipe."""
-    reasons = features.reasons_against_streaming() + model.reasons_against_streaming()
+    reasons = engine.reasons_against_streaming()
     if vocabulary.unit == "characters":
         reasons.append("vocabulary=characters: letters are no events; train vocabulary=words")
     if reasons:
         reasons.append(f"+recipe={RECIPE} trains a recogniser that can stream")
     return reasons
-
-
-class LogitStream:
-    """Logits of a waveform that arrives in pieces, equal to those of `Recognizer.logits`.
-
-    Those of a classifier are `AcousticModel.step_logits`. What is kept does not grow.
-
-    Parameters
-    ----------
-    features, model : of one recogniser, in evaluation mode; both must be able to stream.
-
-    Raises
-    ------
-    ConfigurationError
-        if one of them cannot.
-    """
-
-    def __init__(self, features: LogMel, model: AcousticModel) -> None:
-        self._features, self._model = features.stream(), model.stream()
-        self._window = features.win_length
-        self._device = model.output.weight.device
-        self._n_samples = 0
-
-    def push(self, samples: NDArray[np.float32]) -> Tensor:
-        """Take the next samples, (n,) with any n, and return the logits now known, (t, C)."""
-        self._n_samples += len(samples)
-        waveform = torch.from_numpy(np.ascontiguousarray(samples))[None].to(self._device)
-        return self._model.push(self._features.push(waveform))[0]
-
-    def flush(self) -> Tensor:
-        """End the waveform: return the logits left, (t, C). The next push begins another.
-
-        What is shorter than a window is padded with silence to one.
-        """
-        missing = max(0, self._window - self._n_samples)
-        padded = self.push(np.zeros(missing, np.float32))
-        frames = self._features.flush()
-        left = [padded, self._model.push(frames)[0], self._model.flush()[0]]
-        self._n_samples = 0
-        return torch.cat(left)
 
 
 class Posteriors(NamedTuple):
@@ -106,7 +61,7 @@ class PosteriorStream:
 
     Parameters
     ----------
-    features, model, vocabulary, temperature, sample_rate, gating, block_seconds : as there.
+    engine, vocabulary, temperature, sample_rate, gating, block_seconds : as there.
 
     Attributes
     ----------
@@ -115,8 +70,7 @@ class PosteriorStream:
 
     def __init__(
         self,
-        features: LogMel,
-        model: AcousticModel,
+        engine: Engine,
         vocabulary: Vocabulary,
         *,
         temperature: float,
@@ -124,15 +78,15 @@ class PosteriorStream:
         gating: Gating | None,
         block_seconds: float,
     ) -> None:
-        if reasons := reasons_against_streaming(features, model, vocabulary):
+        if reasons := reasons_against_streaming(engine, vocabulary):
             raise ConfigurationError("\n".join(reasons))
         if not 0 <= block_seconds < np.inf:
             raise ConfigurationError(f"block_seconds={block_seconds!r} must be 0 s or above")
-        self.samples = SampleStream(sample_rate, features.sample_rate)
-        self._block = max(1, round(block_seconds * features.sample_rate))
-        self._gate = _NoGate() if gating is None else Gate(gating, features.sample_rate)
-        self._logits = LogitStream(features, model)
-        self._temperature = temperature
+        self.samples = SampleStream(sample_rate, engine.sample_rate)
+        self._block = max(1, round(block_seconds * engine.sample_rate))
+        self._gate = _NoGate() if gating is None else Gate(gating, engine.sample_rate)
+        self._logits = engine.stream()
+        self._temperature = np.float32(temperature)
         self._begin()
 
     def _begin(self) -> None:
@@ -165,8 +119,8 @@ class PosteriorStream:
         self._stop += len(stretch.samples)
         logits = self._logits.push(stretch.samples)
         if stretch.closes:
-            logits = torch.cat([logits, self._logits.flush()])
-        posteriors = (logits / self._temperature).softmax(dim=-1).float().cpu().numpy()
+            logits = np.concatenate([logits, self._logits.flush()])
+        posteriors = np.exp(log_softmax(logits / self._temperature))
         return Posteriors(posteriors, self._start, self._stop, stretch.closes)
 
 
@@ -224,7 +178,7 @@ class EventStream:
 
     Parameters
     ----------
-    features, model, vocabulary : of a recogniser that can stream.
+    engine, vocabulary : of a recogniser that can stream.
     temperature : by which logits are divided before the softmax.
     sample_rate : of the chunks, in Hz.
     spotting : when a word is an event; None is what suits the head.
@@ -245,8 +199,7 @@ class EventStream:
 
     def __init__(
         self,
-        features: LogMel,
-        model: AcousticModel,
+        engine: Engine,
         vocabulary: Vocabulary,
         *,
         temperature: float = 1.0,
@@ -256,16 +209,15 @@ class EventStream:
         block_seconds: float = 0.1,
     ) -> None:
         self.posteriors = PosteriorStream(
-            features,
-            model,
+            engine,
             vocabulary,
             temperature=temperature,
             sample_rate=sample_rate,
             gating=gating,
             block_seconds=block_seconds,
         )
-        self._tokens, self._rate = vocabulary.tokens, features.sample_rate
-        self._step = features.hop_length * model.subsampling  # samples from step to step
+        self._tokens, self._rate = vocabulary.tokens, engine.sample_rate
+        self._step = engine.step_length
         self._spotter = self.spotter(spotting or Spotting.of(vocabulary.head))
 
     @property

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from speech_rnn.errors import spoken_errors
 
-from speech_rnn.config import hydra_door, with_model
-from speech_rnn.parts import split_of
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def run(cfg: DictConfig) -> None:
     """Recognise a split under every condition, print the figures and write them as JSON."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+
+    from speech_rnn.parts import split_of
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.terminal import print_stress
 
@@ -30,7 +33,13 @@ def run(cfg: DictConfig) -> None:
     print(f"stress: {folder / 'stress.json'}")
 
 
-main = with_model(hydra_door("stress", run))
+def main() -> None:
+    """Score a Recognizer under stress."""
+    with spoken_errors():
+        from speech_rnn.config import hydra_door, with_model
+
+        with_model(hydra_door("stress", run))()
+
 
 if __name__ == "__main__":
     main()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ from speech_rnn.auditing import Audit
 from speech_rnn.conditions import Stress
 from speech_rnn.evaluation import Comparison, Evaluation, Group, Rejection, Row
 from speech_rnn.metrics import align_words
-from speech_rnn.recognizer import FileResult
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 from speech_rnn.searching import Search
 
@@ -33,7 +30,6 @@ __all__ = [
     "print_evaluation",
     "print_gradients",
     "print_language_model",
-    "print_result",
     "print_run_groups",
     "print_search",
     "print_stress",
@@ -45,20 +41,6 @@ MOST_MISTAKES = 10
 
 MOST_LABELS = 16
 """A wider confusion matrix would not fit a terminal; the JSON has it whole."""
-
-
-def print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None:
-    """Print what was heard in a file: its text, each of several answers with its confidence."""
-    if as_json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
-    elif result.hypothesis is None:
-        print(f"error: {result.error}", file=sys.stderr)
-    else:
-        answers = (result.hypothesis, *result.hypothesis.alternatives)
-        name = f"{result.file}: " if with_name else ""
-        for answer in answers:
-            score = f"{answer.confidence:.4f} " if len(answers) > 1 else ""
-            print(f"{name}{score}{answer.text}", flush=True)
 
 
 def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from speech_rnn.errors import spoken_errors
 
-from speech_rnn.config import hydra_door
-from speech_rnn.parts import kept_config, picture_of, report_on, train_on
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def run(cfg: DictConfig) -> float | None:
@@ -19,6 +17,10 @@ def run(cfg: DictConfig) -> float | None:
 
     Returns the validation loss of a recogniser, which a sweeper of Hydra's may minimise.
     """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+
+    from speech_rnn.parts import kept_config, picture_of, report_on, train_on
     from speech_rnn.terminal import print_evaluation, print_gradients, print_language_model
 
     output_dir = HydraConfig.get().runtime.output_dir
@@ -55,7 +57,13 @@ def run(cfg: DictConfig) -> float | None:
     return float(result.metrics["validation"]["loss"])
 
 
-main = hydra_door("train", run)
+def main() -> None:
+    """Train a recipe."""
+    with spoken_errors():
+        from speech_rnn.config import hydra_door
+
+        hydra_door("train", run)()
+
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,7 @@ from speech_rnn.errors import spoken_errors
 
 def transcribe(
     paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
-    model: Annotated[Path, typer.Option(help="A recognizer.safetensors that training wrote.")],
+    model: Annotated[Path, typer.Option(help="What training wrote, or an exported .onnx.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     recursive: Annotated[bool, typer.Option(help="Also the folders inside folders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
@@ -43,11 +43,11 @@ def transcribe(
 ) -> None:
     """Transcribe sound files with a trained recogniser, in the order given."""
     with spoken_errors():
+        from speech_rnn.answering import print_result
         from speech_rnn.audio import find_audio
         from speech_rnn.decoding.choosing import choose_decoder
         from speech_rnn.progress import tracked
         from speech_rnn.recognizer import Recognizer, transcribe_files
-        from speech_rnn.terminal import print_result
 
         recognizer = Recognizer.load(model, device=device)
         wanted = (beam, n_best, grammar, reject, lm, lm_weight, token_bonus, hot_word)

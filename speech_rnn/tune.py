@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from speech_rnn.errors import spoken_errors
 
-from speech_rnn.config import hydra_door, with_model
-from speech_rnn.parts import corpus_of
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def run(cfg: DictConfig) -> None:
     """Tune on the validation split, verify on the test split, and write thresholds and figures."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.utils import instantiate
+
+    from speech_rnn.parts import corpus_of
     from speech_rnn.progress import tracked
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.terminal import print_tuning
@@ -23,6 +26,7 @@ def run(cfg: DictConfig) -> None:
 
     promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate)
     recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    recognizer.check_can_save(cfg.output or cfg.recognizer)
     streams, corpus = instantiate(cfg.streams).in_room(cfg.background), corpus_of(cfg)
     tuning, test = (
         streams.compose(corpus, split, recognizer.sample_rate) for split in ("validation", "test")
@@ -47,7 +51,13 @@ def run(cfg: DictConfig) -> None:
     print(f"thresholds: {cfg.output or cfg.recognizer}")
 
 
-main = with_model(hydra_door("tune", run))
+def main() -> None:
+    """Choose thresholds that keep a promise."""
+    with spoken_errors():
+        from speech_rnn.config import hydra_door, with_model
+
+        with_model(hydra_door("tune", run))()
+
 
 if __name__ == "__main__":
     main()

@@ -45,7 +45,7 @@ def test_what_follows_a_clip_shorter_than_a_window_is_no_part_of_it():
     clip = torch.from_numpy(tone("low"))[None, :300]
     expected, _ = recognizer.logits(clip, torch.tensor([300]))
     noise = torch.cat([clip, torch.full((1, 900), math.nan)], dim=1)
-    torch.testing.assert_close(recognizer.logits(noise, torch.tensor([300]))[0], expected)
+    np.testing.assert_allclose(recognizer.logits(noise, torch.tensor([300]))[0], expected)
 
 
 @UNITS

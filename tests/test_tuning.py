@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from speech_rnn.audio import write_audio
 from speech_rnn.detection import Detections, DetPoint
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.exporting import export_onnx
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.tuning import Promise, Tuning, choose, tune
 from tests.commands import speech_rnn
@@ -142,23 +143,38 @@ def test_tuning_audio_without_a_keyword(listener):
         tune(listener, sound(["low"]), sound(SAID), Promise(miss_rate=0.1))
 
 
-def test_the_command(tmp_path, listener):
+@pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+def test_the_command(tmp_path, listener, kind):
     write_corpus(tmp_path / "tones")
-    listener.save(tmp_path / "model.safetensors")
+    if kind == "onnx":
+        exported = export_onnx(listener, streaming=True)
+        (tmp_path / "model.onnx").write_bytes(exported.SerializeToString())
+    else:
+        listener.save(tmp_path / "model.safetensors")
     (tmp_path / "room").mkdir()
     hum = 0.1 * np.random.default_rng(0).standard_normal(30 * 16_000).astype(np.float32)
     write_audio(tmp_path / "room/hum.wav", hum.clip(-1, 1), 16_000)
-    arguments = [*ARGUMENTS, "streams.hours=0.03", "streams.snr_db=25", "streams.gap_seconds=[1,4]"]
-    arguments += ["background=[room]", "output=tuned.safetensors", "output_dir=out"]
+    arguments = [
+        f"model=model.{kind}",
+        *ARGUMENTS[1:],
+        "streams.hours=0.03",
+        "streams.snr_db=25",
+        "streams.gap_seconds=[1,4]",
+    ]
+    arguments += ["background=[room]", f"output=tuned.{kind}", "output_dir=out"]
     result = speech_rnn("tune", *arguments, "false_accepts_per_hour=0.5", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "0.03 hours are too short to promise 0.5 false accepts an hour" in result.stdout
-    tuned = Recognizer.load(tmp_path / "tuned.safetensors")
+    tuned = Recognizer.load(tmp_path / f"tuned.{kind}")
     found = json.loads((tmp_path / "out/tuning.json").read_text())
     assert tuned.spotting.to_dict() == found["spotting"]
     assert set(tuned.spotting.thresholds) == set(WORDS)
     assert tuned.provenance["tuning"]["promise"]["false_accepts_per_hour"] == 0.5
-    assert Recognizer.load(tmp_path / "model.safetensors").spotting is None
+    assert Recognizer.load(tmp_path / f"model.{kind}").spotting is None
+    other = {"onnx": "safetensors", "safetensors": "onnx"}[kind]
+    wrong = speech_rnn("tune", *arguments, f"output=tuned.{other}", "miss_rate=0.1", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "is saved as .onnx, and nothing else is" in wrong.stderr
     wrong = speech_rnn("tune", *arguments, cwd=tmp_path, module=True)
     assert wrong.returncode == 2
     assert "promise one of them" in wrong.stderr

@@ -24,9 +24,8 @@ for waveform, (above, below) in zip(pictures, axes.T, strict=True):
     above.imshow(
         frames, origin="lower", aspect="auto", extent=(0, seconds, 0, 4), vmin=frames.max() - 10
     )
-    posteriors = recognizer.log_probs(batch, lengths)[0][0].exp().numpy()  # (T, C)
-    step = recognizer.features.hop_seconds * recognizer.model.subsampling
-    time = (np.arange(len(posteriors)) + 0.5) * step
+    posteriors = np.exp(recognizer.log_probs(batch, lengths)[0][0])  # (T, C)
+    time = (np.arange(len(posteriors)) + 0.5) * recognizer.step_seconds
     below.fill_between(time, posteriors[:, 0], color="0.9", label="blank")
     for token in range(1, posteriors.shape[1]):
         below.plot(time, posteriors[:, token], lw=1.5)

@@ -13,7 +13,7 @@ from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.vocabulary import REASONS
 
-__all__ = ["Calibration", "evidence"]
+__all__ = ["Calibration", "evidence", "log_softmax"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,9 @@ def evidence(logits: NDArray[np.floating], tokens: Sequence[str]) -> NDArray[np.
     """
     is_word = np.array([token not in REASONS for token in tokens])
     return np.asarray(np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1))
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return log-probabilities of logits (…, C)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

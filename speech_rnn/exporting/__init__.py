@@ -1,5 +1,6 @@
 """A Recognizer as one ONNX file, waveform in and scores out; `speech_rnn.onnx_format` says how."""
 
 from speech_rnn.exporting.export import export_onnx
+from speech_rnn.exporting.writing import Exported, Fidelity, read_clips, write_onnx
 
-__all__ = ["export_onnx"]
+__all__ = ["Exported", "Fidelity", "export_onnx", "read_clips", "write_onnx"]

@@ -1,8 +1,7 @@
 """A Recognizer becomes an ONNX model: a graph over clips, or one that follows a stream.
 
 The graphs are written from the parameters. torch 2.14's own exporter was tried: it translates no
-GRU whose number of steps is free, its Fourier transform takes most of the time of a clip, and a
-stream's states would be shapes that it has to guess.
+GRU whose number of steps is free, and what it makes of the features takes a clip of a second 3.6 ms.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import onnx
-
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
 from speech_rnn.exporting.features import clip_frames, feature_stages, stream_frames
 from speech_rnn.exporting.graph import OPSET, Graph
+from speech_rnn.exporting.int8 import to_int8
 from speech_rnn.exporting.timing import first_run
 from speech_rnn.onnx_format import (
     END,
@@ -29,48 +27,56 @@ from speech_rnn.onnx_format import (
 )
 from speech_rnn.streaming import reasons_against_streaming
 
+try:
+    import onnx
+except ImportError as error:
+    raise MissingExtraError("onnx", "export") from error
+
 if TYPE_CHECKING:
     from speech_rnn.recognizer import Recognizer
 
 __all__ = ["export_onnx"]
 
 
-def export_onnx(recognizer: Recognizer, *, streaming: bool = False) -> onnx.ModelProto:
+def export_onnx(
+    recognizer: Recognizer, *, streaming: bool = False, int8: bool = False
+) -> onnx.ModelProto:
     """Return a recogniser as an ONNX model, checked; `speech_rnn.onnx_format` tells what it takes.
 
     Parameters
     ----------
-    recognizer : on the CPU.
+    recognizer : with features and model of PyTorch.
     streaming : whether the graph follows a stream, or reads batches of whole clips.
+    int8 : whether weights are of 8 bits, see `int8.to_int8`.
 
     Raises
     ------
     ConfigurationError
         for what cannot be exported so: it says why, and what can.
+    ModelError
+        for a recogniser that is an ONNX file already.
     """
     graph = Graph()
     stream = _stream(graph, recognizer) if streaming else None
     if not streaming:
         _clips(graph, recognizer)
     model = graph.model()
+    if int8:
+        model = to_int8(model)
     described = GraphDescription(
         kind="streaming" if streaming else "offline",
-        precision="float",
+        precision="int8" if int8 else "float",
         opset=OPSET,
         sample_rate=recognizer.sample_rate,
         step_seconds=recognizer.step_seconds,
         win_length=recognizer.features.win_length,
         stream=stream,
     )
-    describe(model, recognizer, described)
+    description = {**recognizer.description, "onnx": described.to_dict()}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def describe(model: onnx.ModelProto, recognizer: Recognizer, described: GraphDescription) -> None:
-    """Write what a runner must know into the metadata of `model`."""
-    description = {**recognizer.description, "onnx": described.to_dict()}
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
 
 
 def _clips(graph: Graph, recognizer: Recognizer) -> None:
@@ -88,7 +94,7 @@ def _clips(graph: Graph, recognizer: Recognizer) -> None:
 
 def _stream(graph: Graph, recognizer: Recognizer) -> StreamDescription:
     features, model = recognizer.features, recognizer.model
-    reasons = reasons_against_streaming(features, model, recognizer.vocabulary)
+    reasons = reasons_against_streaming(recognizer.engine, recognizer.vocabulary)
     if reasons:
         raise ConfigurationError("\n".join([*reasons, "without streaming, it can be exported"]))
     n_blocks, needed = first_run([*feature_stages(features), *model_stages(model)])

@@ -208,8 +208,8 @@ def calibrated(
     """Return the calibration of a classifier on clips that it was not trained on."""
     logits, targets = [], []
     for batch in clips:
-        found, _ = recognizer.logits(batch.waveform, batch.lengths)
-        logits.append(found[:, 0].float().cpu().numpy())
+        found, _ = recognizer.logits(batch.waveform.numpy(), batch.lengths.numpy())
+        logits.append(found[:, 0])
         targets.append(batch.targets[:, 0].numpy())
     tokens = recognizer.vocabulary.tokens
     return calibrate(np.concatenate(logits), np.concatenate(targets), tokens, keep=keep)

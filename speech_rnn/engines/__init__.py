@@ -1,0 +1,1 @@
+"""What computes a recogniser's logits: PyTorch, or ONNX Runtime alone."""

@@ -1,0 +1,41 @@
+"""The engine that a file asks for. PyTorch is imported for a safetensors file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speech_rnn.engines.engine import Engine
+from speech_rnn.errors import plain_install
+
+if TYPE_CHECKING:
+    from speech_rnn.features import LogMel
+    from speech_rnn.model import AcousticModel
+
+__all__ = ["load_engine", "torch_engine"]
+
+
+def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
+    """Read the engine and the description of a Recognizer's file.
+
+    Raises
+    ------
+    ModelError, ConfigurationError, MissingExtraError
+        as `Recognizer.load` says.
+    """
+    if Path(path).suffix == ".onnx":
+        from speech_rnn.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine.load(path, device)
+    with plain_install(
+        f"model={str(path)!r} holds weights for PyTorch, and an .onnx file does not"
+    ):
+        from speech_rnn.engines.torch_engine import TorchEngine
+    return TorchEngine.load(path, device)
+
+
+def torch_engine(features: LogMel, model: AcousticModel) -> Engine:
+    """Return the engine of modules of PyTorch."""
+    from speech_rnn.engines.torch_engine import TorchEngine
+
+    return TorchEngine(features, model)

@@ -1,0 +1,293 @@
+"""An exported graph in ONNX Runtime, without torch; `speech_rnn.onnx_format` describes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.engines.engine import newer_format, read_description
+from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
+from speech_rnn.onnx_format import (
+    END,
+    LENGTHS,
+    LOGITS,
+    METADATA_KEY,
+    NEXT,
+    ONNX_FORMAT_VERSION,
+    STATE,
+    STEPS,
+    UNKNOWN_END,
+    WAVEFORM,
+    GraphDescription,
+    StreamDescription,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from onnxruntime import InferenceSession
+
+__all__ = ["OnnxEngine", "OnnxLogitStream"]
+
+
+class OnnxEngine:
+    """Computes with one thread of ONNX Runtime, which for clips of seconds is the fastest.
+
+    A file of the streaming kind answers for whole clips, too: a stream's steps are those of its
+    clip.
+
+    Parameters
+    ----------
+    path : of the file.
+    session : that has it loaded.
+    description : from its metadata.
+    graph : the entry ``onnx`` of that.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        session: InferenceSession,
+        description: dict[str, Any],
+        graph: GraphDescription,
+    ) -> None:
+        self.path = Path(path)
+        self.graph = graph
+        self._session = session
+        self._description = description
+        self._n_outputs = int(session.get_outputs()[0].shape[-1])
+
+    @classmethod
+    def load(cls, path: str | Path, device: str) -> tuple[OnnxEngine, dict[str, Any]]:
+        """Read a file that `speech_rnn.export` wrote: the engine, and the description.
+
+        Raises
+        ------
+        ModelError
+            if the file is missing, cut short, of a newer format, not ours, or if the installed
+            ONNX Runtime lacks what it needs.
+        ConfigurationError
+            for a device that is not the CPU.
+        MissingExtraError
+            without ONNX Runtime.
+        """
+        _check_device(device)
+        session = _session(path)
+        description = read_description(
+            path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        )
+        try:
+            version = description["onnx"]["version"]
+            if version > ONNX_FORMAT_VERSION:
+                raise newer_format(path, "ONNX format", version, ONNX_FORMAT_VERSION)
+            graph = GraphDescription.from_dict(description["onnx"])
+            _check_names(session, graph)
+            return cls(path, session, description, graph), description
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(
+                f"model={str(path)!r}: its graph does not fit its description: {error}; export "
+                "it again"
+            ) from error
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the waveforms, in Hz."""
+        return self.graph.sample_rate
+
+    @property
+    def step_length(self) -> int:
+        """Samples from one step of the logits to the next."""
+        return round(self.graph.step_seconds * self.graph.sample_rate)
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns C of the logits."""
+        return self._n_outputs
+
+    @property
+    def head(self) -> str:
+        """``classification``, or ``ctc``."""
+        return str(self._description["model"]["head"])
+
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return "cpu"
+
+    def to(self, device: str | torch.device) -> None:
+        """Stay on the CPU; anything else is refused."""
+        _check_device(str(device))
+
+    def logits(
+        self, waveform: NDArray[np.float32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return logits (B, T, C) and their lengths (B,) of clips (B, N); see `Engine.logits`."""
+        if self.graph.stream is None:
+            given = {WAVEFORM: waveform, LENGTHS: lengths}
+            logits, steps = self._session.run([LOGITS, STEPS], given)
+            return logits, steps
+        stream = self.stream()
+        pieces = []
+        for clip, length in zip(waveform, lengths.tolist(), strict=True):
+            found = stream.answer(clip[:length])
+            pieces.append(found[-1:] if self.head == "classification" else found)
+        counts = np.array([len(piece) for piece in pieces], np.int64)
+        padded = np.zeros((len(pieces), counts.max(), self.n_outputs), np.float32)
+        for row, piece in zip(padded, pieces, strict=True):
+            row[: len(piece)] = piece
+        return padded, counts
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return that a file of the offline kind does not stream."""
+        if self.graph.stream is not None:
+            return []
+        return [
+            f"model={str(self.path)!r} was exported for whole clips: export it with --streaming, "
+            "if the recogniser can stream"
+        ]
+
+    def stream(self) -> OnnxLogitStream:
+        """Return a stream; see `Engine.stream`."""
+        if self.graph.stream is None:
+            raise ConfigurationError("\n".join(self.reasons_against_streaming()))
+        return OnnxLogitStream(self._session, self.graph.stream, self.n_outputs)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings of features, model and graph."""
+        return {name: self._description[name] for name in ("features", "model", "onnx")}
+
+    def serialize(self, description: dict[str, Any]) -> bytes:
+        """Return the file with another description.
+
+        Raises
+        ------
+        MissingExtraError
+            without the package onnx.
+        """
+        try:
+            import onnx
+        except ImportError as error:
+            raise MissingExtraError("onnx", "export") from error
+        model = onnx.load(self.path)
+        onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
+        return bytes(model.SerializeToString())
+
+
+class OnnxLogitStream:
+    """Logits of a waveform that arrives in pieces; see `LogitStream`.
+
+    Parameters
+    ----------
+    session : of a file of the streaming kind.
+    stream : how it is run.
+    n_outputs : columns of the logits.
+    """
+
+    def __init__(
+        self, session: InferenceSession, stream: StreamDescription, n_outputs: int
+    ) -> None:
+        self._session, self._stream, self._n_outputs = session, stream, n_outputs
+        self._outputs = [LOGITS, *(NEXT + state.name for state in stream.states)]
+        self._begin()
+
+    def _begin(self) -> None:
+        self._states = {
+            STATE + state.name: np.zeros(state.shape, state.dtype) for state in self._stream.states
+        }
+        self._kept: list[NDArray[np.float32]] = []
+        self._n_samples = self._n_blocks = 0
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the next samples, (n,) with any n, and return the logits now known, (t, C)."""
+        self._kept.append(samples)
+        self._n_samples += len(samples)
+        return self._advance(self._stream.n_blocks(self._n_samples), UNKNOWN_END)
+
+    def flush(self) -> NDArray[np.float32]:
+        """End the waveform: return the logits left, (t, C). The next push begins another."""
+        stream = self._stream
+        n_steps = stream.n_steps(self._n_samples)
+        left = n_steps - self._n_blocks * stream.block_steps
+        n_blocks = -(-n_steps // stream.block_steps)
+        logits = self._advance(n_blocks, max(self._n_samples, stream.win_length))[: max(0, left)]
+        self._begin()
+        return logits
+
+    def answer(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits of a clip, (n,), that is known whole, in one run."""
+        self._begin()
+        self._kept, self._n_samples = [clip], len(clip)
+        return self.flush()
+
+    def _advance(self, n_blocks: int, end: int) -> NDArray[np.float32]:
+        """Run up to so many blocks of the stream; samples that are missing there are zeros."""
+        if n_blocks <= self._n_blocks:
+            return np.zeros((0, self._n_outputs), np.float32)
+        wanted = self._stream.n_samples(n_blocks) - self._stream.n_samples(self._n_blocks)
+        kept = np.concatenate(self._kept)
+        taken = np.pad(kept[:wanted], (0, max(0, wanted - len(kept))))
+        logits, *states = self._session.run(
+            self._outputs,
+            {WAVEFORM: taken[None], END: np.array([end], np.int64), **self._states},
+        )
+        self._states = dict(zip(self._states, states, strict=True))
+        self._kept, self._n_blocks = [kept[wanted:]], n_blocks
+        return np.asarray(logits[0])
+
+
+def _check_device(device: str) -> None:
+    if device not in ("cpu", "auto"):
+        raise ConfigurationError(
+            f"device={device!r}: an ONNX file is computed on the CPU; give device=cpu, or the "
+            "recognizer.safetensors"
+        )
+
+
+def _check_names(session: InferenceSession, graph: GraphDescription) -> None:
+    """Refuse a graph whose inputs and outputs are others than it describes."""
+    states = [state.name for state in graph.stream.states] if graph.stream else []
+    inputs = [WAVEFORM, *([END] if graph.stream else [LENGTHS]), *(STATE + name for name in states)]
+    outputs = [LOGITS, *([] if graph.stream else [STEPS]), *(NEXT + name for name in states)]
+    for kind, found, named in (
+        ("inputs", session.get_inputs(), inputs),
+        ("outputs", session.get_outputs(), outputs),
+    ):
+        if sorted(part.name for part in found) != sorted(named):
+            raise ValueError(f"{kind} are {sorted(part.name for part in found)}, not {named}")
+    if session.get_outputs()[0].name != LOGITS:
+        raise ValueError(f"the first output is not {LOGITS}")
+
+
+def _session(path: str | Path) -> InferenceSession:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("onnxruntime", "onnx") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # it plans anew, and keeps, each length of clip
+    options.log_severity_level = 4  # what fails is raised
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its classes have no common parent but this
+        raise _unreadable(path, error, onnxruntime.__version__) from error
+
+
+def _unreadable(path: str | Path, error: Exception, runtime: str) -> ModelError:
+    name, reason = type(error).__name__, " ".join(str(error).split()).rpartition("failed:")[2]
+    reason = re.sub(r"^/\S+ .*?\) (?=[A-Z])", "", reason).rstrip(".")  # where in its source
+    if name == "NoSuchFile":
+        return ModelError(f"model={str(path)!r} is no file; give one that speech_rnn.export wrote")
+    if name == "InvalidProtobuf" or "No graph was found" in reason:
+        return ModelError(
+            f"model={str(path)!r} cannot be read as an ONNX file: it is cut short, or none; "
+            "export or fetch it again"
+        )
+    return ModelError(
+        f"model={str(path)!r} does not run on onnxruntime={runtime}: {reason}; upgrade: "
+        "pip install --upgrade onnxruntime"
+    )

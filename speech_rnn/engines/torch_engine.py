@@ -1,0 +1,211 @@
+"""Features and model in PyTorch: what training makes, and a safetensors file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from speech_rnn.device import choose_device
+from speech_rnn.engines.engine import read_description
+from speech_rnn.errors import ConfigurationError, ModelError
+from speech_rnn.features import MFCC, LogMel
+from speech_rnn.features.definitions import valid_steps
+from speech_rnn.model import AcousticModel
+
+__all__ = ["TorchEngine", "TorchLogitStream"]
+
+FEATURES = {"MFCC": MFCC, "LogMel": LogMel}
+
+
+class TorchEngine:
+    """Computes with modules, on any device.
+
+    Parameters
+    ----------
+    features : waveform to frames.
+    model : frames to logits.
+
+    Raises
+    ------
+    ModelError
+        if they do not fit each other.
+    """
+
+    def __init__(self, features: LogMel, model: AcousticModel) -> None:
+        if model.n_features != features.n_features:
+            raise ModelError(
+                f"a model of n_features={model.n_features} does not fit features of "
+                f"{features.n_features}; give it the features that it was trained with"
+            )
+        self.features = features.eval()
+        self.model = model.eval()
+
+    @classmethod
+    def load(cls, path: str | Path, device: str) -> tuple[TorchEngine, dict[str, Any]]:
+        """Read what `serialize` made: the engine, and the description. No code of it is run.
+
+        Raises
+        ------
+        ModelError
+            if the file is missing, cut short, of a newer format, not a Recognizer, or if its
+            weights do not fit its description.
+        ConfigurationError
+            for an unknown device.
+        """
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"model={str(path)!r} cannot be read as a Recognizer: {error}; give the "
+                "recognizer.safetensors that training wrote"
+            ) from error
+        description = read_description(path, metadata.get("speech_rnn"))
+        target = choose_device(device)
+        try:
+            engine = cls._assemble(description, tensors)
+        except (KeyError, TypeError, RuntimeError, ConfigurationError) as error:
+            raise ModelError(
+                f"model={str(path)!r}: its weights do not fit its description: {error}"
+            ) from error
+        engine.to(target)
+        return engine, description
+
+    @classmethod
+    def _assemble(cls, description: dict[str, Any], tensors: dict[str, Tensor]) -> TorchEngine:
+        settings = dict(description["features"])
+        features = FEATURES[settings.pop("class")](**settings)
+        model = AcousticModel(**description["model"])
+        for part, module in (("features", features), ("model", model)):
+            prefix = f"{part}."
+            module.load_state_dict(
+                {
+                    name.removeprefix(prefix): tensor
+                    for name, tensor in tensors.items()
+                    if name.startswith(prefix)
+                }
+            )
+        return cls(features, model)
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the waveforms, in Hz."""
+        return self.features.sample_rate
+
+    @property
+    def step_length(self) -> int:
+        """Samples from one step of the logits to the next."""
+        return self.features.hop_length * self.model.subsampling
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns C of the logits."""
+        return self.model.n_outputs
+
+    @property
+    def head(self) -> str:
+        """``classification``, or ``ctc``."""
+        return self.model.head
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.model.parameters()).device
+
+    def to(self, device: str | torch.device) -> None:
+        """Move features and model."""
+        self.features.to(device)
+        self.model.to(device)
+
+    @torch.inference_mode()
+    def logits(
+        self, waveform: NDArray[np.float32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return logits (B, T, C) and their lengths (B,) of clips (B, N); see `Engine.logits`."""
+        window = self.features.win_length
+        clips = F.pad(torch.from_numpy(waveform), (0, max(0, window - waveform.shape[1])))
+        n_samples = torch.from_numpy(lengths)
+        if (n_samples < window).any():  # what lies after such a clip is no part of it
+            clips = clips.where(valid_steps(clips.shape[1], n_samples), 0.0)
+            n_samples = n_samples.clamp(min=window)
+        frames, n_frames = self.features(clips.to(self.device), n_samples.to(self.device))
+        logits, steps = self.model(frames, n_frames)
+        return _to_numpy(logits), steps.cpu().numpy()
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return what needs the whole clip, with the way out of each."""
+        return self.features.reasons_against_streaming() + self.model.reasons_against_streaming()
+
+    def stream(self) -> TorchLogitStream:
+        """Return a stream; see `Engine.stream`."""
+        return TorchLogitStream(self.features, self.model)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings of features and model."""
+        return {
+            "features": {
+                "class": type(self.features).__name__,
+                **self.features.hyperparameters,
+            },
+            "model": self.model.hyperparameters,
+        }
+
+    def serialize(self, description: dict[str, Any]) -> bytes:
+        """Return a safetensors file with the description as metadata."""
+        parts = {"features": self.features, "model": self.model}
+        tensors = {
+            f"{part}.{name}": tensor.cpu().contiguous()
+            for part, module in parts.items()
+            for name, tensor in module.state_dict().items()
+        }
+        # One key alone: several would be written in an order that changes from run to run.
+        return serialize(tensors, {"speech_rnn": json.dumps(description)})
+
+
+class TorchLogitStream:
+    """Logits of a waveform that arrives in pieces; see `LogitStream`.
+
+    Parameters
+    ----------
+    features, model : of one recogniser, in evaluation mode; both must be able to stream.
+
+    Raises
+    ------
+    ConfigurationError
+        if one of them cannot.
+    """
+
+    def __init__(self, features: LogMel, model: AcousticModel) -> None:
+        self._features, self._model = features.stream(), model.stream()
+        self._window = features.win_length
+        self._device = model.output.weight.device
+        self._n_samples = 0
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the next samples, (n,) with any n, and return the logits now known, (t, C)."""
+        self._n_samples += len(samples)
+        waveform = torch.from_numpy(np.ascontiguousarray(samples))[None].to(self._device)
+        return _to_numpy(self._model.push(self._features.push(waveform))[0])
+
+    def flush(self) -> NDArray[np.float32]:
+        """End the waveform: return the logits left, (t, C). The next push begins another."""
+        missing = max(0, self._window - self._n_samples)
+        padded = self.push(np.zeros(missing, np.float32))
+        frames = self._features.flush()
+        left = [self._model.push(frames)[0], self._model.flush()[0]]
+        self._n_samples = 0
+        return np.concatenate([padded, *map(_to_numpy, left)])
+
+
+def _to_numpy(logits: Tensor) -> NDArray[np.float32]:
+    return np.asarray(logits.float().cpu().numpy())

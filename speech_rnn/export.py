@@ -1,0 +1,60 @@
+"""Write a recogniser as ONNX: ``python -m speech_rnn.export --model FILE --output FILE.onnx``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speech_rnn.errors import spoken_errors
+
+
+def export(
+    model: Annotated[Path, typer.Option(help="A recognizer.safetensors that training wrote.")],
+    output: Annotated[Path, typer.Option(help="The .onnx file.")],
+    streaming: Annotated[
+        bool, typer.Option(help="A graph that follows a stream, if the recogniser can.")
+    ] = False,
+    int8: Annotated[
+        bool, typer.Option(help="Weights of 8 bits: a quarter of the size; needs --clips.")
+    ] = False,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Clips that it must answer as well: a folder a word, or a manifest."),
+    ] = None,
+    limit: Annotated[
+        float, typer.Option(help="Percentage points of accuracy on the clips that it may lose.")
+    ] = 0.3,
+) -> None:
+    """Write a recogniser as one ONNX file, which runs without PyTorch."""
+    with spoken_errors():
+        from speech_rnn.exporting import read_clips, write_onnx
+        from speech_rnn.recognizer import Recognizer
+
+        found = write_onnx(
+            Recognizer.load(model),
+            output,
+            streaming=streaming,
+            int8=int8,
+            clips=read_clips(clips) if clips else (),
+            limit=limit,
+        )
+        if fidelity := found.fidelity:
+            before, after = fidelity.before, fidelity.after
+            print(
+                f"accuracy of {before.total} clips: {100 * before.value:.2f} % before, "
+                f"{100 * after.value:.2f} % after ({found.precision}); "
+                f"{fidelity.lost_points:.2f} points lost, limit {limit:g}"
+            )
+        size = f"{found.n_bytes / 1e6:.2f} MB"
+        print(f"onnx: {found.path} ({found.kind}, {found.precision}, opset {found.opset}, {size})")
+
+
+def main() -> None:
+    """Write a recogniser as ONNX."""
+    typer.run(export)
+
+
+if __name__ == "__main__":
+    main()

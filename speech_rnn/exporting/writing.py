@@ -1,0 +1,157 @@
+"""An ONNX file that has shown on clips that it answers as the recogniser does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from speech_rnn.data.folder import Folder
+from speech_rnn.data.manifest import Utterance, read_manifest
+from speech_rnn.errors import ConfigurationError, DataError, ModelError
+from speech_rnn.evaluation import evaluate
+from speech_rnn.exporting.export import export_onnx
+from speech_rnn.metrics import Accuracy
+from speech_rnn.recognizer import Recognizer
+
+__all__ = ["Exported", "Fidelity", "read_clips", "write_onnx"]
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What the same clips are answered before and after the export.
+
+    Parameters
+    ----------
+    before : by the recogniser.
+    after : by the ONNX file.
+    """
+
+    before: Accuracy
+    after: Accuracy
+
+    @property
+    def lost_points(self) -> float:
+        """Percentage points of accuracy that the export has cost."""
+        return 100 * (self.before.value - self.after.value)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Parameters
+    ----------
+    path : of the file.
+    n_bytes : its size.
+    kind, precision, opset : as `onnx_format.GraphDescription` has them.
+    fidelity : None where there were no clips.
+    """
+
+    path: Path
+    n_bytes: int
+    kind: str
+    precision: str
+    opset: int
+    fidelity: Fidelity | None
+
+
+def read_clips(path: str | Path) -> list[Utterance]:
+    """Return the utterances of a manifest, its test rows if it has any, or of a folder of words.
+
+    Raises
+    ------
+    DataError
+        if there is neither, or it holds nothing.
+    """
+    path = Path(path)
+    if path.is_dir():
+        folder = Folder(str(path), test_percentage=0, validation_percentage=0)
+        return list(folder.prepare().utterances)
+    if not path.is_file():
+        raise DataError(
+            f"clips={str(path)!r} does not exist; give a folder that holds one folder a word, or a "
+            "manifest (.jsonl or .csv) of audio and text"
+        )
+    rows = read_manifest(path)
+    return [row for row in rows if row.split == "test"] or rows
+
+
+def write_onnx(
+    recognizer: Recognizer,
+    output: str | Path,
+    *,
+    streaming: bool = False,
+    int8: bool = False,
+    clips: Sequence[Utterance] = (),
+    limit: float = 0.3,
+) -> Exported:
+    """Export a recogniser to a file, all or nothing.
+
+    Parameters
+    ----------
+    recognizer : with features and model of PyTorch.
+    output : the file, which ends in ``.onnx``.
+    streaming, int8 : as `export_onnx` takes them.
+    clips : on which the file must answer as well as the recogniser; int8 needs some.
+    limit : points of accuracy that the export may cost.
+
+    Raises
+    ------
+    ConfigurationError
+        for another ending, int8 without clips, a limit below 0, and as `export_onnx` says.
+    DataError
+        for clips of which none can be read, or none is answered right.
+    ModelError
+        if the file loses more than `limit`; it is not kept.
+    """
+    output = Path(output)
+    if output.suffix != ".onnx":
+        raise ConfigurationError(f"output={str(output)!r} must end in .onnx")
+    if limit < 0:
+        raise ConfigurationError(f"limit={limit} must be 0 points or more")
+    if int8 and not clips:
+        raise ConfigurationError(
+            "int8=True costs accuracy, which is measured: give clips, a folder that holds one "
+            "folder a word or a manifest, that were not trained on"
+        )
+    model = export_onnx(recognizer, streaming=streaming, int8=int8)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.stem}.part.onnx")
+    try:
+        partial.write_bytes(model.SerializeToString())
+        written = Recognizer.load(partial)
+        fidelity = None
+        if clips:
+            before, after = (evaluate(each, clips).accuracy for each in (recognizer, written))
+            if not before.correct:
+                raise DataError(
+                    f"none of the {before.total} clips is answered right; give clips of the words "
+                    f"that it knows: {', '.join(recognizer.vocabulary.words)}"
+                )
+            fidelity = Fidelity(before, after)
+            _check_loss(fidelity, limit, int8)
+        partial.replace(output)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            partial.unlink()
+    described = written.description["onnx"]
+    return Exported(
+        output,
+        output.stat().st_size,
+        described["kind"],
+        described["precision"],
+        described["opset"],
+        fidelity,
+    )
+
+
+def _check_loss(fidelity: Fidelity, limit: float, int8: bool) -> None:
+    if fidelity.lost_points > limit + 1e-9:
+        way_out = "export without int8, train longer, or " if int8 else ""
+        raise ModelError(
+            f"the ONNX file answers {fidelity.after.correct} of {fidelity.after.total} clips right "
+            f"and the recogniser {fidelity.before.correct}: {fidelity.lost_points:.2f} points "
+            f"lost are over limit={limit}; {way_out}set a higher limit"
+        )

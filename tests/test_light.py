@@ -1,0 +1,197 @@
+"""Recognising alone takes no PyTorch: neither an import of it, nor the light install."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speech_rnn.audio import write_audio
+from speech_rnn.errors import PLAIN
+from speech_rnn.exporting import export_onnx
+from tests.listeners import scene, train_listener
+from tests.test_architecture import ROOT
+from tests.test_recognizer import untrained
+
+SAID = ["low", "high", "high", "middle"]
+ABSENT = sorted(PLAIN - {"rich"})
+BLOCKED = f"import sys; sys.modules.update(dict.fromkeys({ABSENT}))"
+MOST_BYTES = 120_000_000
+
+MODULES = [
+    "speech_rnn",
+    "speech_rnn.audio",
+    "speech_rnn.recognizer",
+    "speech_rnn.engines.onnx_engine",
+    "speech_rnn.decoding.choosing",
+    "speech_rnn.decoding.grammar",
+    "speech_rnn.streaming",
+    "speech_rnn.hearing",
+    "speech_rnn.spotting_files",
+    "speech_rnn.listening",
+    "speech_rnn.event_writing",
+    "speech_rnn.transcribe",
+    "speech_rnn.spot",
+    "speech_rnn.listen",
+    "speech_rnn.answering",
+    "speech_rnn.progress",
+    "speech_rnn.cli",
+    "speech_rnn.train",
+    "speech_rnn.evaluate",
+    "speech_rnn.stress",
+    "speech_rnn.audit",
+    "speech_rnn.search",
+    "speech_rnn.detect",
+    "speech_rnn.tune",
+]
+
+
+def test_what_recognises_imports_nothing_heavy():
+    wanted = f"import sys, {', '.join(MODULES)}; print(*(sys.modules.keys() & {set(ABSENT)!r}))"
+    done = subprocess.run([sys.executable, "-c", wanted], capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == ([], "")
+
+
+def test_it_is_imported_where_nothing_heavy_is():
+    code = f"{BLOCKED}; import {', '.join(MODULES)}; speech_rnn.Recognizer, speech_rnn.load_audio"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("light")
+    listener = train_listener(bidirectional=False)
+    model = export_onnx(listener, streaming=True)
+    (folder / "tones.onnx").write_bytes(model.SerializeToString())
+    untrained().save(folder / "weights.safetensors")
+    waveform, _ = scene(SAID, seed=1)
+    write_audio(folder / "scene.wav", waveform)
+    (folder / "said.jsgf").write_text("public <said> = (low | middle | high)+;")
+    return folder
+
+
+def blocked(folder, verb, *arguments, module=False):
+    start = f"runpy.run_module('speech_rnn{'.' + verb if module else ''}', run_name='__main__')"
+    given = [*([] if module else [verb]), *map(str, arguments)]
+    code = f"{BLOCKED}; import runpy; sys.argv[1:] = {given!r}; {start}"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+
+
+MODEL = ("--model", "tones.onnx")
+ANSWERS = pytest.mark.parametrize(
+    ("arguments", "heard"),
+    [
+        (("transcribe", *MODEL, "scene.wav"), r"^low high high middle$"),
+        (("transcribe", *MODEL, "--beam", 8, "scene.wav"), r"^low high high middle$"),
+        (("transcribe", *MODEL, "--grammar", "said.jsgf", "scene.wav"), "^low high high middle$"),
+        (("spot", *MODEL, "scene.wav"), "(?s)low.*high.*high.*middle"),
+        (("spot", *MODEL, "--gate", "scene.wav"), "(?s)low.*high.*high.*middle"),
+        (("listen", *MODEL, "--input", "scene.wav", "--fast"), "(?s)low.*high.*high.*middle"),
+    ],
+    ids=lambda given: " ".join(map(str, given)) if isinstance(given, tuple) else "",
+)
+
+
+@ANSWERS
+@pytest.mark.parametrize("module", [False, True])
+def test_an_exported_file_is_enough(folder, arguments, heard, module):
+    done = blocked(folder, *arguments, module=module)
+    assert done.returncode == 0, done.stderr
+    assert re.search(heard, done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "+recipe=digits"),
+        ("evaluate", "model=tones.onnx"),
+        ("evaluate", "--references", "said.jsgf", "--hypotheses", "said.jsgf"),
+        ("stress", "model=tones.onnx"),
+        ("audit",),
+        ("search",),
+        ("detect", "model=tones.onnx"),
+        ("tune", "model=tones.onnx"),
+        ("report", "."),
+        ("recipes",),
+        ("generate", "--lm", "weights.safetensors"),
+        ("transcribe", "--model", "weights.safetensors", "scene.wav"),
+        ("listen", "--model", "weights.safetensors"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_heavy_says_what_to_install(folder, arguments, module):
+    done = blocked(folder, *arguments, module=module)
+    assert done.returncode == 1
+    line = done.stderr.removesuffix("\n")
+    assert re.fullmatch(
+        r"error: package='\w+' is not installed.*: run  pip install speech-rnn", line
+    )
+    assert done.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory):
+    """The README's own line, run in a checkout: the folder of the environment that it makes."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in ("speech_rnn", "conf"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "light.txt"):
+        shutil.copy(ROOT / name, checkout)
+    line = re.search(r"^python3 -m venv .*-r light\.txt.*$", (ROOT / "README.md").read_text(), re.M)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-euc", line[0]], cwd=checkout, env=clean() | {"PATH": path}, check=True
+    )
+    return checkout / "light"
+
+
+def clean():
+    """The environment of a user: nothing leads back to this checkout, and bytecode is kept."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def size(folder):
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.slow
+@ANSWERS
+def test_the_light_install_recognises(light, folder, arguments, heard):
+    done = subprocess.run(
+        [light / "bin/speech-rnn", *map(str, arguments)],
+        cwd=folder,
+        env=clean(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(heard, done.stdout, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_light_install_is_light(light, folder, tmp_path):
+    python = light / "bin/python"
+    for package in ("torch", "torchaudio", "scipy", "hydra", "onnx"):
+        done = subprocess.run([python, "-c", f"import {package}"], capture_output=True, text=True)
+        assert f"No module named '{package}'" in done.stderr
+    wrong = subprocess.run(
+        [light / "bin/speech-rnn", "transcribe", "--model", "weights.safetensors", "scene.wav"],
+        cwd=folder,
+        env=clean(),
+        capture_output=True,
+        text=True,
+    )
+    assert re.fullmatch(r"error: package='torch' is not.*pip install speech-rnn\n", wrong.stderr)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
+    assert size(light) - size(tmp_path / "empty") <= MOST_BYTES
