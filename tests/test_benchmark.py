@@ -50,7 +50,7 @@ def test_contenders_take_turns_and_every_second_round_goes_backwards():
     contenders = {name: clock.contender(name, 2.0**-i) for i, name in enumerate("abc")}
     took = interleaved(contenders, 3, least_seconds=0.5, clock=clock)
     assert "".join(clock.called[:6]) == "aabbcc"  # to learn how many calls make a turn
-    assert "".join(clock.called[6:]) == "abcc" + "ccba" + "abcc"
+    assert "".join(clock.called[6:]) == "abccc" + "cccba" + "abccc"
     assert {name: times.seconds for name, times in took.items()} == {
         "a": (1.0,) * 3,
         "b": (0.5,) * 3,
@@ -67,8 +67,8 @@ def test_all_have_as_many_turns_and_none_a_better_place():
 
 def test_a_turn_tells_the_seconds_of_a_call():
     clock = Clock()
-    # two calls to warm up, then turns of four: means of 1 to 4, and of 5 to 8
-    run = clock.contender("a", 9.0, 1.0, *range(1, 9))
+    # two calls to warm up, then turns of four, each after one more: means of 1 to 4, and of 5 to 8
+    run = clock.contender("a", 9.0, 1.0, 7.0, *range(1, 5), 7.0, *range(5, 9))
     took = interleaved({"a": run}, 2, least_seconds=4.0, clock=clock)
     assert took["a"].seconds == (2.5, 6.5)
 

@@ -193,16 +193,11 @@ def test_the_command(tmp_path, listener, kind):
     assert tuned.spotting.to_dict() == found["spotting"]
     assert set(tuned.spotting.thresholds) == set(WORDS)
     assert tuned.provenance["tuning"]["promise"]["false_accepts_per_hour"] == 0.5
-<<<<<<< ours
     assert Recognizer.load(tmp_path / f"model.{kind}").spotting is None
     other = {"onnx": "safetensors", "safetensors": "onnx"}[kind]
     wrong = speech_rnn("tune", *arguments, f"output=tuned.{other}", "miss_rate=0.1", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "is saved as .onnx, and nothing else is" in wrong.stderr
-    wrong = speech_rnn("tune", *arguments, cwd=tmp_path, module=True)
-=======
-    assert Recognizer.load(tmp_path / "model.safetensors").spotting is None
     wrong = speech_rnn("tune", *arguments, cwd=tmp_path, module=True, apart=True)
->>>>>>> theirs
     assert wrong.returncode == 2
     assert "promise one of them" in wrong.stderr

@@ -27,12 +27,12 @@ def with_exported(settings: Settings, folder: Path) -> Settings:
 
 def _export(recognizer: Recognizer, place: Path, *, streaming: bool) -> tuple[OnnxFile, ...]:
     files = []
-    for precision, options in (("float", {}), ("int8", {"int8": True})):
+    for precision in ("float", "int8"):
         name, file = f"ONNX Runtime, {precision}", place.with_suffix(f".{precision}.onnx")
         try:
             from speech_rnn.exporting import export_onnx
 
-            model = export_onnx(recognizer, streaming=streaming, **options)
+            model = export_onnx(recognizer, streaming=streaming, int8=precision == "int8")
             file.write_bytes(model.SerializeToString())
         except Exception as error:  # an extra that is not installed, a model that has no graph
             files.append(OnnxFile(name, str(file), str(error)))

@@ -77,7 +77,8 @@ def interleaved(
 ) -> dict[str, Times]:
     """Time contenders in `turns`.
 
-    Each is called twice before, to warm up and to learn how many calls make a turn.
+    Each is called twice before, to warm up and to learn how many calls make a turn; a turn of
+    several calls begins with one that is not timed.
 
     Parameters
     ----------
@@ -106,5 +107,7 @@ def interleaved(
         calls[name] = max(1, math.ceil(least_seconds / max(timed(run, 1), 1e-9)))
     took: dict[str, list[float]] = {name: [] for name in contenders}
     for name in turns(contenders, n_rounds):
+        if calls[name] > 1:  # else what ran before would warm the caches for some, not for others
+            contenders[name]()
         took[name].append(timed(contenders[name], calls[name]))
     return {name: Times(tuple(seconds)) for name, seconds in took.items()}
