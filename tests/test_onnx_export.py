@@ -166,7 +166,7 @@ MOVING = {
 }
 
 
-MOVES = {"crnn", "gru_ctc_causal", "gru_ctc_chunks", "gru_last_causal"}
+MOVES = {"crnn", "embedding_gru_stream", "gru_ctc_causal", "gru_ctc_chunks", "gru_last_causal"}
 
 
 @cache
@@ -209,11 +209,12 @@ def test_what_a_stream_keeps_does_not_grow():
 @pytest.mark.parametrize("architecture", sorted(path.stem for path in (CONF / "model").glob("*")))
 def test_every_architecture_that_can_be_configured(architecture):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        embeds = architecture == "embedding_gru"
+        embeds = architecture.startswith("embedding")
         features = "log_mel_embedding" if embeds else "mfcc_narrow_stream"
         conf = compose("train", [f"model={architecture}", f"features={features}", "data=digits"])
     features = instantiate(conf.features)
-    head = "ctc" if "ctc" in architecture else "classification"
+    scores_steps = "ctc" in architecture or architecture == "embedding_gru_stream"
+    head = "ctc" if scores_steps else "classification"
     vocabulary = Vocabulary.of(WORDS, "words" if head == "ctc" else "classes")
     torch.manual_seed(0)
     sizes = {"n_features": features.n_features, "n_outputs": len(vocabulary), "head": head}

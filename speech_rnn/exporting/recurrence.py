@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting.graph import Graph, Value
+from speech_rnn.exporting.layers import as_array
 from speech_rnn.exporting.timing import Stage, Stream, Timing
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import RecurrentLayer
 
-__all__ = ["as_array", "read_clips", "read_in_chunks", "read_stream"]
+__all__ = ["read_clips", "read_in_chunks", "read_stream"]
 
 # The gates in ONNX's order, as places in torch's.
 GATES: dict[type[nn.RNNBase], tuple[int, ...]] = {
@@ -224,8 +225,3 @@ def _weights(layers: Sequence[nn.RNNBase]) -> tuple[NDArray[Any], NDArray[Any], 
         np.stack([gates(layer, "weight_hh_l0") for layer in layers]),
         np.stack([biases(layer) for layer in layers]),
     )
-
-
-def as_array(tensor: Tensor) -> NDArray[np.float32]:
-    """Return a weight as numpy's."""
-    return tensor.detach().cpu().float().contiguous().numpy()

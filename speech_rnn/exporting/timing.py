@@ -73,6 +73,24 @@ class Timing(ABC):
         """
 
     @abstractmethod
+    def amid(
+        self, steps: Value, pads: tuple[int, int], n_kept: int, width: Sequence[int], name: str
+    ) -> Value:
+        """Return the steps amid zeros; a stream's, after those before it, or those it has kept.
+
+        Parameters
+        ----------
+        steps : (..., T, D), with zeros where they lie beyond a stream.
+        pads : zeros before and after.
+        n_kept : of the last steps that a stream keeps for its next piece.
+        width, name : as `context` has them.
+        """
+
+    @abstractmethod
+    def after(self, stage: Stage) -> Timing:
+        """Return where the outputs of `stage` lie."""
+
+    @abstractmethod
     def amid_ends(
         self, steps: Value, before: int, after: int, width: int, name: str
     ) -> tuple[Value, Timing]:
@@ -128,7 +146,17 @@ class Clips(Timing):
         """Leave the zeros around a clip to the convolution."""
         steps = self.zero_beyond(steps, len(width) + 2)
         pads = (stage.before, stage.kernel - 1 - stage.before)
-        return Context(steps, pads, Clips(self.graph, ceil_div(self, stage.stride)))
+        return Context(steps, pads, self.after(stage))
+
+    def amid(
+        self, steps: Value, pads: tuple[int, int], n_kept: int, width: Sequence[int], name: str
+    ) -> Value:
+        """Return the steps amid zeros."""
+        return self.graph.op("Pad", steps, pads, None, [-2]) if any(pads) else steps
+
+    def after(self, stage: Stage) -> Timing:
+        """Return how many outputs of `stage` each clip has."""
+        return Clips(self.graph, ceil_div(self, stage.stride))
 
     def amid_ends(
         self, steps: Value, before: int, after: int, width: int, name: str
@@ -165,23 +193,37 @@ class Stream(Timing):
 
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
         """Put the steps that were kept before the new ones; a stream begins with zeros."""
-        graph, first = self.graph, self.first
         if stage.kernel - stage.before > 1:
             steps = self.zero_beyond(steps, len(width) + 2)
-        n_first = (stage.before + self.n_first - stage.kernel) // stage.stride + 1
-        n_kept = stage.before + self.n_first - n_first * stage.stride
+        n_kept = stage.before + self.n_first - self._n_first_of(stage) * stage.stride
         if n_kept or stage.before:
-            shape = [1, *width[:-1], stage.before, width[-1]]
-            kept = graph.state(name, shape, free=len(shape) - 2)
-            steps = graph.op("Concat", kept, steps, axis=-2)
-            graph.next_state(name, last_steps(graph, steps, n_kept))
+            steps = self.amid(steps, (stage.before, 0), n_kept, width, name)
+        return Context(steps, (0, 0), self.after(stage))
+
+    def amid(
+        self, steps: Value, pads: tuple[int, int], n_kept: int, width: Sequence[int], name: str
+    ) -> Value:
+        """Put zeros before the first piece, and before each other the last of those before it."""
+        graph = self.graph
+        shape = [1, *width[:-1], pads[0], width[-1]]
+        kept = graph.state(name, shape, free=len(shape) - 2)
+        steps = graph.op("Concat", kept, steps, axis=-2)
+        graph.next_state(name, last_steps(graph, steps, n_kept))
+        return steps
+
+    def after(self, stage: Stage) -> Timing:
+        """Return where the outputs of `stage` lie, those that the steps so far are enough for."""
+        graph, first = self.graph, self.first
         shift = stage.before - stage.kernel + stage.stride
-        total = self.total
         if shift:
             first = graph.op("Max", graph.op("Add", first, shift), 0)
         if stage.stride > 1:
-            first, total = graph.op("Div", first, stage.stride), ceil_div(self, stage.stride)
-        return Context(steps, (0, 0), Stream(graph, total, first, n_first))
+            first = graph.op("Div", first, stage.stride)
+        total = ceil_div(self, stage.stride)
+        return Stream(graph, total, first, self._n_first_of(stage))
+
+    def _n_first_of(self, stage: Stage) -> int:
+        return (stage.before + self.n_first - stage.kernel) // stage.stride + 1
 
     def amid_ends(
         self, steps: Value, before: int, after: int, width: int, name: str

@@ -1,0 +1,36 @@
+"""Weights of PyTorch as constants, and the layers that are the same wherever they stand."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from speech_rnn.exporting.graph import Graph, Value
+from speech_rnn.model.layers import MaskedBatchNorm
+
+__all__ = ["as_array", "linear", "normalize"]
+
+
+def as_array(tensor: Tensor) -> NDArray[np.float32]:
+    """Return a weight as numpy's."""
+    return tensor.detach().cpu().float().contiguous().numpy()
+
+
+def linear(graph: Graph, layer: nn.Linear, values: Value) -> Value:
+    """Map (..., D) to (..., D')."""
+    product = graph.op("MatMul", values, as_array(layer.weight.T))
+    return product if layer.bias is None else graph.op("Add", product, as_array(layer.bias))
+
+
+def normalize(
+    graph: Graph, normalization: MaskedBatchNorm, values: Value, shape: tuple[int, ...]
+) -> Value:
+    """Normalise by the running statistics, which are given the `shape` of the channels' axis."""
+    mean, variance = normalization.running_mean, normalization.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = normalization.weight * (variance + normalization.eps).rsqrt()
+    centred = graph.op("Sub", values, as_array(mean).reshape(shape))
+    scaled = graph.op("Mul", centred, as_array(scale).reshape(shape))
+    return graph.op("Add", scaled, as_array(normalization.bias).reshape(shape))
