@@ -67,7 +67,7 @@ def test_all_have_as_many_turns_and_none_a_better_place():
 
 def test_a_turn_tells_the_seconds_of_a_call():
     clock = Clock()
-    # one call to warm up, five of which the quickest counts, then turns of four, each after one more
+    # one call to warm up, five to find the quickest, and turns of four, each after one more
     run = clock.contender("a", 9.0, 30.0, 2.0, 1.0, 3.0, 2.0, 7.0, *range(1, 5), 7.0, *range(5, 9))
     took = interleaved({"a": run}, 2, least_seconds=4.0, clock=clock)
     assert took["a"].seconds == (2.5, 6.5)
