@@ -49,8 +49,8 @@ def test_contenders_take_turns_and_every_second_round_goes_backwards():
     clock = Clock()
     contenders = {name: clock.contender(name, 2.0**-i) for i, name in enumerate("abc")}
     took = interleaved(contenders, 3, least_seconds=0.5, clock=clock)
-    assert "".join(clock.called[:6]) == "aabbcc"  # to learn how many calls make a turn
-    assert "".join(clock.called[6:]) == "abccc" + "cccba" + "abccc"
+    assert "".join(clock.called[:18]) == 6 * "a" + 6 * "b" + 6 * "c"  # how quick they are
+    assert "".join(clock.called[18:]) == "abccc" + "cccba" + "abccc"
     assert {name: times.seconds for name, times in took.items()} == {
         "a": (1.0,) * 3,
         "b": (0.5,) * 3,
@@ -67,8 +67,8 @@ def test_all_have_as_many_turns_and_none_a_better_place():
 
 def test_a_turn_tells_the_seconds_of_a_call():
     clock = Clock()
-    # two calls to warm up, then turns of four, each after one more: means of 1 to 4, and of 5 to 8
-    run = clock.contender("a", 9.0, 1.0, 7.0, *range(1, 5), 7.0, *range(5, 9))
+    # one call to warm up, five to find the quickest, and turns of four, each after one more
+    run = clock.contender("a", 9.0, 30.0, 2.0, 1.0, 3.0, 2.0, 7.0, *range(1, 5), 7.0, *range(5, 9))
     took = interleaved({"a": run}, 2, least_seconds=4.0, clock=clock)
     assert took["a"].seconds == (2.5, 6.5)
 

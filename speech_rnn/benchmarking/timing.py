@@ -18,6 +18,8 @@ UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 LEAST_SECONDS = 0.01
 """A turn of something quicker is several calls, so that the clock and a cold cache do not tell."""
+TRIES = 4
+"""Calls of something quick that tell how quick it is: a busy machine may hold one of them up."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ def interleaved(
 ) -> dict[str, Times]:
     """Time contenders in `turns`.
 
-    Each is called twice before, to warm up and to learn how many calls make a turn; a turn of
-    several calls begins with one that is not timed.
+    Each is called a few times before, to warm up and to learn how many calls make a turn; a turn
+    of several calls begins with one that is not timed.
 
     Parameters
     ----------
@@ -104,7 +106,10 @@ def interleaved(
     calls = {}
     for name, run in contenders.items():
         run()
-        calls[name] = max(1, math.ceil(least_seconds / max(timed(run, 1), 1e-9)))
+        quickest = timed(run, 1)
+        if quickest < 10 * least_seconds:  # else one call is a turn, whatever held it up
+            quickest = min(quickest, *(timed(run, 1) for _ in range(TRIES)))
+        calls[name] = max(1, math.ceil(least_seconds / max(quickest, 1e-9)))
     took: dict[str, list[float]] = {name: [] for name in contenders}
     for name in turns(contenders, n_rounds):
         if calls[name] > 1:  # else what ran before would warm the caches for some, not for others
