@@ -20,7 +20,9 @@ PAGES = {"README": ROOT / "README.md"}
 PAGES |= {name: ROOT / "recipes" / name / "README.md" for name in recipes()}
 GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()}
 SETTING = re.compile(r"\+?[a-z_]+(\.[a-z_]+)*=\S+|[a-z_]+(\.[a-z_]+)+")
-FILE = re.compile(r"\w+\.(arpa|csv|html|json|safetensors|svg)")
+FILE = re.compile(r"\w+\.(arpa|csv|html|json|onnx|png|safetensors|svg)")
+
+PYTHONS = ("python", "python3")
 
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 
@@ -38,7 +40,7 @@ def typed(page, folder):
     calls = folder / "calls"
     programs = "\n".join(
         f'{name}() {{ printf "%s\\0" {name} "$@" >> {calls}; echo >> {calls}; }}'
-        for name in ("apt", "bash", "pip", "pytest", "python", "speech-rnn")
+        for name in ("apt", "bash", "light/bin/pip", "pip", "pytest", *PYTHONS, "speech-rnn")
     )
     script = "\n".join([programs, *blocks(page, "sh")])
     subprocess.run(["bash", "-eu"], input=script, text=True, cwd=folder, check=True)
@@ -64,14 +66,15 @@ def unchanged(door):
 
 
 def check_command(program, arguments):
-    if program == "pip":
+    if program.endswith("pip"):
         extras = re.findall(r"\w+", "".join(re.findall(r"\.\[(.*?)\]", " ".join(arguments))))
         known = (ROOT / "pyproject.toml").read_text()
         assert all(f"\n{extra} = [" in known for extra in extras), arguments
-    elif program == "python":
+    elif program in PYTHONS:
         flag, module, *arguments = arguments
         assert flag == "-m"
-        check_command("speech-rnn", [module.removeprefix("speech_rnn."), *arguments])
+        if module != "venv":
+            check_command("speech-rnn", [module.removeprefix("speech_rnn."), *arguments])
     elif program == "speech-rnn":
         verb, *arguments = arguments
         if any(argument.startswith("--references") for argument in arguments):

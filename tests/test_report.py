@@ -13,7 +13,7 @@ import pytest
 from speech_rnn.data.manifest import Composition, Part, Utterance
 from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.detecting import DetectionReport
-from speech_rnn.detection import Detections, DetPoint, Latency
+from speech_rnn.detection import Detections, DetPoint, Quantiles
 from speech_rnn.errors import DataError, MissingExtraError
 from speech_rnn.evaluation import evaluate
 from speech_rnn.parts import report_on
@@ -122,7 +122,11 @@ def test_detection_is_shown_where_it_was_measured(run, tmp_path):
         for threshold, (n_hits, n_false) in hits.items()
     ]
     found = DetectionReport(
-        Spotting(), 0.5, curve[1].per_word, Latency.of([0.1, 0.2, 0.3]), tuple(curve)
+        Spotting(),
+        0.5,
+        curve[1].per_word,
+        *(Quantiles.of([0.1, 0.2, 0.3]) for _ in range(3)),
+        tuple(curve),
     )
     (folder / "detection.json").write_text(json.dumps(found.to_dict()))
     page = write_report(folder).read_text()

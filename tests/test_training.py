@@ -121,8 +121,11 @@ FEW = tuple(f"connected.{split}_utterances=24" for split in ("train", "validatio
 
 @pytest.mark.parametrize(
     "overrides",
-    [("trainer.ema_decay=null",), AUGMENTED, (*JOINED, *FEW)],
-    ids=["plain", "augmented", "connected"],
+    [
+        pytest.param(("trainer.ema_decay=null",), id="plain"),
+        pytest.param(AUGMENTED, id="augmented", marks=pytest.mark.slow),
+        pytest.param((*JOINED, *FEW), id="connected", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides):
     overrides = ("trainer.max_epochs=20", *overrides)

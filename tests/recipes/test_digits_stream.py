@@ -14,7 +14,9 @@ def test_a_few_steps_give_what_can_stream(tmp_path):
         "extra=null",
         "negatives.others=null",
         f"negatives.speech=[{SHARED / 'speech'}]",
-        "connected.test_utterances=20",
+        "connected.train_utterances=40",
+        "connected.validation_utterances=10",
+        "connected.test_utterances=10",
         "+debug=fast",
     )
     assert Recognizer.load(tmp_path / "run/recognizer.safetensors").can_stream
