@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
-from speech_rnn.decoding.confidence import Calibration, evidence
+from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS
 
@@ -27,7 +26,7 @@ def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.integer]) 
     """
 
     def surprise(log_temperature: float) -> float:
-        log_probs = log_softmax(logits / np.exp(log_temperature), axis=1)
+        log_probs = log_softmax(logits / np.exp(log_temperature))
         return -float(log_probs[np.arange(len(targets)), targets].mean())
 
     found = minimize_scalar(surprise, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
@@ -64,7 +63,7 @@ def calibrate(
         raise DataError("calibration needs a validation split; give it some clips")
     temperature = fit_temperature(logits, targets)
     best = logits.argmax(axis=1)
-    confidences = np.exp(log_softmax(logits / temperature, axis=1).max(axis=1))
+    confidences = np.exp(log_softmax(logits / temperature).max(axis=1))
     is_word = np.array([token not in REASONS for token in tokens])
     right = (best == targets) & is_word[targets]
     if keep is None or not right.any():

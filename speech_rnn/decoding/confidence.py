@@ -75,7 +75,7 @@ def evidence(logits: NDArray[np.floating], tokens: Sequence[str]) -> NDArray[np.
     return np.asarray(np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1))
 
 
-def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return log-probabilities of logits (…, C)."""
+def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return log-probabilities of logits (…, C), as exact as those are."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
