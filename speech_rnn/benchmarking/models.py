@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from speech_rnn.benchmarking.candidates import Candidates
 from speech_rnn.benchmarking.exported import loaded
 from speech_rnn.benchmarking.results import Row, Section
 from speech_rnn.benchmarking.settings import THREADS, Settings
 from speech_rnn.benchmarking.sounds import one_second
-from speech_rnn.benchmarking.subjects import compiled, measured, streamable
+from speech_rnn.benchmarking.subjects import compiled, measured, streamable, transcribing
 from speech_rnn.benchmarking.timing import Contender
 from speech_rnn.recognizer import Recognizer
 
@@ -31,11 +29,11 @@ def of_a_clip(settings: Settings) -> Section:
         return lambda: recognizer.features(waveform)
 
     found = Candidates()
-    found.add("PyTorch", lambda: _transcribing(recognizer, clip))
+    found.add("PyTorch", lambda: transcribing(recognizer, clip))
     if not settings.quick:  # a compiler takes a minute
-        found.add("PyTorch, model compiled", lambda: _transcribing(compiled(recognizer), clip))
+        found.add("PyTorch, model compiled", lambda: transcribing(compiled(recognizer), clip))
     for file in settings.onnx:
-        found.add(file.name, lambda file=file: _transcribing(loaded(file), clip))  # type: ignore[misc]
+        found.add(file.name, lambda file=file: transcribing(loaded(file), clip))  # type: ignore[misc]
     with torch.inference_mode():
         found.add("PyTorch, features alone", features)
         rows = found.rows(settings.n_rounds)
@@ -59,10 +57,6 @@ def of_a_stream(settings: Settings) -> Section:
         for row in found.rows(settings.n_rounds)
     )
     return Section("stream", "a hop of 10 ms in a stream", THREADS["stream"], rows)
-
-
-def _transcribing(recognizer: Recognizer, clip: NDArray[np.float32]) -> Contender:
-    return lambda: recognizer.transcribe(clip)
 
 
 def _hops(

@@ -13,10 +13,9 @@ from speech_rnn.benchmarking.exported import loaded
 from speech_rnn.benchmarking.results import Section
 from speech_rnn.benchmarking.settings import THREADS, Settings
 from speech_rnn.benchmarking.sounds import one_second
-from speech_rnn.benchmarking.subjects import measured
+from speech_rnn.benchmarking.subjects import measured, transcribing
 from speech_rnn.benchmarking.timing import Contender
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.recognizer import Recognizer
 
 __all__ = ["of_a_second"]
 
@@ -34,13 +33,13 @@ def of_a_second(settings: Settings) -> Section:
     found = Candidates()
     found.add(
         "speech_rnn, PyTorch",
-        lambda: _transcribing(recognizer, clip),
+        lambda: transcribing(recognizer, clip),
         f"one of {n_words} words, a clip",
     )
     for file in settings.onnx:
         found.add(
             f"speech_rnn, {file.name}",
-            lambda file=file: _transcribing(loaded(file), clip),  # type: ignore[misc]
+            lambda file=file: transcribing(loaded(file), clip),  # type: ignore[misc]
             f"one of {n_words} words, a clip",
         )
     found.add(
@@ -51,10 +50,6 @@ def of_a_second(settings: Settings) -> Section:
     found.add("openWakeWord", lambda: _wake_word(pcm), "one wake word, a stream in hops of 80 ms")
     rows = found.rows(settings.n_rounds)
     return Section("peers", "a second of sound, samples to answer", THREADS["peers"], rows)
-
-
-def _transcribing(recognizer: Recognizer, clip: NDArray[np.float32]) -> Contender:
-    return lambda: recognizer.transcribe(clip)
 
 
 def _pcm(samples: NDArray[np.float32]) -> bytes:

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from speech_rnn.benchmarking.settings import Settings
+from speech_rnn.benchmarking.timing import Contender
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["DEFAULT", "STREAMABLE", "WORDS", "compiled", "measured", "streamable", "untrained"]
+__all__ = [
+    "DEFAULT",
+    "STREAMABLE",
+    "WORDS",
+    "compiled",
+    "measured",
+    "streamable",
+    "transcribing",
+    "untrained",
+]
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
@@ -61,6 +73,11 @@ def streamable(settings: Settings) -> Recognizer:
     """Return the recogniser that `settings` name if it can stream, else one that can."""
     recognizer = measured(settings)
     return recognizer if recognizer.can_stream else untrained(model=STREAMABLE)
+
+
+def transcribing(recognizer: Recognizer, clip: NDArray[np.float32]) -> Contender:
+    """Return what answers for a clip, (N,), from its samples to its words."""
+    return lambda: recognizer.transcribe(clip)
 
 
 def compiled(recognizer: Recognizer) -> Recognizer:
