@@ -30,8 +30,7 @@ PLACES = {
 
 
 def measure(name: str, settings: Settings) -> Section:
-    """Run a section in this process, with its number of threads of PyTorch."""
-    torch.set_num_threads(THREADS[name])
+    """Run a section in this process, with the threads that it has."""
     module, _, function = PLACES[name].partition(".")
     section: Section = getattr(import_module(f"speech_rnn.benchmarking.{module}"), function)(
         settings
@@ -40,8 +39,9 @@ def measure(name: str, settings: Settings) -> Section:
 
 
 def main() -> None:
-    """Run a section and write its result."""
+    """Run a section with its number of threads of PyTorch, and write its result."""
     name, result = sys.argv[1:]
+    torch.set_num_threads(THREADS[name])
     section = measure(name, Settings.of_dict(json.load(sys.stdin)))
     Path(result).write_text(json.dumps(section.to_dict()))
 
