@@ -93,7 +93,7 @@ def check(cfg: DictConfig, primary: DictConfig) -> None:
     """Refuse keys that nothing takes and values that are missing.
 
     A node with ``_target_`` may hold what its signature names; any other node what the `primary`
-    configuration has there.
+    configuration has there, and nodes with ``_target_`` under any name.
 
     Raises
     ------
@@ -203,7 +203,8 @@ def _unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
 def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:
     target = node.get("_target_")
     if target is None:
-        return {str(key) for key in primary} if isinstance(primary, DictConfig) else set()
+        parts = {str(key) for key, part in node.items_ex(resolve=False) if _is_part(part)}
+        return parts | ({str(key) for key in primary} if isinstance(primary, DictConfig) else set())
     try:
         taken = get_object(target)
     except MissingExtraError:
@@ -211,6 +212,11 @@ def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:
     except Exception as error:
         raise ConfigurationError(f"{place}._target_={target!r} cannot be found: {error}") from error
     return set(inspect.signature(taken).parameters)
+
+
+def _is_part(node: Any) -> bool:
+    """Whether a node is a thing of its own, to which a mapping gives a name."""
+    return isinstance(node, DictConfig) and "_target_" in node
 
 
 def _missing_values(cfg: DictConfig) -> list[str]:

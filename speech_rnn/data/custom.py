@@ -65,7 +65,13 @@ class Custom:
         corpus = self._synthetic().prepare()
         if self.recordings is None:
             return corpus
-        return replace(corpus, utterances=(*corpus.utterances, *self._recorded()))
+        recorded = self._recorded()
+        said = {row.text for row in recorded}
+        return replace(
+            corpus,
+            utterances=(*corpus.utterances, *recorded),
+            synthetic=tuple(word for word in corpus.synthetic if word not in said),
+        )
 
     def _synthetic(self) -> Synthetic:
         return Synthetic(

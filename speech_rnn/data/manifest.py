@@ -102,11 +102,13 @@ class Corpus:
     utterances : all rows of all splits.
     words : the classes, or the words that may occur, in a fixed order.
     noise : recordings that training may mix in.
+    synthetic : those of `words` that no person says in it, but synthesizers alone.
     """
 
     utterances: tuple[Utterance, ...]
     words: tuple[str, ...]
     noise: tuple[Path, ...] = ()
+    synthetic: tuple[str, ...] = ()
 
     def split(self, name: str) -> tuple[Utterance, ...]:
         """Return the rows of one split, in their order."""

@@ -140,7 +140,8 @@ class NeuralVoices:
             Utterance(str(clip.path), clip.text, "+".join(clip.voices), clip.split)
             for clip in clips
         )
-        return Corpus(tuple(rows), tuple(self.words))
+        words = tuple(self.words)
+        return Corpus(tuple(rows), words, synthetic=words)
 
     def _voices(self) -> list[str]:
         """Return the names of the voices; see that all is there that speaks."""

@@ -109,7 +109,8 @@ class Spoken:
         with ThreadPoolExecutor() as workers:
             list(workers.map(self._make, [clip for clip in clips if not clip.path.exists()]))
         rows = (Utterance(str(clip.path), clip.text, clip.voice, "train") for clip in clips)
-        return Corpus(tuple(rows), tuple(self.words))
+        words = tuple(self.words)
+        return Corpus(tuple(rows), words, synthetic=words)
 
     def _key(self) -> str:
         """Name the cache of these parameters; words, voices and numbers are in file names."""

@@ -213,7 +213,8 @@ class Synthetic:
             for clip in missing:
                 self._make(clip, espeak)
         rows = (Utterance(str(clip.path), clip.text, clip.variant, clip.split) for clip in clips)
-        return Corpus(tuple(rows), tuple(self.words))
+        words = tuple(self.words)
+        return Corpus(tuple(rows), words, synthetic=words)
 
     def _check_accents(self, espeak: Espeak) -> None:
         wrong = []

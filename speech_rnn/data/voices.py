@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from speech_rnn.data.manifest import Corpus, Source
+from speech_rnn.data.merged import merged
 from speech_rnn.errors import ConfigurationError
 
 __all__ = ["Voices"]
@@ -39,19 +40,13 @@ class Voices:
             raise ConfigurationError(f"no voices: {', '.join(SYNTHESIZERS)} are all null; give one")
 
     def prepare(self) -> Corpus:
-        """Prepare all of them; words and noise are those of the first and what others add."""
-        first, *others = [source.prepare() for source in self._given()]
-        for other in others:
-            first = replace(
-                first,
-                utterances=(*first.utterances, *other.utterances),
-                words=tuple(dict.fromkeys((*first.words, *other.words))),
-                noise=tuple(dict.fromkeys((*first.noise, *other.noise))),
-            )
+        """Prepare all of them; see `merged`."""
+        corpora = [source.prepare() for source in self._given()]
         if self.people is not None:
-            recorded = self.people.prepare().split("train") * self.people_times
-            first = replace(first, utterances=(*first.utterances, *recorded))
-        return first
+            people = self.people.prepare()
+            recorded = people.split("train") * self.people_times
+            corpora.append(replace(people, utterances=recorded))
+        return merged(corpora)
 
     def _given(self) -> list[Source]:
         sources = [getattr(self, name) for name in SYNTHESIZERS]

@@ -23,6 +23,7 @@ from speech_rnn.data.batching import AudioCache, Batch, Clips, batches
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.exclusion import exclude as excluded
 from speech_rnn.data.manifest import SPLITS, Corpus, Source
+from speech_rnn.data.merged import merged
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
@@ -128,8 +129,9 @@ def train(
     if exclude is not None:
         corpus = excluded(corpus, exclude)
     if extra is not None:
-        joined = (*corpus.utterances, *extra.prepare().split("train"))
-        corpus = replace(corpus, utterances=joined)
+        added = extra.prepare()
+        joined = merged([corpus, replace(added, utterances=added.split("train"))])
+        corpus = replace(joined, words=corpus.words)
     if negatives is not None:
         corpus = negatives.join(corpus)
     if connected is not None:
@@ -286,6 +288,7 @@ def _provenance(
         "corpus_sha256": corpus.fingerprint(),
         "audio_sha256": {split: cache.sha256() for split, cache in caches.items()},
         "n_clips": {split: len(corpus.split(split)) for split in SPLITS},
+        "synthetic_words": list(corpus.synthetic),
         "config": config,
     }
 

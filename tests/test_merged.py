@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from speech_rnn.data.manifest import Corpus, Utterance
+from speech_rnn.data.merged import Merged, merged
+from speech_rnn.data.synthetic import Synthetic
+from speech_rnn.errors import ConfigurationError
+from tests.commands import speech_rnn
+
+PEOPLE = Corpus(
+    (Utterance("a.wav", "stop", "ann"), Utterance("b.wav", "go", "ben", "test")),
+    ("stop", "go"),
+    (Path("tap.wav"),),
+)
+VOICES = Corpus(
+    (Utterance("c.wav", "go", "m1"), Utterance("d.wav", "up", "m1", "test")),
+    ("go", "up"),
+    (Path("tap.wav"), Path("pink.wav")),
+    synthetic=("go", "up"),
+)
+
+
+def test_words_noise_and_splits_are_those_of_all():
+    found = merged([PEOPLE, VOICES])
+    assert found.words == ("stop", "go", "up")
+    assert found.noise == (Path("tap.wav"), Path("pink.wav"))
+    assert [row.audio for row in found.split("train")] == ["a.wav", "c.wav"]
+    assert [row.audio for row in found.split("test")] == ["b.wav", "d.wav"]
+
+
+def test_a_word_is_synthetic_where_nobody_says_it():
+    assert merged([PEOPLE, VOICES]).synthetic == ("up",)
+    assert merged([VOICES, PEOPLE]).synthetic == ("up",)
+    assert merged([VOICES]).synthetic == ("go", "up")
+    assert merged([PEOPLE]) == PEOPLE
+
+
+def test_sources_are_prepared_each(tmp_path):
+    one = {"train_clips": 2, "validation_clips": 1, "test_clips": 1}
+    sources = {
+        "some": Synthetic(["up"], str(tmp_path), **one),
+        "others": Synthetic(["down"], str(tmp_path), **one, seed=1),
+    }
+    corpus = Merged(sources).prepare()
+    assert corpus.words == corpus.synthetic == ("up", "down")
+    assert len(corpus.utterances) == 8
+    with pytest.raises(ConfigurationError, match="leaves nothing"):
+        Merged({})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("~data.sources.flit", "'data.sources.flit' does not exist"),
+        ("data.sources.espeak.train_clip=3", "did you mean 'train_clips'?"),
+        ("data.source.espeak.train_clips=3", "did you mean 'sources'?"),
+    ],
+)
+def test_names_of_sources_are_free_and_their_keys_are_checked(tmp_path, line, said):
+    result = speech_rnn("train", "+recipe=starter", "data.root=DIR", line, cwd=tmp_path)
+    assert result.returncode == 2
+    assert said in result.stderr
