@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,15 @@ def test_names_of_sources_are_free_and_their_keys_are_checked(tmp_path, line, sa
     result = speech_rnn("train", "+recipe=starter", "data.root=DIR", line, cwd=tmp_path)
     assert result.returncode == 2
     assert said in result.stderr
+
+
+def test_a_configuration_names_sources(tmp_path):
+    small = "root: voices, train_clips: 1, validation_clips: 1, test_clips: 1"
+    one = "{_target_: speech_rnn.data.synthetic.Synthetic, words: [%s], " + small + "}"
+    values = f"data.sources={{a: {one % 'up'}, b: {one % 'down'}}}"
+    result = speech_rnn(
+        "train", "data=merged", values, "+debug=fast", "output_dir=run", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["synthetic_words"] == ["up", "down"]
