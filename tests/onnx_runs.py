@@ -23,8 +23,8 @@ class Runs:
     def __init__(self, model):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        content = model if isinstance(model, (bytes, str)) else model.SerializeToString()
-        self.session = onnxruntime.InferenceSession(content, options)
+        self.content = model if isinstance(model, (bytes, str)) else model.SerializeToString()
+        self.session = onnxruntime.InferenceSession(self.content, options)
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.description = json.loads(metadata[METADATA_KEY])
         self.graph = GraphDescription.from_dict(self.description["onnx"])

@@ -141,6 +141,12 @@ class OnnxEngine:
             row[: len(piece)] = piece
         return padded, counts
 
+    def inputs(self, clip: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Return what the graph is given for one clip, (n,), known whole."""
+        if self.graph.stream is None:
+            return {WAVEFORM: clip[None], LENGTHS: np.array([len(clip)], np.int64)}
+        return self.stream().inputs(clip)
+
     def reasons_against_streaming(self) -> list[str]:
         """Return that a file of the offline kind does not stream."""
         if self.graph.stream is not None:
@@ -223,20 +229,30 @@ class OnnxLogitStream:
         self._kept, self._n_samples = [clip], len(clip)
         return self.flush()
 
+    def inputs(self, clip: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """Return what the graph is given for a clip, (n,), that is known whole."""
+        stream = self._stream
+        n_blocks = -(-stream.n_steps(len(clip)) // stream.block_steps)
+        self._begin()
+        return self._inputs(clip, stream.n_samples(n_blocks), max(len(clip), stream.win_length))
+
     def _advance(self, n_blocks: int, end: int) -> NDArray[np.float32]:
-        """Run up to so many blocks of the stream; samples that are missing there are zeros."""
+        """Run up to so many blocks of the stream."""
         if n_blocks <= self._n_blocks:
             return np.zeros((0, self._n_outputs), np.float32)
         wanted = self._stream.n_samples(n_blocks) - self._stream.n_samples(self._n_blocks)
         kept = np.concatenate(self._kept)
-        taken = np.pad(kept[:wanted], (0, max(0, wanted - len(kept))))
-        logits, *states = self._session.run(
-            self._outputs,
-            {WAVEFORM: taken[None], END: np.array([end], np.int64), **self._states},
-        )
+        logits, *states = self._session.run(self._outputs, self._inputs(kept, wanted, end))
         self._states = dict(zip(self._states, states, strict=True))
         self._kept, self._n_blocks = [kept[wanted:]], n_blocks
         return np.asarray(logits[0])
+
+    def _inputs(
+        self, samples: NDArray[np.float32], wanted: int, end: int
+    ) -> dict[str, NDArray[Any]]:
+        """Return what a run takes; samples that are missing are zeros."""
+        taken = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+        return {WAVEFORM: taken[None], END: np.array([end], np.int64), **self._states}
 
 
 def _check_device(device: str) -> None:

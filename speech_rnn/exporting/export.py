@@ -8,13 +8,21 @@ takes 1.4 ms with the whole network (one thread, `MFCC` of conf/features/mfcc_na
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.engines.onnx_engine import OnnxEngine
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
 from speech_rnn.exporting.features import clip_frames, feature_stages, stream_frames
 from speech_rnn.exporting.graph import OPSET, Graph
-from speech_rnn.exporting.int8 import to_int8
+from speech_rnn.exporting.int8 import needs_ranges, to_int8
 from speech_rnn.exporting.timing import first_run
 from speech_rnn.onnx_format import (
     END,
@@ -40,7 +48,11 @@ __all__ = ["export_onnx"]
 
 
 def export_onnx(
-    recognizer: Recognizer, *, streaming: bool = False, int8: bool = False
+    recognizer: Recognizer,
+    *,
+    streaming: bool = False,
+    int8: bool = False,
+    clips: Iterable[NDArray[np.float32]] = (),
 ) -> onnx.ModelProto:
     """Return a recogniser as an ONNX model, checked; `speech_rnn.onnx_format` tells what it takes.
 
@@ -49,6 +61,7 @@ def export_onnx(
     recognizer : with features and model of PyTorch.
     streaming : whether the graph follows a stream, or reads batches of whole clips.
     int8 : whether weights are of 8 bits, see `int8.to_int8`.
+    clips : (n,) each, which show the ranges of what convolutions compute in 8 bits.
 
     Raises
     ------
@@ -62,22 +75,38 @@ def export_onnx(
     if not streaming:
         _clips(graph, recognizer)
     model = graph.model()
-    if int8:
-        model = to_int8(model)
     described = GraphDescription(
         kind="streaming" if streaming else "offline",
-        precision="int8" if int8 else "float",
+        precision="float",
         opset=OPSET,
         sample_rate=recognizer.sample_rate,
         step_seconds=recognizer.step_seconds,
         win_length=recognizer.features.win_length,
         stream=stream,
     )
+    _describe(model, recognizer, described)
+    if int8:
+        model = to_int8(model, _runs(model, clips) if needs_ranges(model) else ())
+        _describe(model, recognizer, replace(described, precision="int8"))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _describe(model: onnx.ModelProto, recognizer: Recognizer, described: GraphDescription) -> None:
     description = {**recognizer.description, "onnx": described.to_dict()}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
-    onnx.checker.check_model(model, full_check=True)
-    return model
+
+
+def _runs(
+    model: onnx.ModelProto, clips: Iterable[NDArray[np.float32]]
+) -> list[dict[str, NDArray[Any]]]:
+    """Return what the graph is given for each clip."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.onnx"
+        onnx.save(model, path)
+        engine, _ = OnnxEngine.load(path, "cpu")
+        return [engine.inputs(clip) for clip in clips]
 
 
 def _clips(graph: Graph, recognizer: Recognizer) -> None:

@@ -50,8 +50,8 @@ def embed(
         weights = as_array(convolution.weight), as_array(convolution.bias)
         maps = graph.op("Conv", maps, *weights, pads=[0, across, 0, across])
         if number != len(CHANNELS) - 1:
-            maps = graph.op("LeakyRelu", maps, alpha=0.2)
-            maps = graph.op("Max", maps, -0.4)
+            # max(leaky(x), -0.4), but what rounds to 8 bits can end where this begins
+            maps = graph.op("LeakyRelu", graph.op("Clip", maps, -2.0), alpha=0.2)
         channels = convolution.out_channels
         if number in POOLING:
             size = list(POOLING[number])

@@ -1,43 +1,64 @@
-"""Weights of 8 bits: LSTM layers compute with them; what else there is keeps its weights in them.
+"""Weights of 8 bits: convolutions and LSTM layers compute with them; others keep theirs in them.
 
-ONNX Runtime has an LSTM whose products are of integers, and no such GRU. The other weights become
-floats again when a file is loaded, so that a GRU computes as it did and the file alone is small:
-a third. (DequantizeLinear would say the same, but runs anew for every clip.)
+Convolutions take and give values of 8 bits, too, whose ranges clips have shown. ONNX Runtime has an
+LSTM whose products are of integers, and no such GRU. The other weights become floats again when a
+file is loaded, so that a GRU computes as it did and the file alone is small: a third.
+(DequantizeLinear would say the same, but runs anew for every clip.)
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from speech_rnn.errors import MissingExtraError
+from speech_rnn.errors import ConfigurationError, MissingExtraError
 
-__all__ = ["to_int8"]
+__all__ = ["needs_ranges", "to_int8"]
 
 PART = "model/"
 """Features keep their exactness: they are computed from constants, not from weights."""
 # The inputs of an operator that hold weights, and the axes over which one scale reigns.
-WEIGHTS = {"GRU": (1, 2), "RNN": (1, 2), "MatMul": (1,), "Conv": (1,)}
-AXES = {"GRU": (2,), "RNN": (2,), "MatMul": (0,), "Conv": (1, 2, 3)}
+WEIGHTS = {"GRU": (1, 2), "RNN": (1, 2), "MatMul": (1,)}
+AXES = {"GRU": (2,), "RNN": (2,), "MatMul": (0,)}
+AROUND = ("Clip", "LeakyRelu", "Relu", "MaxPool")
+"""What stands between convolutions and need not leave 8 bits."""
 SMALLEST = 1024
 """Weights of fewer values save nothing."""
 
 
-def to_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+def needs_ranges(model: onnx.ModelProto) -> bool:
+    """Whether a model has convolutions, whose values of 8 bits need ranges."""
+    return bool(_convolutions(model))
+
+
+def to_int8(
+    model: onnx.ModelProto, runs: Iterable[Mapping[str, NDArray[Any]]] = ()
+) -> onnx.ModelProto:
     """Return a model of `export_onnx` with weights of 8 bits, symmetric, a scale each output.
+
+    Parameters
+    ----------
+    model : in float.
+    runs : what the inputs are given, run by run, to see the ranges of values.
 
     Raises
     ------
+    ConfigurationError
+        without a run, for convolutions.
     MissingExtraError
-        without ONNX Runtime, for LSTM layers.
+        without ONNX Runtime, for LSTM layers and convolutions.
     """
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)
+    if convolutions := _convolutions(smaller):
+        smaller = _with_integer_convolutions(smaller, convolutions, list(runs))
     if any(node.op_type == "LSTM" for node in model.graph.node):
         smaller = _with_integer_lstm(smaller)
     constants = {constant.name: constant for constant in smaller.graph.initializer}
@@ -82,20 +103,81 @@ def _rounded(
     return np.round(weight / scale).astype(np.int8), scale
 
 
+class _Runs:
+    """What ONNX Runtime calls a calibration data reader."""
+
+    def __init__(self, runs: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+        self._left = iter(runs)
+
+    def get_next(self) -> Mapping[str, NDArray[Any]] | None:
+        return next(self._left, None)
+
+
+def _convolutions(model: onnx.ModelProto) -> list[str]:
+    """Name the convolutions that have enough weights."""
+    constants = {constant.name: constant for constant in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv"
+        and node.name.startswith(PART)
+        and np.prod(constants[node.input[1]].dims) >= SMALLEST
+    ]
+
+
+def _with_integer_convolutions(
+    model: onnx.ModelProto, convolutions: list[str], runs: list[Mapping[str, NDArray[Any]]]
+) -> onnx.ModelProto:
+    quantization = _quantization()
+    if not runs:
+        raise ConfigurationError(
+            "int8=True: convolutions need clips, which show the range of their values; give some"
+        )
+    around = [
+        node.name
+        for node in model.graph.node
+        if node.name.startswith(PART) and node.op_type in AROUND
+    ]
+    return _quantized(
+        model,
+        lambda path: quantization.quantize_static(
+            model,
+            path,
+            _Runs(runs),
+            nodes_to_quantize=[*convolutions, *around],
+            per_channel=True,
+            weight_type=quantization.QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+        ),
+    )
+
+
 def _with_integer_lstm(model: onnx.ModelProto) -> onnx.ModelProto:
-    try:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-    except ImportError as error:
-        raise MissingExtraError("onnxruntime", "export") from error
-    # what shape inference would add is there; without this mark it warns that it is not
-    helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        quantize_dynamic(
+    quantization = _quantization()
+    return _quantized(
+        model,
+        lambda path: quantization.quantize_dynamic(
             model,
             path,
             op_types_to_quantize=["LSTM"],
             per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
+            weight_type=quantization.QuantType.QInt8,
+        ),
+    )
+
+
+def _quantization() -> Any:
+    try:
+        from onnxruntime import quantization
+    except ImportError as error:
+        raise MissingExtraError("onnxruntime", "export") from error
+    return quantization
+
+
+def _quantized(model: onnx.ModelProto, quantize: Callable[[Path], None]) -> onnx.ModelProto:
+    # what shape inference would add is there; without this mark it warns that it is not
+    helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        quantize(path)
         return onnx.load(path)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.data.batching import FULL_SCALE, AudioCache
 from speech_rnn.data.folder import Folder
 from speech_rnn.data.manifest import Utterance, read_manifest
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
@@ -16,6 +20,9 @@ from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
 
 __all__ = ["Exported", "Fidelity", "read_clips", "write_onnx"]
+
+N_SHOWN = 200
+"""Clips that show the ranges of values of 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,8 @@ def write_onnx(
     recognizer : with features and model of PyTorch.
     output : the file, which ends in ``.onnx``.
     streaming, int8 : as `export_onnx` takes them.
-    clips : on which the file must answer as well as the recogniser; int8 needs some.
+    clips : on which the file must answer as well as the recogniser; int8 needs some, which also
+        show, without their labels, the ranges of what is computed in 8 bits.
     limit : points of accuracy that the export may cost.
 
     Raises
@@ -116,7 +124,8 @@ def write_onnx(
             "int8=True costs accuracy, which is measured: give clips, a folder that holds one "
             "folder a word or a manifest, that were not trained on"
         )
-    model = export_onnx(recognizer, streaming=streaming, int8=int8)
+    shown = _samples(clips, recognizer.sample_rate) if int8 else ()
+    model = export_onnx(recognizer, streaming=streaming, int8=int8, clips=shown)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.stem}.part.onnx")
     try:
@@ -145,6 +154,13 @@ def write_onnx(
         described["opset"],
         fidelity,
     )
+
+
+def _samples(clips: Sequence[Utterance], sample_rate: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples of some of the clips, spread over all."""
+    cache = AudioCache(clips[:: -(-len(clips) // N_SHOWN)], sample_rate)
+    for index in range(len(cache)):
+        yield cache[index].astype(np.float32) / FULL_SCALE
 
 
 def _check_loss(fidelity: Fidelity, limit: float, int8: bool) -> None:
