@@ -12,6 +12,7 @@ from speech_rnn.benchmark import benchmark
 from speech_rnn.export import export
 from speech_rnn.generate import generate
 from speech_rnn.listen import listen
+from speech_rnn.models import models
 from speech_rnn.report import report
 from speech_rnn.spot import spot
 from speech_rnn.transcribe import transcribe
@@ -49,6 +50,7 @@ for verb, summary in HYDRA_VERBS.items():
 app.command()(transcribe)
 app.command()(spot)
 app.command()(listen)
+app.command()(models)
 app.command()(export)
 app.command()(generate)
 app.command()(report)

@@ -1,4 +1,4 @@
-"""Tell words as they are said: ``python -m speech_rnn.listen --model FILE``."""
+"""Tell words as they are said: ``python -m speech_rnn.listen [--model FILE]``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import typer
 
 from speech_rnn import spotting_options as say
 from speech_rnn.errors import spoken_errors
+from speech_rnn.starter import STARTER
 from speech_rnn.stopping import stopping
 
 
 def listen(
-    model: Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx.")],
+    model: Annotated[
+        Path,
+        typer.Option(help="A recogniser that can stream, or an .onnx.", show_default="starter"),
+    ] = STARTER,
     source: say.Input = None,
     microphone: Annotated[str | None, typer.Option(help="Its number, or part of its name.")] = None,
     rate: Annotated[int | None, typer.Option(help="Of raw PCM or the microphone, in Hz.")] = None,

@@ -26,6 +26,7 @@ from speech_rnn.engines.loading import load_engine, torch_engine
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
 from speech_rnn.gate import Gating
 from speech_rnn.long_audio import LONG_SECONDS, recognize_long
+from speech_rnn.starter import STARTER
 from speech_rnn.streaming import EventStream, reasons_against_streaming
 from speech_rnn.vocabulary import Vocabulary
 
@@ -370,13 +371,13 @@ class Recognizer:
             )
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> Recognizer:
+    def load(cls, path: str | Path = STARTER, device: str = "cpu") -> Recognizer:
         """Read a recogniser that `save` or `speech_rnn.export` wrote. No code of the file is run.
 
         Parameters
         ----------
         path : a file that ends in ``.onnx`` is run by ONNX Runtime, without PyTorch; any other is
-            a safetensors file.
+            a safetensors file. Without one, it is the recogniser that comes with the package.
         device : of PyTorch.
 
         Raises
@@ -385,7 +386,7 @@ class Recognizer:
             if the file is missing, cut short, of a newer format, not a Recognizer, or if what it
             computes does not fit its description or the installed ONNX Runtime.
         MissingExtraError
-            without PyTorch for a safetensors file, without ONNX Runtime for an ONNX file.
+            without PyTorch, for a safetensors file.
         """
         engine, description = load_engine(path, device)
         try:

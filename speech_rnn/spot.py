@@ -1,4 +1,4 @@
-"""Find words in recordings of any length: ``python -m speech_rnn.spot --model FILE PATH…``."""
+"""Find words in recordings of any length: ``python -m speech_rnn.spot [--model FILE] PATH…``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import typer
 
 from speech_rnn import spotting_options as say
 from speech_rnn.errors import spoken_errors
+from speech_rnn.starter import STARTER
 from speech_rnn.stopping import stopping
 
 
 def spot(
     paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
-    model: Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx.")],
+    model: Annotated[
+        Path,
+        typer.Option(help="A recogniser that can stream, or an .onnx.", show_default="starter"),
+    ] = STARTER,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object an event.")] = False,
     form: Annotated[
         str | None, typer.Option("--format", help="csv, audacity, textgrid or webvtt.")

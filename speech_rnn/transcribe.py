@@ -1,4 +1,4 @@
-"""Transcribe sound files: ``python -m speech_rnn.transcribe --model FILE PATH…``."""
+"""Transcribe sound files: ``python -m speech_rnn.transcribe [--model FILE] PATH…``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.starter import STARTER
 
 
 def transcribe(
     paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
-    model: Annotated[Path, typer.Option(help="What training wrote, or an exported .onnx.")],
+    model: Annotated[
+        Path,
+        typer.Option(help="What training wrote, or an exported .onnx.", show_default="starter"),
+    ] = STARTER,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     recursive: Annotated[bool, typer.Option(help="Also the folders inside folders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",

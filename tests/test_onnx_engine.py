@@ -1,7 +1,6 @@
 """A recogniser in ONNX Runtime answers as any other, and a file that it cannot run says why."""
 
 import json
-import sys
 from functools import partial
 
 import numpy as np
@@ -16,7 +15,7 @@ from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.spotting import Spotting
-from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
+from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.recognizer import transcribe_files
 from tests.commands import speech_rnn
@@ -228,12 +227,6 @@ def test_files_that_are_no_model(tmp_path):
         path.write_bytes(newer.SerializeToString())
         with pytest.raises(ModelError, match=r"runtime=\S+: (Unsupp|ONNX Runtime only).* upgrade"):
             Recognizer.load(path)
-
-
-def test_without_the_runtime(files, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'speech-rnn\[onnx\]'"):
-        Recognizer.load(files["offline"])
 
 
 @KINDS

@@ -1,6 +1,7 @@
 """A recogniser that listens: its stream is its batch, and its words come once, with their times."""
 
 import tracemalloc
+from resource import RUSAGE_SELF, getrusage
 
 import numpy as np
 import pytest
@@ -186,6 +187,31 @@ def test_times_are_exact_after_an_hour(listener):
     for word, early in zip(found, expected, strict=True):
         assert word.start * RATE == early.start * RATE + 59 * 60 * RATE  # to the sample
         assert word.end * RATE == early.end * RATE + 59 * 60 * RATE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("listener", ["carried"], indirect=True)
+def test_a_day_through_one_stream(listener):
+    """Each hour ends with the same two words: they are found by the sample, and nothing grows."""
+    waveform, _ = scene(SAID[:2], seed=5)
+    whole = waveform[: len(waveform) // 1600 * 1600]  # so that each hour lies alike on the blocks
+    sound = np.rint(32767 * whole.clip(-1, 1)).astype(np.int16)
+    minute = np.zeros(60 * RATE, np.int16)
+    stream = listener.stream(gating=Gating())
+    hours, sizes = [], []
+    for _ in range(24):
+        found = [word for _ in range(60) for word in stream.push(minute)]
+        hours.append(found + [word for piece in cut(sound, [1600]) for word in stream.push(piece)])
+        sizes.append(getrusage(RUSAGE_SELF).ru_maxrss)
+    assert sizes[-1] - sizes[2] < 5_000  # kB
+    period = 60 * len(minute) + len(sound)
+    first = [(word.word, word.start * RATE, word.end * RATE) for word in hours[0]]
+    assert [word for word, *_ in first] == SAID[:2]
+    for number, found in enumerate(hours):
+        for word, (said, start, end) in zip(found, first, strict=True):
+            assert word.word == said
+            assert word.start * RATE == pytest.approx(start + number * period, abs=1e-3)
+            assert word.end * RATE == pytest.approx(end + number * period, abs=1e-3)
 
 
 def test_known_lags_are_taken_off_the_times(listener):

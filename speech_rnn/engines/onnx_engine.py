@@ -72,8 +72,6 @@ class OnnxEngine:
             ONNX Runtime lacks what it needs.
         ConfigurationError
             for a device that is not the CPU.
-        MissingExtraError
-            without ONNX Runtime.
         """
         _check_device(device)
         session = _session(path)
@@ -279,10 +277,8 @@ def _check_names(session: InferenceSession, graph: GraphDescription) -> None:
 
 
 def _session(path: str | Path) -> InferenceSession:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError("onnxruntime", "onnx") from error
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it plans anew, and keeps, each length of clip

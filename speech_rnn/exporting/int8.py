@@ -17,8 +17,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import quantization
 
-from speech_rnn.errors import ConfigurationError, MissingExtraError
+from speech_rnn.errors import ConfigurationError
 
 __all__ = ["needs_ranges", "to_int8"]
 
@@ -52,8 +53,6 @@ def to_int8(
     ------
     ConfigurationError
         without a run, for convolutions.
-    MissingExtraError
-        without ONNX Runtime, for LSTM layers and convolutions.
     """
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)
@@ -128,7 +127,6 @@ def _convolutions(model: onnx.ModelProto) -> list[str]:
 def _with_integer_convolutions(
     model: onnx.ModelProto, convolutions: list[str], runs: list[Mapping[str, NDArray[Any]]]
 ) -> onnx.ModelProto:
-    quantization = _quantization()
     if not runs:
         raise ConfigurationError(
             "int8=True: convolutions need clips, which show the range of their values; give some"
@@ -153,7 +151,6 @@ def _with_integer_convolutions(
 
 
 def _with_integer_lstm(model: onnx.ModelProto) -> onnx.ModelProto:
-    quantization = _quantization()
     return _quantized(
         model,
         lambda path: quantization.quantize_dynamic(
@@ -164,14 +161,6 @@ def _with_integer_lstm(model: onnx.ModelProto) -> onnx.ModelProto:
             weight_type=quantization.QuantType.QInt8,
         ),
     )
-
-
-def _quantization() -> Any:
-    try:
-        from onnxruntime import quantization
-    except ImportError as error:
-        raise MissingExtraError("onnxruntime", "export") from error
-    return quantization
 
 
 def _quantized(model: onnx.ModelProto, quantize: Callable[[Path], None]) -> onnx.ModelProto:

@@ -1,0 +1,80 @@
+import json
+import re
+from runpy import run_path
+
+import pytest
+
+from speech_rnn import Recognizer
+from speech_rnn.audio import AUDIO_SUFFIXES
+from speech_rnn.config import compose
+from speech_rnn.exporting import export_onnx
+from speech_rnn.parts import corpus_of
+from speech_rnn.starter import CARD, STARTER
+from tests.commands import speech_rnn
+from tests.real import SHARED, needs_shared
+from tests.test_architecture import ROOT
+from tests.test_recognizer import untrained
+
+figures = run_path(str(ROOT / "recipes/starter/build.py"))["figures"]
+COMMANDS = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"]
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+PHRASES = ["alexa", "computer", "jarvis", "smart mirror", "snowboy", "view glass"]
+
+
+def test_the_starter_is_small_and_follows_streams():
+    assert STARTER.stat().st_size <= 1_000_000
+    starter = Recognizer.load()
+    assert starter.can_stream
+    assert starter.description["onnx"]["precision"] == "int8"
+    assert sorted(starter.vocabulary.words) == sorted([*DIGITS, *COMMANDS, *PHRASES])
+
+
+def test_words_that_nobody_has_said_are_marked(tmp_path):
+    told = speech_rnn("models", cwd=tmp_path).stdout
+    assert re.search(r"learnt from people: .*seven.*view glass", told)
+    alone = re.search("learnt from synthetic voices alone: (.*)", told)[1].split(", ")
+    assert alone == COMMANDS
+    assert str(CARD) in told
+    found = json.loads(speech_rnn("models", "--json", cwd=tmp_path).stdout)
+    assert found["synthetic_words"] == COMMANDS
+    assert found["bytes"] == STARTER.stat().st_size
+    card = CARD.read_text()
+    assert f"so that people may be understood less well: {', '.join(COMMANDS)}" in card
+
+
+def test_other_files_are_told_as_well(tmp_path):
+    recognizer = untrained()
+    recognizer.save(tmp_path / "mine.safetensors")
+    (tmp_path / "mine.onnx").write_bytes(export_onnx(recognizer).SerializeToString())
+    done = speech_rnn("models", "mine.safetensors", "mine.onnx", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"words: {', '.join(recognizer.vocabulary.words)}") == 2
+    gone = speech_rnn("models", "gone.onnx", cwd=tmp_path)
+    assert gone.returncode == 1
+    assert "gone.onnx" in gone.stderr
+
+
+@needs_shared
+def test_the_card_tells_what_the_file_answers():
+    """What it says about people is counted again; the voices of synthesizers are not at hand."""
+    line = ["+recipe=starter", f"++data.root={SHARED}", f"++negatives.speech=[{SHARED / 'speech'}]"]
+    voices = [f"~data.sources.{name}" for name in ("espeak", "kokoro", "flite")]
+    rows = corpus_of(compose("train", [*line, *voices, "++negatives.others=null"])).split("test")
+    digits, phrases, *_ = figures(Recognizer.load(), rows)
+    for figure in (digits, phrases):
+        said = re.search(re.escape(figure.what) + r".*\((\d+) of (\d+)\)", CARD.read_text())
+        assert figure.right.total == int(said[2])
+        assert abs(figure.right.correct - int(said[1])) <= 5  # processors round differently
+
+
+@needs_shared
+@pytest.mark.parametrize("module", [True, False])
+def test_commands_need_no_model(tmp_path, module):
+    clip = SHARED / "digits/7_george_3.wav"
+    assert speech_rnn("transcribe", clip, cwd=tmp_path, module=module).stdout == "seven\n"
+    phrase = next((SHARED / "keywords/computer").iterdir())
+    assert phrase.suffix in AUDIO_SUFFIXES
+    for line in (["spot", phrase], ["listen", "--input", phrase, "--fast"]):
+        done = speech_rnn(*line, "--json", cwd=tmp_path, module=module)
+        words = [json.loads(event)["word"] for event in done.stdout.splitlines()]
+        assert words == ["computer"], done.stderr
