@@ -71,8 +71,11 @@ def check_command(program, arguments):
         known = (ROOT / "pyproject.toml").read_text()
         assert all(f"\n{extra} = [" in known for extra in extras), arguments
     elif program in PYTHONS:
-        flag, module, *arguments = arguments
-        assert flag == "-m"
+        flag, *arguments = arguments
+        if flag != "-m":
+            assert (ROOT / flag).is_file()
+            return
+        module, *arguments = arguments
         if module != "venv":
             check_command("speech-rnn", [module.removeprefix("speech_rnn."), *arguments])
     elif program == "speech-rnn":
