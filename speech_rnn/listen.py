@@ -16,10 +16,7 @@ from speech_rnn.stopping import stopping
 
 
 def listen(
-    model: Annotated[
-        Path,
-        typer.Option(help="A recogniser that can stream, or an .onnx.", show_default="starter"),
-    ] = STARTER,
+    model: say.Model = STARTER,
     source: say.Input = None,
     microphone: Annotated[str | None, typer.Option(help="Its number, or part of its name.")] = None,
     rate: Annotated[int | None, typer.Option(help="Of raw PCM or the microphone, in Hz.")] = None,

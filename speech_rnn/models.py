@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from speech_rnn.errors import spoken_errors
-from speech_rnn.starter import CARD, STARTER
-
-if TYPE_CHECKING:
-    from speech_rnn.recognizer import Recognizer
-
-__all__ = ["about"]
+from speech_rnn.starter import STARTER
 
 
 def models(
@@ -25,54 +20,12 @@ def models(
 ) -> None:
     """Tell what recognisers know: their words, and which of them no person has taught them."""
     with spoken_errors():
+        from speech_rnn.knowledge import about, told
         from speech_rnn.recognizer import Recognizer
 
         for file in files or [STARTER]:
             found = about(file, Recognizer.load(file))
-            print(json.dumps(found, ensure_ascii=False) if as_json else _told(found))
-
-
-def about(file: Path, recognizer: Recognizer) -> dict[str, Any]:
-    """Return what a recogniser of a file knows, as plain values.
-
-    Returns
-    -------
-    ``file``, ``bytes``, ``head``, ``streams``, ``sample_rate``, ``words``; ``synthetic_words``,
-    those that it has heard from synthesizers alone, None where its file does not tell; ``commit``
-    and ``seed`` of its training; ``card``, the path of a text about it, or None.
-    """
-    provenance = recognizer.provenance
-    return {
-        "file": str(file),
-        "bytes": file.stat().st_size,
-        "head": recognizer.vocabulary.head,
-        "streams": recognizer.can_stream,
-        "sample_rate": recognizer.sample_rate,
-        "words": list(recognizer.vocabulary.words),
-        "synthetic_words": provenance.get("synthetic_words"),
-        "commit": provenance.get("commit"),
-        "seed": provenance.get("seed"),
-        "card": str(CARD) if file == STARTER else None,
-    }
-
-
-def _told(found: dict[str, Any]) -> str:
-    """Return lines for a person."""
-    synthetic = set(found["synthetic_words"] or ())
-    taught = [word for word in found["words"] if word not in synthetic]
-    whom = "learnt from people" if found["synthetic_words"] is not None else "words"
-    where = "clips and streams" if found["streams"] else "clips"
-    lines = [
-        found["file"],
-        f"  {found['bytes'] / 1e6:.2f} MB, of {where} at {found['sample_rate']} Hz",
-        *([f"  {whom}: {', '.join(taught)}"] if taught else []),
-    ]
-    if synthetic:
-        spoken = (word for word in found["words"] if word in synthetic)
-        lines.append(f"  learnt from synthetic voices alone: {', '.join(spoken)}")
-    if found["card"]:
-        lines.append(f"  more: {found['card']}")
-    return "\n".join(lines)
+            print(json.dumps(found, ensure_ascii=False) if as_json else told(found))
 
 
 def main() -> None:

@@ -16,10 +16,7 @@ from speech_rnn.stopping import stopping
 
 def spot(
     paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
-    model: Annotated[
-        Path,
-        typer.Option(help="A recogniser that can stream, or an .onnx.", show_default="starter"),
-    ] = STARTER,
+    model: say.Model = STARTER,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object an event.")] = False,
     form: Annotated[
         str | None, typer.Option("--format", help="csv, audacity, textgrid or webvtt.")

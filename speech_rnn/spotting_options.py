@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_gating", "choose_spotting"]
 
+Model = Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx.")]
 Threshold = Annotated[
     float | None, typer.Option(help="Score, above 0 and at most 1, from which a word is told.")
 ]

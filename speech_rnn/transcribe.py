@@ -14,10 +14,7 @@ from speech_rnn.starter import STARTER
 
 def transcribe(
     paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
-    model: Annotated[
-        Path,
-        typer.Option(help="What training wrote, or an exported .onnx.", show_default="starter"),
-    ] = STARTER,
+    model: Annotated[Path, typer.Option(help="What training or export wrote.")] = STARTER,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     recursive: Annotated[bool, typer.Option(help="Also the folders inside folders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",

@@ -15,7 +15,7 @@ ROOT = PACKAGE.parent
 
 # A room may import from the floors below its own, and within its own folder.
 FLOORS = [
-    {"errors", "onnx_format"},
+    {"errors", "onnx_format", "starter"},
     {"audio", "device", "gate", "machine", "samples", "stopping"},
     {"microphone", "sources"},
     {"vocabulary", "pretrained"},
@@ -24,7 +24,7 @@ FLOORS = [
     {"detection", "events", "long_audio", "spotting_options", "streaming"},
     {"hearing", "recognizer", "triggers"},
     {"listening", "spotting_files"},
-    {"answering", "event_writing", "progress"},
+    {"answering", "event_writing", "knowledge", "progress"},
     {"evaluation", "calibration", "cost", "detecting"},
     {"training", "conditions", "auditing", "exporting", "searching", "tuning"},
     {"listening_page", "reporting"},
@@ -42,6 +42,7 @@ FLOORS = [
         "recipes",
         "report",
         "export",
+        "models",
         "benchmark",
     },
     {"stress", "audit", "search", "detect", "tune"},

@@ -320,15 +320,15 @@ def start(*arguments, cwd, **options):
 def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, signum, code):
     write_long(tmp_path / "long.wav", 20)
     process = start("spot", *MODEL, "--json", tmp_path / "long.wav", cwd=folder)
-    first = process.stdout.readline()
+    first = "".join(process.stdout.readline() for _ in range(3))
     process.send_signal(signum)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code
     rows = [json.loads(line) for line in (first + out).splitlines()]
     heard = float(re.search(r"was heard up to ([\d.]+) s only: interrupted", rows[-1]["error"])[1])
     assert heard < 20 * 60
-    # A word that was cut in two may be heard as another.
-    words = [row["word"] for row in rows[:-1] if row["end"] < heard - 0.5]
+    # The last word may have been cut in two, and is heard as another.
+    words = [row["word"] for row in rows[:-2]]
     assert words == (SAID * 20)[: len(words)] != []
     assert "interrupted" in err
     assert "Traceback" not in err

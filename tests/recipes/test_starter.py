@@ -1,0 +1,52 @@
+import re
+from runpy import run_path
+
+import pytest
+
+from speech_rnn.config import compose
+from speech_rnn.parts import corpus_of
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.starter import CARD
+from tests.real import SHARED, needs_shared
+from tests.recipes.runs import train
+from tests.test_architecture import ROOT
+
+figures = run_path(str(ROOT / "recipes/starter/build.py"))["figures"]
+WITHOUT = ("~data.sources.kokoro", "~data.sources.flite")
+
+
+@needs_shared
+def test_a_few_steps_run_to_the_last_line(tmp_path):
+    pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
+    few = [f"data.sources.espeak.{split}_clips=1" for split in ("train", "validation", "test")]
+    few += [f"connected.{split}_utterances=24" for split in ("train", "validation", "test")]
+    given = (f"data.root={SHARED}", f"negatives.speech=[{SHARED / 'speech'}]")
+    metrics = train(
+        "starter", tmp_path, *given, *WITHOUT, *few, "negatives.others=null", "+debug=fast"
+    )
+    assert metrics["synthetic_words"] == [
+        "yes",
+        "no",
+        "up",
+        "down",
+        "left",
+        "right",
+        "on",
+        "off",
+        "stop",
+        "go",
+    ]
+    assert Recognizer.load(tmp_path / "run/recognizer.safetensors").can_stream
+
+
+@needs_shared
+def test_the_card_tells_what_the_file_answers():
+    """What it says about people is counted again; the voices of synthesizers are not at hand."""
+    line = ["+recipe=starter", f"++data.root={SHARED}", f"++negatives.speech=[{SHARED / 'speech'}]"]
+    voices = (*WITHOUT, "~data.sources.espeak")
+    rows = corpus_of(compose("train", [*line, *voices, "++negatives.others=null"])).split("test")
+    digits, phrases, *_ = figures(Recognizer.load(), rows)
+    for figure in (digits, phrases):
+        said = re.search(re.escape(figure.what) + r".*\((\d+) of (\d+)\)", CARD.read_text())
+        assert figure.right.total == int(said[2])
+        assert abs(figure.right.correct - int(said[1])) <= 5  # processors round differently
