@@ -220,8 +220,22 @@ def _is_part(node: Any) -> bool:
 
 
 def _missing_values(cfg: DictConfig) -> list[str]:
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    return [f"{key} must be given: {key}=VALUE" for key in missing]
+    return [f"{key} must be given: {key}=VALUE" for key in sorted(_missing(cfg, ""))]
+
+
+def _missing(node: Any, place: str) -> Iterator[str]:
+    """Name what is missing, once: not what refers to it, at which OmegaConf's own would fail."""
+    if isinstance(node, ListConfig) and not node._is_none():
+        for index, item in enumerate(node._iter_ex(resolve=False)):
+            yield from _missing(item, f"{place}[{index}]")
+    if not isinstance(node, DictConfig) or node._is_none():
+        return
+    for key in map(str, node):
+        name = f"{place}.{key}" if place else key
+        if OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
+            yield name
+        elif not OmegaConf.is_interpolation(node, key):
+            yield from _missing(node._get_node(key), name)
 
 
 def with_model(door: Callable[[], None]) -> Callable[[], None]:

@@ -56,6 +56,7 @@ def test_sources_are_prepared_each(tmp_path):
         ("~data.sources.flit", "'data.sources.flit' does not exist"),
         ("data.sources.espeak.train_clip=3", "did you mean 'train_clips'?"),
         ("data.source.espeak.train_clips=3", "did you mean 'sources'?"),
+        ("data.root=???", "error: data.root must be given: data.root=VALUE"),
     ],
 )
 def test_names_of_sources_are_free_and_their_keys_are_checked(tmp_path, line, said):

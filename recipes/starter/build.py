@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speech_rnn.config import compose
@@ -50,7 +50,11 @@ def main() -> None:
     run("train", *line, *([] if "output_dir" in given else [f"output_dir={output}"]))
     every = [each if each[0] in "+~" else f"++{each}" for each in line]
     corpus = corpus_of(compose("train", every))
-    said = [row for row in corpus.split("validation") if row.text not in REASONS]
+    said = [
+        replace(row, audio=str(Path(row.audio).resolve()))
+        for row in corpus.split("validation")
+        if row.text not in REASONS
+    ]
     write_manifest(output / "said.jsonl", said)
     onnx = output / "starter.onnx"
     model = ("--model", output / "recognizer.safetensors", "--output", onnx)
@@ -131,7 +135,7 @@ seed {seed}, commit {commit}, {epochs} epochs, {seconds} s.
 | Picovoice's wake-word benchmark | six key phrases, more than 50 people | Apache 2.0 |
 | LibriSpeech, AMI | people who say none of the words | CC BY 4.0 |
 | Speech Commands v2 | five noises | CC BY 4.0 |
-| Google's speech embedding (Lin et al., 2020) | the front, not trained further | Apache 2.0 |
+| Google's speech embedding (Lin et al., 2020) | the front; six layers learn on | Apache 2.0 |
 | espeak-ng, Kokoro-82M, flite | synthetic voices | of the programs: GPL 3, Apache 2.0, BSD |
 """
 
