@@ -24,13 +24,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from hydra.utils import get_object
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
 
 __all__ = [
     "CONF",
+    "as_typed",
     "check",
     "compose",
     "hydra_door",
@@ -89,6 +90,23 @@ def parsed(lines: Sequence[str]) -> list[Override]:
         raise ConfigurationError(str(error)) from error
 
 
+def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
+    """Return what a command line sets so that `compose` takes it as our doors do.
+
+    Raises
+    ------
+    ConfigurationError
+        if Hydra cannot read it.
+    """
+    groups = {
+        path.relative_to(root).as_posix()
+        for root in (CONF, *([Path(config_dir)] if config_dir else []))
+        for path in root.rglob("*")
+        if path.is_dir()
+    }
+    return [_forced(override, groups) for override in parsed(lines)]
+
+
 def check(cfg: DictConfig, primary: DictConfig) -> None:
     """Refuse keys that nothing takes and values that are missing.
 
@@ -137,13 +155,7 @@ def _checked_arguments(config_name: str, arguments: list[str], primary: DictConf
     if args.help or args.hydra_help or args.info or args.shell_completion:
         return arguments
     overrides = parsed(args.overrides)
-    groups = {
-        path.relative_to(root).as_posix()
-        for root in (CONF, *([Path(args.config_dir)] if args.config_dir else []))
-        for path in root.rglob("*")
-        if path.is_dir()
-    }
-    forced = {str(override.input_line): _forced(override, groups) for override in overrides}
+    forced = dict(zip(args.overrides, as_typed(args.overrides, args.config_dir), strict=True))
     if not args.multirun:  # the jobs of a sweep are checked one by one
         cfg = compose(args.config_name or config_name, [*forced.values()], args.config_dir)
         if wrong := list(_unknown_keys(cfg, primary, "")):
@@ -220,22 +232,20 @@ def _is_part(node: Any) -> bool:
 
 
 def _missing_values(cfg: DictConfig) -> list[str]:
-    return [f"{key} must be given: {key}=VALUE" for key in sorted(_missing(cfg, ""))]
+    # OmegaConf's own search for what is missing fails at what refers to it.
+    missing = _missing(OmegaConf.to_container(cfg), "")
+    return [f"{key} must be given: {key}=VALUE" for key in sorted(missing)]
 
 
-def _missing(node: Any, place: str) -> Iterator[str]:
-    """Name what is missing, once: not what refers to it, at which OmegaConf's own would fail."""
-    if isinstance(node, ListConfig) and not node._is_none():
-        for index, item in enumerate(node._iter_ex(resolve=False)):
-            yield from _missing(item, f"{place}[{index}]")
-    if not isinstance(node, DictConfig) or node._is_none():
-        return
-    for key in map(str, node):
-        name = f"{place}.{key}" if place else key
-        if OmegaConf.is_missing(node, key) and not OmegaConf.is_interpolation(node, key):
-            yield name
-        elif not OmegaConf.is_interpolation(node, key):
-            yield from _missing(node._get_node(key), name)
+def _missing(value: Any, place: str) -> Iterator[str]:
+    if value == MISSING:
+        yield place
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _missing(part, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _missing(part, f"{place}[{index}]")
 
 
 def with_model(door: Callable[[], None]) -> Callable[[], None]:

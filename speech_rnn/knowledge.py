@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD, STARTER
 
-__all__ = ["about", "told"]
+__all__ = ["about", "by_teacher", "told"]
 
 
 def about(file: Path, recognizer: Recognizer) -> dict[str, Any]:
@@ -35,10 +36,15 @@ def about(file: Path, recognizer: Recognizer) -> dict[str, Any]:
     }
 
 
+def by_teacher(words: Sequence[str], synthetic: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the words that people have taught, and those that synthesizers alone have."""
+    alone = set(synthetic)
+    return [word for word in words if word not in alone], [word for word in words if word in alone]
+
+
 def told(found: dict[str, Any]) -> str:
     """Return lines for a person."""
-    synthetic = set(found["synthetic_words"] or ())
-    taught = [word for word in found["words"] if word not in synthetic]
+    taught, alone = by_teacher(found["words"], found["synthetic_words"] or ())
     whom = "learnt from people" if found["synthetic_words"] is not None else "words"
     where = "clips and streams" if found["streams"] else "clips"
     lines = [
@@ -46,9 +52,8 @@ def told(found: dict[str, Any]) -> str:
         f"  {found['bytes'] / 1e6:.2f} MB, of {where} at {found['sample_rate']} Hz",
         *([f"  {whom}: {', '.join(taught)}"] if taught else []),
     ]
-    if synthetic:
-        spoken = (word for word in found["words"] if word in synthetic)
-        lines.append(f"  learnt from synthetic voices alone: {', '.join(spoken)}")
+    if alone:
+        lines.append(f"  learnt from synthetic voices alone: {', '.join(alone)}")
     if found["card"]:
         lines.append(f"  more: {found['card']}")
     return "\n".join(lines)

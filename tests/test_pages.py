@@ -12,13 +12,12 @@ import typer
 
 from speech_rnn import evaluate
 from speech_rnn.cli import HYDRA_VERBS, app
-from speech_rnn.config import CONF, _forced, check, compose, parsed, recipes
+from speech_rnn.config import as_typed, check, compose, parsed, recipes
 from speech_rnn.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"README": ROOT / "README.md"}
 PAGES |= {name: ROOT / "recipes" / name / "README.md" for name in recipes()}
-GROUPS = {path.name for path in CONF.iterdir() if path.is_dir()}
 SETTING = re.compile(r"\+?[a-z_]+(\.[a-z_]+)*=\S+|[a-z_]+(\.[a-z_]+)+")
 FILE = re.compile(r"\w+\.(arpa|csv|html|json|onnx|png|safetensors|svg)")
 
@@ -56,7 +55,7 @@ def check_settings(door, settings):
         else str(override.input_line)
         for override in overrides
     ]
-    cfg = compose(door, [_forced(override, GROUPS) for override in parsed(lines)])
+    cfg = compose(door, as_typed(lines))
     check(cfg, unchanged(door))
 
 

@@ -15,9 +15,10 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speech_rnn.config import compose
+from speech_rnn.config import as_typed, compose
 from speech_rnn.data.manifest import Utterance, write_manifest
 from speech_rnn.evaluation import Row, evaluate
+from speech_rnn.knowledge import by_teacher
 from speech_rnn.metrics import Accuracy
 from speech_rnn.parts import corpus_of
 from speech_rnn.recognizer import Recognizer
@@ -25,7 +26,6 @@ from speech_rnn.starter import CARD, STARTER
 from speech_rnn.vocabulary import REASONS
 
 LIMIT = ("--limit", "1")  # points that eight bits may cost
-COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ def main() -> None:
     output = Path(given.get("output_dir", "outputs/starter"))
     line = ["+recipe=starter", f"data.root={data}", f"negatives.speech=[{data}/speech]", *overrides]
     run("train", *line, *([] if "output_dir" in given else [f"output_dir={output}"]))
-    every = [each if each[0] in "+~" else f"++{each}" for each in line]
-    corpus = corpus_of(compose("train", every))
+    corpus = corpus_of(compose("train", as_typed(line)))
     said = [
         replace(row, audio=str(Path(row.audio).resolve()))
         for row in corpus.split("validation")
@@ -78,9 +77,8 @@ def figures(recognizer: Recognizer, rows: tuple[Utterance, ...]) -> list[Figure]
     people = [row for row in answered if Path(row.utterance.audio).parent.name == "digits"]
     phrases = [row for row in answered if "keywords" in Path(row.utterance.audio).parts]
     others = [row for row in answered if row.utterance.text in REASONS]
-    voices = [
-        row for row in answered if row.utterance.text in COMMANDS and row not in (*people, *phrases)
-    ]
+    commands = recognizer.provenance["synthetic_words"]
+    voices = [row for row in answered if row.utterance.text in commands]
     silent = Accuracy(sum(not row.heard for row in others), len(others))
     return [
         Figure("digits of a man it has never heard (FSDD's george)", right(people)),
@@ -98,9 +96,7 @@ def right(rows: list[Row]) -> Accuracy:
 def card(recognizer: Recognizer, file: Path, rows: tuple[Utterance, ...]) -> str:
     """Return the text about a file: what it is, what it has learnt from, what it is worth."""
     known = recognizer.provenance
-    synthetic = set(known["synthetic_words"])
-    taught = [word for word in recognizer.vocabulary.words if word not in synthetic]
-    alone = [word for word in recognizer.vocabulary.words if word in synthetic]
+    taught, alone = by_teacher(recognizer.vocabulary.words, known["synthetic_words"])
     return TEXT.format(
         size=f"{file.stat().st_size / 1e6:.2f}",
         taught=", ".join(taught),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import cycle, islice
 from pathlib import Path
 
 from speech_rnn.data.folder import sound_files, word_of
 from speech_rnn.data.manifest import Corpus, Utterance
+from speech_rnn.data.merged import merged
 from speech_rnn.data.synthetic import Synthetic
 from speech_rnn.errors import ConfigurationError, DataError
 
@@ -66,12 +67,8 @@ class Custom:
         if self.recordings is None:
             return corpus
         recorded = self._recorded()
-        said = {row.text for row in recorded}
-        return replace(
-            corpus,
-            utterances=(*corpus.utterances, *recorded),
-            synthetic=tuple(word for word in corpus.synthetic if word not in said),
-        )
+        said = tuple(dict.fromkeys(row.text for row in recorded))
+        return merged([corpus, Corpus(tuple(recorded), said)])
 
     def _synthetic(self) -> Synthetic:
         return Synthetic(

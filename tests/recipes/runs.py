@@ -1,7 +1,9 @@
 """A recipe as its user runs it: trained, evaluated and used from the command line."""
 
 import json
+from contextlib import contextmanager
 
+from tests.archives import corpus_files, official_test_files, serve, write_archive
 from tests.commands import speech_rnn
 
 # For some hundreds of clips in place of a hundred thousand: more steps, and no long average.
@@ -12,6 +14,28 @@ FEW_CLIPS = (
     "trainer.ema_decay=null",
     "trainer.label_smoothing=0",
 )
+
+
+@contextmanager
+def speech_commands(folder, *, official=False, cuts=()):
+    """Serve a small Speech Commands; yield the server, and what a recipe must know of it.
+
+    `official`: with the test set of twelve classes.
+    """
+    corpus = write_archive(folder / "served/corpus.tar.gz", corpus_files(takes=2))
+    with serve(corpus.path.parent, cuts=cuts) as server:
+        overrides = [
+            f"data.root={folder / 'corpus'}",
+            f"data.url={server.url('corpus.tar.gz')}",
+            f"data.sha256={corpus.sha256}",
+        ]
+        if official:
+            test = write_archive(folder / "served/test.tar.gz", official_test_files(clips=4))
+            overrides += [
+                f"data.test_url={server.url('test.tar.gz')}",
+                f"data.test_sha256={test.sha256}",
+            ]
+        yield server, overrides
 
 
 def train(recipe, folder, *overrides, timeout=1500, last_line="recognizer: "):

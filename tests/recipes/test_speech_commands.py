@@ -1,18 +1,11 @@
 import pytest
 
-from tests.archives import corpus_files, serve, write_archive
-from tests.recipes.runs import FEW_CLIPS, accuracy, evaluate, train, transcribe
+from tests.recipes.runs import FEW_CLIPS, accuracy, evaluate, speech_commands, train, transcribe
 
 
 @pytest.mark.slow
 def test_a_small_archive_of_the_same_layout(tmp_path):
-    archive = write_archive(tmp_path / "served/corpus.tar.gz", corpus_files(takes=2))
-    with serve(archive.path.parent, cuts=(200_000, 300_000)) as server:
-        overrides = (
-            f"data.root={tmp_path / 'corpus'}",
-            f"data.url={server.url('corpus.tar.gz')}",
-            f"data.sha256={archive.sha256}",
-        )
+    with speech_commands(tmp_path, cuts=(200_000, 300_000)) as (server, overrides):
         metrics = train(
             "speech_commands", tmp_path, *overrides, *FEW_CLIPS, "trainer.max_epochs=15"
         )

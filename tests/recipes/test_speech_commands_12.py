@@ -1,22 +1,15 @@
 import pytest
 
-from tests.archives import corpus_files, official_test_files, serve, write_archive
-from tests.recipes.runs import FEW_CLIPS, accuracy, train, transcribe
+from tests.recipes.runs import FEW_CLIPS, accuracy, speech_commands, train, transcribe
 
 
 @pytest.mark.slow
 def test_a_small_archive_of_the_same_layout(tmp_path):
-    corpus = write_archive(tmp_path / "served/corpus.tar.gz", corpus_files(takes=2))
-    official = write_archive(tmp_path / "served/test.tar.gz", official_test_files(clips=4))
-    with serve(corpus.path.parent, cuts=(200_000, 300_000)) as server:
+    with speech_commands(tmp_path, official=True, cuts=(200_000, 300_000)) as (_, overrides):
         metrics = train(
             "speech_commands_12",
             tmp_path,
-            f"data.root={tmp_path / 'corpus'}",
-            f"data.url={server.url('corpus.tar.gz')}",
-            f"data.sha256={corpus.sha256}",
-            f"data.test_url={server.url('test.tar.gz')}",
-            f"data.test_sha256={official.sha256}",
+            *overrides,
             *FEW_CLIPS,
             "trainer.max_epochs=25",
         )

@@ -3,7 +3,7 @@ from runpy import run_path
 
 import pytest
 
-from speech_rnn.config import compose
+from speech_rnn.config import as_typed, compose
 from speech_rnn.parts import corpus_of
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD
@@ -42,9 +42,9 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
 @needs_shared
 def test_the_card_tells_what_the_file_answers():
     """What it says about people is counted again; the voices of synthesizers are not at hand."""
-    line = ["+recipe=starter", f"++data.root={SHARED}", f"++negatives.speech=[{SHARED / 'speech'}]"]
-    voices = (*WITHOUT, "~data.sources.espeak")
-    rows = corpus_of(compose("train", [*line, *voices, "++negatives.others=null"])).split("test")
+    line = ["+recipe=starter", f"data.root={SHARED}", f"negatives.speech=[{SHARED / 'speech'}]"]
+    line += [*WITHOUT, "~data.sources.espeak", "negatives.others=null"]
+    rows = corpus_of(compose("train", as_typed(line))).split("test")
     digits, phrases, *_ = figures(Recognizer.load(), rows)
     for figure in (digits, phrases):
         said = re.search(re.escape(figure.what) + r".*\((\d+) of (\d+)\)", CARD.read_text())
