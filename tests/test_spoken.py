@@ -6,10 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from speech_rnn.audio import load_audio
+from speech_rnn.audio import load_audio, write_audio
 from speech_rnn.data.spoken import Spoken
 from speech_rnn.data.voices import Voices
 from speech_rnn.errors import ConfigurationError, DataError
+from tests.tones import tone
 
 PROGRAM = """
 import sys, wave
@@ -79,6 +80,10 @@ def test_sources_are_joined(tmp_path, command):
     corpus = Voices(flite=one, piper=other).prepare()
     assert corpus.words == ("go", "left")
     assert len(corpus.utterances) == 9
+    assert corpus.noise == ()
+    hum = tmp_path / "hum.wav"
+    write_audio(hum, tone("low"), 16_000)
+    assert Voices(flite=one, noise=[str(hum)]).prepare().noise == (hum,)
     people = Voices(flite=one, people=other, people_times=3).prepare()
     assert [row.text for row in people.utterances] == ["go"] * 3 + [
         "go",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from speech_rnn.data.folder import sound_files
 from speech_rnn.data.manifest import Corpus, Source
 from speech_rnn.data.merged import merged
 from speech_rnn.errors import ConfigurationError
@@ -21,6 +23,7 @@ class Voices:
     ----------
     espeak, kokoro, flite, piper : synthesizers.
     people : a few recordings; their training clips alone join, each so often as `people_times`.
+    noise : sound files, or folders of them, that training may mix in.
 
     Raises
     ------
@@ -34,19 +37,27 @@ class Voices:
     piper: Source | None = None
     people: Source | None = None
     people_times: int = 20
+    noise: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self._given():
             raise ConfigurationError(f"no voices: {', '.join(SYNTHESIZERS)} are all null; give one")
 
     def prepare(self) -> Corpus:
-        """Prepare all of them; see `merged`."""
+        """Prepare all of them; see `merged`.
+
+        Raises
+        ------
+        DataError
+            for noise that cannot be found, and for voices that cannot be had.
+        """
         corpora = [source.prepare() for source in self._given()]
         if self.people is not None:
             people = self.people.prepare()
             recorded = people.split("train") * self.people_times
             corpora.append(replace(people, utterances=recorded))
-        return merged(corpora)
+        joined = merged(corpora)
+        return replace(joined, noise=(*joined.noise, *sound_files(self.noise, "noise")))
 
     def _given(self) -> list[Source]:
         sources = [getattr(self, name) for name in SYNTHESIZERS]
