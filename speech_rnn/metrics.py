@@ -38,6 +38,7 @@ __all__ = [
     "paired_difference",
     "per_class",
     "poisson_interval",
+    "poisson_limit",
     "quantile_interval",
     "reliability",
     "risk_coverage",
@@ -83,15 +84,25 @@ def poisson_interval(count: int, exposure: float, confidence: float = 0.95) -> t
     ConfigurationError
         unless count and exposure are 0 or above and 0 < confidence < 1.
     """
+    _check_confidence(confidence)
+    if not count or not exposure:
+        return 0.0, poisson_limit(count, exposure, confidence)
+    low = float(gammaincinv(count, (1 - confidence) / 2)) / exposure
+    return low, poisson_limit(count, exposure, (1 + confidence) / 2)
+
+
+def poisson_limit(count: int, exposure: float, confidence: float = 0.95) -> float:
+    """Return the one-sided upper limit of a rate; 3 / `exposure` at 95 % without any event.
+
+    Raises
+    ------
+    ConfigurationError
+        as `poisson_interval`.
+    """
     if not (count >= 0 and 0 <= exposure < np.inf):
         raise ConfigurationError(f"count={count} and exposure={exposure} must be 0 or above")
     _check_confidence(confidence)
-    if not exposure:
-        return 0.0, float("inf")
-    if not count:
-        return 0.0, float(gammaincinv(1, confidence)) / exposure
-    low, high = gammaincinv([count, count + 1], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low) / exposure, float(high) / exposure
+    return float(gammaincinv(count + 1, confidence)) / exposure if exposure else float("inf")
 
 
 def quantile_interval(

@@ -24,7 +24,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.terminal import print_tuning
     from speech_rnn.tuning import Promise, tune
 
-    promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate)
+    promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate, cfg.confidence)
     recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
     recognizer.check_can_save(cfg.output or cfg.recognizer)
     streams, corpus = instantiate(cfg.streams).in_room(cfg.background), corpus_of(cfg)

@@ -17,6 +17,7 @@ from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.detecting import THRESHOLDS, Heard, Scene, Watch, hear, own_spotting
 from speech_rnn.detection import TOLERANCE_SECONDS, Detections, DetPoint, lags_of, too_short
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.metrics import poisson_limit
 from speech_rnn.recognizer import Recognizer
 
 __all__ = ["Promise", "Tuning", "choose", "tune"]
@@ -33,6 +34,9 @@ class Promise:
     ----------
     false_accepts_per_hour : at most, of all words together; with as few misses as can be.
     miss_rate : at most, of each word; with as few false accepts as can be.
+    confidence : that other audio has no more false accepts either: on the tuning audio there are
+        so few that the upper limit of their rate, one-sided, is within the promise. None: no more
+        than promised there, which other audio is as likely to break as to keep.
 
     Raises
     ------
@@ -42,6 +46,7 @@ class Promise:
 
     false_accepts_per_hour: float | None = None
     miss_rate: float | None = None
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
         if (self.false_accepts_per_hour is None) == (self.miss_rate is None):
@@ -55,6 +60,16 @@ class Promise:
             )
         if self.miss_rate is not None and not 0 <= self.miss_rate <= 1:
             raise ConfigurationError(f"miss_rate={self.miss_rate!r} must lie in [0, 1]")
+        if self.confidence is not None and not 0 < self.confidence < 1:
+            raise ConfigurationError(f"confidence={self.confidence!r} must lie between 0 and 1")
+
+    def false_accepts(self, hours: float) -> int:
+        """Return how many there may be in so many hours; 0 where they are too few to be sure."""
+        promised = self.false_accepts_per_hour or 0.0
+        count = int(promised * hours + SLACK)
+        while self.confidence and count and poisson_limit(count, hours, self.confidence) > promised:
+            count -= 1
+        return count
 
     def __str__(self) -> str:
         if self.miss_rate is not None:
@@ -85,7 +100,7 @@ def choose(curve: Sequence[DetPoint], promise: Promise) -> dict[str, DetPoint]:
     """
     if promise.miss_rate is not None:
         return _by_misses(curve, promise.miss_rate)
-    return _by_false_accepts(curve, promise.false_accepts_per_hour or 0.0)
+    return _by_false_accepts(curve, promise)
 
 
 def _by_misses(curve: Sequence[DetPoint], miss_rate: float) -> dict[str, DetPoint]:
@@ -111,9 +126,10 @@ Cost = tuple[int, int, float]
 """Misses, false accepts, and the sum of the thresholds below zero."""
 
 
-def _by_false_accepts(curve: Sequence[DetPoint], per_hour: float) -> dict[str, DetPoint]:
+def _by_false_accepts(curve: Sequence[DetPoint], promise: Promise) -> dict[str, DetPoint]:
     """Spend the false accepts where they save the most misses: a knapsack, solved exactly."""
-    budget = int(per_hour * curve[0].total.hours + SLACK)
+    hours = curve[0].total.hours
+    budget = promise.false_accepts(hours)
     best: dict[int, tuple[Cost, dict[str, DetPoint]]] = {0: ((0, 0, 0.0), {})}
     for word in curve[0].per_word:
         longer: dict[int, tuple[Cost, dict[str, DetPoint]]] = {}
@@ -134,9 +150,8 @@ def _by_false_accepts(curve: Sequence[DetPoint], per_hour: float) -> dict[str, D
             min(point.per_word[word].n_false for point in curve) for word in curve[0].per_word
         )
         raise DataError(
-            f"false_accepts_per_hour={per_hour:g} cannot be kept: at the highest threshold there "
-            f"are {fewest} in {curve[0].total.hours:.2f} hours; promise less, or train a better "
-            "recogniser"
+            f"{promise} cannot be kept: at the highest threshold there are {fewest} in "
+            f"{hours:.2f} hours, where {budget} may be; promise less, or train a better recogniser"
         )
     return min(best.values(), key=lambda found: found[0])[1]
 

@@ -68,6 +68,22 @@ def test_the_choice_is_the_best_of_all_within_the_budget(rows, per_hour):
             choose(curve, promise)
 
 
+@pytest.mark.parametrize(
+    ("per_hour", "hours", "confidence", "count"),
+    [
+        (0.5, 6.0, None, 3),
+        (0.5, 5.9, 0.95, 0),  # 3 / 5.9 an hour are more: too short to be sure
+        (0.5, 6.0, 0.95, 0),
+        (0.5, 9.6, 0.95, 1),  # 4.74 / 9.6
+        (0.5, 9.4, 0.95, 0),
+        (0.5, 12.7, 0.95, 2),  # 6.30 / 12.7
+        (0.5, 12.7, 0.5, 5),  # 5.67 / 12.7
+    ],
+)
+def test_who_must_be_sure_allows_for_fewer(per_hour, hours, confidence, count):
+    assert Promise(per_hour, confidence=confidence).false_accepts(hours) == count
+
+
 def test_a_miss_rate_gets_the_highest_threshold_of_each_word():
     curve = curve_of([[(10, 5), (9, 2), (8, 0)], [(10, 9), (10, 3), (9, 1)]])
     chosen = choose(curve, Promise(miss_rate=0.1))
@@ -86,6 +102,7 @@ def test_a_miss_rate_gets_the_highest_threshold_of_each_word():
         ({"false_accepts_per_hour": 1, "miss_rate": 0.1}, "promise one of them"),
         ({"false_accepts_per_hour": -1}, "false_accepts_per_hour=-1 must be 0 or above"),
         ({"miss_rate": 2}, r"miss_rate=2 must lie in \[0, 1\]"),
+        ({"miss_rate": 0, "confidence": 1}, "confidence=1 must lie between 0 and 1"),
     ],
 )
 def test_promises_that_are_none(given, message):
