@@ -50,7 +50,7 @@ def main() -> None:
             joined *= LEVEL / np.sqrt(np.mean(joined**2))
             soundfile.write(folder / f"queen_{number:03}.ogg", joined, rate, compression_level=0.8)
             said, number = [], number + 1
-    print(f"{number} recordings of {SECONDS:.0f} s in {folder}")
+    print(f"{number} recordings of {SECONDS:.0f} s or more in {folder}")
 
 
 if __name__ == "__main__":
