@@ -205,7 +205,7 @@ def print_detection(report: DetectionReport) -> None:
             share, ends = _missed(point.total)
             print(
                 f"at {rate:g} false accepts an hour: {share} missed ({ends}), threshold "
-                f"{point.threshold:g}"
+                f"{point.threshold:.7g}"
             )
     for note in report.notes:
         print(f"note: {note}")
@@ -219,7 +219,7 @@ def print_tuning(tuning: Tuning) -> None:
         share, ends = _missed(tuning.measured[word])
         expected, _ = _missed(tuning.expected[word])
         n_false = str(tuning.measured[word].n_false)
-        table.add_row(escape(word), f"{threshold:g}", expected, share, ends, n_false)
+        table.add_row(escape(word), f"{threshold:.7g}", expected, share, ends, n_false)
     Console().print(table)
     print(f"tuning: {_detections(tuning.total_expected)}")
     print(f"test: {_detections(tuning.total)}")
