@@ -38,8 +38,8 @@ Blocks = Iterable[NDArray[np.float32]]
 Watch = Callable[[Blocks, int], Blocks]
 """Passes blocks on and shows how many of so many have passed."""
 
-# Evenly spaced in log odds: near 1, where false accepts thin out, they lie closer. The highest is
-# 1 in a million short of 1: what a network has learnt well it is so sure of.
+# Spaced in log odds, so that they lie closer near 1, where false accepts thin out. The highest is
+# a millionth short of 1: what a network has learnt well it is so sure of.
 ODDS = (*np.arange(-4.0, 2.0, 0.5), *np.arange(2.0, 14.1, 0.25))
 THRESHOLDS = tuple(round(float(1 / (1 + np.exp(-odds))), 7) for odds in ODDS)
 STEPS_AT_ONCE = 1000

@@ -21,7 +21,7 @@ from scipy.optimize import linear_sum_assignment
 from speech_rnn.data.labels import Label
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.metrics import poisson_interval, quantile_interval, wilson_interval
+from speech_rnn.metrics import poisson_interval, poisson_limit, quantile_interval, wilson_interval
 
 __all__ = [
     "DetPoint",
@@ -213,7 +213,7 @@ def best_point(curve: Iterable[DetPoint], false_per_hour: float) -> DetPoint | N
 
 def too_short(hours: float, false_per_hour: float) -> str | None:
     """Say so where audio is too short to promise a rate: even none in it would allow for more."""
-    _, most = poisson_interval(0, hours)
+    most = poisson_limit(0, hours)
     if most <= false_per_hour:
         return None
     enough = f"it takes {3 / false_per_hour:.1f} hours" if false_per_hour else "allow for a few"

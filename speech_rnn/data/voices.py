@@ -51,13 +51,13 @@ class Voices:
         DataError
             for noise that cannot be found, and for voices that cannot be had.
         """
+        room = Corpus((), (), tuple(sound_files(self.noise, "noise")))  # before hours of speaking
         corpora = [source.prepare() for source in self._given()]
         if self.people is not None:
             people = self.people.prepare()
             recorded = people.split("train") * self.people_times
             corpora.append(replace(people, utterances=recorded))
-        joined = merged(corpora)
-        return replace(joined, noise=(*joined.noise, *sound_files(self.noise, "noise")))
+        return merged([*corpora, room])
 
     def _given(self) -> list[Source]:
         sources = [getattr(self, name) for name in SYNTHESIZERS]
