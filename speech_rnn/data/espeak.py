@@ -5,8 +5,10 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import os
+import re
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ __all__ = ["Espeak"]
 _SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000
 _UTF8 = 1
+_IPA = 0x02
+_PARTED = ord("_") << 8
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _NOISE_SEED = 1
 
@@ -140,6 +144,26 @@ class Espeak:
             raise DataError(f"text={text!r}: espeak-ng says nothing; give a word that is spoken")
         return clip
 
+    def phonemes(self, texts: Sequence[str], *, accent: str = "en-us") -> list[tuple[str, ...]]:
+        """Return the sounds of texts, each in the International Phonetic Alphabet.
+
+        Neither stress nor length is told.
+
+        Raises
+        ------
+        DataError
+            if espeak-ng has no such accent.
+        """
+        with _lock:
+            library = self._load()
+            try:
+                voice = self.accents.get(accent, accent)
+                if library.espeak_SetVoiceByName(voice.encode()):
+                    raise DataError(f"voice={voice!r} is none that espeak-ng {self.version} has")
+                return [_sounds(library, text) for text in texts]
+            finally:
+                _unload(library)
+
     def _receive(self, samples: Any, count: int, events: int | None) -> int:
         if samples and count > 0:
             self._chunks.append(ctypes.string_at(samples, 2 * count))
@@ -151,6 +175,7 @@ class Espeak:
         except OSError as error:
             raise DataError(f"library={self._library!r} cannot be loaded: {error}") from error
         library.espeak_Info.restype = ctypes.c_char_p
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         self.sample_rate = library.espeak_Initialize(
             _SYNCHRONOUS, 0, os.fsencode(self._data), _DONT_EXIT
@@ -163,6 +188,17 @@ class Espeak:
             )
         library.espeak_SetSynthCallback(self._callback)
         return library
+
+
+def _sounds(library: ctypes.CDLL, text: str) -> tuple[str, ...]:
+    """Translate a text, clause by clause: each call moves the pointer behind one."""
+    spoken = ctypes.create_string_buffer(text.encode())
+    rest = ctypes.c_void_p(ctypes.addressof(spoken))
+    told = []
+    while rest.value:
+        told.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _PARTED))
+    parted = re.split(r"[_\s]+", b" ".join(told).decode())
+    return tuple(sound for each in parted if (sound := each.strip("ˈˌ").replace("ː", "")))
 
 
 def _voices(library: ctypes.CDLL, kind: _Voice | None) -> list[_Voice]:

@@ -1,4 +1,4 @@
-"""What is none of the words: other speech, other words, noise and silence."""
+"""What is none of the words: other speech, other words, near misses, noise and silence."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from speech_rnn.audio import audio_duration
 from speech_rnn.data.drawing import choose
 from speech_rnn.data.folder import sound_files, split_by_hash
 from speech_rnn.data.manifest import PINK, SPLITS, Composition, Corpus, Source, Utterance
+from speech_rnn.data.near_misses import NearMisses
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
@@ -33,6 +34,7 @@ class Negatives:
         them are unknown; a file is in one split alone, by the hash of its name.
     speech_share : how many such stretches, relative to the clips of a word on average.
     others : a source of other words, all unknown; those that are words of the corpus are left out.
+    near_misses : who speaks what sounds nearly like the words; for training alone.
     silence_share : how many clips of silence, relative to the clips of a word on average: a tenth
         digital silence, the others stretches of the corpus' noise (pink noise where there is
         none) at low levels.
@@ -49,6 +51,7 @@ class Negatives:
     speech: Sequence[str] = ()
     speech_share: float = 1.0
     others: Source | None = None
+    near_misses: NearMisses | None = None
     silence_share: float = 0.0
     seconds: Sequence[float] = (1.0, 3.0)
     seed: int = 0
@@ -83,6 +86,9 @@ class Negatives:
         if self.others is not None:
             other = self.others.prepare().utterances
             rows += [replace(row, text=UNKNOWN) for row in other if row.text not in corpus.words]
+        if self.near_misses is not None:
+            near = self.near_misses.prepare(words).split("train")
+            rows += [replace(row, text=UNKNOWN) for row in near]
         heard = {row.text for row in rows if row.split == "train"}
         reasons = [label for label in (SILENCE, UNKNOWN) if label in heard - set(words)]
         return replace(corpus, utterances=tuple(rows), words=(*reasons, *words))

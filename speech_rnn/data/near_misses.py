@@ -1,0 +1,145 @@
+"""What sounds nearly like a word: what a recogniser that listens for the word must not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nsmallest
+
+from rapidfuzz.distance import Levenshtein
+
+from speech_rnn.data.espeak import Espeak
+from speech_rnn.data.manifest import Corpus, Source
+from speech_rnn.data.merged import merged
+from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
+
+__all__ = ["NearMisses", "near_misses"]
+
+Phonemes = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NearMisses:
+    """Words like those of a vocabulary, in synthetic voices: for "smart mirror" start, mark, smart.
+
+    See `near_misses` for what is near. The words come from the vocabulary alone and from how often
+    people use others: nobody need think of what his recogniser might take for a word.
+
+    Parameters
+    ----------
+    voices : by names of your choice, what makes a source of words; None leaves one out.
+    per_word : near ones of each word, and of each word of a phrase.
+    frequent : so many of the language's most frequent words are looked through.
+    language : of the vocabulary, as wordfreq names it.
+    accent : by which espeak-ng says what a word sounds like.
+
+    Raises
+    ------
+    ConfigurationError
+        for numbers below 1, and without voices.
+    """
+
+    voices: Mapping[str, Callable[[Sequence[str]], Source] | None]
+    per_word: int = 40
+    frequent: int = 20_000
+    language: str = "en"
+    accent: str = "en-us"
+
+    def __post_init__(self) -> None:
+        for name in ("per_word", "frequent"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} must be 1 or more")
+        if not any(self.voices.values()):
+            raise ConfigurationError("voices={} leaves nobody to speak; give one")
+
+    def prepare(self, words: Sequence[str]) -> Corpus:
+        """Return clips of what is near to these words, and is none of them.
+
+        Raises
+        ------
+        MissingExtraError
+            if ``wordfreq`` or a synthesizer is not installed.
+        DataError
+            for a language that wordfreq does not know, and an accent that espeak-ng does not.
+        """
+        texts = near_misses(
+            words,
+            frequent_words(self.language, self.frequent),
+            lambda texts: Espeak().phonemes(texts, accent=self.accent),
+            self.per_word,
+        )
+        return merged(voice(texts).prepare() for voice in self.voices.values() if voice)
+
+
+def frequent_words(language: str, count: int) -> list[str]:
+    """Return a language's most frequent words, first the most frequent (wordfreq, Speer 2022).
+
+    Raises
+    ------
+    MissingExtraError
+        if ``wordfreq`` is not installed.
+    DataError
+        for a language that it does not know.
+    """
+    try:
+        from wordfreq import available_languages, top_n_list
+    except ImportError as error:
+        raise MissingExtraError("wordfreq", "words") from error
+    known = available_languages()  # of another it takes the nearest
+    if language not in known:
+        raise DataError(f"language={language!r} must be one of {', '.join(sorted(known))}")
+    return [word for word in top_n_list(language, count) if word.isalpha()]
+
+
+def near_misses(
+    phrases: Sequence[str],
+    lexicon: Sequence[str],
+    phonemes: Callable[[Sequence[str]], list[Phonemes]],
+    per_word: int,
+) -> list[str]:
+    """Return what sounds nearly like the phrases.
+
+    Of a word, the `per_word` words of the lexicon of the least edit distance, relative to the
+    longer one's length, in phonemes (Levenshtein); of two as near, the one that comes first in the
+    lexicon. Of a phrase, each of its words; what is near to that; and the phrase with that in its
+    place. What sounds the same as one of the phrases, or holds the very word, is none.
+
+    Parameters
+    ----------
+    phrases : the vocabulary.
+    lexicon : words of the language, first the most frequent.
+    phonemes : the sounds of texts.
+    per_word : how many.
+    """
+    said = dict(zip(lexicon, phonemes(lexicon), strict=True))
+    found: list[str] = []
+    for phrase in phrases:
+        parts = phrase.split()
+        for index, sound in enumerate(phonemes(parts)):
+            near = _nearest(sound, said, per_word)
+            if len(parts) == 1:
+                found += near
+                continue
+            places = [[*parts[:index], word, *parts[index + 1 :]] for word in near]
+            found += [parts[index], *near, *(" ".join(place) for place in places)]
+    taken = set(phonemes(phrases))
+    texts = list(dict.fromkeys(found))
+    return [text for text, sound in zip(texts, phonemes(texts), strict=True) if sound not in taken]
+
+
+def _nearest(sound: Phonemes, said: Mapping[str, Phonemes], count: int) -> list[str]:
+    """Find the nearest words, each sound once."""
+    first = {other: word for word, other in reversed([*said.items()])}
+    order = {word: index for index, word in enumerate(said)}
+    apart = [word for other, word in first.items() if other and not _holds(other, sound)]
+    return nsmallest(
+        count,
+        apart,
+        key=lambda word: (Levenshtein.normalized_distance(sound, said[word]), order[word]),
+    )
+
+
+def _holds(sound: Phonemes, part: Phonemes) -> bool:
+    """Whether a part is somewhere in a sound."""
+    starts: Iterable[int] = range(len(sound) - len(part) + 1)
+    return any(sound[start : start + len(part)] == part for start in starts)

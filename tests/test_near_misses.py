@@ -1,0 +1,112 @@
+"""What sounds nearly like a word: by brute force, and spoken."""
+
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech_rnn.data.espeak import Espeak
+from speech_rnn.data.manifest import Manifest
+from speech_rnn.data.near_misses import NearMisses, near_misses
+from speech_rnn.data.negatives import Negatives
+from speech_rnn.data.synthetic import Synthetic
+from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
+from tests.tones import TONES_HZ, write_corpus
+
+
+def spelt(texts):
+    """Letters for sounds."""
+    return [tuple(text.replace(" ", "")) for text in texts]
+
+
+def edits(one, other):
+    """Levenshtein's distance by its definition."""
+    if not one or not other:
+        return len(one) + len(other)
+    same = edits(one[1:], other[1:]) + (one[0] != other[0])
+    return min(same, edits(one[1:], other) + 1, edits(one, other[1:]) + 1)
+
+
+words = st.text("abc", min_size=1, max_size=4)
+
+
+@given(words, st.lists(words, unique=True, max_size=8), st.integers(1, 8))
+def test_the_nearest_come_first_and_then_the_most_frequent(word, lexicon, count):
+    found = near_misses([word], lexicon, spelt, count)
+    apart = [other for other in lexicon if word not in other]
+    near = sorted(apart, key=lambda other: edits(word, other) / max(len(word), len(other)))
+    assert found == near[:count]
+
+
+def test_of_a_phrase_its_words_are_near_and_it_with_another_word():
+    found = near_misses(["hot dog"], ["cat", "hat", "dig", "hotel"], spelt, 1)
+    assert found == ["hot", "hat", "hat dog", "dog", "dig", "hot dig"]
+
+
+def test_what_sounds_like_a_word_of_the_vocabulary_is_none():
+    found = near_misses(["hot dog", "hat dog", "hit"], ["hat", "hit", "dig"], spelt, 2)
+    assert "hat dog" not in found
+    assert "hit" not in found
+    assert "hit dog" in found
+
+
+def test_of_words_that_sound_alike_one_is_enough():
+    sounds = {"wrap": "rap", "rap": "rap", "trap": "trap", "ramp": "ramp"}
+    heard = near_misses(
+        ["trap"], ["ramp", "rap", "wrap"], lambda texts: [tuple(sounds[text]) for text in texts], 9
+    )
+    assert heard == ["rap", "ramp"]
+
+
+def test_sounds_are_those_of_espeak():
+    view, glass, both = Espeak().phonemes(["view", "glass", "view glass"])
+    assert view == ("v", "j", "u")
+    assert glass == ("ɡ", "l", "æ", "s")
+    assert both == view + glass
+    one, other, none = Espeak().phonemes(["a b, c", "write", ""])
+    assert one == ("ɐ", "b", "i", "s", "i")
+    assert (other, none) == (Espeak().phonemes(["right"])[0], ())
+    with pytest.raises(DataError, match="voice='xx' is none"):
+        Espeak().phonemes(["a"], accent="xx")
+
+
+def test_near_misses_are_unknown_in_training_alone(tmp_path):
+    corpus = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
+    speaks = partial(
+        Synthetic, root=str(tmp_path / "voices"), train_clips=2, validation_clips=1, test_clips=1
+    )
+    near = NearMisses({"espeak": speaks, "nobody": None}, per_word=3, frequent=2000)
+    assert near.prepare(["middle"]).words == ("model", "mid", "models")
+    joined = Negatives(near_misses=near, held_out_words=["low", "high"]).join(corpus)
+    heard = {split: joined.split(split) for split in ("train", "validation", "test")}
+    unknown = [row for row in heard["train"] if row.text == "_unknown_"]
+    assert len(unknown) == 6
+    assert {"model", "mid"} < {row.audio.split("/")[-2] for row in unknown}
+    assert all(row.text in ("middle", "low", "high") for row in heard["validation"])
+    assert not [row for row in heard["test"] if "voices" in row.audio]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"per_word": 0}, "per_word=0 must be 1 or more"),
+        ({"frequent": 0}, "frequent=0 must be 1 or more"),
+        ({"voices": {"espeak": None}}, "leaves nobody to speak"),
+    ],
+)
+def test_wrong_values_are_told(wrong, message):
+    with pytest.raises(ConfigurationError, match=message):
+        NearMisses(**{"voices": {"espeak": Synthetic}} | wrong)
+
+
+def test_a_language_without_a_list_is_told():
+    near = NearMisses({"espeak": Synthetic}, language="tlh")
+    with pytest.raises(DataError, match="language='tlh'"):
+        near.prepare(["Qapla"])
+
+
+def test_without_wordfreq_the_line_that_installs_it_is_told(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "wordfreq", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'speech-rnn\[words\]'"):
+        NearMisses({"espeak": Synthetic}).prepare(["middle"])
