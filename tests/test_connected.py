@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.batching import FULL_SCALE, AudioCache, batches
-from speech_rnn.data.composition import compose, pink_noise, trim
+from speech_rnn.data.composition import compose, pink_noise, spoken, trim
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.manifest import (
     Composition,
@@ -153,6 +153,32 @@ def test_trimming_finds_the_word(lead, size, trail):
     assert lead - 500 <= start <= lead
     assert lead + size - 200 <= stop <= lead + size + 700
     assert trim(samples[:100], 16_000, 35.0) == (0, 100)
+
+
+@given(
+    st.integers(8000, 16_000), st.integers(3200, 8000), st.integers(8000, 16_000),
+    st.sampled_from([-30.0, -40.0, -60.0]), st.integers(0, 8000),
+)  # fmt: skip
+def test_in_a_loud_room_the_word_is_found(lead, size, trail, room_db, cut):
+    """Beside it the room may be heard, a click, and nothing at all: a file that was padded."""
+    word = tone("middle", size / 16_000)
+    room = pink_noise(lead + size + trail, seed=1)
+    samples = np.pad(word, (lead, trail)) + room * np.float32(
+        np.sqrt(np.mean(word**2)) * 10 ** (room_db / 20) / np.sqrt(np.mean(room**2))
+    )
+    samples[:400] += 0.5 * np.abs(word).max()  # 0.5 s before it and more
+    samples = np.pad(samples, (0, cut))
+    start, stop = spoken(samples, 16_000, 12.0)
+    assert lead - 700 <= start <= lead + 200
+    assert lead + size - 200 <= stop <= lead + size + 900
+    assert spoken(samples[:100], 16_000, 12.0) == (0, 100)
+
+
+def test_of_a_word_that_is_cut_close_little_is_lost():
+    word = tone("middle", 0.4)
+    start, stop = spoken(word, 16_000, 12.0)
+    assert start <= 800
+    assert stop >= len(word) - 800
 
 
 def test_epochs_differ_and_repeat(corpus):

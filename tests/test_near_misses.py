@@ -1,5 +1,6 @@
 """What sounds nearly like a word: by brute force, and spoken."""
 
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -71,20 +72,39 @@ def test_sounds_are_those_of_espeak():
         Espeak().phonemes(["a"], accent="xx")
 
 
-def test_near_misses_are_unknown_in_training_alone(tmp_path):
-    corpus = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
-    speaks = partial(
+@pytest.fixture
+def speaks(tmp_path):
+    return partial(
         Synthetic, root=str(tmp_path / "voices"), train_clips=2, validation_clips=1, test_clips=1
     )
+
+
+def said(corpus, split):
+    """The texts of a split, and how many clips of each are synthetic."""
+    rows = [row for row in corpus.split(split) if "voices" in row.audio]
+    return Counter((row.audio.split("/")[-2], row.text) for row in rows)
+
+
+def test_near_misses_are_unknown_and_heard_in_training_alone(tmp_path, speaks):
+    corpus = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
     near = NearMisses({"espeak": speaks, "nobody": None}, per_word=3, frequent=2000)
     assert near.prepare(["middle"]).words == ("model", "mid", "models")
-    joined = Negatives(near_misses=near, held_out_words=["low", "high"]).join(corpus)
-    heard = {split: joined.split(split) for split in ("train", "validation", "test")}
-    unknown = [row for row in heard["train"] if row.text == "_unknown_"]
-    assert len(unknown) == 6
-    assert {"model", "mid"} < {row.audio.split("/")[-2] for row in unknown}
-    assert all(row.text in ("middle", "low", "high") for row in heard["validation"])
-    assert not [row for row in heard["test"] if "voices" in row.audio]
+    negatives = Negatives(near_misses=near, held_out_words=["low", "high"])
+    joined = negatives.join(corpus, to_train=True)
+    assert said(joined, "train") == {(word, "_unknown_"): 2 for word in ("model", "mid", "models")}
+    assert not said(joined, "validation")
+    assert not said(joined, "test")
+    assert not said(negatives.join(corpus), "train")
+
+
+def test_the_words_themselves_are_said_by_the_same_voices(tmp_path, speaks):
+    corpus = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
+    near = NearMisses({"espeak": speaks}, per_word=1, word_clips=3, frequent=2000)
+    joined = Negatives(near_misses=near, held_out_words=["low", "high"]).join(corpus, to_train=True)
+    assert said(joined, "train") == {("model", "_unknown_"): 2, ("middle", "middle"): 3}
+    assert joined.words == ("_unknown_", "middle")
+    spoken = near.prepare(["middle"]).utterances
+    assert {row.speaker for row in spoken} == {""}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +112,7 @@ def test_near_misses_are_unknown_in_training_alone(tmp_path):
     [
         ({"per_word": 0}, "per_word=0 must be 1 or more"),
         ({"frequent": 0}, "frequent=0 must be 1 or more"),
+        ({"word_clips": -1}, "word_clips=-1 must be 0 or more"),
         ({"voices": {"espeak": None}}, "leaves nobody to speak"),
     ],
 )

@@ -121,6 +121,24 @@ def audios(stream, marker):
     return {audio for audio in pieces if marker in audio}
 
 
+def test_a_label_is_the_word_and_not_the_room_around_it(tmp_path):
+    """Clips of the word in a loud room: the stream is the same, the labels are not."""
+    (tmp_path / "middle").mkdir()
+    for index in range(40):
+        noise = pink_noise(2 * RATE, index)
+        noise *= 0.007 / np.abs(noise).max()
+        word = 0.3 * tone("middle", 0.5, index)
+        write_audio(tmp_path / f"middle/{index}.wav", noise + np.pad(word, (RATE, RATE // 2)), RATE)
+    corpus = Folder(str(tmp_path)).prepare()
+    whole = Streams(**SHORT).compose(corpus, "test", RATE)
+    alone = Streams(**SHORT, above_noise_db=12.0).compose(corpus, "test", RATE)
+    assert alone.segments == whole.segments
+    for wide, narrow in zip(whole.labels, alone.labels, strict=True):
+        assert wide.end - wide.start > 1.9
+        assert wide.start + 1.0 == pytest.approx(narrow.start, abs=0.06)
+        assert wide.start + 1.5 == pytest.approx(narrow.end, abs=0.06)
+
+
 def test_splits_share_no_sound(folder, corpus):
     heard = {
         split: full(folder, hours=0.05, gap_seconds=(4.0, 9.0)).compose(corpus, split, RATE)
@@ -198,6 +216,7 @@ def test_a_room_without_any_sound(corpus, tmp_path):
     ("wrong", "message"),
     [
         ({"hours": 0}, "hours=0 must be above 0"),
+        ({"above_noise_db": 0}, "above_noise_db=0 must be above 0"),
         ({"snr_db": (10, 5)}, r"snr_db=\[10, 5\] must be the lowest and the highest"),
         ({"snr_db": float("nan")}, r"snr_db=\[nan, nan\]"),
         ({"gap_seconds": (1, 1000)}, r"gap_seconds=\[1, 1000\] .* from 0 to 600"),

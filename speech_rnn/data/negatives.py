@@ -34,7 +34,7 @@ class Negatives:
         them are unknown; a file is in one split alone, by the hash of its name.
     speech_share : how many such stretches, relative to the clips of a word on average.
     others : a source of other words, all unknown; those that are words of the corpus are left out.
-    near_misses : who speaks what sounds nearly like the words; for training alone.
+    near_misses : who speaks what sounds nearly like the words; in training alone.
     silence_share : how many clips of silence, relative to the clips of a word on average: a tenth
         digital silence, the others stretches of the corpus' noise (pink noise where there is
         none) at low levels.
@@ -65,10 +65,15 @@ class Negatives:
                 f"seconds={list(self.seconds)!r} must be the shortest and the longest, above 0"
             )
 
-    def join(self, corpus: Corpus) -> Corpus:
+    def join(self, corpus: Corpus, *, to_train: bool = False) -> Corpus:
         """Return the corpus with what is none of its words.
 
         `_unknown_` and `_silence_` become classes where training has clips of them.
+
+        Parameters
+        ----------
+        corpus : of words.
+        to_train : whether it is to be trained on; near misses join it only then.
 
         Raises
         ------
@@ -86,9 +91,9 @@ class Negatives:
         if self.others is not None:
             other = self.others.prepare().utterances
             rows += [replace(row, text=UNKNOWN) for row in other if row.text not in corpus.words]
-        if self.near_misses is not None:
+        if to_train and self.near_misses is not None:
             near = self.near_misses.prepare(words).split("train")
-            rows += [replace(row, text=UNKNOWN) for row in near]
+            rows += [row if row.text in words else replace(row, text=UNKNOWN) for row in near]
         heard = {row.text for row in rows if row.split == "train"}
         reasons = [label for label in (SILENCE, UNKNOWN) if label in heard - set(words)]
         return replace(corpus, utterances=tuple(rows), words=(*reasons, *words))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
-from speech_rnn.data.composition import faded, pink_noise
+from speech_rnn.data.composition import faded, pink_noise, spoken
 from speech_rnn.data.connected import trimmed
 from speech_rnn.data.drawing import choose, shuffled
 from speech_rnn.data.folder import sound_files, speaker_regex, split_by_hash
@@ -37,6 +37,8 @@ LONGEST_GAP = 600.0
 MARGIN_SECONDS = 1.0
 """Between a word and what else is said: an event on one is none on the other."""
 PAUSE_SECONDS = (0.3, 2.0)
+AROUND_SECONDS = 1.0
+"""Of a file, beside the word: so the room is heard."""
 SPEECH_SECONDS = (3.0, 15.0)
 LEAST_SPEECH_SECONDS = 1.0
 """Of a stretch that is cut short by the end of its gap."""
@@ -196,6 +198,9 @@ class Streams:
     quiet_share : of the gaps, with noise alone.
     noise_db : level of the noise, root mean square in dB of full scale.
     trim_db : what lies so far below a clip's loudest 10 ms, at its ends, is not the word.
+    above_noise_db : for clips that hold the room around their word, whose noise may lie above
+        `trim_db`: a label goes from where the word rises so far above the room to where it falls
+        below; see `spoken`. None labels the whole trimmed clip.
     seed : of all that is drawn.
 
     Raises
@@ -214,6 +219,7 @@ class Streams:
     quiet_share: float = 0.25
     noise_db: float = -40.0
     trim_db: float = 35.0
+    above_noise_db: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -233,6 +239,8 @@ class Streams:
             raise ConfigurationError(f"noise_db={self.noise_db!r} must lie between -90 and 0 dB")
         if not self.trim_db > 0:
             raise ConfigurationError(f"trim_db={self.trim_db!r} must be above 0")
+        if self.above_noise_db is not None and not self.above_noise_db > 0:
+            raise ConfigurationError(f"above_noise_db={self.above_noise_db!r} must be above 0")
         if self.speaker_pattern is not None:
             speaker_regex(self.speaker_pattern)
 
@@ -265,6 +273,7 @@ class _Plan:
         rows = [row for row in corpus.split(split) if row.composition is None]
         said = [row for row in rows if row.text in corpus.words and row.text not in REASONS]
         self.words = trimmed(said, streams.trim_db)
+        self.spoken: dict[Utterance, tuple[float, float]] = {}
         if not self.words:
             raise DataError(
                 f"the {split} split has no keyword to listen for; choose another split or corpus"
@@ -295,7 +304,7 @@ class _Plan:
             is_last = at + length + gap + self._samples(following.duration_seconds or 0) > n_samples
             after = n_samples - at - length if is_last else gap // 2
             segments.append(self._segment(clip, before, length, after))
-            labels.append(Label(clip.text, at / self.rate, (at + length) / self.rate))
+            labels.append(self._label(clip, at / self.rate, length / self.rate))
             if is_last:
                 break
             start, before, clip = at + length + after, gap - after, following
@@ -328,6 +337,29 @@ class _Plan:
     def _clips(self) -> Iterator[Utterance]:
         while True:
             yield from shuffled(self.words, self.random)
+
+    def _label(self, clip: Utterance, at: float, seconds: float) -> Label:
+        """Say when the word is heard of a clip that is laid so many seconds from the start."""
+        begin, end = 0.0, seconds
+        if self.streams.above_noise_db is not None:
+            if clip not in self.spoken:
+                self.spoken[clip] = self._spoken(clip, seconds)
+            begin, end = self.spoken[clip]
+        return Label(clip.text, at + begin, at + end)
+
+    def _spoken(self, clip: Utterance, seconds: float) -> tuple[float, float]:
+        """Find when the word is said within its trimmed clip, by what the file holds around it."""
+        around = min(AROUND_SECONDS, clip.start_seconds)
+        samples = load_audio(
+            clip.audio,
+            self.rate,
+            start_seconds=clip.start_seconds - around,
+            duration_seconds=around + seconds + AROUND_SECONDS,
+            check=False,
+        )
+        start, stop = spoken(samples, self.rate, self.streams.above_noise_db or 0.0)
+        begin, end = (min(max(0.0, at / self.rate - around), seconds) for at in (start, stop))
+        return (begin, end) if begin < end else (0.0, seconds)  # what is beside it was louder
 
     def _segment(self, clip: Utterance, before: int, length: int, after: int) -> Segment:
         margin = self._samples(MARGIN_SECONDS)

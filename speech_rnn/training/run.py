@@ -133,7 +133,7 @@ def train(
         joined = merged([corpus, replace(added, utterances=added.split("train"))])
         corpus = replace(joined, words=corpus.words)
     if negatives is not None:
-        corpus = negatives.join(corpus)
+        corpus = negatives.join(corpus, to_train=True)
     if connected is not None:
         corpus = connected.join(corpus)
     vocabulary = Vocabulary.of(corpus.words, unit)
