@@ -97,22 +97,11 @@ def test_near_misses_are_unknown_and_heard_in_training_alone(tmp_path, speaks):
     assert not said(negatives.join(corpus), "train")
 
 
-def test_the_words_themselves_are_said_by_the_same_voices(tmp_path, speaks):
-    corpus = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
-    near = NearMisses({"espeak": speaks}, per_word=1, word_clips=3, frequent=2000)
-    joined = Negatives(near_misses=near, held_out_words=["low", "high"]).join(corpus, to_train=True)
-    assert said(joined, "train") == {("model", "_unknown_"): 2, ("middle", "middle"): 3}
-    assert joined.words == ("_unknown_", "middle")
-    spoken = near.prepare(["middle"]).utterances
-    assert {row.speaker for row in spoken} == {""}
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"per_word": 0}, "per_word=0 must be 1 or more"),
         ({"frequent": 0}, "frequent=0 must be 1 or more"),
-        ({"word_clips": -1}, "word_clips=-1 must be 0 or more"),
         ({"voices": {"espeak": None}}, "leaves nobody to speak"),
     ],
 )

@@ -96,9 +96,9 @@ def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
 def spoken(samples: Samples, sample_rate: int, above_noise_db: float) -> tuple[int, int]:
     """Find when a word is said in a clip (N,) that holds the room before and after it, in samples.
 
-    From the loudest 10 ms it goes either way for as long as no pause is longer than 0.3 s, a pause
-    being what lies less than `above_noise_db` above the room: above the level that a fifth of the
-    clip does not reach. It ends 20 to 35 dB below the loudest, however loud the room is, and has
+    It is the longest stretch without a pause of more than 0.3 s, a click being none, and a pause
+    what lies less than `above_noise_db` above the room: above the level that a fifth of the clip
+    does not reach. It ends 20 to 35 dB below the loudest 10 ms, however loud the room is, and has
     20 ms on either side. A clip that is shorter than 10 ms stays whole.
     """
     size = max(1, sample_rate // 100)
@@ -109,7 +109,7 @@ def spoken(samples: Samples, sample_rate: int, above_noise_db: float) -> tuple[i
     lowest = np.clip(room + above_noise_db, -DEEPEST_DB, -LEAST_DB)
     loud = np.flatnonzero(level >= lowest)
     runs = np.split(loud, np.flatnonzero(np.diff(loud) > LONGEST_PAUSE) + 1)
-    word = next(run for run in runs if level.argmax() in run)
+    word = max(runs, key=len)
     return max(0, int(word[0] - 2) * size), min(len(samples), int(word[-1] + 3) * size)
 
 

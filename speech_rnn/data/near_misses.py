@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import nsmallest
 
 from rapidfuzz.distance import Levenshtein
@@ -29,8 +29,6 @@ class NearMisses:
     ----------
     voices : by names of your choice, what makes a source of words; None leaves one out.
     per_word : near ones of each word, and of each word of a phrase.
-    word_clips : of each word itself, by each of the voices: that a voice is heard shall be no sign
-        of a near miss.
     frequent : so many of the language's most frequent words are looked through.
     language : of the vocabulary, as wordfreq names it.
     accent : by which espeak-ng says what a word sounds like.
@@ -41,22 +39,21 @@ class NearMisses:
         for numbers below 1, and without voices.
     """
 
-    voices: Mapping[str, Callable[..., Source] | None]
+    voices: Mapping[str, Callable[[Sequence[str]], Source] | None]
     per_word: int = 40
-    word_clips: int = 0
     frequent: int = 20_000
     language: str = "en"
     accent: str = "en-us"
 
     def __post_init__(self) -> None:
-        for name, least in {"per_word": 1, "frequent": 1, "word_clips": 0}.items():
-            if getattr(self, name) < least:
-                raise ConfigurationError(f"{name}={getattr(self, name)!r} must be {least} or more")
+        for name in ("per_word", "frequent"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} must be 1 or more")
         if not any(self.voices.values()):
             raise ConfigurationError("voices={} leaves nobody to speak; give one")
 
     def prepare(self, words: Sequence[str]) -> Corpus:
-        """Return clips of what is near to these words, and of `word_clips` of the words.
+        """Return clips of what is near to these words, and is none of them.
 
         Raises
         ------
@@ -71,14 +68,7 @@ class NearMisses:
             lambda texts: Espeak().phonemes(texts, accent=self.accent),
             self.per_word,
         )
-        speakers = [voice for voice in self.voices.values() if voice]
-        spoken = [voice(texts).prepare() for voice in speakers]
-        if self.word_clips:
-            spoken += [voice(words, train_clips=self.word_clips).prepare() for voice in speakers]
-        corpus = merged(spoken)
-        # Of a blend of voices there is hardly a second word: their words join those of anybody.
-        rows = tuple(replace(row, speaker="") for row in corpus.utterances)
-        return replace(corpus, utterances=rows)
+        return merged(voice(texts).prepare() for voice in self.voices.values() if voice)
 
 
 def frequent_words(language: str, count: int) -> list[str]:

@@ -93,7 +93,7 @@ class Negatives:
             rows += [replace(row, text=UNKNOWN) for row in other if row.text not in corpus.words]
         if to_train and self.near_misses is not None:
             near = self.near_misses.prepare(words).split("train")
-            rows += [row if row.text in words else replace(row, text=UNKNOWN) for row in near]
+            rows += [replace(row, text=UNKNOWN) for row in near]
         heard = {row.text for row in rows if row.split == "train"}
         reasons = [label for label in (SILENCE, UNKNOWN) if label in heard - set(words)]
         return replace(corpus, utterances=tuple(rows), words=(*reasons, *words))

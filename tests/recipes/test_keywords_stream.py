@@ -9,6 +9,7 @@ from tests.real import SHARED, needs_shared
 from tests.recipes.runs import train
 
 PHRASES = f"data.root={SHARED / 'keywords'}"
+NEAR = "negatives.near_misses.per_word=1"
 TALK = f"negatives.speech=[{SHARED / 'speech'}]"
 
 
@@ -18,8 +19,8 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
     noise = f"data.noise=[{SHARED / 'noise/pink_noise.wav'}]"
     few = [f"connected.{split}_utterances=24" for split in ("train", "validation", "test")]
     train(
-        "keywords_stream", tmp_path, PHRASES, TALK, noise, "negatives.others=null", *few,
-        "+debug=fast",
+        "keywords_stream", tmp_path, PHRASES, TALK, noise, "negatives.others=null", *few, NEAR,
+        "negatives.near_misses.voices.kokoro=null", "+debug=fast",
     )  # fmt: skip
     recognizer = Recognizer.load(tmp_path / "run/recognizer.safetensors")
     assert recognizer.can_stream
