@@ -87,7 +87,7 @@ def said(corpus, split):
 
 def test_near_misses_are_unknown_and_heard_in_training_alone(tmp_path, speaks):
     corpus = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
-    near = NearMisses({"espeak": speaks, "nobody": None}, per_word=3, frequent=2000)
+    near = NearMisses(espeak=speaks, per_word=3, frequent=2000)
     assert near.prepare(["middle"]).words == ("model", "mid", "models")
     negatives = Negatives(near_misses=near, held_out_words=["low", "high"])
     joined = negatives.join(corpus, to_train=True)
@@ -102,16 +102,16 @@ def test_near_misses_are_unknown_and_heard_in_training_alone(tmp_path, speaks):
     [
         ({"per_word": 0}, "per_word=0 must be 1 or more"),
         ({"frequent": 0}, "frequent=0 must be 1 or more"),
-        ({"voices": {"espeak": None}}, "leaves nobody to speak"),
+        ({"espeak": None}, "nobody speaks; give one"),
     ],
 )
 def test_wrong_values_are_told(wrong, message):
     with pytest.raises(ConfigurationError, match=message):
-        NearMisses(**{"voices": {"espeak": Synthetic}} | wrong)
+        NearMisses(**{"espeak": Synthetic} | wrong)
 
 
 def test_a_language_without_a_list_is_told():
-    near = NearMisses({"espeak": Synthetic}, language="tlh")
+    near = NearMisses(espeak=Synthetic, language="tlh")
     with pytest.raises(DataError, match="language='tlh'"):
         near.prepare(["Qapla"])
 
@@ -119,4 +119,4 @@ def test_a_language_without_a_list_is_told():
 def test_without_wordfreq_the_line_that_installs_it_is_told(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "wordfreq", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'speech-rnn\[words\]'"):
-        NearMisses({"espeak": Synthetic}).prepare(["middle"])
+        NearMisses(espeak=Synthetic).prepare(["middle"])

@@ -16,6 +16,7 @@ from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 __all__ = ["NearMisses", "near_misses"]
 
 Phonemes = tuple[str, ...]
+Speaks = Callable[[Sequence[str]], Source]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class NearMisses:
 
     Parameters
     ----------
-    voices : by names of your choice, what makes a source of words; None leaves one out.
+    espeak, kokoro : what makes a source of given words, a synthesizer each.
     per_word : near ones of each word, and of each word of a phrase.
     frequent : so many of the language's most frequent words are looked through.
     language : of the vocabulary, as wordfreq names it.
@@ -36,10 +37,11 @@ class NearMisses:
     Raises
     ------
     ConfigurationError
-        for numbers below 1, and without voices.
+        for numbers below 1, and without a synthesizer.
     """
 
-    voices: Mapping[str, Callable[[Sequence[str]], Source] | None]
+    espeak: Speaks | None = None
+    kokoro: Speaks | None = None
     per_word: int = 40
     frequent: int = 20_000
     language: str = "en"
@@ -49,8 +51,8 @@ class NearMisses:
         for name in ("per_word", "frequent"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must be 1 or more")
-        if not any(self.voices.values()):
-            raise ConfigurationError("voices={} leaves nobody to speak; give one")
+        if not self._given():
+            raise ConfigurationError("espeak and kokoro are both null: nobody speaks; give one")
 
     def prepare(self, words: Sequence[str]) -> Corpus:
         """Return clips of what is near to these words, and is none of them.
@@ -68,7 +70,10 @@ class NearMisses:
             lambda texts: Espeak().phonemes(texts, accent=self.accent),
             self.per_word,
         )
-        return merged(voice(texts).prepare() for voice in self.voices.values() if voice)
+        return merged(speaks(texts).prepare() for speaks in self._given())
+
+    def _given(self) -> list[Speaks]:
+        return [speaks for speaks in (self.espeak, self.kokoro) if speaks is not None]
 
 
 def frequent_words(language: str, count: int) -> list[str]:

@@ -20,7 +20,7 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
     few = [f"connected.{split}_utterances=24" for split in ("train", "validation", "test")]
     train(
         "keywords_stream", tmp_path, PHRASES, TALK, noise, "negatives.others=null", *few, NEAR,
-        "negatives.near_misses.voices.kokoro=null", "+debug=fast",
+        "negatives.near_misses.kokoro=null", "+debug=fast",
     )  # fmt: skip
     recognizer = Recognizer.load(tmp_path / "run/recognizer.safetensors")
     assert recognizer.can_stream
