@@ -13,14 +13,16 @@ from speech_rnn.audio import write_audio
 from speech_rnn.benchmarking import SECTIONS, Benchmark, Row, Section, Settings, run, starting
 from speech_rnn.benchmarking.candidates import Candidates, peer
 from speech_rnn.benchmarking.growth import exponent
+from speech_rnn.benchmarking.models import SETTLING_SECONDS
 from speech_rnn.benchmarking.results import Growth
 from speech_rnn.benchmarking.settings import THREADS
-from speech_rnn.benchmarking.sounds import clips, one_second
+from speech_rnn.benchmarking.sounds import clips, idle, one_second
 from speech_rnn.benchmarking.subjects import DEFAULT, STREAMABLE, untrained
 from speech_rnn.benchmarking.timing import Times, interleaved, told, turns
 from speech_rnn.benchmarking.worker import PLACES, measure
 from speech_rnn.config import CONF
 from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
+from speech_rnn.gate import Gate, Gating
 from tests.commands import speech_rnn
 from tests.real import SHARED, needs_shared
 
@@ -185,6 +187,13 @@ def test_a_second_is_cut_or_filled_up(tmp_path):
         assert second.shape == (16_000,)
         assert np.abs(second[:n] - sound[:n]).max() < 1e-4
         assert not second[n:].any()
+
+
+def test_a_quiet_room_does_not_open_the_gate():
+    gate = Gate(Gating(), 16_000)
+    passed = [gate.push(idle(16_000)) for _ in range(SETTLING_SECONDS + 3)]
+    assert passed[0]
+    assert not any(passed[SETTLING_SECONDS:])
 
 
 def python(code):

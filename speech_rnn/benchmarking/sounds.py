@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import load_audio
 
-__all__ = ["clips", "one_second"]
+__all__ = ["clips", "idle", "one_second"]
 
 SYLLABLES_PER_SECOND = 4
+IDLE_LEVEL = 0.003
+"""Of a quiet room, root mean square of full scale: -50 dB."""
 
 
 def one_second(audio: str | None, sample_rate: int) -> NDArray[np.float32]:
@@ -33,3 +35,8 @@ def clips(n: int, sample_rate: int, seconds: float = 1.0) -> NDArray[np.float32]
     time = np.arange(n_samples) / sample_rate
     loudness = np.sin(np.pi * SYLLABLES_PER_SECOND * time) ** 2
     return (0.1 * noise * loudness).astype(np.float32)
+
+
+def idle(sample_rate: int) -> NDArray[np.float32]:
+    """Return a second of a room in which nobody speaks, (N,): steady noise; the same each time."""
+    return (IDLE_LEVEL * np.random.default_rng(0).standard_normal(sample_rate)).astype(np.float32)
