@@ -1,6 +1,7 @@
 """What sounds nearly like a word: by brute force, and spoken."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -95,6 +96,18 @@ def test_near_misses_are_unknown_and_heard_in_training_alone(tmp_path, speaks):
     assert not said(joined, "validation")
     assert not said(joined, "test")
     assert not said(negatives.join(corpus), "train")
+
+
+def test_a_word_that_is_held_out_is_no_near_miss(tmp_path, speaks):
+    rows = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
+    names = {"low": "middle", "middle": "model", "high": "mid"}
+    renamed = tuple(replace(row, text=names[row.text]) for row in rows.utterances)
+    corpus = replace(rows, utterances=renamed, words=tuple(names.values()))
+    near = NearMisses(espeak=speaks, per_word=3, frequent=2000)
+    negatives = Negatives(near_misses=near, held_out_words=["model"])
+    heard = {word for word, _ in said(negatives.join(corpus, to_train=True), "train")}
+    assert "models" in heard
+    assert not heard & {"middle", "model", "mid"}
 
 
 @pytest.mark.parametrize(

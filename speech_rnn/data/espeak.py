@@ -196,7 +196,8 @@ def _sounds(library: ctypes.CDLL, text: str) -> tuple[str, ...]:
     rest = ctypes.c_void_p(ctypes.addressof(spoken))
     told = []
     while rest.value:
-        told.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _PARTED))
+        clause = library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _PARTED)
+        told.append(clause or b"")
     parted = re.split(r"[_\s]+", b" ".join(told).decode())
     return tuple(sound for each in parted if (sound := each.strip("ˈˌ").replace("ː", "")))
 

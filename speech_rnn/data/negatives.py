@@ -33,8 +33,9 @@ class Negatives:
     speech : sound files, or folders of them, of people who say none of the words. Stretches of
         them are unknown; a file is in one split alone, by the hash of its name.
     speech_share : how many such stretches, relative to the clips of a word on average.
-    others : a source of other words, all unknown; those that are words of the corpus are left out.
-    near_misses : who speaks what sounds nearly like the words; in training alone.
+    others : a source of other words, all unknown.
+    near_misses : who speaks what sounds nearly like the words; in training alone, all unknown.
+        Of either, words of the corpus are left out.
     silence_share : how many clips of silence, relative to the clips of a word on average: a tenth
         digital silence, the others stretches of the corpus' noise (pink noise where there is
         none) at low levels.
@@ -89,11 +90,9 @@ class Negatives:
             rows += self._speech(recordings, split, math.ceil(self.speech_share * per_word))
             rows += self._silence(corpus, split, math.ceil(self.silence_share * per_word))
         if self.others is not None:
-            other = self.others.prepare().utterances
-            rows += [replace(row, text=UNKNOWN) for row in other if row.text not in corpus.words]
+            rows += _unknown(self.others.prepare().utterances, corpus)
         if to_train and self.near_misses is not None:
-            near = self.near_misses.prepare(words).split("train")
-            rows += [replace(row, text=UNKNOWN) for row in near]
+            rows += _unknown(self.near_misses.prepare(words).split("train"), corpus)
         heard = {row.text for row in rows if row.split == "train"}
         reasons = [label for label in (SILENCE, UNKNOWN) if label in heard - set(words)]
         return replace(corpus, utterances=tuple(rows), words=(*reasons, *words))
@@ -156,3 +155,8 @@ class Negatives:
         seconds = min(random.uniform(*self.seconds), duration)
         room = 0.0 if math.isinf(duration) else duration - seconds
         return seconds, room * random.random()
+
+
+def _unknown(rows: Sequence[Utterance], corpus: Corpus) -> list[Utterance]:
+    """Return the rows as unknown words, but those of words of the corpus, held out or not."""
+    return [replace(row, text=UNKNOWN) for row in rows if row.text not in corpus.words]
