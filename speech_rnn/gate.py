@@ -153,8 +153,9 @@ class Gate:
         stop = start + n_frames * self._size
         samples = self._kept[start - 1 : stop].astype(np.float64)
         frames = samples[1:].reshape(n_frames, self._size)
-        steps = np.diff(samples).reshape(n_frames, self._size)
-        energy = np.einsum("ij,ij->i", frames, frames) / self._size - frames.mean(axis=1) ** 2
+        steps = (samples[1:] - samples[:-1]).reshape(n_frames, self._size)
+        mean = np.add.reduce(frames, axis=1) / self._size
+        energy = np.einsum("ij,ij->i", frames, frames) / self._size - mean**2
         return energy.tolist(), (np.einsum("ij,ij->i", steps, steps) / self._size).tolist()
 
     def _stretch(self, begin: int, stop: int, opens: bool, closes: bool) -> Stretch:
