@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -123,23 +124,14 @@ class Espeak:
         DataError
             if espeak-ng has no such voice, or nothing is heard.
         """
-        voice = f"{self.accents.get(accent, accent)}{'+' if variant else ''}{variant}"
         spoken = text.encode()
-        with _lock:
-            library = self._load()
-            try:
-                # An unknown variant is not an error to espeak-ng: it takes the plain voice.
-                known = not variant or variant in self.variants
-                if not known or library.espeak_SetVoiceByName(voice.encode()):
-                    raise DataError(f"voice={voice!r} is none that espeak-ng {self.version} has")
-                for parameter, value in ((_RATE, rate_wpm), (_PITCH, pitch), (_RANGE, pitch_range)):
-                    library.espeak_SetParameter(parameter, value, 0)
-                library.espeak_ng_SetRandSeed(ctypes.c_long(_NOISE_SEED))
-                self._chunks.clear()
-                library.espeak_Synth(spoken, len(spoken) + 1, 0, 0, 0, _UTF8, None, None)
-                clip = np.frombuffer(b"".join(self._chunks), dtype=np.int16)
-            finally:
-                _unload(library)
+        with self._with_voice(accent, variant) as library:
+            for parameter, value in ((_RATE, rate_wpm), (_PITCH, pitch), (_RANGE, pitch_range)):
+                library.espeak_SetParameter(parameter, value, 0)
+            library.espeak_ng_SetRandSeed(ctypes.c_long(_NOISE_SEED))
+            self._chunks.clear()
+            library.espeak_Synth(spoken, len(spoken) + 1, 0, 0, 0, _UTF8, None, None)
+            clip = np.frombuffer(b"".join(self._chunks), dtype=np.int16)
         if not clip.any():
             raise DataError(f"text={text!r}: espeak-ng says nothing; give a word that is spoken")
         return clip
@@ -154,13 +146,21 @@ class Espeak:
         DataError
             if espeak-ng has no such accent.
         """
+        with self._with_voice(accent) as library:
+            return [_sounds(library, text) for text in texts]
+
+    @contextmanager
+    def _with_voice(self, accent: str, variant: str = "") -> Iterator[ctypes.CDLL]:
+        """Load the library, give it a voice, and unload it."""
+        voice = f"{self.accents.get(accent, accent)}{'+' if variant else ''}{variant}"
         with _lock:
             library = self._load()
             try:
-                voice = self.accents.get(accent, accent)
-                if library.espeak_SetVoiceByName(voice.encode()):
+                # An unknown variant is not an error to espeak-ng: it takes the plain voice.
+                known = not variant or variant in self.variants
+                if not known or library.espeak_SetVoiceByName(voice.encode()):
                     raise DataError(f"voice={voice!r} is none that espeak-ng {self.version} has")
-                return [_sounds(library, text) for text in texts]
+                yield library
             finally:
                 _unload(library)
 
