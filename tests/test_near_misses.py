@@ -1,5 +1,6 @@
 """What sounds nearly like a word: by brute force, and spoken."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -130,6 +131,6 @@ def test_a_language_without_a_list_is_told():
 
 
 def test_without_wordfreq_the_line_that_installs_it_is_told(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "wordfreq", None)
+    monkeypatch.setitem(sys.modules, "wordfreq", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'speech-rnn\[words\]'"):
         NearMisses(espeak=Synthetic).prepare(["middle"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import nsmallest
 
 from rapidfuzz.distance import Levenshtein
@@ -64,12 +65,9 @@ class NearMisses:
         DataError
             for a language that wordfreq does not know, and an accent that espeak-ng does not.
         """
-        texts = near_misses(
-            words,
-            frequent_words(self.language, self.frequent),
-            lambda texts: Espeak().phonemes(texts, accent=self.accent),
-            self.per_word,
-        )
+        lexicon = frequent_words(self.language, self.frequent)
+        phonemes = partial(Espeak().phonemes, accent=self.accent)
+        texts = near_misses(words, lexicon, phonemes, self.per_word)
         return merged(speaks(texts).prepare() for speaks in self._given())
 
     def _given(self) -> list[Speaks]:
@@ -116,7 +114,9 @@ def near_misses(
     phonemes : the sounds of texts.
     per_word : how many.
     """
-    said = dict(zip(lexicon, phonemes(lexicon), strict=True))
+    said: dict[Phonemes, str] = {}
+    for word, sound in zip(lexicon, phonemes(lexicon), strict=True):
+        said.setdefault(sound, word)
     found: list[str] = []
     for phrase in phrases:
         parts = phrase.split()
@@ -132,19 +132,14 @@ def near_misses(
     return [text for text, sound in zip(texts, phonemes(texts), strict=True) if sound not in taken]
 
 
-def _nearest(sound: Phonemes, said: Mapping[str, Phonemes], count: int) -> list[str]:
-    """Find the nearest words, each sound once."""
-    first = {other: word for word, other in reversed([*said.items()])}
-    order = {word: index for index, word in enumerate(said)}
-    apart = [word for other, word in first.items() if other and not _holds(other, sound)]
-    return nsmallest(
-        count,
-        apart,
-        key=lambda word: (Levenshtein.normalized_distance(sound, said[word]), order[word]),
-    )
+def _nearest(sound: Phonemes, said: Mapping[Phonemes, str], count: int) -> list[str]:
+    """Find the nearest words; of those as near, they keep their order."""
+    apart = (other for other in said if other and not _holds(other, sound))
+    near = nsmallest(count, apart, key=partial(Levenshtein.normalized_distance, sound))
+    return [said[other] for other in near]
 
 
 def _holds(sound: Phonemes, part: Phonemes) -> bool:
     """Whether a part is somewhere in a sound."""
-    starts: Iterable[int] = range(len(sound) - len(part) + 1)
+    starts = range(len(sound) - len(part) + 1)
     return any(sound[start : start + len(part)] == part for start in starts)
