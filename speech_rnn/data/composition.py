@@ -85,12 +85,12 @@ def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
     20 ms on either side. A clip that is shorter than 10 ms stays whole.
     """
     size = max(1, sample_rate // 100)
-    n_frames = len(samples) // size
-    if not n_frames:
+    frames = _frames(samples, size)
+    if not len(frames):
         return 0, len(samples)
-    power = np.mean(samples[: n_frames * size].reshape(n_frames, size) ** 2, axis=1)
+    power = np.mean(frames**2, axis=1)
     loud = np.flatnonzero(power >= power.max() * 10 ** (-trim_db / 10))
-    return max(0, int(loud[0] - 2) * size), min(len(samples), int(loud[-1] + 3) * size)
+    return _around(loud, size, len(samples))
 
 
 def spoken(samples: Samples, sample_rate: int, above_noise_db: float) -> tuple[int, int]:
@@ -102,20 +102,24 @@ def spoken(samples: Samples, sample_rate: int, above_noise_db: float) -> tuple[i
     20 ms on either side. A clip that is shorter than 10 ms stays whole.
     """
     size = max(1, sample_rate // 100)
-    level = _levels(samples, size)
-    if not len(level):
+    frames = _frames(samples, size).astype(np.float64)
+    if not len(frames):
         return 0, len(samples)
+    power = np.mean(frames**2, axis=1) + 1e-20
+    level = 10 * np.log10(power / power.max())
     room = np.quantile(level[level > -SILENT_DB], QUIET_SHARE)
     lowest = np.clip(room + above_noise_db, -DEEPEST_DB, -LEAST_DB)
     loud = np.flatnonzero(level >= lowest)
     runs = np.split(loud, np.flatnonzero(np.diff(loud) > LONGEST_PAUSE) + 1)
-    word = max(runs, key=len)
-    return max(0, int(word[0] - 2) * size), min(len(samples), int(word[-1] + 3) * size)
+    return _around(max(runs, key=len), size, len(samples))
 
 
-def _levels(samples: Samples, size: int) -> NDArray[np.float64]:
-    """Return the level of each whole frame, in dB below the loudest."""
+def _frames(samples: Samples, size: int) -> Samples:
+    """Return the whole frames, (n, size)."""
     n_frames = len(samples) // size
-    frames = samples[: n_frames * size].reshape(n_frames, size).astype(np.float64)
-    power = np.mean(frames**2, axis=1) + 1e-20
-    return 10 * np.log10(power / power.max(initial=1e-20))
+    return samples[: n_frames * size].reshape(n_frames, size)
+
+
+def _around(frames: NDArray[np.intp], size: int, n_samples: int) -> tuple[int, int]:
+    """Return where a word starts and stops, in samples, with two frames on either side."""
+    return max(0, int(frames[0] - 2) * size), min(n_samples, int(frames[-1] + 3) * size)

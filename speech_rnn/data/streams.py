@@ -340,14 +340,17 @@ class _Plan:
 
     def _label(self, clip: Utterance, at: float, seconds: float) -> Label:
         """Say when the word is heard of a clip that is laid so many seconds from the start."""
-        begin, end = 0.0, seconds
-        if self.streams.above_noise_db is not None:
-            if clip not in self.spoken:
-                self.spoken[clip] = self._spoken(clip, seconds)
-            begin, end = self.spoken[clip]
+        above_noise_db = self.streams.above_noise_db
+        if above_noise_db is None:
+            return Label(clip.text, at, at + seconds)
+        if clip not in self.spoken:
+            self.spoken[clip] = self._spoken(clip, seconds, above_noise_db)
+        begin, end = self.spoken[clip]
         return Label(clip.text, at + begin, at + end)
 
-    def _spoken(self, clip: Utterance, seconds: float) -> tuple[float, float]:
+    def _spoken(
+        self, clip: Utterance, seconds: float, above_noise_db: float
+    ) -> tuple[float, float]:
         """Find when the word is said within its trimmed clip, by what the file holds around it."""
         around = min(AROUND_SECONDS, clip.start_seconds)
         samples = load_audio(
@@ -357,7 +360,7 @@ class _Plan:
             duration_seconds=around + seconds + AROUND_SECONDS,
             check=False,
         )
-        start, stop = spoken(samples, self.rate, self.streams.above_noise_db or 0.0)
+        start, stop = spoken(samples, self.rate, above_noise_db)
         begin, end = (min(max(0.0, at / self.rate - around), seconds) for at in (start, stop))
         return (begin, end) if begin < end else (0.0, seconds)  # what is beside it was louder
 
