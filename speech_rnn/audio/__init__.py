@@ -1,0 +1,28 @@
+"""Sound files and samples: the only folder that opens sound files. Needs no torch."""
+
+from speech_rnn.audio.files import (
+    OpenSound,
+    audio_duration,
+    encode_flac,
+    load_audio,
+    open_audio,
+    write_audio,
+)
+from speech_rnn.audio.finding import AUDIO_SUFFIXES, find_audio
+from speech_rnn.audio.headers import Sound
+from speech_rnn.audio.signal import AudioWarning, check_waveform, resample
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AudioWarning",
+    "OpenSound",
+    "Sound",
+    "audio_duration",
+    "check_waveform",
+    "encode_flac",
+    "find_audio",
+    "load_audio",
+    "open_audio",
+    "resample",
+    "write_audio",
+]

@@ -1,0 +1,290 @@
+"""Read and write sound files: whole, a stretch, or block by block."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from speech_rnn.audio.headers import UNKNOWN_LENGTH, Sound, decoding_errors, opened
+from speech_rnn.audio.signal import AudioWarning, check_waveform, downmix, resample
+from speech_rnn.errors import AudioError, ConfigurationError
+
+__all__ = ["OpenSound", "audio_duration", "encode_flac", "load_audio", "open_audio", "write_audio"]
+
+BLOCK = 1 << 20
+"""Samples that are decoded at once: what a damaged header promises is never allocated whole."""
+WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
+
+
+def load_audio(
+    source: Sound,
+    sample_rate: int = 16_000,
+    *,
+    start_seconds: float = 0.0,
+    duration_seconds: float | None = None,
+    name: str | None = None,
+    check: bool = True,
+) -> NDArray[np.float32]:
+    """Read a sound as one channel at `sample_rate`.
+
+    Parameters
+    ----------
+    source : anything that libsndfile reads: WAV, FLAC, OGG, MP3, …; 8 to 32 bits or float, any
+        rate, any number of channels, whose mean is taken.
+    sample_rate : of the result, in Hz.
+    start_seconds, duration_seconds : the stretch to read; a duration of None, or one beyond the
+        end, goes to the end.
+    name : in messages, for a source without a name of its own.
+    check : whether to warn, as `AudioWarning` and once a file, of what `check_waveform` finds.
+
+    Returns
+    -------
+    (N,) float32 in [-1, 1], at least one sample; what is louder is clipped.
+
+    Raises
+    ------
+    AudioError
+        for a source that is missing, a folder, empty, no sound or cut short, that has no samples
+        in the stretch, or that holds a value which is no number.
+    ConfigurationError
+        for a rate or a duration that is not above 0, a negative start, and a source that is
+        neither a path, nor bytes, nor an open binary file.
+    """
+    name = name or _name(source)
+    if sample_rate <= 0:
+        raise ConfigurationError(f"sample_rate={sample_rate} must be above 0 Hz")
+    if not 0 <= start_seconds < math.inf:
+        raise ConfigurationError(f"{name}: start_seconds={start_seconds} must be 0 or above")
+    if duration_seconds is not None and not 0 < duration_seconds < math.inf:
+        raise ConfigurationError(
+            f"{name}: duration_seconds={duration_seconds} must be above 0; None goes to the end"
+        )
+    samples, source_rate = _read(source, name, start_seconds, duration_seconds)
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{name}: holds samples that are no number (NaN or infinite); repair it")
+    if check:
+        part = " (in part)" if start_seconds or duration_seconds is not None else ""
+        for problem in check_waveform(samples, source_rate):
+            # At this line, whoever calls: so the same words about the same file come once.
+            warnings.warn(AudioWarning(f"{name}{part}: {problem}"), stacklevel=1)
+    # A resampler overshoots at steps, and float files may exceed full scale.
+    waveform = np.clip(downmix(samples), -1, 1)
+    if source_rate == sample_rate:
+        return waveform
+    return np.clip(resample(waveform, source_rate, sample_rate), -1, 1)
+
+
+@dataclass(frozen=True)
+class OpenSound:
+    """A sound that is read from its start to its end, a block at a time.
+
+    Parameters
+    ----------
+    sample_rate : of the recording, in Hz.
+    duration : in seconds, as the header tells; None where it does not.
+    blocks : the mean of the channels, (n,) float32 each, as recorded: neither resampled nor
+        clipped, and what is no number is there, too.
+    """
+
+    sample_rate: int
+    duration: float | None
+    blocks: Iterator[NDArray[np.float32]]
+
+
+@contextmanager
+def open_audio(
+    source: Sound, *, block_seconds: float = 1.0, name: str | None = None
+) -> Iterator[OpenSound]:
+    """Open a sound of any length, to be read in memory that does not grow with it.
+
+    Parameters
+    ----------
+    source, name : as in `load_audio`. What does not seek is copied first: beyond 64 MiB, into a
+        temporary file.
+    block_seconds : of a block.
+
+    Raises
+    ------
+    AudioError
+        for a source that is missing, a folder, empty or no sound; and from `blocks`, after what
+        could be read, for one that is cut short, damaged or without samples.
+    ConfigurationError
+        for a source that is neither a path, nor bytes, nor an open binary file.
+    """
+    name = name or _name(source)
+    with opened(source, name) as sound:
+        size = max(1, round(block_seconds * sound.samplerate))
+        duration = None if sound.frames >= UNKNOWN_LENGTH else sound.frames / sound.samplerate
+        yield OpenSound(sound.samplerate, duration, _all_blocks(sound, name, size))
+
+
+def _all_blocks(sound: soundfile.SoundFile, name: str, size: int) -> Iterator[NDArray[np.float32]]:
+    there = 0
+    with decoding_errors(name):
+        for block in _blocks(sound, sound.frames, size):
+            there += len(block)
+            yield downmix(block)
+    _check_length(sound, name, there, sound.frames)
+
+
+def _name(source: Sound) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "audio"
+
+
+def _read(
+    source: Sound, name: str, start_seconds: float, duration_seconds: float | None
+) -> tuple[NDArray[np.float32], int]:
+    """Read a stretch: (N, channels) float32 and its rate."""
+    with opened(source, name) as sound:
+        rate, n_samples = sound.samplerate, sound.frames
+        start = round(min(start_seconds * rate, UNKNOWN_LENGTH))
+        if 0 < n_samples <= start:
+            raise _beyond(name, start_seconds, n_samples / rate)
+        start = min(start, n_samples)
+        wanted = n_samples - start
+        if duration_seconds is not None:
+            wanted = min(wanted, max(1, round(min(duration_seconds * rate, UNKNOWN_LENGTH))))
+        before = start
+        if start and _seeks_exactly(sound):
+            sound.seek(start)
+        elif start:
+            before = sum(len(block) for block in _blocks(sound, start))
+        blocks = list(_blocks(sound, wanted))
+        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        there = before + len(samples)
+        _check_length(sound, name, there, start + wanted)
+    if not len(samples):
+        raise _beyond(name, start_seconds, there / rate)
+    return samples, rate
+
+
+def _seeks_exactly(sound: soundfile.SoundFile) -> bool:
+    """Whether what follows a seek is what follows there; else it is decoded from the start.
+
+    Measured with libsndfile 1.2.2: Vorbis lands elsewhere (even with a run-up), and MP3 lacks what
+    earlier frames carry over; both are off by full scale. GSM and G.721 do not seek, and a stream
+    without a length is not sought beyond its end.
+    """
+    is_exact = sound.format != "MP3" and sound.subtype != "VORBIS"
+    return is_exact and sound.frames < UNKNOWN_LENGTH and bool(sound.seekable())
+
+
+def _check_length(sound: soundfile.SoundFile, name: str, there: int, wanted: int) -> None:
+    """Refuse a sound of which less can be read than its header promises, or nothing."""
+    is_exact = sound.frames < UNKNOWN_LENGTH and sound.format not in ("MP3", "OGG")
+    if is_exact and there < wanted:
+        raise AudioError(
+            f"{name}: is cut short: {there} of {wanted} samples can be read; fetch or record it "
+            "again"
+        )
+    if not there:
+        raise AudioError(f"{name}: holds no samples, or none that can be read; leave it out")
+
+
+def _beyond(name: str, start_seconds: float, end_seconds: float) -> AudioError:
+    return AudioError(
+        f"{name}: start_seconds={start_seconds:g} lies beyond its end at {end_seconds:g} s; choose "
+        "an earlier start"
+    )
+
+
+def _blocks(
+    sound: soundfile.SoundFile, wanted: int, most: int = BLOCK
+) -> Iterator[NDArray[np.float32]]:
+    """Decode as many samples as there are, at most `wanted`; at least one block, maybe empty."""
+    # After each read soundfile seeks to where it is, which fails at the end of a FLAC whose header
+    # tells no length, or a wrong one.
+    sound.seekable = lambda: False
+    while True:
+        size = min(wanted, most)
+        block = sound.read(size, dtype="float32", always_2d=True)
+        yield block
+        wanted -= len(block)
+        if len(block) < size or not wanted:
+            return
+
+
+def write_audio(
+    path: str | os.PathLike[str], waveform: NDArray[np.float32], sample_rate: int = 16_000
+) -> None:
+    """Write (N,) samples as 16 bits, WAV or FLAC by the ending, all or nothing.
+
+    What is louder than [-1, 1] is clipped.
+
+    Raises
+    ------
+    AudioError
+        for samples that are not one finite channel, and if the file cannot be written: no such
+        folder, a full disk.
+    ConfigurationError
+        for another ending, and a rate that is not above 0.
+    """
+    path = Path(path)
+    encoding = WRITTEN.get(path.suffix.lower())
+    if encoding is None:
+        raise ConfigurationError(f"path={str(path)!r} must end in {' or '.join(WRITTEN)}")
+    if sample_rate <= 0:
+        raise ConfigurationError(f"sample_rate={sample_rate} must be above 0 Hz")
+    samples = np.asarray(waveform)
+    if samples.ndim != 1 or not np.isfinite(samples).all():
+        raise AudioError(
+            f"{path}: samples of shape={samples.shape} must be finite and one channel (N,)"
+        )
+    levels = np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        # In memory first: libsndfile tells little of a disk that fills up.
+        encoded = io.BytesIO()
+        soundfile.write(encoded, levels, sample_rate, subtype="PCM_16", format=encoding)
+        partial.write_bytes(encoded.getbuffer())
+        partial.replace(path)
+    except (OSError, ValueError, soundfile.LibsndfileError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(
+            f"{path}: cannot be written ({reason}); check its folder, rights and free space"
+        ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def encode_flac(waveform: NDArray[np.float32], sample_rate: int = 16_000) -> bytes:
+    """Return (N,) samples in [-1, 1] as a FLAC file of 16 bits, for what holds its own sounds."""
+    file = io.BytesIO()
+    soundfile.write(file, waveform.clip(-1, 1), sample_rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def audio_duration(source: Sound, *, name: str | None = None) -> float:
+    """Return the seconds of a sound, from its header alone wherever that tells them.
+
+    Parameters
+    ----------
+    source, name : as in `load_audio`.
+
+    Raises
+    ------
+    AudioError
+        for a source that is missing, a folder, empty, no sound or cut short.
+    ConfigurationError
+        for a source that is neither a path, nor bytes, nor an open binary file.
+    """
+    with opened(source, name or _name(source)) as sound:
+        n_samples = sound.frames
+        if n_samples >= UNKNOWN_LENGTH:
+            n_samples = sum(len(block) for block in _blocks(sound, n_samples))
+        return float(n_samples / sound.samplerate)

@@ -1,0 +1,93 @@
+"""Resampling and downmixing, and the checks for silence, clipping and DC offset."""
+
+from __future__ import annotations
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from speech_rnn.errors import ConfigurationError
+
+__all__ = ["AudioWarning", "check_waveform", "downmix", "resample"]
+
+SILENCE_DB = -60.0
+LEAST_RATE = 8_000
+MOST_DC_OFFSET = 0.02
+FULL_SCALE = 0.999
+MOST_CLIPPED = 0.001
+LEVEL = 1e-4
+"""Neighbouring samples that differ by less, three steps of 16 bits, are level."""
+
+
+class AudioWarning(UserWarning):
+    """Something about a sound that silently ruins results."""
+
+
+def downmix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return samples if samples.ndim == 1 else samples.mean(axis=1)
+
+
+def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]:
+    """Return what silently ruins results: silence, clipping, a DC offset, a rate below 8 kHz.
+
+    The words are the same for every waveform with the same problem.
+
+    Parameters
+    ----------
+    waveform : (N,) or, as recorded, (N, channels), in [-1, 1]; one clipped channel is enough.
+    sample_rate : of the recording, in Hz.
+    """
+    problems = []
+    if sample_rate < LEAST_RATE:
+        problems.append(
+            f"is recorded at {sample_rate} Hz: below {LEAST_RATE} Hz speech loses its consonants"
+        )
+    heard = downmix(waveform)
+    if np.abs(heard).max(initial=0.0) <= 10 ** (SILENCE_DB / 20):
+        problems.append(f"is silent: no sample is above {SILENCE_DB:g} dB of full scale")
+        return problems
+    if _clipped_share(waveform) > MOST_CLIPPED:
+        problems.append(
+            f"is clipped: more than {100 * MOST_CLIPPED:g} % of its samples are cut off at full "
+            "scale; record it with less gain"
+        )
+    if abs(heard.mean(dtype=np.float64)) > MOST_DC_OFFSET:
+        problems.append(
+            f"has a DC offset: its mean is more than {MOST_DC_OFFSET:g} from 0; take it off"
+        )
+    return problems
+
+
+def _clipped_share(waveform: NDArray[np.float32]) -> float:
+    """Share of samples at full scale and level with the one before, in the worst channel.
+
+    A peak that just fits is round: its neighbours differ.
+    """
+    if len(waveform) < 2 or np.abs(waveform).max() < FULL_SCALE:
+        return 0.0
+    limited = np.clip(waveform, -1, 1)
+    level = np.abs(np.diff(limited, axis=0)) < LEVEL
+    return float((level & (np.abs(limited[1:]) >= FULL_SCALE)).mean(axis=0).max())
+
+
+def resample(
+    waveform: NDArray[np.float32], source_rate: int, target_rate: int
+) -> NDArray[np.float32]:
+    """Resample (N,) samples by band-limited interpolation (soxr, high quality).
+
+    The result has N · target_rate / source_rate samples, rounded, at least one if N is.
+
+    Raises
+    ------
+    ConfigurationError
+        for a rate that is not above 0.
+    """
+    if source_rate <= 0 or target_rate <= 0:
+        raise ConfigurationError(
+            f"source_rate={source_rate} and target_rate={target_rate} must be above 0 Hz"
+        )
+    waveform = np.ascontiguousarray(waveform, dtype=np.float32)
+    if source_rate == target_rate or not len(waveform):
+        return waveform
+    resampled = soxr.resample(waveform, source_rate, target_rate, quality="HQ")
+    return resampled if len(resampled) else waveform[:1]
