@@ -1,0 +1,98 @@
+"""Whether confidences are right: reliability, and risk against coverage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from speech_rnn.errors import ConfigurationError
+
+__all__ = ["Reliability", "RiskCoverage", "reliability", "risk_coverage"]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far confidences are what they say.
+
+    Parameters
+    ----------
+    counts : answers whose confidence lies in each of equally wide bins.
+    confidences, accuracies : their means in each bin; None in an empty one.
+    """
+
+    counts: tuple[int, ...]
+    confidences: tuple[float | None, ...]
+    accuracies: tuple[float | None, ...]
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """The mean distance of accuracy from confidence over all answers (Guo et al., 2017)."""
+        rows = zip(self.counts, self.confidences, self.accuracies, strict=True)
+        gaps = [n * abs((found or 0.0) - (said or 0.0)) for n, said, found in rows]
+        return sum(gaps) / max(1, sum(self.counts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"expected_calibration_error": self.expected_calibration_error}
+
+
+def reliability(confidences: ArrayLike, right: ArrayLike, n_bins: int = 15) -> Reliability:
+    """Sort answers into bins by their confidences (N,) in [0, 1]; `right` (N,) says which hold.
+
+    A bin holds what is above its lower end and not above its upper one.
+
+    Raises
+    ------
+    ConfigurationError
+        for no bins.
+    """
+    if n_bins < 1:
+        raise ConfigurationError(f"n_bins={n_bins} must be 1 or more")
+    said = np.asarray(confidences, dtype=np.float64)
+    hits = np.asarray(right, dtype=np.float64)
+    places = np.digitize(said, np.arange(1, n_bins) / n_bins, right=True)  # (N,)
+    counts = np.bincount(places, minlength=n_bins)
+    means = [np.bincount(places, values, n_bins) / np.maximum(counts, 1) for values in (said, hits)]
+    stated, found = (
+        tuple(
+            float(mean) if count else None
+            for mean, count in zip(values, counts.tolist(), strict=True)
+        )
+        for values in means
+    )
+    return Reliability(tuple(counts.tolist()), stated, found)
+
+
+@dataclass(frozen=True)
+class RiskCoverage:
+    """What share of answers is wrong, if only the surest are given.
+
+    Parameters
+    ----------
+    coverage, risk : share of all that is answered, and of those the share that is wrong; from the
+        surest answer alone to all of them.
+    """
+
+    coverage: tuple[float, ...]
+    risk: tuple[float, ...]
+
+    @property
+    def area(self) -> float:
+        """The mean risk over all coverages (Geifman & El-Yaniv, 2017): 0 at best."""
+        return sum(self.risk) / max(1, len(self.risk))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self) | {"area": self.area}
+
+
+def risk_coverage(confidences: ArrayLike, right: ArrayLike) -> RiskCoverage:
+    """Answer the surest first: confidences (N,), and `right` (N,) says which answers hold."""
+    said = np.asarray(confidences, dtype=np.float64)
+    wrong = 1 - np.asarray(right, dtype=np.float64)[np.argsort(-said, kind="stable")]
+    answered = np.arange(1, len(said) + 1)
+    coverage, risk = answered / max(1, len(said)), np.cumsum(wrong) / answered
+    return RiskCoverage(tuple(coverage.tolist()), tuple(risk.tolist()))

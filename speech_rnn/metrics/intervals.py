@@ -1,0 +1,210 @@
+"""How sure a figure is: intervals, and the paired difference of two systems."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammaincinv
+
+from speech_rnn.errors import ConfigurationError
+
+__all__ = [
+    "bootstrap_interval",
+    "paired_difference",
+    "poisson_interval",
+    "poisson_limit",
+    "quantile_interval",
+    "wilson_interval",
+]
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a proportion (Wilson, 1927); (0, 1) without trials.
+
+    Raises
+    ------
+    ConfigurationError
+        unless 0 <= successes <= trials and 0 < confidence < 1.
+    """
+    if not 0 <= successes <= trials:
+        raise ConfigurationError(f"successes={successes} must lie in 0 to trials={trials}")
+    _check_confidence(confidence)
+    if not trials:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = successes / trials
+    centre = share + z**2 / (2 * trials)
+    spread = z * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
+    scale = 1 + z**2 / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def poisson_interval(count: int, exposure: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the exact interval of a rate: `count` events in so much time (Garwood, 1936).
+
+    Its ends are quantiles of chi-square, which are those of gamma. With no event the lower end is
+    0 for certain, and the upper one is one-sided: 3 / `exposure` at 95 % (the rule of three).
+    (0, infinity) without exposure.
+
+    Raises
+    ------
+    ConfigurationError
+        unless count and exposure are 0 or above and 0 < confidence < 1.
+    """
+    _check_confidence(confidence)
+    if not count or not exposure:
+        return 0.0, poisson_limit(count, exposure, confidence)
+    low = float(gammaincinv(count, (1 - confidence) / 2)) / exposure
+    return low, poisson_limit(count, exposure, (1 + confidence) / 2)
+
+
+def poisson_limit(count: int, exposure: float, confidence: float = 0.95) -> float:
+    """Return the one-sided upper limit of a rate; 3 / `exposure` at 95 % without any event.
+
+    Raises
+    ------
+    ConfigurationError
+        as `poisson_interval`.
+    """
+    if not (count >= 0 and 0 <= exposure < np.inf):
+        raise ConfigurationError(f"count={count} and exposure={exposure} must be 0 or above")
+    _check_confidence(confidence)
+    return float(gammaincinv(count + 1, confidence)) / exposure if exposure else float("inf")
+
+
+def quantile_interval(
+    values: ArrayLike,
+    share: float,
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the interval of a quantile of values (N,): percentiles over resampled values.
+
+    `share` is 0.5 for the median. An interval of few values is too narrow: nothing beyond the
+    largest is ever drawn.
+
+    Raises
+    ------
+    ConfigurationError
+        for no values, a share outside [0, 1], and unless 0 < confidence < 1.
+    """
+    _check_confidence(confidence)
+    given = np.asarray(values, dtype=np.float64)
+    if given.ndim != 1 or not len(given) or not 0 <= share <= 1:
+        raise ConfigurationError(
+            f"values of shape={given.shape} must be (N,), at least one, and share={share} in [0, 1]"
+        )
+    random = np.random.default_rng(seed)
+    found = [
+        np.quantile(given[random.integers(len(given), size=len(given))], share)
+        for _ in range(n_resamples)
+    ]
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def bootstrap_interval(
+    errors: ArrayLike,
+    lengths: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the interval of an error rate, sum of errors / sum of lengths, over utterances.
+
+    Percentiles over resampled utterances (Bisani & Ney, 2004). Resamples without a reference word
+    have no rate and are left out; (0, 0) if that leaves none.
+
+    Parameters
+    ----------
+    errors, lengths : (n_utterances,) edits and reference words of each.
+
+    Raises
+    ------
+    ConfigurationError
+        unless there are as many errors as lengths, none negative, n_resamples > 0 and
+        0 < confidence < 1.
+    """
+    _check_confidence(confidence)
+    edits, words = np.asarray(errors), np.asarray(lengths)
+    if edits.shape != words.shape or edits.ndim != 1 or (edits < 0).any() or (words < 0).any():
+        raise ConfigurationError(
+            f"errors of shape={edits.shape} and lengths of shape={words.shape} must be counts, one "
+            "of each for each utterance"
+        )
+    if n_resamples <= 0:
+        raise ConfigurationError(f"n_resamples={n_resamples} must be above 0")
+    if not words.sum():
+        return 0.0, 0.0
+    # Utterances with the same counts are the same to the sums: drawing how many of each kind there
+    # are is the same bootstrap, with a matrix as small as there are kinds.
+    kinds, counts = np.unique(np.stack([edits, words]), axis=1, return_counts=True)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(len(edits), counts / len(edits), size=n_resamples)
+    edit_sums, word_sums = (drawn @ kinds.T).T  # (n_resamples,) each
+    rates = edit_sums[word_sums > 0] / word_sums[word_sums > 0]
+    if not len(rates):
+        return 0.0, 0.0
+    low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def paired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    lengths: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+) -> tuple[tuple[float, float], float]:
+    """Compare the errors of two systems on the same utterances.
+
+    Parameters
+    ----------
+    first, second, lengths : (n_utterances,) edits of each system, and reference words.
+
+    Returns
+    -------
+    interval : of the difference of their error rates, first less second: percentiles over
+        resampled utterances (Bisani & Ney, 2004).
+    p_value : two-sided, of a permutation test that swaps the systems at random in each utterance
+        (Good, 2005): the share of swaps with a difference as large, the given one included.
+
+    Raises
+    ------
+    ConfigurationError
+        unless there are as many of each, and 0 < confidence < 1.
+    """
+    _check_confidence(confidence)
+    one, other, words = (np.asarray(values, dtype=np.int64) for values in (first, second, lengths))
+    if not one.shape == other.shape == words.shape or one.ndim != 1:
+        raise ConfigurationError(
+            f"errors of shape={one.shape} and shape={other.shape}, lengths of shape={words.shape}: "
+            "give one of each for each utterance"
+        )
+    if not words.sum():
+        return (0.0, 0.0), 1.0
+    random = np.random.default_rng(seed)
+    difference = one - other
+    kinds, counts = np.unique(np.stack([difference, words]), axis=1, return_counts=True)
+    drawn = random.multinomial(len(one), counts / len(one), size=n_resamples)
+    sums, totals = (drawn @ kinds.T).T  # (n_resamples,) each
+    rates = sums[totals > 0] / totals[totals > 0]
+    low, high = np.quantile(rates, [(1 - confidence) / 2, (1 + confidence) / 2])
+    # Swapping the two changes the sign of an utterance's difference.
+    sizes, how_many = np.unique(np.abs(difference), return_counts=True)
+    kept = random.binomial(how_many, 0.5, size=(n_resamples, len(sizes)))
+    swapped = np.abs((2 * kept - how_many) @ sizes)
+    as_large = np.count_nonzero(swapped >= abs(difference.sum()))
+    return (float(low), float(high)), (as_large + 1) / (n_resamples + 1)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ConfigurationError(f"confidence={confidence} must lie between 0 and 1")
