@@ -1,11 +1,11 @@
-"""Runs exported graphs as `speech_rnn.onnx_format` says, in numpy alone."""
+"""Runs exported graphs as `speech_rnn.engines.onnx_format` says, in numpy alone."""
 
 import json
 
 import numpy as np
 import onnxruntime
 
-from speech_rnn.onnx_format import (
+from speech_rnn.engines.onnx_format import (
     END,
     LENGTHS,
     METADATA_KEY,

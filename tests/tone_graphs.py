@@ -5,7 +5,7 @@ import json
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from speech_rnn.onnx_format import (
+from speech_rnn.engines.onnx_format import (
     END,
     LENGTHS,
     LOGITS,

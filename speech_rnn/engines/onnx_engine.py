@@ -1,4 +1,4 @@
-"""An exported graph in ONNX Runtime, without torch; `speech_rnn.onnx_format` describes it."""
+"""An exported graph in ONNX Runtime, without torch; `speech_rnn.engines.onnx_format` describes it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.engines.engine import newer_format, read_description
-from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
-from speech_rnn.onnx_format import (
+from speech_rnn.engines.onnx_format import (
     END,
     LENGTHS,
     LOGITS,
@@ -26,6 +25,7 @@ from speech_rnn.onnx_format import (
     GraphDescription,
     StreamDescription,
 )
+from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from speech_rnn.device import choose_device
+from speech_rnn.engines.device import choose_device
 from speech_rnn.engines.engine import read_description
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.features import MFCC, LogMel

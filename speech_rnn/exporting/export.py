@@ -18,13 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.engines.onnx_engine import OnnxEngine
-from speech_rnn.errors import ConfigurationError, MissingExtraError
-from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
-from speech_rnn.exporting.features import clip_frames, feature_stages, stream_frames
-from speech_rnn.exporting.graph import OPSET, Graph
-from speech_rnn.exporting.int8 import needs_ranges, to_int8
-from speech_rnn.exporting.timing import first_run
-from speech_rnn.onnx_format import (
+from speech_rnn.engines.onnx_format import (
     END,
     LENGTHS,
     LOGITS,
@@ -34,6 +28,12 @@ from speech_rnn.onnx_format import (
     GraphDescription,
     StreamDescription,
 )
+from speech_rnn.errors import ConfigurationError, MissingExtraError
+from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
+from speech_rnn.exporting.features import clip_frames, feature_stages, stream_frames
+from speech_rnn.exporting.graph import OPSET, Graph
+from speech_rnn.exporting.int8 import needs_ranges, to_int8
+from speech_rnn.exporting.timing import first_run
 from speech_rnn.streaming import reasons_against_streaming
 
 try:
@@ -54,7 +54,7 @@ def export_onnx(
     int8: bool = False,
     clips: Iterable[NDArray[np.float32]] = (),
 ) -> onnx.ModelProto:
-    """Return a recogniser as an ONNX model, checked; `speech_rnn.onnx_format` tells what it takes.
+    """Return a recogniser as an ONNX model, checked; `speech_rnn.engines.onnx_format` tells what it takes.
 
     Parameters
     ----------

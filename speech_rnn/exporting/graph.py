@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_rnn.engines.onnx_format import NEXT, STATE, StateDescription
 from speech_rnn.errors import MissingExtraError
-from speech_rnn.onnx_format import NEXT, STATE, StateDescription
 
 try:
     import onnx

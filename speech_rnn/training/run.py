@@ -28,7 +28,7 @@ from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.spotting import Spotting
-from speech_rnn.device import choose_device
+from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import DataError
 from speech_rnn.evaluation import Evaluation, evaluate
 from speech_rnn.features import LogMel
