@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from speech_rnn.config import CONF
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting import export_onnx
-from speech_rnn.pretrained import speech_embedding
+from speech_rnn.model.pretrained import speech_embedding
 from tests.listeners import RATE, scene
 from tests.onnx_runs import Runs
 from tests.test_onnx_export import build, check_clips, check_stream

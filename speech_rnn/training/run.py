@@ -33,7 +33,7 @@ from speech_rnn.errors import DataError
 from speech_rnn.evaluation import Evaluation, evaluate
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
-from speech_rnn.pretrained import speech_embedding
+from speech_rnn.model.pretrained import speech_embedding
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.training.fitting import claim, fit, validated
 from speech_rnn.training.module import SpeechModule

@@ -14,7 +14,7 @@ from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.embedding import FIELD, LOUDEST_DB, SILENCE_DB, SpeechEmbedding
-from speech_rnn.pretrained import speech_embedding
+from speech_rnn.model.pretrained import speech_embedding
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,6 @@ def test_a_step_waits_as_long_as_it_says(listener):
 
 
 def test_a_missing_extra_names_itself(monkeypatch):
-    monkeypatch.setattr("speech_rnn.pretrained.find_spec", lambda package: None)
+    monkeypatch.setattr("speech_rnn.model.pretrained.find_spec", lambda package: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'speech-rnn\[pretrained\]'"):
         speech_embedding()
