@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from speech_rnn.audio import write_audio
 from speech_rnn.decoding.greedy import greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
-from speech_rnn.long_audio import LONG_SECONDS, recognize_long
+from speech_rnn.decoding.long_form import LONG_SECONDS, recognize_long
 from speech_rnn.recognizer import transcribe_files
 from speech_rnn.vocabulary import Vocabulary
 from tests.test_recognizer import untrained
