@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from speech_rnn.data.labels import Label
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.detection import (
     TOLERANCE_SECONDS,
     Detections,
@@ -30,7 +29,8 @@ from speech_rnn.detection import (
 )
 from speech_rnn.errors import DataError
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.streaming import EventStream, Posteriors, WordSpotter
+from speech_rnn.streaming.spotter import Spotting
+from speech_rnn.streaming.stream import EventStream, Posteriors, WordSpotter
 
 __all__ = ["THRESHOLDS", "DetectionReport", "Heard", "Scene", "detect", "hear", "own_spotting"]
 

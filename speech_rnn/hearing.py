@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import AudioError, Stopped
-from speech_rnn.streaming import EventStream
+from speech_rnn.streaming.stream import EventStream
 
 __all__ = ["Hearing"]
 

@@ -15,7 +15,7 @@ from speech_rnn.hearing import Hearing
 from speech_rnn.microphone import Microphone
 from speech_rnn.sources import FileSource, PcmSource, Source
 from speech_rnn.stopping import Stop
-from speech_rnn.streaming import EventStream
+from speech_rnn.streaming.stream import EventStream
 from speech_rnn.triggers import Command, SavedTriggers, Tell
 
 __all__ = ["Actions", "choose_actions", "choose_source", "events_of"]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.errors import AudioError, MissingExtraError
-from speech_rnn.samples import FULL_SCALE
 from speech_rnn.stopping import Stop
+from speech_rnn.streaming.chunks import FULL_SCALE
 
 __all__ = ["Microphone"]
 

@@ -21,13 +21,13 @@ from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.decoding.long_form import LONG_SECONDS, recognize_long
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.engines.engine import FORMAT_VERSION, Engine
 from speech_rnn.engines.loading import load_engine, torch_engine
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
-from speech_rnn.gate import Gating
 from speech_rnn.starter import STARTER
-from speech_rnn.streaming import EventStream, reasons_against_streaming
+from speech_rnn.streaming.gate import Gating
+from speech_rnn.streaming.spotter import Spotting
+from speech_rnn.streaming.stream import EventStream, reasons_against_streaming
 from speech_rnn.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

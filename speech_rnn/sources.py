@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import Sound, open_audio
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.samples import FULL_SCALE
 from speech_rnn.stopping import Stop
+from speech_rnn.streaming.chunks import FULL_SCALE
 
 __all__ = ["FileSource", "PcmSource", "Source"]
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from speech_rnn.audio import OpenSound, Sound, open_audio
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.errors import AudioError, Stopped
 from speech_rnn.events import Event
-from speech_rnn.gate import Gating
 from speech_rnn.hearing import Hearing
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.stopping import Stop
+from speech_rnn.streaming.gate import Gating
+from speech_rnn.streaming.spotter import Spotting
 
 __all__ = ["FileEnd", "Progress", "spot_files"]
 

@@ -12,8 +12,8 @@ import typer
 from speech_rnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from speech_rnn.decoding.spotting import Spotting
-    from speech_rnn.gate import Gating
+    from speech_rnn.streaming.gate import Gating
+    from speech_rnn.streaming.spotter import Spotting
 
 __all__ = ["choose_gating", "choose_spotting"]
 
@@ -78,7 +78,7 @@ def choose_spotting(
     ConfigurationError
         for a value out of its range, and a `word_threshold` that is not ``WORD=THRESHOLD``.
     """
-    from speech_rnn.decoding.spotting import Spotting
+    from speech_rnn.streaming.spotter import Spotting
 
     base = tuned or Spotting.of(head)
     kept = base.thresholds if threshold is None else {}
@@ -111,7 +111,7 @@ def choose_gating(
     ConfigurationError
         for a value out of its range, and one without a gate.
     """
-    from speech_rnn.gate import Gating
+    from speech_rnn.streaming.gate import Gating
 
     said = {
         "margin_db": margin_db,

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.detecting import THRESHOLDS, Heard, Scene, Watch, hear, own_spotting
 from speech_rnn.detection import TOLERANCE_SECONDS, Detections, DetPoint, lags_of, too_short
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.metrics import poisson_limit
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.streaming.spotter import Spotting
 
 __all__ = ["Promise", "Tuning", "choose", "tune"]
 

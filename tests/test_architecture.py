@@ -101,8 +101,8 @@ HEAVY = {
     [
         ("speech_rnn", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.audio", HEAVY | {"torch"}),
-        ("speech_rnn.gate", HEAVY | {"torch", "soundfile"}),
-        ("speech_rnn.samples", HEAVY | {"torch", "soundfile"}),
+        ("speech_rnn.streaming.gate", HEAVY | {"torch", "soundfile"}),
+        ("speech_rnn.streaming.chunks", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.microphone", HEAVY | {"torch", "soundfile", "sounddevice"}),
         ("speech_rnn.metrics", HEAVY | {"torch"}),
         ("speech_rnn.detection", HEAVY | {"torch", "soundfile"}),

@@ -22,7 +22,7 @@ from speech_rnn.benchmarking.timing import Times, interleaved, told, turns
 from speech_rnn.benchmarking.worker import PLACES, measure
 from speech_rnn.config import CONF
 from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
-from speech_rnn.gate import Gate, Gating
+from speech_rnn.streaming.gate import Gate, Gating
 from tests.commands import speech_rnn
 from tests.real import SHARED, needs_shared
 

@@ -11,10 +11,10 @@ from speech_rnn.data.labels import Label
 from speech_rnn.data.manifest import Manifest
 from speech_rnn.data.recordings import read_recordings
 from speech_rnn.data.streams import Streams
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.detecting import THRESHOLDS, detect, hear
 from speech_rnn.detection import Detections
 from speech_rnn.errors import DataError
+from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn
 from tests.listeners import RATE, WORDS, scene, train_listener
 from tests.tones import write_corpus

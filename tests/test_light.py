@@ -28,7 +28,7 @@ MODULES = [
     "speech_rnn.engines.onnx_engine",
     "speech_rnn.decoding.choosing",
     "speech_rnn.decoding.grammar",
-    "speech_rnn.streaming",
+    "speech_rnn.streaming.stream",
     "speech_rnn.hearing",
     "speech_rnn.spotting_files",
     "speech_rnn.listening",

@@ -12,11 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from speech_rnn.audio import write_audio
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError
 from speech_rnn.features import MFCC, LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import FORMAT_VERSION, Recognizer, transcribe_files
+from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.vocabulary import Vocabulary
 from tests.tones import tone
 

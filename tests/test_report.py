@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 import pytest
 
 from speech_rnn.data.manifest import Composition, Part, Utterance
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.detecting import DetectionReport
 from speech_rnn.detection import Detections, DetPoint, Quantiles
 from speech_rnn.errors import DataError, MissingExtraError
@@ -20,6 +19,7 @@ from speech_rnn.parts import report_on
 from speech_rnn.reporting import mistakes
 from speech_rnn.reporting.page import write_report
 from speech_rnn.reporting.run_folder import utterance_of
+from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn
 from tests.test_recognizer import untrained
 from tests.tones import write_corpus

@@ -23,9 +23,9 @@ from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import ConfigurationError, Stopped
 from speech_rnn.event_writing import document_paths
 from speech_rnn.events import Event
-from speech_rnn.gate import Gating
 from speech_rnn.spotting_files import FileEnd, spot_files
 from speech_rnn.stopping import Stop
+from speech_rnn.streaming.gate import Gating
 from tests.commands import speech_rnn
 from tests.listeners import RATE, scene, train_listener
 from tests.test_recognizer import untrained

@@ -16,9 +16,9 @@ from speech_rnn.benchmarking.settings import THREADS, Settings
 from speech_rnn.benchmarking.sounds import idle, one_second
 from speech_rnn.benchmarking.subjects import compiled, measured, streamable, transcribing
 from speech_rnn.benchmarking.timing import Contender
-from speech_rnn.gate import Gating
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.streaming import EventStream
+from speech_rnn.streaming.gate import Gating
+from speech_rnn.streaming.stream import EventStream
 
 __all__ = ["of_a_clip", "of_a_stream"]
 

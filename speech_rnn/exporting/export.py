@@ -34,7 +34,7 @@ from speech_rnn.exporting.features import clip_frames, feature_stages, stream_fr
 from speech_rnn.exporting.graph import OPSET, Graph
 from speech_rnn.exporting.int8 import needs_ranges, to_int8
 from speech_rnn.exporting.timing import first_run
-from speech_rnn.streaming import reasons_against_streaming
+from speech_rnn.streaming.stream import reasons_against_streaming
 
 try:
     import onnx

@@ -27,7 +27,6 @@ from speech_rnn.data.merged import merged
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import DataError
 from speech_rnn.evaluation import Evaluation, evaluate
@@ -35,6 +34,7 @@ from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.pretrained import speech_embedding
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.training.fitting import claim, fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import AdamWCosine, Trainer

@@ -14,10 +14,10 @@ from speech_rnn.audio import write_audio
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.grammar import Grammar
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.recognizer import transcribe_files
+from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn
 from tests.listeners import scene
 from tests.test_recognizer import untrained

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from speech_rnn.audio import resample
 from speech_rnn.errors import AudioError, ConfigurationError
-from speech_rnn.samples import SampleStream
+from speech_rnn.streaming.chunks import SampleStream
 from tests.tones import tone
 
 LEVELS = np.rint(32767 * tone("middle", 0.5)).astype(np.int16)

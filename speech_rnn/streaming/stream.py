@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from speech_rnn.decoding.confidence import log_softmax
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.decoding.spotting import Detection, Spotter, Spotting
 from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.gate import Gate, Gating, Stretch
-from speech_rnn.samples import Chunk, SampleStream
+from speech_rnn.streaming.chunks import Chunk, SampleStream
+from speech_rnn.streaming.gate import Gate, Gating, Stretch
+from speech_rnn.streaming.spotter import Detection, Spotter, Spotting
 from speech_rnn.vocabulary import Vocabulary
 
 __all__ = [

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from speech_rnn.audio import resample
-from speech_rnn.decoding.spotting import Spotting
 from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.features import MFCC, LogMel
-from speech_rnn.gate import Gating
+from speech_rnn.streaming.gate import Gating
+from speech_rnn.streaming.spotter import Spotting
 from tests.listeners import scene, train_listener
 from tests.test_model import CONVOLUTIONS
 from tests.test_recognizer import WORDS, untrained

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from speech_rnn.audio import load_audio
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.gate import Gate, Gating
+from speech_rnn.streaming.gate import Gate, Gating
 from tests.real import SHARED, needs_shared
 from tests.tones import tone
 

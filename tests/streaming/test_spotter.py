@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_rnn.decoding.spotting import Detection, Spotter, Spotting
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.streaming.spotter import Detection, Spotter, Spotting
 
 TOKENS = ["_silence_", "yes", "no", "_unknown_", "go"]
 WORDS = ["yes", "no", "go"]

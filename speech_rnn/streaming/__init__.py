@@ -1,0 +1,1 @@
+"""Sound in pieces becomes words in time: chunks, the gate, the stream, the spotter."""
