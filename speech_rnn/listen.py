@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn import spotting_options as say
 from speech_rnn.errors import spoken_errors
+from speech_rnn.listening.interrupts import stopping
+from speech_rnn.listening.live import options as say
 from speech_rnn.starter import STARTER
-from speech_rnn.stopping import stopping
 
 
 def listen(
@@ -45,8 +45,8 @@ def listen(
 ) -> None:
     """Tell words as they are said into a microphone, a pipe or a file."""
     with spoken_errors(), stopping() as stop:
-        from speech_rnn.events import json_line, text_line
-        from speech_rnn.listening import choose_actions, choose_source, events_of
+        from speech_rnn.listening.formats import json_line, text_line
+        from speech_rnn.listening.live import choose_actions, choose_source, events_of
         from speech_rnn.progress import tell
         from speech_rnn.recognizer import Recognizer
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from speech_rnn.spotting_files import FileEnd
+    from speech_rnn.listening.files import FileEnd
 
 __all__ = ["Failures", "file_progress", "tell", "told_at_the_end", "tracked"]
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn import spotting_options as say
 from speech_rnn.errors import spoken_errors
+from speech_rnn.listening.interrupts import stopping
+from speech_rnn.listening.live import options as say
 from speech_rnn.starter import STARTER
-from speech_rnn.stopping import stopping
 
 
 def spot(
@@ -42,10 +42,10 @@ def spot(
     """Find words in recordings: each once, with start, end and confidence, as it is found."""
     with spoken_errors(), stopping() as stop:
         from speech_rnn.audio import find_audio
-        from speech_rnn.event_writing import choose_writer
+        from speech_rnn.listening.files import FileEnd, spot_files
+        from speech_rnn.listening.writers import choose_writer
         from speech_rnn.progress import file_progress, told_at_the_end
         from speech_rnn.recognizer import Recognizer
-        from speech_rnn.spotting_files import FileEnd, spot_files
 
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         names = [name for name, _ in files]

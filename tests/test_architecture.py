@@ -103,7 +103,7 @@ HEAVY = {
         ("speech_rnn.audio", HEAVY | {"torch"}),
         ("speech_rnn.streaming.gate", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.streaming.chunks", HEAVY | {"torch", "soundfile"}),
-        ("speech_rnn.microphone", HEAVY | {"torch", "soundfile", "sounddevice"}),
+        ("speech_rnn.listening.microphone", HEAVY | {"torch", "soundfile", "sounddevice"}),
         ("speech_rnn.metrics", HEAVY | {"torch"}),
         ("speech_rnn.detection", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.features", HEAVY),

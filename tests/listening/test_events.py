@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.events import (
+from speech_rnn.listening.events import Event
+from speech_rnn.listening.formats import (
     COLUMNS,
-    Event,
     audacity_labels,
     csv_table,
     text_line,

@@ -3,7 +3,7 @@
 import pytest
 
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.spotting_options import choose_spotting
+from speech_rnn.listening.options import choose_spotting
 from speech_rnn.streaming.spotter import Spotting
 
 TUNED = Spotting(threshold=0.7, thresholds={"go": 0.9, "stop": 0.4})

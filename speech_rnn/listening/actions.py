@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from speech_rnn.audio import write_audio
 from speech_rnn.data.folder import folder_of
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
-from speech_rnn.events import COLUMNS, Event
+from speech_rnn.listening.events import Event
+from speech_rnn.listening.formats import COLUMNS
 
 __all__ = ["Command", "SavedTriggers", "Tell"]
 

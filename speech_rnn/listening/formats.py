@@ -1,4 +1,4 @@
-"""Words with their times in a recording, and the formats in which others read them."""
+"""The formats in which others read events: text, JSON, CSV, Audacity, WebVTT, TextGrid."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from speech_rnn.decoding.hypothesis import Word
+from speech_rnn.listening.events import Event
 
 __all__ = [
     "COLUMNS",
     "FORMATS",
-    "Event",
     "Format",
     "audacity_labels",
     "csv_rows",
@@ -28,27 +27,6 @@ __all__ = [
 COLUMNS = ("file", "word", "start", "end", "confidence")
 SHORTEST = 0.001
 """Seconds of an interval or a cue: Praat and WebVTT have none without a duration."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """A word that was heard in a file: start and end in seconds, confidence in [0, 1]."""
-
-    file: str
-    word: str
-    start: float
-    end: float
-    confidence: float
-
-    @classmethod
-    def of(cls, file: str, word: Word) -> Event:
-        """Return the event of a word in a file."""
-        return cls(file, word.word, word.start, word.end, word.confidence)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; times and confidence are rounded to 0.0001."""
-        numbers = {name: round(getattr(self, name), 4) for name in ("start", "end", "confidence")}
-        return {"file": self.file, "word": self.word, **numbers}
 
 
 def text_line(event: Event, *, with_name: bool = False) -> str:

@@ -21,10 +21,10 @@ from speech_rnn import cli
 from speech_rnn.audio import resample, write_audio
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import ConfigurationError, Stopped
-from speech_rnn.event_writing import document_paths
-from speech_rnn.events import Event
-from speech_rnn.spotting_files import FileEnd, spot_files
-from speech_rnn.stopping import Stop
+from speech_rnn.listening.events import Event
+from speech_rnn.listening.files import FileEnd, spot_files
+from speech_rnn.listening.interrupts import Stop
+from speech_rnn.listening.writers import document_paths
 from speech_rnn.streaming.gate import Gating
 from tests.commands import speech_rnn
 from tests.listeners import RATE, scene, train_listener
@@ -259,7 +259,7 @@ def test_a_wish_to_stop(monkeypatch):
     with pytest.raises(Stopped) as told, stop.at_once():
         pytest.fail("it waited")
     assert told.value.signum == signal.SIGTERM
-    monkeypatch.setattr("speech_rnn.stopping.IMPATIENT_SECONDS", -1)
+    monkeypatch.setattr("speech_rnn.listening.interrupts.IMPATIENT_SECONDS", -1)
     with pytest.raises(Stopped):
         stop.ask(signal.SIGINT)
 
@@ -279,7 +279,7 @@ HEARD = """
 import json, re, sys
 from pathlib import Path
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.spotting_files import FileEnd, spot_files
+from speech_rnn.listening.files import FileEnd, spot_files
 recognizer = Recognizer.load("model.safetensors")
 peaks, words = [], 0
 for item in spot_files(recognizer, [(path, path) for path in sys.argv[1:]]):

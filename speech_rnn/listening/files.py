@@ -10,10 +10,10 @@ from typing import Any
 
 from speech_rnn.audio import OpenSound, Sound, open_audio
 from speech_rnn.errors import AudioError, Stopped
-from speech_rnn.events import Event
-from speech_rnn.hearing import Hearing
+from speech_rnn.listening.events import Event
+from speech_rnn.listening.feed import Hearing
+from speech_rnn.listening.interrupts import Stop
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.stopping import Stop
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import Sound, open_audio
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.stopping import Stop
+from speech_rnn.listening.interrupts import Stop
 from speech_rnn.streaming.chunks import FULL_SCALE
 
 __all__ = ["FileSource", "PcmSource", "Source"]

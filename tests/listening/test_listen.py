@@ -21,12 +21,12 @@ from speech_rnn import cli
 from speech_rnn.audio import load_audio, resample, write_audio
 from speech_rnn.data.folder import Folder, folder_of, word_of
 from speech_rnn.errors import AudioError, ConfigurationError, MissingExtraError
-from speech_rnn.events import Event
-from speech_rnn.listening import events_of
-from speech_rnn.microphone import Microphone
-from speech_rnn.sources import FileSource, PcmSource
-from speech_rnn.stopping import Stop
-from speech_rnn.triggers import Command, SavedTriggers
+from speech_rnn.listening.actions import Command, SavedTriggers
+from speech_rnn.listening.events import Event
+from speech_rnn.listening.interrupts import Stop
+from speech_rnn.listening.live import events_of
+from speech_rnn.listening.microphone import Microphone
+from speech_rnn.listening.sources import FileSource, PcmSource
 from tests.commands import speech_rnn
 from tests.listeners import RATE, WORDS, scene, train_listener
 from tests.test_recognizer import untrained
@@ -305,7 +305,7 @@ def test_a_microphone_until_it_vanishes(listen, monkeypatch, truth, rates):
 
 
 def test_a_device_that_falls_silent_has_vanished(monkeypatch):
-    monkeypatch.setattr("speech_rnn.microphone.VANISHED_SECONDS", 0.3)
+    monkeypatch.setattr("speech_rnn.listening.microphone.VANISHED_SECONDS", 0.3)
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(lambda stream: None))
     with pytest.raises(AudioError, match="gives no more sound"):
         list(Microphone().chunks(Stop()))
@@ -399,7 +399,7 @@ def test_a_failing_program_is_told(listen):
 
 
 def test_a_slow_program_does_not_hold_up_the_sound(listener, folder, monkeypatch):
-    monkeypatch.setattr("speech_rnn.triggers.LAST_SECONDS", 0.01)
+    monkeypatch.setattr("speech_rnn.listening.actions.LAST_SECONDS", 0.01)
     told = []
     command = Command(f"'{sys.executable}' -c 'import time; time.sleep(20)'", WORDS, told.append)
     began = time.monotonic()

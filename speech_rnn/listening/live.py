@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from speech_rnn.errors import AudioError, ConfigurationError, Stopped
-from speech_rnn.events import Event
-from speech_rnn.hearing import Hearing
-from speech_rnn.microphone import Microphone
-from speech_rnn.sources import FileSource, PcmSource, Source
-from speech_rnn.stopping import Stop
+from speech_rnn.listening.actions import Command, SavedTriggers, Tell
+from speech_rnn.listening.events import Event
+from speech_rnn.listening.feed import Hearing
+from speech_rnn.listening.interrupts import Stop
+from speech_rnn.listening.microphone import Microphone
+from speech_rnn.listening.sources import FileSource, PcmSource, Source
 from speech_rnn.streaming.stream import EventStream
-from speech_rnn.triggers import Command, SavedTriggers, Tell
 
 __all__ = ["Actions", "choose_actions", "choose_source", "events_of"]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.events import COLUMNS, FORMATS, Event, Format, csv_rows, json_line, text_line
-from speech_rnn.spotting_files import FileEnd
+from speech_rnn.listening.events import Event
+from speech_rnn.listening.files import FileEnd
+from speech_rnn.listening.formats import COLUMNS, FORMATS, Format, csv_rows, json_line, text_line
 
 __all__ = ["Documents", "Lines", "Writer", "choose_writer", "document_paths"]
 

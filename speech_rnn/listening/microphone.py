@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.errors import AudioError, MissingExtraError
-from speech_rnn.stopping import Stop
+from speech_rnn.listening.interrupts import Stop
 from speech_rnn.streaming.chunks import FULL_SCALE
 
 __all__ = ["Microphone"]
@@ -25,7 +25,7 @@ VANISHED_SECONDS = 3.0
 
 
 class Microphone:
-    """Listens to an input device; see `speech_rnn.sources.Source`.
+    """Listens to an input device; see `speech_rnn.listening.sources.Source`.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Where sound comes from as it arrives, and where words go."""
