@@ -11,7 +11,7 @@ from speech_rnn.errors import ConfigurationError, spoken_errors
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from speech_rnn.data.manifest import Source
+    from speech_rnn.data.corpus import Source
 
 
 def run(cfg: DictConfig) -> None:

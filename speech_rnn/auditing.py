@@ -12,10 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from speech_rnn.data.drawing import choose
-from speech_rnn.data.exclusion import exclude as excluded
-from speech_rnn.data.folder import hash_percentage
-from speech_rnn.data.manifest import Corpus, Source, Utterance
+from speech_rnn.data.combining import exclude as excluded
+from speech_rnn.data.corpus import Corpus, Source, Utterance
+from speech_rnn.data.rng import choose
+from speech_rnn.data.splits import hash_percentage
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.errors import ConfigurationError, DataError

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.batching import FULL_SCALE, AudioCache, quantize
-from speech_rnn.data.composition import pink_noise
-from speech_rnn.data.drawing import choose
-from speech_rnn.data.folder import sound_files
-from speech_rnn.data.manifest import Utterance
+from speech_rnn.audio.finding import sound_files
+from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.mixing import pink_noise
+from speech_rnn.data.rng import choose
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.evaluation import Evaluation, evaluate
 from speech_rnn.recognizer import Recognizer

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.batching import FULL_SCALE, AudioCache, BucketSampler, pad
-from speech_rnn.data.manifest import Utterance
+from speech_rnn.data.batching import BucketSampler, pad
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.corpus import Utterance
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import DataError
 from speech_rnn.metrics import (

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.data.batching import bucketed
-from speech_rnn.data.folder import hash_percentage
+from speech_rnn.data.splits import hash_percentage
 from speech_rnn.errors import DataError
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel

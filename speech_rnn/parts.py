@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from speech_rnn.errors import ConfigurationError, SpeechRnnError
 
 if TYPE_CHECKING:
-    from speech_rnn.data.manifest import Corpus, Source, Utterance
+    from speech_rnn.data.corpus import Corpus, Source, Utterance
     from speech_rnn.detecting import Scene
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.recognizer import Recognizer
@@ -74,7 +74,7 @@ def train_on(
 
 def corpus_of(cfg: DictConfig) -> Corpus:
     """Return the corpus that `cfg` names, its words one by one."""
-    from speech_rnn.data.exclusion import exclude
+    from speech_rnn.data.combining import exclude
 
     corpus: Corpus = instantiate(cfg.data).prepare()
     if cfg.exclude:

@@ -11,8 +11,9 @@ import pytest
 
 from speech_rnn.audio import load_audio, write_audio
 from speech_rnn.auditing import Doubt, _doubt, _Fold, _folds, _planted, _split, audit
-from speech_rnn.data.exclusion import exclude
-from speech_rnn.data.manifest import Corpus, Manifest, Utterance
+from speech_rnn.data.combining import exclude
+from speech_rnn.data.corpus import Corpus, Utterance
+from speech_rnn.data.manifest import Manifest
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation import Row

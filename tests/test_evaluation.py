@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from speech_rnn.data.manifest import Utterance, read_manifest
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import DataError
 from speech_rnn.evaluation import OTHER, evaluate
 from speech_rnn.terminal import print_evaluation

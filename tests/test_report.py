@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from speech_rnn.data.manifest import Composition, Part, Utterance
+from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.detecting import DetectionReport
 from speech_rnn.detection import Detections, DetPoint, Quantiles
 from speech_rnn.errors import DataError, MissingExtraError

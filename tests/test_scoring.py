@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.data.manifest import Composition, Part, Utterance
+from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation import OTHER, Row, _score, compare, evaluate_texts

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.composition import pink_noise
-from speech_rnn.data.folder import Folder, split_by_hash
-from speech_rnn.data.manifest import Manifest, Utterance
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.folder import Folder
+from speech_rnn.data.manifest import Manifest
+from speech_rnn.data.mixing import pink_noise
+from speech_rnn.data.splits import split_by_hash
 from speech_rnn.data.streams import Streams
 from speech_rnn.errors import ConfigurationError, DataError
 from tests.real import SHARED, needs_shared

@@ -15,8 +15,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_rnn.data.corpus import SPLITS
 from speech_rnn.data.espeak import Espeak
-from speech_rnn.data.manifest import SPLITS
 from speech_rnn.data.synthetic import _HIGH, _LOW, ACCENTS, Synthetic
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 

@@ -238,7 +238,7 @@ def small_model(n_features, n_outputs, head):
 
 class Nothing:
     def prepare(self):
-        from speech_rnn.data.manifest import Corpus, Utterance
+        from speech_rnn.data.corpus import Corpus, Utterance
 
         return Corpus((Utterance("a.wav", "yes", split="test"),), ("yes",))
 

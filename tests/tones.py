@@ -3,7 +3,8 @@
 import numpy as np
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.manifest import Utterance, write_manifest
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.manifest import write_manifest
 
 TONES_HZ = {"low": 300, "middle": 900, "high": 2700}
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speech_rnn.config import as_typed, compose
-from speech_rnn.data.manifest import Utterance, write_manifest
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.manifest import write_manifest
 from speech_rnn.evaluation import Row, evaluate
 from speech_rnn.knowledge import by_teacher
 from speech_rnn.metrics import Accuracy

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from speech_rnn.audio.headers import Sound
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["AUDIO_SUFFIXES", "find_audio"]
+__all__ = ["AUDIO_SUFFIXES", "find_audio", "sound_files", "sounds_below"]
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
@@ -50,3 +50,28 @@ def find_audio(
         else:
             found.append((given, path))
     return found
+
+
+def sounds_below(folder: Path) -> Iterator[Path]:
+    """List the sound files below a folder, sorted; what starts with a dot is left alone."""
+    for file in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.suffix.lower() in AUDIO_SUFFIXES and not hidden and file.is_file():
+            yield file
+
+
+def sound_files(paths: str | Iterable[str], name: str) -> list[Path]:
+    """List sound files, and those below folders; one path may stand alone.
+
+    Raises
+    ------
+    DataError
+        for a path that is neither; the message calls it `name`.
+    """
+    files: list[Path] = []
+    for path in map(Path, [paths] if isinstance(paths, str) else paths):
+        found = [path] if path.is_file() else list(sounds_below(path))
+        if not found:
+            raise DataError(f"{name}={str(path)!r} is no sound file, nor a folder of them")
+        files += found
+    return files

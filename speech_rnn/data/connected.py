@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.batching import FULL_SCALE, AudioCache, quantize
-from speech_rnn.data.composition import compose, trim
-from speech_rnn.data.drawing import choose
-from speech_rnn.data.manifest import PINK, Composition, Corpus, Part, Utterance
+from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
+from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
+from speech_rnn.data.mixing import compose, trim
+from speech_rnn.data.rng import choose
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS, UNKNOWN, Vocabulary
 

@@ -8,9 +8,10 @@ from difflib import get_close_matches
 from itertools import cycle, islice
 from pathlib import Path
 
-from speech_rnn.data.folder import sound_files, word_of
-from speech_rnn.data.manifest import Corpus, Utterance
-from speech_rnn.data.merged import merged
+from speech_rnn.audio.finding import sound_files
+from speech_rnn.data.combining import merged
+from speech_rnn.data.corpus import Corpus, Utterance
+from speech_rnn.data.folder import word_of
 from speech_rnn.data.synthetic import Synthetic
 from speech_rnn.errors import ConfigurationError, DataError
 

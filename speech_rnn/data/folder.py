@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
 
-from speech_rnn.audio import AUDIO_SUFFIXES
-from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
+from speech_rnn.audio.finding import sound_files, sounds_below
+from speech_rnn.data.corpus import Corpus, Utterance
+from speech_rnn.data.splits import require_every_class, speaker_regex, split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = [
-    "Folder",
-    "folder_of",
-    "hash_percentage",
-    "require_every_class",
-    "sound_files",
-    "speaker_regex",
-    "split_by_hash",
-    "word_of",
-]
+__all__ = ["Folder", "folder_of", "word_of"]
 
 NOISE = "_background_noise_"
 LISTS = {
@@ -116,7 +107,8 @@ class Folder:
         folders = self._folders(root)
         words = self._words(folders)
         clips = {
-            word: [clip for folder in folders[word] for clip in _sounds(folder)] for word in words
+            word: [clip for folder in folders[word] for clip in sounds_below(folder)]
+            for word in words
         }
         if silent := [word for word in words if not clips[word]]:
             raise DataError(
@@ -209,68 +201,8 @@ class Folder:
 
     def _noise(self, root: Path) -> tuple[Path, ...]:
         if self.noise is None:
-            return tuple(_sounds(root / NOISE))
+            return tuple(sounds_below(root / NOISE))
         return tuple(sound_files(self.noise, "noise"))
-
-
-def sound_files(paths: str | Iterable[str], name: str) -> list[Path]:
-    """List sound files, and those below folders; one path may stand alone.
-
-    Raises
-    ------
-    DataError
-        for a path that is neither; the message calls it `name`.
-    """
-    files: list[Path] = []
-    for path in map(Path, [paths] if isinstance(paths, str) else paths):
-        found = [path] if path.is_file() else list(_sounds(path))
-        if not found:
-            raise DataError(f"{name}={str(path)!r} is no sound file, nor a folder of them")
-        files += found
-    return files
-
-
-def hash_percentage(name: str, seed: int = 0) -> float:
-    """Return a number in [0, 100) that only the name and the seed decide.
-
-    It is the SHA-1 of the name as a fraction of 2^160, in per cent; a seed other than 0 is put in
-    front of the name with a colon.
-    """
-    salted = f"{seed}:{name}" if seed else name
-    return int(hashlib.sha1(salted.encode()).hexdigest(), 16) * 100 / 2**160
-
-
-def split_by_hash(
-    name: str, test_percentage: float, validation_percentage: float, seed: int = 0
-) -> str:
-    """Return the split in which `hash_percentage` puts a name: the test first, training last."""
-    percentage = hash_percentage(name, seed)
-    if percentage < test_percentage:
-        return "test"
-    return "validation" if percentage < test_percentage + validation_percentage else "train"
-
-
-def require_every_class(
-    rows: Iterable[Utterance], words: Sequence[str], splits: Iterable[str], root: str
-) -> None:
-    """Raise for words without a clip in a split, all at once.
-
-    Raises
-    ------
-    DataError
-        if there are any.
-    """
-    present = {(row.text, row.split) for row in rows}
-    gaps = {
-        split: [word for word in words if (word, split) not in present]
-        for split in SPLITS
-        if split in set(splits)
-    }
-    if lacking := [f"{split} split: {', '.join(gap)}" for split, gap in gaps.items() if gap]:
-        raise DataError(
-            f"root={root!r} has no clip for these words in the {'; in the '.join(lacking)}; "
-            "record more of them, name other words, or split otherwise"
-        )
 
 
 def _check_words(words: Sequence[str]) -> None:
@@ -307,14 +239,6 @@ def _name(clip: Path, root: Path) -> str:
     return normalize("NFC", clip.relative_to(root).as_posix())
 
 
-def _sounds(folder: Path) -> Iterator[Path]:
-    """List the sound files below a folder, sorted."""
-    for file in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix.lower() in AUDIO_SUFFIXES and not hidden and file.is_file():
-            yield file
-
-
 def _listed(root: Path, lists: dict[str, Path], names: Iterable[str]) -> dict[str, str]:
     """Return the split of each clip that is in one."""
     splits: dict[str, str] = {}
@@ -341,28 +265,6 @@ def _read(file: Path) -> list[str]:
         raise DataError(f"list={str(file)!r} cannot be read: {error}") from error
     names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
     return [normalize("NFC", name) for name in names if name]
-
-
-def speaker_regex(pattern: str) -> re.Pattern[str]:
-    """Compile a `speaker_pattern`: its group ``speaker``, or its only group, is the speaker.
-
-    Raises
-    ------
-    ConfigurationError
-        if it is no regular expression with such a group.
-    """
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ConfigurationError(
-            f"speaker_pattern={pattern!r} is no regular expression: {error}"
-        ) from error
-    if "speaker" not in compiled.groupindex and compiled.groups != 1:
-        raise ConfigurationError(
-            f"speaker_pattern={pattern!r} must have one group, or one named speaker, around "
-            r"the speaker, such as '/(\w+)_\d+\.'"
-        )
-    return compiled
 
 
 def _some(names: list[str]) -> str:

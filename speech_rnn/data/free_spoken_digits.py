@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
-from speech_rnn.data.folder import require_every_class
-from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
+from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
+from speech_rnn.data.splits import require_every_class
 from speech_rnn.errors import ConfigurationError, DataError
 
 __all__ = ["DIGITS", "FreeSpokenDigits"]

@@ -3,138 +3,16 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Part, Utterance
 from speech_rnn.errors import DataError
 
-__all__ = [
-    "PINK",
-    "SPLITS",
-    "Composition",
-    "Corpus",
-    "Manifest",
-    "Part",
-    "Source",
-    "Utterance",
-    "read_manifest",
-    "write_manifest",
-]
-
-SPLITS = ("train", "validation", "test")
-PINK = "pink"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of a sound file, laid into a composed utterance `at_seconds`.
-
-    Without a `text` it is chatter: speech that holds none of the words.
-    """
-
-    audio: str
-    text: str
-    at_seconds: float
-    start_seconds: float
-    duration_seconds: float
-    gain: float = 1.0
-
-
-@dataclass(frozen=True)
-class Composition:
-    """How an utterance is put together from parts.
-
-    Parameters
-    ----------
-    parts : the words in their order, and chatter between them.
-    noise : path of a recording that lies beneath them, or ``pink``.
-    noise_seconds : where in that recording it starts.
-    noise_snr_db : how far the noise lies below the words; None for no noise.
-    """
-
-    parts: tuple[Part, ...]
-    noise: str = PINK
-    noise_seconds: float = 0.0
-    noise_snr_db: float | None = None
-
-    @property
-    def words(self) -> tuple[Part, ...]:
-        """The parts that are words."""
-        return tuple(part for part in self.parts if part.text)
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One row of a corpus: a stretch of a sound file and what is said in it.
-
-    Parameters
-    ----------
-    audio : path of the sound file; the name of what is composed.
-    text : the words that are said, separated by spaces; ``_silence_`` and ``_unknown_`` stand for
-        no speech and for any word outside the vocabulary.
-    speaker : who says it, or empty where that is not known.
-    split : ``train``, ``validation`` or ``test``.
-    start_seconds, duration_seconds : the stretch; a duration of None goes to the end of the file.
-    gain : factor on the samples; 0 makes digital silence.
-    composition : the parts of an utterance that no file holds as a whole.
-    """
-
-    audio: str
-    text: str
-    speaker: str = ""
-    split: str = "train"
-    start_seconds: float = 0.0
-    duration_seconds: float | None = None
-    gain: float = 1.0
-    composition: Composition | None = None
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What a source hands to training and evaluation: three splits and what is known of them.
-
-    Parameters
-    ----------
-    utterances : all rows of all splits.
-    words : the classes, or the words that may occur, in a fixed order.
-    noise : recordings that training may mix in.
-    synthetic : those of `words` that no person says in it, but synthesizers alone.
-    """
-
-    utterances: tuple[Utterance, ...]
-    words: tuple[str, ...]
-    noise: tuple[Path, ...] = ()
-    synthetic: tuple[str, ...] = ()
-
-    def split(self, name: str) -> tuple[Utterance, ...]:
-        """Return the rows of one split, in their order."""
-        return tuple(row for row in self.utterances if row.split == name)
-
-    def fingerprint(self) -> str:
-        """Return a SHA-256 over the rows, with file names in place of whole paths."""
-        digest = hashlib.sha256()
-        for row in self.utterances:
-            named = _plain(row) | {"audio": _name(row.audio)}
-            if row.composition:
-                parts = [
-                    {**asdict(part), "audio": _name(part.audio)} for part in row.composition.parts
-                ]
-                noise = _name(row.composition.noise)
-                named["composition"] = {**asdict(row.composition), "parts": parts, "noise": noise}
-            digest.update(json.dumps(named, sort_keys=True).encode())
-        return digest.hexdigest()
-
-
-class Source(Protocol):
-    """Where a corpus comes from: Speech Commands, digits, folders, synthetic voices, a manifest."""
-
-    def prepare(self) -> Corpus:
-        """Fetch or make whatever is missing and return the corpus."""
-        ...
+__all__ = ["Manifest", "read_manifest", "write_manifest"]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from heapq import nsmallest
 
 from rapidfuzz.distance import Levenshtein
 
+from speech_rnn.data.combining import merged
+from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.data.espeak import Espeak
-from speech_rnn.data.manifest import Corpus, Source
-from speech_rnn.data.merged import merged
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 
 __all__ = ["NearMisses", "near_misses"]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.drawing import choose, shuffled
-from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
+from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
+from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.data.speaking import (
     cache_name,
     check_ranges,

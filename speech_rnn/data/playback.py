@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import encode_flac
-from speech_rnn.data.batching import read_clip
-from speech_rnn.data.manifest import Utterance
+from speech_rnn.data.cache import read_clip
+from speech_rnn.data.corpus import Utterance
 
 __all__ = ["LONGEST_SECONDS", "embedded", "played"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, open_audio
-from speech_rnn.data.folder import sound_files
+from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.labels import Label, LabelRow, check_labels, read_labels
 from speech_rnn.errors import DataError
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.folder import sound_files
+from speech_rnn.audio.finding import sound_files
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 
 __all__ = ["Rooms"]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speech_rnn.audio import load_audio
+from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.download import fetch
-from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 

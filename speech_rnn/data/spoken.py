@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.manifest import Corpus, Utterance
+from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.speaking import cache_name, check_words, put_clip, word_folder
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
-from speech_rnn.data.composition import faded, pink_noise, spoken
+from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.connected import trimmed
-from speech_rnn.data.drawing import choose, shuffled
-from speech_rnn.data.folder import sound_files, speaker_regex, split_by_hash
+from speech_rnn.data.corpus import PINK, Corpus, Source, Utterance
 from speech_rnn.data.labels import Label
-from speech_rnn.data.manifest import PINK, Corpus, Source, Utterance
+from speech_rnn.data.mixing import faded, pink_noise, spoken
 from speech_rnn.data.negatives import TEST_PERCENTAGE, VALIDATION_PERCENTAGE
+from speech_rnn.data.rng import choose, shuffled
+from speech_rnn.data.splits import speaker_regex, split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS, SILENCE
 

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import numpy as np
 
-from speech_rnn.data.drawing import choose, shuffled
+from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.espeak import Espeak
-from speech_rnn.data.manifest import SPLITS, Corpus, Utterance
+from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.data.speaking import (
     cache_name,
     check_ranges,

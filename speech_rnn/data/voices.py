@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from speech_rnn.data.folder import sound_files
-from speech_rnn.data.manifest import Corpus, Source
-from speech_rnn.data.merged import merged
+from speech_rnn.audio.finding import sound_files
+from speech_rnn.data.combining import merged
+from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError
 
 __all__ = ["Voices"]

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.batching import FULL_SCALE, AudioCache
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.folder import Folder
-from speech_rnn.data.manifest import Utterance, read_manifest
+from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
 from speech_rnn.evaluation import evaluate
 from speech_rnn.exporting.export import export_onnx

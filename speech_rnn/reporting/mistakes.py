@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from speech_rnn.audio import AudioWarning
-from speech_rnn.data.batching import read_clip
-from speech_rnn.data.manifest import Utterance
+from speech_rnn.data.cache import read_clip
+from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.playback import LONGEST_SECONDS, embedded, played
 from speech_rnn.errors import SpeechRnnError
 from speech_rnn.features import LogMel

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech_rnn.data.manifest import Composition, Part, Utterance
+from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.recognizer import Recognizer
 

@@ -19,11 +19,12 @@ from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
 from speech_rnn.calibration import calibrate
 from speech_rnn.cost import cost_of
-from speech_rnn.data.batching import AudioCache, Batch, Clips, batches
+from speech_rnn.data.batching import Batch, batches
+from speech_rnn.data.cache import AudioCache, Clips
+from speech_rnn.data.combining import exclude as excluded
+from speech_rnn.data.combining import merged
 from speech_rnn.data.connected import Connected, ConnectedClips
-from speech_rnn.data.exclusion import exclude as excluded
-from speech_rnn.data.manifest import SPLITS, Corpus, Source
-from speech_rnn.data.merged import merged
+from speech_rnn.data.corpus import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration

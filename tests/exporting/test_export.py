@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.manifest import Utterance, write_manifest
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.manifest import write_manifest
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
 from speech_rnn.exporting import export_onnx, read_clips, write_onnx
 from speech_rnn.recognizer import Recognizer

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.manifest import SPLITS
+from speech_rnn.data.corpus import SPLITS
 from speech_rnn.data.speech_commands import (
     _ARCHIVES,
     _URL,

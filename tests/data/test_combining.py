@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from speech_rnn.data.manifest import Corpus, Utterance
-from speech_rnn.data.merged import Merged, merged
+from speech_rnn.data.corpus import Corpus, Utterance
+from speech_rnn.data.combining import Merged, merged
 from speech_rnn.data.synthetic import Synthetic
 from speech_rnn.errors import ConfigurationError
 from tests.commands import speech_rnn

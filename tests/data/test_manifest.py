@@ -2,14 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.data.manifest import (
-    SPLITS,
-    Corpus,
-    Manifest,
-    Utterance,
-    read_manifest,
-    write_manifest,
-)
+from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
+from speech_rnn.data.manifest import Manifest, read_manifest, write_manifest
 from speech_rnn.errors import DataError
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=9)

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.manifest import PINK, Part, Utterance
+from speech_rnn.data.corpus import PINK, Part, Utterance
 
 __all__ = ["compose", "faded", "pink_noise", "spoken", "trim"]
 

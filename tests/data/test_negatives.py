@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.batching import FULL_SCALE, AudioCache
-from speech_rnn.data.manifest import Corpus, Manifest
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.corpus import Corpus
+from speech_rnn.data.manifest import Manifest
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.errors import ConfigurationError, DataError
 from tests.tones import TONES_HZ, tone, write_corpus

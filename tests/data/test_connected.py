@@ -12,17 +12,12 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.batching import FULL_SCALE, AudioCache, batches
-from speech_rnn.data.composition import compose, pink_noise, spoken, trim
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.batching import batches
+from speech_rnn.data.mixing import compose, pink_noise, spoken, trim
 from speech_rnn.data.connected import Connected, ConnectedClips
-from speech_rnn.data.manifest import (
-    Composition,
-    Manifest,
-    Part,
-    Utterance,
-    read_manifest,
-    write_manifest,
-)
+from speech_rnn.data.corpus import Composition, Part, Utterance
+from speech_rnn.data.manifest import Manifest, read_manifest, write_manifest
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.training import step_targets
 from speech_rnn.vocabulary import UNKNOWN, Vocabulary

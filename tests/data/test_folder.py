@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.data.folder import Folder, hash_percentage
+from speech_rnn.data.folder import Folder
+from speech_rnn.data.splits import hash_percentage
 from speech_rnn.errors import ConfigurationError, DataError
 from tests.real import SHARED, needs_shared
 

@@ -1,0 +1,146 @@
+"""Clips in memory as 16-bit samples."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from speech_rnn.audio import load_audio
+from speech_rnn.data.corpus import Part, Utterance
+from speech_rnn.data.mixing import compose
+from speech_rnn.errors import DataError, SpeechRnnError
+
+__all__ = ["FULL_SCALE", "AudioCache", "Clips", "Failure", "Lengths", "read_clip"]
+
+FULL_SCALE = 32768.0
+
+
+class Failure(NamedTuple):
+    """An utterance that could not be read, and why."""
+
+    utterance: Utterance
+    error: str
+
+
+class Lengths(Protocol):
+    """Things of various lengths; an epoch may have others."""
+
+    @property
+    def n_samples(self) -> NDArray[np.int64]:
+        """The length of each."""
+
+    def __len__(self) -> int: ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make those of an epoch ready."""
+
+
+class Clips(Lengths, Protocol):
+    """Clips in memory with their rows."""
+
+    sample_rate: int
+
+    @property
+    def utterances(self) -> Sequence[Utterance]:
+        """The row of each clip."""
+
+    def __getitem__(self, index: int) -> NDArray[np.int16]: ...
+
+
+class AudioCache(Dataset[NDArray[np.int16]]):
+    """The samples of utterances, decoded and resampled once, 16 bits each.
+
+    A file that cannot be read costs itself alone: it is listed in `failures`, and `utterances`
+    holds the others in their order.
+
+    Parameters
+    ----------
+    utterances : rows of a corpus.
+    sample_rate : in Hz, to which every clip is resampled.
+    """
+
+    def __init__(self, utterances: Sequence[Utterance], sample_rate: int) -> None:
+        self.sample_rate = sample_rate
+        self.utterances: list[Utterance] = []
+        self.failures: list[Failure] = []
+        self._clips: list[NDArray[np.int16]] = []
+        with ThreadPoolExecutor(os.cpu_count()) as readers:  # libsndfile releases the GIL
+            for utterance, clip in zip(
+                utterances, readers.map(self._read, utterances), strict=True
+            ):
+                if isinstance(clip, SpeechRnnError):
+                    self.failures.append(Failure(utterance, str(clip)))
+                else:
+                    self.utterances.append(utterance)
+                    self._clips.append(clip)
+        if utterances and not self._clips:
+            raise DataError(f"no clip can be read; the first: {self.failures[0].error}")
+
+    def _read(self, utterance: Utterance) -> NDArray[np.int16] | SpeechRnnError:
+        try:
+            if utterance.composition:
+                return quantize(compose(utterance, self.sample_rate, self._part) * utterance.gain)
+            waveform = load_audio(
+                utterance.audio,
+                self.sample_rate,
+                start_seconds=utterance.start_seconds,
+                duration_seconds=utterance.duration_seconds,
+                check=utterance.gain == 1.0,
+            )
+        except SpeechRnnError as error:
+            return error
+        return quantize(waveform * utterance.gain)
+
+    def _part(self, part: Part) -> NDArray[np.float32]:
+        return load_audio(
+            part.audio,
+            self.sample_rate,
+            start_seconds=part.start_seconds,
+            duration_seconds=part.duration_seconds,
+            check=False,
+        )
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __getitem__(self, index: int) -> NDArray[np.int16]:
+        return self._clips[index]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Do nothing: the clips are the same in each epoch."""
+
+    @property
+    def n_samples(self) -> NDArray[np.int64]:
+        """The length of each clip."""
+        return np.array([len(clip) for clip in self._clips], dtype=np.int64)
+
+    def sha256(self) -> str:
+        """Return a hash of all samples and texts: the same data, the same hash."""
+        digest = hashlib.sha256()
+        for utterance, clip in zip(self.utterances, self._clips, strict=True):
+            digest.update(f"{utterance.text}\n{len(clip)}\n".encode())
+            digest.update(clip.astype("<i2").tobytes())
+        return digest.hexdigest()
+
+
+def quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Round samples in [-1, 1] to 16 bits, exactly where they were; what is louder is clipped."""
+    return np.rint(waveform * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def read_clip(utterance: Utterance, sample_rate: int) -> NDArray[np.float32]:
+    """Return the samples of one utterance, (N,) in [-1, 1], as training hears them.
+
+    Raises
+    ------
+    DataError
+        if it cannot be read.
+    """
+    return AudioCache([utterance], sample_rate)[0] / np.float32(FULL_SCALE)

@@ -1,0 +1,77 @@
+"""Training, validation and test, told apart by hash or by speaker."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+from speech_rnn.data.corpus import SPLITS, Utterance
+from speech_rnn.errors import ConfigurationError, DataError
+
+__all__ = ["hash_percentage", "require_every_class", "speaker_regex", "split_by_hash"]
+
+
+def hash_percentage(name: str, seed: int = 0) -> float:
+    """Return a number in [0, 100) that only the name and the seed decide.
+
+    It is the SHA-1 of the name as a fraction of 2^160, in per cent; a seed other than 0 is put in
+    front of the name with a colon.
+    """
+    salted = f"{seed}:{name}" if seed else name
+    return int(hashlib.sha1(salted.encode()).hexdigest(), 16) * 100 / 2**160
+
+
+def split_by_hash(
+    name: str, test_percentage: float, validation_percentage: float, seed: int = 0
+) -> str:
+    """Return the split in which `hash_percentage` puts a name: the test first, training last."""
+    percentage = hash_percentage(name, seed)
+    if percentage < test_percentage:
+        return "test"
+    return "validation" if percentage < test_percentage + validation_percentage else "train"
+
+
+def require_every_class(
+    rows: Iterable[Utterance], words: Sequence[str], splits: Iterable[str], root: str
+) -> None:
+    """Raise for words without a clip in a split, all at once.
+
+    Raises
+    ------
+    DataError
+        if there are any.
+    """
+    present = {(row.text, row.split) for row in rows}
+    gaps = {
+        split: [word for word in words if (word, split) not in present]
+        for split in SPLITS
+        if split in set(splits)
+    }
+    if lacking := [f"{split} split: {', '.join(gap)}" for split, gap in gaps.items() if gap]:
+        raise DataError(
+            f"root={root!r} has no clip for these words in the {'; in the '.join(lacking)}; "
+            "record more of them, name other words, or split otherwise"
+        )
+
+
+def speaker_regex(pattern: str) -> re.Pattern[str]:
+    """Compile a `speaker_pattern`: its group ``speaker``, or its only group, is the speaker.
+
+    Raises
+    ------
+    ConfigurationError
+        if it is no regular expression with such a group.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigurationError(
+            f"speaker_pattern={pattern!r} is no regular expression: {error}"
+        ) from error
+    if "speaker" not in compiled.groupindex and compiled.groups != 1:
+        raise ConfigurationError(
+            f"speaker_pattern={pattern!r} must have one group, or one named speaker, around "
+            r"the speaker, such as '/(\w+)_\d+\.'"
+        )
+    return compiled
