@@ -12,10 +12,10 @@ from random import Random
 from speech_rnn.audio import audio_duration
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Source, Utterance
-from speech_rnn.data.near_misses import NearMisses
 from speech_rnn.data.rng import choose
 from speech_rnn.data.splits import split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.synthesis.near_misses import NearMisses
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 __all__ = ["Negatives"]

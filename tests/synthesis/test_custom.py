@@ -3,8 +3,8 @@
 import pytest
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.custom import Custom
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.synthesis.custom import Custom
 from tests.tones import tone
 
 pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")

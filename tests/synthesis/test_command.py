@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import load_audio, write_audio
-from speech_rnn.data.spoken import Spoken
-from speech_rnn.data.voices import Voices
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.synthesis.command import Spoken
+from speech_rnn.synthesis.voices import Voices
 from tests.tones import tone
 
 PROGRAM = """

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.neural import MODEL, NeuralVoices, _blend, as_trained
-from speech_rnn.data.speaking import put_clip
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
+from speech_rnn.synthesis.clip_cache import put_clip
+from speech_rnn.synthesis.kokoro import MODEL, NeuralVoices, _blend, as_trained
 
 WORDS = ("lights on", "stop")
 KOKORO = os.environ.get("SPEECH_RNN_KOKORO", "data/kokoro")
@@ -91,7 +91,7 @@ def test_a_missing_model_says_where_it_is(tmp_path):
 
 
 def test_a_missing_extra_names_itself(monkeypatch):
-    monkeypatch.setattr("speech_rnn.data.neural.find_spec", lambda name: None)
+    monkeypatch.setattr("speech_rnn.synthesis.kokoro.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"speech-rnn\[neural\]"):
         voices().prepare()
 

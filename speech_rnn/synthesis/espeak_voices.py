@@ -14,9 +14,9 @@ from urllib.parse import quote
 import numpy as np
 
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
-from speech_rnn.data.espeak import Espeak
 from speech_rnn.data.rng import choose, shuffled
-from speech_rnn.data.speaking import (
+from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.synthesis.clip_cache import (
     cache_name,
     check_ranges,
     check_words,
@@ -25,7 +25,7 @@ from speech_rnn.data.speaking import (
     refuse_words,
     word_folder,
 )
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.synthesis.espeak import Espeak
 
 __all__ = ["ACCENTS", "Synthetic"]
 

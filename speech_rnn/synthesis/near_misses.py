@@ -11,8 +11,8 @@ from rapidfuzz.distance import Levenshtein
 
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Source
-from speech_rnn.data.espeak import Espeak
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
+from speech_rnn.synthesis.espeak import Espeak
 
 __all__ = ["NearMisses", "near_misses"]
 

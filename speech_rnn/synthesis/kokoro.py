@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.rng import choose, shuffled
-from speech_rnn.data.speaking import (
+from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
+from speech_rnn.synthesis.clip_cache import (
     cache_name,
     check_ranges,
     check_words,
@@ -27,7 +28,6 @@ from speech_rnn.data.speaking import (
     put_clip,
     word_folder,
 )
-from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 
 __all__ = ["NeuralVoices"]
 

@@ -12,8 +12,8 @@ from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.folder import word_of
-from speech_rnn.data.synthetic import Synthetic
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.synthesis.espeak_voices import Synthetic
 
 __all__ = ["Custom"]
 

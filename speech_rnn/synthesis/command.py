@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from speech_rnn.audio import load_audio
 from speech_rnn.data.corpus import Corpus, Utterance
-from speech_rnn.data.speaking import cache_name, check_words, put_clip, word_folder
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.synthesis.clip_cache import cache_name, check_words, put_clip, word_folder
 
 __all__ = ["Spoken"]
 

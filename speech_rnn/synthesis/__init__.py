@@ -1,0 +1,1 @@
+"""Text to speech as a source of clips."""
