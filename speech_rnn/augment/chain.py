@@ -29,7 +29,7 @@ PEAK_OCTAVES = (0.2, 1.0)
 
 
 class Responses(Protocol):
-    """Rooms: `speech_rnn.data.rooms.Rooms` for one."""
+    """Rooms: `speech_rnn.augment.rooms.Rooms` for one."""
 
     def responses(self, sample_rate: int) -> Sequence[NDArray[np.float32]]:
         """Return impulse responses (K,), each from its direct sound on."""

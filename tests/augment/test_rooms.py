@@ -7,7 +7,7 @@ from scipy.signal import butter, fftconvolve, sosfreqz
 
 from speech_rnn.audio import write_audio
 from speech_rnn.augment import Augment, band_limit, reverberate
-from speech_rnn.data.rooms import Rooms
+from speech_rnn.augment.rooms import Rooms
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 from tests.real import SHARED, needs_shared
 
