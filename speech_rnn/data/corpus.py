@@ -6,9 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
-
-from speech_rnn.data.manifest import _name, _plain
+from typing import Any, Protocol
 
 __all__ = ["PINK", "SPLITS", "Composition", "Corpus", "Part", "Source", "Utterance"]
 
@@ -79,6 +77,13 @@ class Utterance:
     gain: float = 1.0
     composition: Composition | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values of a row; a row of one stretch has no composition."""
+        values = asdict(self)
+        if self.composition is None:
+            del values["composition"]
+        return values
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -105,7 +110,7 @@ class Corpus:
         """Return a SHA-256 over the rows, with file names in place of whole paths."""
         digest = hashlib.sha256()
         for row in self.utterances:
-            named = _plain(row) | {"audio": _name(row.audio)}
+            named = row.to_dict() | {"audio": _name(row.audio)}
             if row.composition:
                 parts = [
                     {**asdict(part), "audio": _name(part.audio)} for part in row.composition.parts
@@ -114,6 +119,11 @@ class Corpus:
                 named["composition"] = {**asdict(row.composition), "parts": parts, "noise": noise}
             digest.update(json.dumps(named, sort_keys=True).encode())
         return digest.hexdigest()
+
+
+def _name(audio: str) -> str:
+    path = Path(audio)
+    return f"{path.parent.name}/{path.name}"
 
 
 class Source(Protocol):

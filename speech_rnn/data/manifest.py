@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def read_manifest(path: str | Path) -> list[Utterance]:
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """Write utterances as JSON Lines or CSV; the ending of `path` decides which."""
     path = Path(path)
-    rows = [_plain(row) for row in utterances]
+    rows = [row.to_dict() for row in utterances]
     with path.open("w", encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":
             writer = csv.DictWriter(file, [field.name for field in fields(Utterance)])
@@ -88,19 +88,6 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
             )
         else:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _plain(row: Utterance) -> dict[str, Any]:
-    """Return the values of a row; a row of one stretch says nothing of a composition."""
-    values = asdict(row)
-    if row.composition is None:
-        del values["composition"]
-    return values
-
-
-def _name(audio: str) -> str:
-    path = Path(audio)
-    return f"{path.parent.name}/{path.name}"
 
 
 def _records(path: Path, text: str) -> Iterable[tuple[int, Any]]:
