@@ -16,7 +16,7 @@ def run(cfg: DictConfig) -> None:
     """Hear hours of sound, print the figures and write them as JSON."""
     from hydra.core.hydra_config import HydraConfig
 
-    from speech_rnn.detecting import detect
+    from speech_rnn.detection.det_curve import detect
     from speech_rnn.parts import scenes_of
     from speech_rnn.progress import tracked
     from speech_rnn.recognizer import Recognizer

@@ -14,7 +14,7 @@ from speech_rnn.errors import ConfigurationError, SpeechRnnError
 
 if TYPE_CHECKING:
     from speech_rnn.data.corpus import Corpus, Source, Utterance
-    from speech_rnn.detecting import Scene
+    from speech_rnn.detection.det_curve import Scene
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.training import TrainingResult
@@ -95,7 +95,7 @@ def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
 def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
     """Return what a recogniser is to hear: recordings, or a stream of the words of a split."""
     if cfg.audio:
-        from speech_rnn.data.recordings import read_recordings
+        from speech_rnn.detection.recordings import read_recordings
 
         words = recognizer.vocabulary.words
         return [*read_recordings(cfg.audio, cfg.labels, words)]

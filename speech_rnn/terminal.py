@@ -17,11 +17,11 @@ from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 from speech_rnn.searching import Search
 
 if TYPE_CHECKING:
-    from speech_rnn.detecting import DetectionReport
-    from speech_rnn.detection import Detections
+    from speech_rnn.detection.det_curve import DetectionReport
+    from speech_rnn.detection.matching import Detections
+    from speech_rnn.detection.thresholds import Tuning
     from speech_rnn.gradients import GradientStudy
     from speech_rnn.language_training import LanguageModelResult
-    from speech_rnn.tuning import Tuning
 
 __all__ = [
     "print_audit",

@@ -18,11 +18,11 @@ def run(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
+    from speech_rnn.detection.thresholds import Promise, tune
     from speech_rnn.parts import corpus_of
     from speech_rnn.progress import tracked
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.terminal import print_tuning
-    from speech_rnn.tuning import Promise, tune
 
     promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate, cfg.confidence)
     recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)

@@ -105,7 +105,7 @@ HEAVY = {
         ("speech_rnn.streaming.chunks", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.listening.microphone", HEAVY | {"torch", "soundfile", "sounddevice"}),
         ("speech_rnn.metrics", HEAVY | {"torch"}),
-        ("speech_rnn.detection", HEAVY | {"torch", "soundfile"}),
+        ("speech_rnn.detection.matching", HEAVY | {"torch", "soundfile"}),
         ("speech_rnn.features", HEAVY),
         ("speech_rnn.model", HEAVY),
         ("speech_rnn.recognizer", HEAVY),

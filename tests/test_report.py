@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from speech_rnn.data.corpus import Composition, Part, Utterance
-from speech_rnn.detecting import DetectionReport
-from speech_rnn.detection import Detections, DetPoint, Quantiles
+from speech_rnn.detection.det_curve import DetectionReport
+from speech_rnn.detection.matching import Detections, DetPoint, Quantiles
 from speech_rnn.errors import DataError, MissingExtraError
 from speech_rnn.evaluation import evaluate
 from speech_rnn.parts import report_on

@@ -13,8 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from speech_rnn.detecting import THRESHOLDS, Heard, Scene, Watch, hear, own_spotting
-from speech_rnn.detection import TOLERANCE_SECONDS, Detections, DetPoint, lags_of, too_short
+from speech_rnn.detection.det_curve import THRESHOLDS, Heard, Scene, Watch, hear, own_spotting
+from speech_rnn.detection.matching import (
+    TOLERANCE_SECONDS,
+    Detections,
+    DetPoint,
+    lags_of,
+    too_short,
+)
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.metrics import poisson_limit
 from speech_rnn.recognizer import Recognizer

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, open_audio
 from speech_rnn.audio.finding import sound_files
-from speech_rnn.data.labels import Label, LabelRow, check_labels, read_labels
+from speech_rnn.detection.labels import Label, LabelRow, check_labels, read_labels
 from speech_rnn.errors import DataError
 
 __all__ = ["Recording", "read_recordings"]

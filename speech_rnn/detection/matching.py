@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from speech_rnn.data.labels import Label
 from speech_rnn.decoding.hypothesis import Word
+from speech_rnn.detection.labels import Label
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.metrics import poisson_interval, poisson_limit, quantile_interval, wilson_interval
 

@@ -13,7 +13,7 @@ from speech_rnn.data.folder import Folder
 from speech_rnn.data.manifest import Manifest
 from speech_rnn.data.mixing import pink_noise
 from speech_rnn.data.splits import split_by_hash
-from speech_rnn.data.streams import Streams
+from speech_rnn.detection.long_streams import Streams
 from speech_rnn.errors import ConfigurationError, DataError
 from tests.real import SHARED, needs_shared
 from tests.tones import TONES_HZ, tone, write_corpus

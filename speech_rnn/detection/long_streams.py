@@ -20,11 +20,11 @@ from speech_rnn.audio import audio_duration, load_audio
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.connected import trimmed
 from speech_rnn.data.corpus import PINK, Corpus, Source, Utterance
-from speech_rnn.data.labels import Label
 from speech_rnn.data.mixing import faded, pink_noise, spoken
 from speech_rnn.data.negatives import TEST_PERCENTAGE, VALIDATION_PERCENTAGE
 from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.data.splits import speaker_regex, split_by_hash
+from speech_rnn.detection.labels import Label
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS, SILENCE
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_rnn.data.labels import Label, check_labels, read_labels
+from speech_rnn.detection.labels import Label, check_labels, read_labels
 from speech_rnn.errors import DataError
 
 LABELS = [Label("go", 0.5, 1.0), Label("lights on", 2.0, 3.25)]

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.detecting import hear
-from speech_rnn.detection import Detections, DetPoint, lags_of
+from speech_rnn.detection.det_curve import hear
+from speech_rnn.detection.matching import Detections, DetPoint, lags_of
+from speech_rnn.detection.thresholds import Promise, Tuning, choose, tune
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.tuning import Promise, Tuning, choose, tune
 from tests.commands import speech_rnn
 from tests.listeners import WORDS, train_listener
 from tests.test_detecting import ARGUMENTS, SAID, sound

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.labels import Label
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.detection import (
+from speech_rnn.detection.labels import Label
+from speech_rnn.detection.matching import (
     TOLERANCE_SECONDS,
     Detections,
     DetPoint,

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.labels import Label
 from speech_rnn.data.manifest import Manifest
-from speech_rnn.data.recordings import read_recordings
-from speech_rnn.data.streams import Streams
-from speech_rnn.detecting import THRESHOLDS, detect, hear
-from speech_rnn.detection import Detections
+from speech_rnn.detection.det_curve import THRESHOLDS, detect, hear
+from speech_rnn.detection.labels import Label
+from speech_rnn.detection.long_streams import Streams
+from speech_rnn.detection.matching import Detections
+from speech_rnn.detection.recordings import read_recordings
 from speech_rnn.errors import DataError
 from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn

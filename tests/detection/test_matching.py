@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from speech_rnn.data.labels import Label
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.detection import (
+from speech_rnn.detection.labels import Label
+from speech_rnn.detection.matching import (
     Detections,
     DetPoint,
     Quantiles,

@@ -1,0 +1,1 @@
+"""Hours of sound against labels: long streams, matching, the DET curve, thresholds."""
