@@ -20,7 +20,7 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
     from omegaconf import DictConfig, OmegaConf
 
-    from speech_rnn.auditing import audit
+    from speech_rnn.evaluation.label_errors import audit
     from speech_rnn.listening_page import write_page
     from speech_rnn.parts import kept_config, train_on
     from speech_rnn.terminal import print_audit

@@ -22,7 +22,8 @@ def run(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
-    from speech_rnn.evaluation import compare, evaluate
+    from speech_rnn.evaluation.comparison import compare
+    from speech_rnn.evaluation.scoring import evaluate
     from speech_rnn.parts import split_of
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.terminal import print_comparison, print_evaluation
@@ -50,7 +51,7 @@ def score(
 ) -> None:
     """Score a text against another, line by line: word, character and sentence error rates."""
     with spoken_errors():
-        from speech_rnn.evaluation import evaluate_texts
+        from speech_rnn.evaluation.scoring import evaluate_texts
         from speech_rnn.terminal import print_evaluation
 
         print_evaluation(evaluate_texts(references, hypotheses))

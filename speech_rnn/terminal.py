@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from speech_rnn.auditing import Audit
-from speech_rnn.conditions import Stress
-from speech_rnn.evaluation import Comparison, Evaluation, Group, Rejection, Row
+from speech_rnn.evaluation.comparison import Comparison
+from speech_rnn.evaluation.label_errors import Audit
+from speech_rnn.evaluation.results import Evaluation, Group, Rejection, Row
+from speech_rnn.evaluation.robustness import Stress
 from speech_rnn.metrics import align_words
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 from speech_rnn.searching import Search

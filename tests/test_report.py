@@ -14,7 +14,7 @@ from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.detection.det_curve import DetectionReport
 from speech_rnn.detection.matching import Detections, DetPoint, Quantiles
 from speech_rnn.errors import DataError, MissingExtraError
-from speech_rnn.evaluation import evaluate
+from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.parts import report_on
 from speech_rnn.reporting import mistakes
 from speech_rnn.reporting.page import write_report

@@ -18,7 +18,8 @@ from pathlib import Path
 from speech_rnn.config import as_typed, compose
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import write_manifest
-from speech_rnn.evaluation import Row, evaluate
+from speech_rnn.evaluation.results import Row
+from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.knowledge import by_teacher
 from speech_rnn.metrics import Accuracy
 from speech_rnn.parts import corpus_of

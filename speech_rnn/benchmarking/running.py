@@ -15,7 +15,7 @@ from speech_rnn.benchmarking.results import Benchmark, Row, Section
 from speech_rnn.benchmarking.settings import THREADS, Settings
 from speech_rnn.benchmarking.sounds import one_second
 from speech_rnn.benchmarking.subjects import measured
-from speech_rnn.machine import n_cores, processor, versions
+from speech_rnn.evaluation.machine import n_cores, processor, versions
 
 __all__ = ["run"]
 

@@ -24,7 +24,7 @@ from speech_rnn.benchmarking.subjects import DEFAULT
 from speech_rnn.benchmarking.timing import Times
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.free_spoken_digits import DIGITS, FreeSpokenDigits
-from speech_rnn.evaluation import evaluate
+from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer

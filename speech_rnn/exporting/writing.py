@@ -15,7 +15,7 @@ from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.folder import Folder
 from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
-from speech_rnn.evaluation import evaluate
+from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.exporting.export import export_onnx
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from speech_rnn.cost import multiply_adds
+from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.reporting.run_folder import RunFolder
 
 __all__ = ["ModelCard", "model_card"]

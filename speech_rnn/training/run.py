@@ -18,7 +18,6 @@ import speech_rnn
 from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
 from speech_rnn.calibration import calibrate
-from speech_rnn.cost import cost_of
 from speech_rnn.data.batching import Batch, batches
 from speech_rnn.data.cache import AudioCache, Clips
 from speech_rnn.data.combining import exclude as excluded
@@ -30,7 +29,9 @@ from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import DataError
-from speech_rnn.evaluation import Evaluation, evaluate
+from speech_rnn.evaluation.cost import cost_of
+from speech_rnn.evaluation.results import Evaluation
+from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.pretrained import speech_embedding

@@ -19,7 +19,8 @@ from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.mixing import pink_noise
 from speech_rnn.data.rng import choose
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.evaluation import Evaluation, evaluate
+from speech_rnn.evaluation.results import Evaluation
+from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.recognizer import Recognizer
 
 __all__ = ["Condition", "Conditions", "Stress", "band_limited", "noisy", "reverberant"]

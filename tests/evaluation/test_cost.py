@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from speech_rnn.cost import cost_of, multiply_adds
+from speech_rnn.evaluation.cost import cost_of
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
+from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.conditions import Condition, Conditions, band_limited, noisy, reverberant
 from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.evaluation.robustness import Condition, Conditions, band_limited, noisy, reverberant
 from tests.commands import speech_rnn
 from tests.test_recognizer import untrained
 from tests.tones import tone, write_corpus

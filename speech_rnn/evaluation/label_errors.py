@@ -19,7 +19,8 @@ from speech_rnn.data.splits import hash_percentage
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.evaluation import Row, evaluate
+from speech_rnn.evaluation.results import Row
+from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary

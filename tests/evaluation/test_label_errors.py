@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import load_audio, write_audio
-from speech_rnn.auditing import Doubt, _doubt, _Fold, _folds, _planted, _split, audit
 from speech_rnn.data.combining import exclude
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.manifest import Manifest
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.evaluation import Row
+from speech_rnn.evaluation.label_errors import Doubt, _doubt, _Fold, _folds, _planted, _split, audit
+from speech_rnn.evaluation.results import Row
 from speech_rnn.listening_page import write_page
 from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.evaluation import OTHER, Row, _score, compare, evaluate_texts
+from speech_rnn.evaluation.comparison import compare
+from speech_rnn.evaluation.results import OTHER, Row
+from speech_rnn.evaluation.scoring import _score, evaluate_texts
 from speech_rnn.metrics import paired_difference
 from speech_rnn.terminal import print_comparison, print_evaluation
 from speech_rnn.vocabulary import Vocabulary

@@ -1,0 +1,1 @@
+"""A Recognizer against utterances: scoring, results, comparison, robustness, label errors, cost."""

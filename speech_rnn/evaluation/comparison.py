@@ -1,0 +1,64 @@
+"""Two evaluations of the same utterances, compared pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from speech_rnn.errors import DataError
+from speech_rnn.evaluation.results import Evaluation
+from speech_rnn.metrics import (
+    paired_difference,
+    word_error_rate,
+)
+
+__all__ = ["Comparison", "compare"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the error rates of two recognisers differ on the same utterances.
+
+    Parameters
+    ----------
+    first, second : word error rates.
+    difference : the first less the second.
+    interval : of the difference, 95 %, bootstrap over utterances.
+    p_value : how often a difference as large would come by chance, if each utterance's errors had
+        been made by either of the two alike.
+    """
+
+    first: float
+    second: float
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def compare(first: Evaluation, second: Evaluation) -> Comparison:
+    """Compare two evaluations of the same utterances, pair by pair.
+
+    Raises
+    ------
+    DataError
+        if their utterances are not the same.
+    """
+    if [row.utterance for row in first.rows] != [row.utterance for row in second.rows]:
+        raise DataError("the two evaluations are not of the same utterances; evaluate both alike")
+    read = [
+        (one, other)
+        for one, other in zip(first.rows, second.rows, strict=True)
+        if one.hypothesis and other.hypothesis
+    ]
+    rates = [[word_error_rate([row.spoken], [row.heard]) for row in pair] for pair in read]
+    errors = np.array([[rate.errors for rate in pair] for pair in rates])  # (N, 2)
+    lengths = [one.reference_length for one, _ in rates]
+    interval, p_value = paired_difference(errors[:, 0], errors[:, 1], lengths)
+    one, other = (errors.sum(axis=0) / max(1, sum(lengths))).tolist()
+    return Comparison(one, other, one - other, interval, p_value)

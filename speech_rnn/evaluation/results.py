@@ -1,0 +1,239 @@
+"""What an evaluation finds, as plain values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.metrics import (
+    Accuracy,
+    ClassFigures,
+    ErrorRate,
+    Reliability,
+    accuracy,
+    area_under_roc,
+    word_error_rate,
+)
+from speech_rnn.vocabulary import REASONS
+
+__all__ = ["OTHER", "Evaluation", "Group", "Rejection", "Row", "Split", "WordFigures"]
+
+Split = Callable[[list[str]], list[str]]
+"""Parts the words of a text into those that are counted: "smart mirror" may be one."""
+OTHER = "_other_"
+"""Column of a confusion matrix for answers that are no reference."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """An utterance with what was recognised, or with the error that kept it from being read."""
+
+    utterance: Utterance
+    hypothesis: Hypothesis | None
+    error: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The answer, or the label that stands for the reason why there is none."""
+        return self.hypothesis.label if self.hypothesis else ""
+
+    @property
+    def spoken(self) -> str:
+        """The words that were said: none in silence."""
+        return "" if self.utterance.text in REASONS else self.utterance.text
+
+    @property
+    def heard(self) -> str:
+        """The words of the answer."""
+        return self.hypothesis.text if self.hypothesis else ""
+
+    @property
+    def is_correct(self) -> bool:
+        """Whether the answer is the reference; a file that failed is neither right nor wrong."""
+        return self.hypothesis is not None and self.label == self.utterance.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for one line of JSON: all it takes to hear the utterance again."""
+        values: dict[str, Any] = {
+            "file": self.utterance.audio,
+            "start_seconds": self.utterance.start_seconds,
+            "duration_seconds": self.utterance.duration_seconds,
+            "gain": self.utterance.gain,
+            "speaker": self.utterance.speaker,
+            "reference": self.utterance.text,
+        }
+        if self.utterance.composition:
+            values["composition"] = asdict(self.utterance.composition)
+        if self.hypothesis is None:
+            return values | {"error": self.error}
+        return values | {"label": self.hypothesis.label} | self.hypothesis.to_dict()
+
+
+@dataclass(frozen=True)
+class Group:
+    """How utterances that have something in common do."""
+
+    accuracy: Accuracy
+    words: ErrorRate
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Group:
+        """Score rows that have been read."""
+        return cls(
+            accuracy([row.utterance.text for row in rows], [row.label for row in rows]),
+            word_error_rate([row.spoken for row in rows], [row.heard for row in rows]),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return self.accuracy.to_dict() | {"word_error_rate": self.words.to_dict()}
+
+
+@dataclass(frozen=True)
+class WordFigures:
+    """How well words that are known to the second are timed, and how much confidences tell.
+
+    Parameters
+    ----------
+    n_timed : words that are right and whose true times are known.
+    start_error, end_error : median distance of their start and end from the truth, in seconds.
+    n_right, n_wrong : words that were answered.
+    confidence_auc : probability that a right word is more confident than a wrong one (ties count
+        half); None where one of the two kinds is missing, or all are as confident.
+    """
+
+    n_timed: int
+    start_error: float | None
+    end_error: float | None
+    n_right: int
+    n_wrong: int
+    confidence_auc: float | None
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """How a classifier tells its words from what is none of them.
+
+    Parameters
+    ----------
+    words_right : share of the words that are answered rightly, with its interval.
+    others_answered : share of the others that are answered with a word: false alarms.
+    evidence_auc : probability that a word has more evidence than another utterance.
+    """
+
+    words_right: Accuracy
+    others_answered: Accuracy
+    evidence_auc: float | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], words: Sequence[str]) -> Rejection | None:
+        """Compare rows of both kinds; None where one is missing, or for sequences."""
+        known = [row for row in rows if row.utterance.text in words]
+        others = [row for row in rows if row.utterance.text not in words]
+        scores = [
+            [
+                row.hypothesis.evidence
+                for row in kind
+                if row.hypothesis and row.hypothesis.evidence is not None
+            ]
+            for kind in (known, others)
+        ]
+        if not all(scores):
+            return None
+        return cls(
+            Accuracy(sum(row.is_correct for row in known), len(known)),
+            Accuracy(sum(bool(row.heard) for row in others), len(others)),
+            area_under_roc(*scores),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "words_right": self.words_right.to_dict(),
+            "others_answered": self.others_answered.to_dict(),
+            "evidence_auc": self.evidence_auc,
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a Recognizer does on utterances.
+
+    Parameters
+    ----------
+    rows : every utterance, in the order given.
+    accuracy : share of utterances that are right as a whole, with its Wilson interval.
+    words, characters : error rates; silence and unknown words count as no words.
+    words_interval : bootstrap over utterances, 95 %.
+    word_figures : times and confidences of words.
+    reliability : how far the confidences of whole answers are what they say.
+    rejection : how words are told from what is none, where there are utterances of both.
+    per_class : precision, recall and F1 of each reference text, or of each word where there are
+        several in a reference.
+    per_speaker : figures of each speaker, where speakers are known.
+    per_length : figures by how many words are said, where there are several.
+    labels, confusion : counts, (references, answers); the last answer stands for any other, and
+        for none.
+    """
+
+    rows: tuple[Row, ...]
+    accuracy: Accuracy
+    words: ErrorRate
+    words_interval: tuple[float, float]
+    characters: ErrorRate
+    word_figures: WordFigures
+    reliability: Reliability
+    rejection: Rejection | None
+    per_class: tuple[ClassFigures, ...]
+    per_speaker: dict[str, Group]
+    per_length: dict[int, Group]
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The utterances that could not be read."""
+        return tuple(row for row in self.rows if row.hypothesis is None)
+
+    @property
+    def mistaken(self) -> tuple[Row, ...]:
+        """The utterances that were read, with other words than were said."""
+        return tuple(row for row in self.rows if row.hypothesis and row.spoken != row.heard)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures without tables."""
+        return {
+            "n_utterances": self.accuracy.total,
+            "n_failures": len(self.failures),
+            "accuracy": self.accuracy.to_dict(),
+            "sentence_error_rate": 1 - self.accuracy.value if self.accuracy.total else None,
+            "word_error_rate": self.words.to_dict() | {"interval": list(self.words_interval)},
+            "character_error_rate": self.characters.to_dict(),
+            "words": asdict(self.word_figures),
+            "calibration_error": self.reliability.expected_calibration_error,
+            "rejection": self.rejection and self.rejection.to_dict(),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return figures and tables as plain values for JSON."""
+        return self.summary() | {
+            "reliability": self.reliability.to_dict(),
+            "per_class": [figures.to_dict() for figures in self.per_class],
+            "per_speaker": {name: group.to_dict() for name, group in self.per_speaker.items()},
+            "per_length": {str(size): group.to_dict() for size, group in self.per_length.items()},
+            "confusion": {"labels": list(self.labels), "counts": [list(r) for r in self.confusion]},
+            "failures": [row.to_dict() for row in self.failures],
+        }
+
+    def write(self, folder: str | Path) -> None:
+        """Write ``evaluation.json`` and, a line an utterance, ``hypotheses.jsonl``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "evaluation.json").write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+        with (folder / "hypotheses.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row.to_dict()) + "\n" for row in self.rows)

@@ -1,0 +1,260 @@
+"""A Recognizer and utterances, or two texts, become figures."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.data.batching import BucketSampler, pad
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.decoding.hypothesis import Hypothesis, Word
+from speech_rnn.errors import DataError
+from speech_rnn.evaluation.results import (
+    OTHER,
+    Evaluation,
+    Group,
+    Rejection,
+    Row,
+    Split,
+    WordFigures,
+)
+from speech_rnn.metrics import (
+    AlignedPair,
+    ClassFigures,
+    align_words,
+    area_under_roc,
+    bootstrap_interval,
+    character_error_rate,
+    confusion_matrix,
+    per_class,
+    reliability,
+    word_error_rate,
+)
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.vocabulary import REASONS, SILENCE
+
+__all__ = ["evaluate", "evaluate_texts"]
+
+Change = Callable[[NDArray[np.int16], Utterance], NDArray[np.int16]]
+
+
+def evaluate(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    *,
+    batch_size: int = 64,
+    change: Change | None = None,
+    cache: AudioCache | None = None,
+) -> Evaluation:
+    """Recognise utterances and compare with what was said.
+
+    Parameters
+    ----------
+    change : what befalls the samples of an utterance before they are recognised.
+    cache : of these utterances, where they have been read already.
+
+    Raises
+    ------
+    DataError
+        if there are no utterances, or none of them can be read.
+    """
+    if not utterances:
+        raise DataError("there are no utterances to evaluate; choose another split")
+    vocabulary = recognizer.vocabulary
+    splits: dict[str, Split] = {
+        "classes": _whole,
+        "words": vocabulary.split,
+        "characters": list,
+    }
+    if cache is None:
+        cache = AudioCache(utterances, recognizer.sample_rate)
+    rows = _recognize(recognizer, utterances, cache, batch_size, change or _as_it_is)
+    return _score(rows, vocabulary.tokens, splits[vocabulary.unit])
+
+
+def _as_it_is(samples: NDArray[np.int16], utterance: Utterance) -> NDArray[np.int16]:
+    return samples
+
+
+def _whole(words: list[str]) -> list[str]:
+    """A class is one, however many words it has."""
+    return [" ".join(words)] if words else []
+
+
+def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation:
+    """Compare two text files line by line: word for word, as they are written.
+
+    Raises
+    ------
+    DataError
+        if one cannot be read, if there are no lines, or not as many in one as in the other, and
+        for lines of the references that are empty.
+    """
+    said, heard = _lines(references), _lines(hypotheses)
+    if len(said) != len(heard) or not said:
+        raise DataError(
+            f"references={str(references)!r} has {len(said)} lines and "
+            f"hypotheses={str(hypotheses)!r} {len(heard)}; give one of each an utterance, and an "
+            "empty line where nothing was heard"
+        )
+    if empty := [str(number) for number, line in enumerate(said, start=1) if not line.split()]:
+        raise DataError(
+            f"references={str(references)!r}: line {', '.join(empty)} is empty; leave it out, here "
+            f"and in the hypotheses, or write {SILENCE} where nothing was said"
+        )
+    rows = tuple(
+        Row(
+            Utterance(f"line {number}", " ".join(reference.split())),
+            Hypothesis(
+                tuple(Word(word, 0.0, 0.0, 1.0) for word in hypothesis.split()),
+                1.0,
+                None if hypothesis.split() else REASONS[SILENCE],
+            ),
+        )
+        for number, (reference, hypothesis) in enumerate(zip(said, heard, strict=True), start=1)
+    )
+    return _score(rows, (), list)
+
+
+def _lines(path: str | Path) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"text={str(path)!r} cannot be read: {error}") from error
+
+
+def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluation:
+    """Put all figures together; `split` parts the words of a text into those that are counted."""
+    read = [row for row in rows if row.hypothesis]
+    errors = [word_error_rate([row.spoken], [row.heard]) for row in read]
+    lengths = [len(split(row.spoken.split())) for row in read]
+    pairs = [_aligned(row, split) for row in read]
+    if max(lengths, default=0) > 1:
+        labelled = [
+            (pair.reference, pair.hypothesis or OTHER)
+            for row_pairs in pairs
+            for pair, _ in row_pairs
+            if pair.reference is not None
+        ]
+    else:
+        labelled = [(row.utterance.text, row.label) for row in read]
+    labels, confusion, classes = _tables(labelled, order)
+    return Evaluation(
+        rows=rows,
+        accuracy=Group.of(read).accuracy,
+        words=word_error_rate([row.spoken for row in read], [row.heard for row in read]),
+        words_interval=bootstrap_interval(
+            [rate.errors for rate in errors], [rate.reference_length for rate in errors]
+        ),
+        characters=character_error_rate([row.spoken for row in read], [row.heard for row in read]),
+        word_figures=_word_figures(read, pairs),
+        reliability=reliability(
+            [row.hypothesis.confidence for row in read if row.hypothesis],
+            [row.is_correct for row in read],
+        ),
+        rejection=Rejection.of(read, [token for token in order if token not in REASONS]),
+        per_class=classes,
+        per_speaker=_groups(read, [row.utterance.speaker for row in read]),
+        per_length=_groups(read, lengths) if max(lengths, default=0) > 1 else {},
+        labels=labels,
+        confusion=confusion,
+    )
+
+
+def _aligned(row: Row, split: Split) -> list[tuple[AlignedPair, Word | None]]:
+    """Pair what was said with what was heard, and each of that with the word it is."""
+    assert row.hypothesis is not None
+    said = [text.replace(" ", "_") for text in split(row.spoken.split())]
+    heard = [word.word.replace(" ", "_") for word in row.hypothesis.words]
+    words = iter(row.hypothesis.words)
+    return [
+        (
+            AlignedPair(
+                *(text and text.replace("_", " ") for text in (pair.reference, pair.hypothesis))
+            ),
+            None if pair.hypothesis is None else next(words),
+        )
+        for pair in align_words(" ".join(said), " ".join(heard))
+    ]
+
+
+def _tables(
+    labelled: Sequence[tuple[str, str]], order: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...], tuple[ClassFigures, ...]]:
+    """Return labels, confusion matrix and figures by class of (reference, answer) pairs."""
+    places = {token: place for place, token in enumerate(order)}
+    references = [reference for reference, _ in labelled]
+    labels = tuple(sorted(set(references), key=lambda text: (places.get(text, len(places)), text)))
+    folded = [answer if answer in labels else OTHER for _, answer in labelled]
+    columns = (*labels, OTHER) if OTHER in folded else labels
+    counts = confusion_matrix(references, folded, columns)[: len(labels)]
+    classes = per_class(references, folded, columns)
+    return (
+        columns,
+        tuple(tuple(int(count) for count in row) for row in counts),
+        tuple(figures for figures in classes if figures.label != OTHER),
+    )
+
+
+K = TypeVar("K", str, int)
+
+
+def _groups(rows: Sequence[Row], keys: Sequence[K]) -> dict[K, Group]:
+    """Score the rows of each key; an empty key is none."""
+    members: dict[K, list[Row]] = defaultdict(list)
+    for row, key in zip(rows, keys, strict=True):
+        if key != "":
+            members[key].append(row)
+    return {key: Group.of(members[key]) for key in sorted(members)}
+
+
+def _word_figures(
+    rows: Sequence[Row], pairs: Sequence[list[tuple[AlignedPair, Word | None]]]
+) -> WordFigures:
+    starts, ends = [], []
+    confidences: dict[bool, list[float]] = {True: [], False: []}
+    for row, row_pairs in zip(rows, pairs, strict=True):
+        parts = iter(row.utterance.composition.words if row.utterance.composition else ())
+        for pair, word in row_pairs:
+            part = next(parts, None) if pair.reference is not None else None
+            if word is not None:
+                confidences[pair.kind == "hit"].append(word.confidence)
+            if part is not None and word is not None and pair.kind == "hit":
+                starts.append(abs(word.start - part.at_seconds))
+                ends.append(abs(word.end - part.at_seconds - part.duration_seconds))
+    return WordFigures(
+        len(starts),
+        float(np.median(starts)) if starts else None,
+        float(np.median(ends)) if ends else None,
+        len(confidences[True]),
+        len(confidences[False]),
+        area_under_roc(confidences[True], confidences[False]),
+    )
+
+
+def _recognize(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    cache: AudioCache,
+    batch_size: int,
+    change: Change,
+) -> tuple[Row, ...]:
+    answers: dict[int, Hypothesis] = {}
+    for indices in BucketSampler(cache, batch_size):
+        samples, lengths = pad([change(cache[index], cache.utterances[index]) for index in indices])
+        found = recognizer.recognize(samples.numpy() / np.float32(FULL_SCALE), lengths.numpy())
+        answers.update(zip(indices, found, strict=True))
+    heard = iter(range(len(cache)))
+    errors = {id(failure.utterance): failure.error for failure in cache.failures}
+    return tuple(
+        Row(utterance, None, errors[id(utterance)])
+        if id(utterance) in errors
+        else Row(utterance, answers[next(heard)])
+        for utterance in utterances
+    )
