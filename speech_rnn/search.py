@@ -27,9 +27,9 @@ def run(cfg: DictConfig) -> None:
         train_command,
         trial_config,
     )
-    from speech_rnn.searching import Values, search
     from speech_rnn.terminal import print_search
     from speech_rnn.training import claim
+    from speech_rnn.training.search import Values, search
 
     if cfg.language_model or cfg.gradients:
         raise ConfigurationError("a search needs a recipe that trains a recogniser")

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from speech_rnn.config import check, compose, parsed
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.searching import Choices, Dimension, Interval, Values
+from speech_rnn.training.search import Choices, Dimension, Interval, Values
 
 __all__ = ["SEARCH_KEYS", "defaults_of", "space_of", "train_command", "trial_config", "with_ranges"]
 

@@ -15,14 +15,14 @@ from speech_rnn.evaluation.results import Evaluation, Group, Rejection, Row
 from speech_rnn.evaluation.robustness import Stress
 from speech_rnn.metrics import align_words
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
-from speech_rnn.searching import Search
+from speech_rnn.training.search import Search
 
 if TYPE_CHECKING:
     from speech_rnn.detection.det_curve import DetectionReport
     from speech_rnn.detection.matching import Detections
     from speech_rnn.detection.thresholds import Tuning
     from speech_rnn.gradients import GradientStudy
-    from speech_rnn.language_training import LanguageModelResult
+    from speech_rnn.training.language_model import LanguageModelResult
 
 __all__ = [
     "print_audit",

@@ -17,7 +17,6 @@ import torch
 import speech_rnn
 from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
-from speech_rnn.calibration import calibrate
 from speech_rnn.data.batching import Batch, batches
 from speech_rnn.data.cache import AudioCache, Clips
 from speech_rnn.data.combining import exclude as excluded
@@ -37,6 +36,7 @@ from speech_rnn.model import AcousticModel
 from speech_rnn.model.pretrained import speech_embedding
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
+from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.fitting import claim, fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import AdamWCosine, Trainer

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from speech_rnn.calibration import calibrate, fit_temperature
 from speech_rnn.decoding.confidence import Calibration, evidence
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.training.calibration import calibrate, fit_temperature
 from tests.test_recognizer import untrained
 from tests.tones import tone
 

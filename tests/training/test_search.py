@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from speech_rnn.config import parsed
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.search_space import _dimension
-from speech_rnn.searching import Choices, Interval, search
+from speech_rnn.training.search import Choices, Interval, search
 from tests.commands import speech_rnn
 from tests.test_training import SMALL, assert_same_weights
 from tests.tones import write_corpus
