@@ -21,9 +21,9 @@ def run(cfg: DictConfig) -> None:
     from omegaconf import DictConfig, OmegaConf
 
     from speech_rnn.evaluation.label_errors import audit
-    from speech_rnn.listening_page import write_page
     from speech_rnn.parts import kept_config, train_on
-    from speech_rnn.terminal import print_audit
+    from speech_rnn.reporting.audit_page import write_page
+    from speech_rnn.reporting.tables import print_audit
     from speech_rnn.training import claim
 
     if cfg.vocabulary != "classes" or cfg.language_model or cfg.gradients:

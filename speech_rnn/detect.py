@@ -18,9 +18,9 @@ def run(cfg: DictConfig) -> None:
 
     from speech_rnn.detection.det_curve import detect
     from speech_rnn.parts import scenes_of
-    from speech_rnn.progress import tracked
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.terminal import print_detection
+    from speech_rnn.reporting.progress import tracked
+    from speech_rnn.reporting.tables import print_detection
 
     recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
     found = detect(

@@ -26,7 +26,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.evaluation.scoring import evaluate
     from speech_rnn.parts import split_of
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.terminal import print_comparison, print_evaluation
+    from speech_rnn.reporting.tables import print_comparison, print_evaluation
 
     files = [cfg.recognizer, cfg.versus] if cfg.versus else [cfg.recognizer]
     recognizers = [Recognizer.load(file, device=cfg.device) for file in files]
@@ -52,7 +52,7 @@ def score(
     """Score a text against another, line by line: word, character and sentence error rates."""
     with spoken_errors():
         from speech_rnn.evaluation.scoring import evaluate_texts
-        from speech_rnn.terminal import print_evaluation
+        from speech_rnn.reporting.tables import print_evaluation
 
         print_evaluation(evaluate_texts(references, hypotheses))
 

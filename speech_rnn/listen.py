@@ -47,8 +47,8 @@ def listen(
     with spoken_errors(), stopping() as stop:
         from speech_rnn.listening.formats import json_line, text_line
         from speech_rnn.listening.live import choose_actions, choose_source, events_of
-        from speech_rnn.progress import tell
         from speech_rnn.recognizer import Recognizer
+        from speech_rnn.reporting.progress import tell
 
         recognizer = Recognizer.load(model, device=device)
         words = (threshold, word_threshold, release, smoothing, smoothing_seconds)

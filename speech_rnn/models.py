@@ -20,8 +20,8 @@ def models(
 ) -> None:
     """Tell what recognisers know: their words, and which of them no person has taught them."""
     with spoken_errors():
-        from speech_rnn.knowledge import about, told
         from speech_rnn.recognizer import Recognizer
+        from speech_rnn.reporting.summary import about, told
 
         for file in files or [STARTER]:
             found = about(file, Recognizer.load(file))

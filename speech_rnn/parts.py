@@ -138,7 +138,7 @@ def compare_runs(folders: Sequence[Path], output: Path | None = None, *, page: b
     """
     from speech_rnn.reporting.comparison_page import write_comparison
     from speech_rnn.reporting.run_groups import compared
-    from speech_rnn.terminal import print_run_groups
+    from speech_rnn.reporting.tables import print_run_groups
 
     found = compared(folders)
     print_run_groups(found)

@@ -20,6 +20,7 @@ def run(cfg: DictConfig) -> None:
     from omegaconf import OmegaConf
 
     from speech_rnn.parts import kept_config, train_on
+    from speech_rnn.reporting.tables import print_search
     from speech_rnn.search_space import (
         SEARCH_KEYS,
         defaults_of,
@@ -27,7 +28,6 @@ def run(cfg: DictConfig) -> None:
         train_command,
         trial_config,
     )
-    from speech_rnn.terminal import print_search
     from speech_rnn.training import claim
     from speech_rnn.training.search import Values, search
 

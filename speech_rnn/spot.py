@@ -44,8 +44,8 @@ def spot(
         from speech_rnn.audio import find_audio
         from speech_rnn.listening.files import FileEnd, spot_files
         from speech_rnn.listening.writers import choose_writer
-        from speech_rnn.progress import file_progress, told_at_the_end
         from speech_rnn.recognizer import Recognizer
+        from speech_rnn.reporting.progress import file_progress, told_at_the_end
 
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         names = [name for name, _ in files]

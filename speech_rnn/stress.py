@@ -19,7 +19,7 @@ def run(cfg: DictConfig) -> None:
 
     from speech_rnn.parts import split_of
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.terminal import print_stress
+    from speech_rnn.reporting.tables import print_stress
 
     recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
     recognizer.decoder = instantiate(cfg.decoding)

@@ -21,7 +21,7 @@ def run(cfg: DictConfig) -> float | None:
     from hydra.utils import instantiate
 
     from speech_rnn.parts import kept_config, picture_of, report_on, train_on
-    from speech_rnn.terminal import print_evaluation, print_gradients, print_language_model
+    from speech_rnn.reporting.tables import print_evaluation, print_gradients, print_language_model
 
     output_dir = HydraConfig.get().runtime.output_dir
     common: dict[str, Any] = {

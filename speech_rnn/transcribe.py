@@ -47,8 +47,8 @@ def transcribe(
         from speech_rnn.answering import print_result
         from speech_rnn.audio import find_audio
         from speech_rnn.decoding.choosing import choose_decoder
-        from speech_rnn.progress import tracked
         from speech_rnn.recognizer import Recognizer, transcribe_files
+        from speech_rnn.reporting.progress import tracked
 
         recognizer = Recognizer.load(model, device=device)
         wanted = (beam, n_best, grammar, reject, lm, lm_weight, token_bonus, hot_word)

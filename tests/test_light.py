@@ -37,7 +37,7 @@ MODULES = [
     "speech_rnn.spot",
     "speech_rnn.listen",
     "speech_rnn.answering",
-    "speech_rnn.progress",
+    "speech_rnn.reporting.progress",
     "speech_rnn.cli",
     "speech_rnn.train",
     "speech_rnn.evaluate",

@@ -20,10 +20,10 @@ from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import write_manifest
 from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate
-from speech_rnn.knowledge import by_teacher
 from speech_rnn.metrics import Accuracy
 from speech_rnn.parts import corpus_of
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.reporting.summary import by_teacher
 from speech_rnn.starter import CARD, STARTER
 from speech_rnn.vocabulary import REASONS
 

@@ -11,13 +11,13 @@ import torch
 from speech_rnn.audio import AudioWarning
 from speech_rnn.data.cache import read_clip
 from speech_rnn.data.corpus import Utterance
-from speech_rnn.data.playback import LONGEST_SECONDS, embedded, played
 from speech_rnn.errors import SpeechRnnError
 from speech_rnn.features import LogMel
 from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting import pictures
 from speech_rnn.reporting.pictures import Span
+from speech_rnn.reporting.playback import LONGEST_SECONDS, embedded, played
 from speech_rnn.reporting.run_folder import RunFolder, is_right, utterance_of
 from speech_rnn.vocabulary import REASONS
 

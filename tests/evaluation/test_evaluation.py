@@ -8,7 +8,7 @@ from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import DataError
 from speech_rnn.evaluation.results import OTHER
 from speech_rnn.evaluation.scoring import evaluate
-from speech_rnn.terminal import print_evaluation
+from speech_rnn.reporting.tables import print_evaluation
 from tests.test_recognizer import untrained
 from tests.tones import write_corpus
 

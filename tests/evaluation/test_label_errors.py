@@ -17,7 +17,7 @@ from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.label_errors import Doubt, _doubt, _Fold, _folds, _planted, _split, audit
 from speech_rnn.evaluation.results import Row
-from speech_rnn.listening_page import write_page
+from speech_rnn.reporting.audit_page import write_page
 from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn
 from tests.real import SHARED, needs_shared

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.playback import embedded, played
 from speech_rnn.evaluation.label_errors import Doubt
+from speech_rnn.reporting.playback import embedded, played
 
 __all__ = ["write_page"]
 
