@@ -20,8 +20,8 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
     from omegaconf import DictConfig, OmegaConf
 
+    from speech_rnn.config.build import kept_config, train_on
     from speech_rnn.evaluation.label_errors import audit
-    from speech_rnn.parts import kept_config, train_on
     from speech_rnn.reporting.audit_page import write_page
     from speech_rnn.reporting.tables import print_audit
     from speech_rnn.training import claim
@@ -65,7 +65,7 @@ def run(cfg: DictConfig) -> None:
 def main() -> None:
     """Find clips whose label is doubtful."""
     with spoken_errors():
-        from speech_rnn.config import hydra_door
+        from speech_rnn.config.app import hydra_door
 
         hydra_door("audit", run)()
 

@@ -16,8 +16,8 @@ def run(cfg: DictConfig) -> None:
     """Hear hours of sound, print the figures and write them as JSON."""
     from hydra.core.hydra_config import HydraConfig
 
+    from speech_rnn.config.build import scenes_of
     from speech_rnn.detection.det_curve import detect
-    from speech_rnn.parts import scenes_of
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.progress import tracked
     from speech_rnn.reporting.tables import print_detection
@@ -40,7 +40,7 @@ def run(cfg: DictConfig) -> None:
 def main() -> None:
     """Count misses and false accepts."""
     with spoken_errors():
-        from speech_rnn.config import hydra_door, with_model
+        from speech_rnn.config.app import hydra_door, with_model
 
         with_model(hydra_door("detect", run))()
 

@@ -22,9 +22,9 @@ def run(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
+    from speech_rnn.config.build import split_of
     from speech_rnn.evaluation.comparison import compare
     from speech_rnn.evaluation.scoring import evaluate
-    from speech_rnn.parts import split_of
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.tables import print_comparison, print_evaluation
 
@@ -62,7 +62,7 @@ def main() -> None:
     if any(argument.startswith(("--references", "--hypotheses")) for argument in sys.argv):
         return typer.run(score)
     with spoken_errors():
-        from speech_rnn.config import hydra_door, with_model
+        from speech_rnn.config.app import hydra_door, with_model
 
         with_model(hydra_door("evaluate", run))()
 

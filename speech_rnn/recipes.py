@@ -19,7 +19,7 @@ def list_recipes(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     with spoken_errors():
-        from speech_rnn.config import CONF, recipes
+        from speech_rnn.config.app import CONF, recipes
 
         for name in recipes():
             lines = (CONF / "recipe" / f"{name}.yaml").read_text().splitlines()
@@ -34,7 +34,7 @@ def copy(
 ) -> None:
     """Copy a recipe to FOLDER/recipe; train it with --config-dir FOLDER +recipe=NAME."""
     with spoken_errors():
-        from speech_rnn.config import CONF, recipes
+        from speech_rnn.config.app import CONF, recipes
 
         if name not in recipes():
             raise ConfigurationError(f"recipe={name!r} is none of {', '.join(recipes())}")

@@ -24,7 +24,7 @@ def report(
         from speech_rnn.reporting.run_groups import is_several
 
         if is_several(folders):
-            from speech_rnn.parts import compare_runs
+            from speech_rnn.config.callbacks import compare_runs
 
             compare_runs(folders, output)
         else:

@@ -19,15 +19,15 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
-    from speech_rnn.parts import kept_config, train_on
-    from speech_rnn.reporting.tables import print_search
-    from speech_rnn.search_space import (
+    from speech_rnn.config.build import kept_config, train_on
+    from speech_rnn.config.ranges import (
         SEARCH_KEYS,
         defaults_of,
         space_of,
         train_command,
         trial_config,
     )
+    from speech_rnn.reporting.tables import print_search
     from speech_rnn.training import claim
     from speech_rnn.training.search import Values, search
 
@@ -64,8 +64,8 @@ def run(cfg: DictConfig) -> None:
 def main() -> None:
     """Search the settings of a recipe."""
     with spoken_errors():
-        from speech_rnn.config import hydra_door
-        from speech_rnn.search_space import with_ranges
+        from speech_rnn.config.app import hydra_door
+        from speech_rnn.config.ranges import with_ranges
 
         with_ranges(hydra_door("search", run))()
 

@@ -17,7 +17,7 @@ def run(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
-    from speech_rnn.parts import split_of
+    from speech_rnn.config.build import split_of
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.tables import print_stress
 
@@ -36,7 +36,7 @@ def run(cfg: DictConfig) -> None:
 def main() -> None:
     """Score a Recognizer under stress."""
     with spoken_errors():
-        from speech_rnn.config import hydra_door, with_model
+        from speech_rnn.config.app import hydra_door, with_model
 
         with_model(hydra_door("stress", run))()
 

@@ -20,7 +20,8 @@ def run(cfg: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
-    from speech_rnn.parts import kept_config, picture_of, report_on, train_on
+    from speech_rnn.config.build import kept_config, train_on
+    from speech_rnn.config.callbacks import picture_of, report_on
     from speech_rnn.reporting.tables import print_evaluation, print_gradients, print_language_model
 
     output_dir = HydraConfig.get().runtime.output_dir
@@ -60,7 +61,7 @@ def run(cfg: DictConfig) -> float | None:
 def main() -> None:
     """Train a recipe."""
     with spoken_errors():
-        from speech_rnn.config import hydra_door
+        from speech_rnn.config.app import hydra_door
 
         hydra_door("train", run)()
 

@@ -18,8 +18,8 @@ def run(cfg: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
+    from speech_rnn.config.build import corpus_of
     from speech_rnn.detection.thresholds import Promise, tune
-    from speech_rnn.parts import corpus_of
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.progress import tracked
     from speech_rnn.reporting.tables import print_tuning
@@ -54,7 +54,7 @@ def run(cfg: DictConfig) -> None:
 def main() -> None:
     """Choose thresholds that keep a promise."""
     with spoken_errors():
-        from speech_rnn.config import hydra_door, with_model
+        from speech_rnn.config.app import hydra_door, with_model
 
         with_model(hydra_door("tune", run))()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import speech_rnn
-from speech_rnn.config import CONF, recipes
+from speech_rnn.config.app import CONF, recipes
 
 PACKAGE = Path(speech_rnn.__file__).parent
 ROOT = PACKAGE.parent

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from speech_rnn.config import CONF, recipes
+from speech_rnn.config.app import CONF, recipes
 from tests.test_architecture import ROOT
 
 

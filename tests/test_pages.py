@@ -12,7 +12,8 @@ import typer
 
 from speech_rnn import evaluate
 from speech_rnn.cli import HYDRA_VERBS, app
-from speech_rnn.config import as_typed, check, compose, parsed, recipes
+from speech_rnn.config.app import as_typed, compose, parsed, recipes
+from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]

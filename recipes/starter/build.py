@@ -15,13 +15,13 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speech_rnn.config import as_typed, compose
+from speech_rnn.config.app import as_typed, compose
+from speech_rnn.config.build import corpus_of
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import write_manifest
 from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.metrics import Accuracy
-from speech_rnn.parts import corpus_of
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting.summary import by_teacher
 from speech_rnn.starter import CARD, STARTER

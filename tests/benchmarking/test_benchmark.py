@@ -20,7 +20,7 @@ from speech_rnn.benchmarking.sounds import clips, idle, one_second
 from speech_rnn.benchmarking.subjects import DEFAULT, STREAMABLE, untrained
 from speech_rnn.benchmarking.timing import Times, interleaved, told, turns
 from speech_rnn.benchmarking.worker import PLACES, measure
-from speech_rnn.config import CONF
+from speech_rnn.config.app import CONF
 from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
 from speech_rnn.streaming.gate import Gate, Gating
 from tests.commands import speech_rnn

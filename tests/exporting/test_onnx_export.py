@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from speech_rnn.audio import load_audio
-from speech_rnn.config import CONF
+from speech_rnn.config.app import CONF
 from speech_rnn.decoding.confidence import log_softmax
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting import export_onnx

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from speech_rnn.config import CONF
+from speech_rnn.config.app import CONF
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.model.pretrained import speech_embedding

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyopen_wakeword.openwakeword import OpenWakeWordFeatures
 
-from speech_rnn.config import CONF
+from speech_rnn.config.app import CONF
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel

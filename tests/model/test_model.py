@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from speech_rnn.config import compose
+from speech_rnn.config.app import compose
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import MaskedBatchNorm

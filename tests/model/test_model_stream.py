@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_rnn.config import compose
+from speech_rnn.config.app import compose
 from speech_rnn.errors import ConfigurationError
 from tests.test_model import CELLS, CONVOLUTIONS, build, draw
 

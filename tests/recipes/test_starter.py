@@ -3,8 +3,8 @@ from runpy import run_path
 
 import pytest
 
-from speech_rnn.config import as_typed, compose
-from speech_rnn.parts import corpus_of
+from speech_rnn.config.app import as_typed, compose
+from speech_rnn.config.build import corpus_of
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD
 from tests.real import SHARED, needs_shared

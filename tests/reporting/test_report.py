@@ -10,12 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from speech_rnn.config.callbacks import report_on
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.detection.det_curve import DetectionReport
 from speech_rnn.detection.matching import Detections, DetPoint, Quantiles
 from speech_rnn.errors import DataError, MissingExtraError
 from speech_rnn.evaluation.scoring import evaluate
-from speech_rnn.parts import report_on
 from speech_rnn.reporting import mistakes
 from speech_rnn.reporting.page import write_report
 from speech_rnn.reporting.run_folder import utterance_of

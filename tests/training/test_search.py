@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.config import parsed
+from speech_rnn.config.app import parsed
+from speech_rnn.config.ranges import _dimension
 from speech_rnn.errors import ConfigurationError, MissingExtraError
-from speech_rnn.search_space import _dimension
 from speech_rnn.training.search import Choices, Interval, search
 from tests.commands import speech_rnn
 from tests.test_training import SMALL, assert_same_weights

@@ -2,7 +2,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from speech_rnn import train
-from speech_rnn.config import CONF, check, compose, recipes
+from speech_rnn.config.app import CONF, compose, recipes
+from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 from tests.commands import speech_rnn
 

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hydra.experimental.callback import Callback
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from speech_rnn.errors import ConfigurationError, SpeechRnnError
+from speech_rnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from speech_rnn.data.corpus import Corpus, Source, Utterance
     from speech_rnn.detection.det_curve import Scene
-    from speech_rnn.gradients import GradientStudy
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.training import TrainingResult
 
-__all__ = [
-    "CompareRuns",
-    "compare_runs",
-    "corpus_of",
-    "kept_config",
-    "picture_of",
-    "report_on",
-    "scenes_of",
-    "split_of",
-    "train_on",
-]
+__all__ = ["corpus_of", "kept_config", "scenes_of", "split_of", "train_on"]
 
 OF_THIS_RUN = ("resume", "device", "output_dir", "test")
 """Keys that may differ when a run is resumed."""
@@ -105,55 +92,3 @@ def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
         )
     streams = instantiate(cfg.streams)
     return [streams.compose(corpus_of(cfg), cfg.split, recognizer.sample_rate)]
-
-
-def report_on(folder: Path) -> None:
-    """Write the report of a training, or say what it takes: the training is done either way."""
-    from speech_rnn.reporting.page import write_report
-
-    try:
-        print(f"report: {write_report(folder)}")
-    except SpeechRnnError as error:
-        print(f"no report: {error}")
-
-
-class CompareRuns(Callback):
-    """At the end of a multirun, put its trainings side by side, the seeds of each together."""
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print the table, and write it as JSON and as a page."""
-        folder = Path(config.hydra.sweep.dir)
-        if len(list(folder.glob("*/metrics.json"))) > 1:
-            try:
-                compare_runs([folder], page=config.report)
-            except SpeechRnnError as error:  # the trainings are done either way
-                print(f"no comparison: {error}")
-
-
-def compare_runs(folders: Sequence[Path], output: Path | None = None, *, page: bool = True) -> None:
-    """Print how trainings compare, and write it as JSON and as a page.
-
-    They are ``comparison.json`` and ``comparison.html`` in the folder, or, of several, where the
-    person stands; unless `output` names the page.
-    """
-    from speech_rnn.reporting.comparison_page import write_comparison
-    from speech_rnn.reporting.run_groups import compared
-    from speech_rnn.reporting.tables import print_run_groups
-
-    found = compared(folders)
-    print_run_groups(found)
-    place = Path(folders[0]) if len(folders) == 1 else Path()
-    output = output or place / "comparison.html"
-    print(f"figures: {found.write(output.with_suffix('.json'))}")
-    if page:
-        print(f"comparison: {write_comparison(found, output)}")
-
-
-def picture_of(study: GradientStudy, folder: Path) -> None:
-    """Draw a study of gradients, or say what it takes."""
-    from speech_rnn.gradients import write_picture
-
-    try:
-        print(f"picture: {write_picture(study, folder / 'gradients.svg')}")
-    except SpeechRnnError as error:
-        print(f"no picture: {error}")

@@ -15,7 +15,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from speech_rnn.config import check, compose, parsed
+from speech_rnn.config.app import compose, parsed
+from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.training.search import Choices, Dimension, Interval, Values
 

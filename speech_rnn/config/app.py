@@ -1,19 +1,16 @@
-"""Where ``conf/`` is, the check of its keys, and the door through which Hydra comes in.
+"""Where ``conf/`` is, and the door through which Hydra comes in.
 
 Hydra's own check misses keys that a recipe invents, and stops at the first that the command line
-invents. Here a key that no class takes is an error that names the nearest right one, all of them
-at once, before any work starts.
+invents; `speech_rnn.config.keys` finds them all before any work starts.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +20,17 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
-from hydra.utils import get_object
-from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
+from speech_rnn.config.keys import check, unknown_keys
+from speech_rnn.errors import ConfigurationError, spoken_errors
 
-__all__ = [
-    "CONF",
-    "as_typed",
-    "check",
-    "compose",
-    "hydra_door",
-    "parsed",
-    "recipes",
-    "with_model",
-]
+__all__ = ["CONF", "as_typed", "compose", "hydra_door", "parsed", "recipes", "with_model"]
 
 _here = Path(__file__).resolve().parent
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
 """Beside the package in a checkout, inside it in a wheel."""
-
 SUBDIR = "hydra.sweep.subdir"
 
 
@@ -107,21 +94,6 @@ def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
     return [_forced(override, groups) for override in parsed(lines)]
 
 
-def check(cfg: DictConfig, primary: DictConfig) -> None:
-    """Refuse keys that nothing takes and values that are missing.
-
-    A node with ``_target_`` may hold what its signature names; any other node what the `primary`
-    configuration has there, and nodes with ``_target_`` under any name.
-
-    Raises
-    ------
-    ConfigurationError
-        that lists every such key with the nearest right one.
-    """
-    if wrong := [*_unknown_keys(cfg, primary, ""), *_missing_values(cfg)]:
-        raise ConfigurationError("\n".join(wrong))
-
-
 def hydra_door(config_name: str, run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Return the ``main()`` of a command that Hydra configures.
 
@@ -158,7 +130,7 @@ def _checked_arguments(config_name: str, arguments: list[str], primary: DictConf
     forced = dict(zip(args.overrides, as_typed(args.overrides, args.config_dir), strict=True))
     if not args.multirun:  # the jobs of a sweep are checked one by one
         cfg = compose(args.config_name or config_name, [*forced.values()], args.config_dir)
-        if wrong := list(_unknown_keys(cfg, primary, "")):
+        if wrong := list(unknown_keys(cfg, primary, "")):
             raise ConfigurationError("\n".join(wrong))
     # Hydra's own parser wants flags first: train +recipe=digits -m seed=1,2 shall work too.
     named = _sweep_folders(overrides) if args.multirun else []
@@ -190,62 +162,6 @@ def _forced(override: Override, groups: set[str]) -> str:
     is_known_place = override.key_or_group.split(".")[0] != "hydra" and "@" not in line
     is_recipe = override.key_or_group == "recipe"
     return f"++{line}" if is_value and is_known_place and not is_recipe else line
-
-
-def _unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
-    if isinstance(node, ListConfig):
-        for index, item in enumerate(node._iter_ex(resolve=False)):
-            yield from _unknown_keys(item, item, f"{place}[{index}]")
-    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
-        return
-    allowed = _allowed_keys(node, primary, place)
-    for key in map(str, node):
-        name = f"{place}.{key}" if place else key
-        if key not in allowed and not key.startswith("_"):
-            near = get_close_matches(key, sorted(allowed), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(allowed))}"
-            yield f"unknown key {name!r}; {hint}"
-            continue
-        if OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key):
-            continue
-        child = primary.get(key) if isinstance(primary, DictConfig) and key in primary else None
-        yield from _unknown_keys(node._get_node(key), child, name)
-
-
-def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:
-    target = node.get("_target_")
-    if target is None:
-        parts = {str(key) for key, part in node.items_ex(resolve=False) if _is_part(part)}
-        return parts | ({str(key) for key in primary} if isinstance(primary, DictConfig) else set())
-    try:
-        taken = get_object(target)
-    except MissingExtraError:
-        raise
-    except Exception as error:
-        raise ConfigurationError(f"{place}._target_={target!r} cannot be found: {error}") from error
-    return set(inspect.signature(taken).parameters)
-
-
-def _is_part(node: Any) -> bool:
-    """Whether a node is a thing of its own, to which a mapping gives a name."""
-    return isinstance(node, DictConfig) and "_target_" in node
-
-
-def _missing_values(cfg: DictConfig) -> list[str]:
-    # OmegaConf's own search for what is missing fails at what refers to it.
-    missing = _missing(OmegaConf.to_container(cfg), "")
-    return [f"{key} must be given: {key}=VALUE" for key in sorted(missing)]
-
-
-def _missing(value: Any, place: str) -> Iterator[str]:
-    if value == MISSING:
-        yield place
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _missing(part, f"{place}.{key}" if place else str(key))
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _missing(part, f"{place}[{index}]")
 
 
 def with_model(door: Callable[[], None]) -> Callable[[], None]:

@@ -1,0 +1,1 @@
+"""The configuration: the only folder that knows Hydra."""
