@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.listening import options as say
 from speech_rnn.listening.interrupts import stopping
-from speech_rnn.listening.live import options as say
 from speech_rnn.starter import STARTER
 
 

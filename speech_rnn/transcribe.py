@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from speech_rnn.errors import spoken_errors
 from speech_rnn.starter import STARTER
+
+if TYPE_CHECKING:
+    from speech_rnn.recognizer import FileResult
 
 
 def transcribe(
@@ -44,7 +48,6 @@ def transcribe(
 ) -> None:
     """Transcribe sound files with a trained recogniser, in the order given."""
     with spoken_errors():
-        from speech_rnn.answering import print_result
         from speech_rnn.audio import find_audio
         from speech_rnn.decoding.choosing import choose_decoder
         from speech_rnn.recognizer import Recognizer, transcribe_files
@@ -57,9 +60,23 @@ def transcribe(
         failed = False
         for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):
             failed |= result.error is not None
-            print_result(result, as_json=as_json, with_name=len(files) > 1)
+            _print_result(result, as_json=as_json, with_name=len(files) > 1)
         if failed:
             sys.exit(1)
+
+
+def _print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None:
+    """Print what was heard in a file: its text, each of several answers with its confidence."""
+    if as_json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
+    elif result.hypothesis is None:
+        print(f"error: {result.error}", file=sys.stderr)
+    else:
+        answers = (result.hypothesis, *result.hypothesis.alternatives)
+        name = f"{result.file}: " if with_name else ""
+        for answer in answers:
+            score = f"{answer.confidence:.4f} " if len(answers) > 1 else ""
+            print(f"{name}{score}{answer.text}", flush=True)
 
 
 def main() -> None:

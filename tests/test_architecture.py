@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,76 +14,113 @@ from speech_rnn.config.app import CONF, recipes
 PACKAGE = Path(speech_rnn.__file__).parent
 ROOT = PACKAGE.parent
 
-# A room may import from the floors below its own, and within its own folder.
+# A folder may import from the floors below its own, and within itself, without a circle.
 FLOORS = [
-    {"errors", "onnx_format", "starter"},
-    {"audio", "device", "gate", "machine", "samples", "stopping"},
-    {"microphone", "sources"},
-    {"vocabulary", "pretrained"},
-    {"features", "model", "augment", "metrics", "language"},
-    {"decoding", "data", "engines"},
-    {"detection", "events", "long_audio", "spotting_options", "streaming"},
-    {"hearing", "recognizer", "triggers"},
-    {"listening", "spotting_files"},
-    {"answering", "event_writing", "knowledge", "progress"},
-    {"evaluation", "calibration", "cost", "detecting"},
-    {"training", "conditions", "auditing", "exporting", "searching", "tuning"},
-    {"listening_page", "reporting"},
-    {"language_training", "gradients", "benchmarking"},
-    {"terminal"},
-    {"config", "parts"},
-    {"search_space"},
+    {"errors", "starter"},
+    {"vocabulary", "audio", "features", "model", "metrics"},
+    {"engines", "augment", "data", "language"},
+    {"decoding", "synthesis"},
+    {"streaming"},
+    {"recognizer"},
+    {"listening", "detection", "evaluation"},
+    {"exporting", "training"},
+    {"reporting", "benchmarking"},
+    {"config"},
     {
-        "train",
+        "audit",
+        "benchmark",
+        "detect",
         "evaluate",
-        "transcribe",
-        "spot",
-        "listen",
+        "export",
         "generate",
+        "listen",
+        "models",
         "recipes",
         "report",
-        "export",
-        "models",
-        "benchmark",
+        "search",
+        "spot",
+        "stress",
+        "train",
+        "transcribe",
+        "tune",
     },
-    {"stress", "audit", "search", "detect", "tune"},
     {"cli"},
     {"__main__"},
 ]
-DOORS = sorted(FLOORS[-4] | FLOORS[-3] | FLOORS[-2])
-HYDRA = {"config", "parts", "search_space", "train", "evaluate", *FLOORS[-3]}
+VERBS = FLOORS[-3]
+SHARED = {"errors", "vocabulary", "recognizer"}
+HYDRA = {"config", *VERBS}
 
 
-def rooms():
+def modules():
     for path in sorted(PACKAGE.rglob("*.py")):
-        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if name != "__init__":
-            yield name, path
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+MODULES = dict(modules())
 
 
 def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+def imported(path):
+    """Return the modules of the package that a file imports."""
+    for name in imports(path):
+        parts = name.removeprefix("speech_rnn.").split(".")
+        module = next(
+            (m for end in (len(parts), len(parts) - 1) if (m := ".".join(parts[:end])) in MODULES),
+            "",
+        )
+        if name.startswith("speech_rnn.") and module:
+            yield module
+
+
+def room(module):
+    return module.partition(".")[0]
 
 
 def floor(name):
     return next(height for height, names in enumerate(FLOORS) if name in names)
 
 
-@pytest.mark.parametrize(("name", "path"), list(rooms()), ids=str)
-def test_imports_go_downward(name, path):
-    for module in imports(path):
-        package, _, rest = module.partition(".")
-        if package == "speech_rnn" and rest:
-            other = rest.split(".")[0]
-            assert other == name or floor(other) < floor(name), f"{name} imports {other}"
+def test_a_file_at_the_top_is_a_verb_or_shared():
+    files = {path.stem for path in PACKAGE.glob("*.py")}
+    assert files == VERBS | SHARED | {"__init__", "__main__", "cli"}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {""}))
+def test_imports_go_downward(module):
+    name = room(module)
+    for other in map(room, imported(MODULES[module])):
+        assert other == name or floor(other) < floor(name), f"{module} imports {other}"
+    for package in (given.partition(".")[0] for given in imports(MODULES[module])):
         if package in ("hydra", "omegaconf"):
-            assert name in HYDRA, f"{name} knows Hydra"
+            assert name in HYDRA, f"{module} knows Hydra"
         if package == "soundfile":
-            assert name == "audio", f"{name} opens sound files"
+            assert name == "audio", f"{module} opens sound files"
+
+
+def test_no_two_files_import_each_other():
+    graph = {name: {*imported(path)} - {name} for name, path in MODULES.items() if name}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+def test_no_private_name_leaves_its_file():
+    for module, path in MODULES.items():
+        for name in imports(path):
+            package, _, rest = name.partition(".")
+            if package == "speech_rnn":
+                private = rest.rpartition(".")[2].startswith("_")
+                assert not private or rest == "__version__", f"{module} imports {name}"
 
 
 HEAVY = {
@@ -120,11 +158,14 @@ def test_an_import_brings_no_more_than_it_needs(module, forbidden):
     assert result.stdout.split() == []
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_door_is_thin(door):
-    lines = (PACKAGE / f"{door}.py").read_text().splitlines()
-    assert len(lines) < 80, "a door reads, calls and prints"
-    assert not {"torch", "numpy"} & set(imports(PACKAGE / f"{door}.py"))
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_a_verb_is_thin(verb):
+    tree = ast.parse((PACKAGE / f"{verb}.py").read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for function in functions:
+        n_statements = sum(isinstance(node, ast.stmt) for node in ast.walk(function))
+        assert n_statements < 40, f"{verb}.{function.name}: a verb reads, calls and prints"
+    assert not {"torch", "numpy"} & set(imports(PACKAGE / f"{verb}.py"))
 
 
 def test_every_recipe_has_its_page_and_its_test():

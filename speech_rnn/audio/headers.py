@@ -49,6 +49,7 @@ def opened(source: Sound, name: str) -> Iterator[soundfile.SoundFile]:
 
 @contextmanager
 def decoding_errors(name: str) -> Iterator[None]:
+    """Raise what libsndfile finds while it decodes as an error of this file."""
     try:
         yield
     except soundfile.LibsndfileError as error:

@@ -24,6 +24,7 @@ class AudioWarning(UserWarning):
 
 
 def downmix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of the channels: (N, channels) to (N,)."""
     return samples if samples.ndim == 1 else samples.mean(axis=1)
 
 

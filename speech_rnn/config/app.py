@@ -28,7 +28,7 @@ from speech_rnn.errors import ConfigurationError, spoken_errors
 
 __all__ = ["CONF", "as_typed", "compose", "hydra_door", "parsed", "recipes", "with_model"]
 
-_here = Path(__file__).resolve().parent
+_here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
 """Beside the package in a checkout, inside it in a wheel."""
 SUBDIR = "hydra.sweep.subdir"

@@ -31,6 +31,7 @@ def check(cfg: DictConfig, primary: DictConfig) -> None:
 
 
 def unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
+    """Describe each key below `place` that nothing takes, with the nearest right one."""
     if isinstance(node, ListConfig):
         for index, item in enumerate(node._iter_ex(resolve=False)):
             yield from unknown_keys(item, item, f"{place}[{index}]")

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
 
-from speech_rnn.audio.finding import sound_files, sounds_below
+from speech_rnn.audio.finding import AUDIO_SUFFIXES, sound_files, sounds_below
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.splits import require_every_class, speaker_regex, split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError

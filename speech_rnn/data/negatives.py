@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 from speech_rnn.audio import audio_duration
 from speech_rnn.audio.finding import sound_files
@@ -15,13 +16,20 @@ from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Source, Ut
 from speech_rnn.data.rng import choose
 from speech_rnn.data.splits import split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.synthesis.near_misses import NearMisses
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 __all__ = ["Negatives"]
 
 TEST_PERCENTAGE, VALIDATION_PERCENTAGE = 20.0, 10.0
 PEAK_DB = (-60.0, -20.0)
+
+
+class Neighbours(Protocol):
+    """A source of words that sound like those of a vocabulary, such as `synthesis.NearMisses`."""
+
+    def prepare(self, words: Sequence[str]) -> Corpus:
+        """Return clips of words that sound like `words` and are none of them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Negatives:
     speech: Sequence[str] = ()
     speech_share: float = 1.0
     others: Source | None = None
-    near_misses: NearMisses | None = None
+    near_misses: Neighbours | None = None
     silence_share: float = 0.0
     seconds: Sequence[float] = (1.0, 3.0)
     seed: int = 0

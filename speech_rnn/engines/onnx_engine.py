@@ -1,4 +1,4 @@
-"""An exported graph in ONNX Runtime, without torch; `speech_rnn.engines.onnx_format` describes it."""
+"""An exported graph in ONNX Runtime, without torch; `engines.onnx_format` describes the file."""
 
 from __future__ import annotations
 

@@ -15,9 +15,8 @@ from speech_rnn.evaluation.machine import n_cores, processor
 from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
 
-__all__ = ["GATES", "Cost", "cost_of"]
+__all__ = ["Cost", "cost_of"]
 
-GATES = {"gru": 3, "lstm": 4}
 PASSES, SECONDS = 7, 2
 """What is timed: the median of so many passes over a clip of so many seconds."""
 

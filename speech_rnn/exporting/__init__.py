@@ -1,4 +1,4 @@
-"""A Recognizer as one ONNX file, waveform in and scores out; `speech_rnn.engines.onnx_format` says how."""
+"""A Recognizer as one ONNX file, waveform in and scores out: see `engines.onnx_format`."""
 
 from speech_rnn.exporting.export import export_onnx
 from speech_rnn.exporting.writing import Exported, Fidelity, read_clips, write_onnx

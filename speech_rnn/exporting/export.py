@@ -54,7 +54,7 @@ def export_onnx(
     int8: bool = False,
     clips: Iterable[NDArray[np.float32]] = (),
 ) -> onnx.ModelProto:
-    """Return a recogniser as an ONNX model, checked; `speech_rnn.engines.onnx_format` tells what it takes.
+    """Return a recogniser as a checked ONNX model; `engines.onnx_format` describes its inputs.
 
     Parameters
     ----------

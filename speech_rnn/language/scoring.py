@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.language.text import SPACE
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["HotWords", "LanguageModel", "TokenScorer", "check_fit", "check_model"]
+__all__ = ["HotWords", "LanguageModel", "TokenScorer", "check_fit", "check_model", "perplexity"]
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -208,3 +209,13 @@ def check_model(model: LanguageModel, vocabulary: Vocabulary) -> None:
 
 def _spelled(text: str, vocabulary: Vocabulary) -> list[str]:
     return list(text) if vocabulary.unit == "characters" else text.split()
+
+
+def perplexity(model: LanguageModel, sentences: Sequence[str]) -> float:
+    """Return e to the mean of -log p over the tokens of sentences, their ends included.
+
+    Tokens that the model does not know are left out.
+    """
+    scores = [model.score(sentence) for sentence in sentences]
+    total, count = (sum(values) for values in zip(*scores, strict=True))
+    return math.exp(-total / count)

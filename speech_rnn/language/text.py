@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from speech_rnn.errors import DataError
 
-if TYPE_CHECKING:
-    from speech_rnn.language.scoring import LanguageModel
-
-__all__ = ["BEGIN", "END", "SPACE", "UNKNOWN_TOKEN", "perplexity", "read_sentences", "tokens_of"]
+__all__ = ["BEGIN", "END", "SPACE", "UNKNOWN_TOKEN", "read_sentences", "tokens_of"]
 
 BEGIN, END, UNKNOWN_TOKEN = "<s>", "</s>", "<unk>"
 SPACE = "<space>"
@@ -42,13 +36,3 @@ def tokens_of(sentence: str, unit: str) -> list[str]:
     if unit == "words":
         return sentence.split()
     return [SPACE if character == " " else character for character in sentence]
-
-
-def perplexity(model: LanguageModel, sentences: Sequence[str]) -> float:
-    """Return e to the mean of -log p over the tokens of sentences, their ends included.
-
-    Tokens that the model does not know are left out.
-    """
-    scores = [model.score(sentence) for sentence in sentences]
-    total, count = (sum(values) for values in zip(*scores, strict=True))
-    return math.exp(-total / count)

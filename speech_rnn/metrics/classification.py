@@ -138,6 +138,7 @@ def area_under_roc(higher: ArrayLike, lower: ArrayLike) -> float | None:
 
 
 def check_lengths(references: Sequence[str], hypotheses: Sequence[str]) -> None:
+    """Raise a ConfigurationError unless there is a hypothesis for each reference."""
     if len(references) != len(hypotheses):
         raise ConfigurationError(
             f"{len(references)} references and {len(hypotheses)} hypotheses; give one for each"

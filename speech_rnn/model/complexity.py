@@ -6,10 +6,11 @@ import math
 
 from torch import nn
 
-from speech_rnn.evaluation.cost import GATES
-from speech_rnn.model import AcousticModel
+from speech_rnn.model.acoustic import AcousticModel
 
 __all__ = ["multiply_adds"]
+
+GATES = {"gru": 3, "lstm": 4}
 
 
 def multiply_adds(model: AcousticModel, n_frames: int) -> int:

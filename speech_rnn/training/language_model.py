@@ -20,7 +20,8 @@ from speech_rnn.data.splits import hash_percentage
 from speech_rnn.errors import DataError
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
-from speech_rnn.language.text import perplexity, read_sentences, tokens_of
+from speech_rnn.language.scoring import perplexity
+from speech_rnn.language.text import read_sentences, tokens_of
 from speech_rnn.training import (
     AdamWCosine,
     SeededModule,

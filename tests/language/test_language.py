@@ -15,8 +15,8 @@ from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError, 
 from speech_rnn.language.loading import load_language_model
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import RecurrentLanguageModel
-from speech_rnn.language.scoring import HotWords
-from speech_rnn.language.text import END, SPACE, perplexity, read_sentences, tokens_of
+from speech_rnn.language.scoring import HotWords, perplexity
+from speech_rnn.language.text import END, SPACE, read_sentences, tokens_of
 from speech_rnn.vocabulary import Vocabulary
 from tests.test_beam import all_sequences, random_log_probs
 
