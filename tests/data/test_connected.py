@@ -22,7 +22,7 @@ from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.training import step_targets
 from speech_rnn.vocabulary import UNKNOWN, Vocabulary
 from tests.commands import speech_rnn
-from tests.test_training import SMALL
+from tests.training.test_training import SMALL
 from tests.tones import TONES_HZ, tone, write_corpus
 
 SPLITS = {"validation_utterances": 5, "test_utterances": 20, "train_utterances": 30}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from speech_rnn.decoding.alignment import Span, align, spell
 from speech_rnn.errors import DataError
 from speech_rnn.vocabulary import Vocabulary
-from tests.test_beam import random_log_probs
+from tests.decoding.test_beam import random_log_probs
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

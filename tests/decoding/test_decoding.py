@@ -11,7 +11,7 @@ from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.greedy import best_path, classify, greedy_ctc, greedy_path
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.vocabulary import Vocabulary
-from tests.test_beam import random_log_probs
+from tests.decoding.test_beam import random_log_probs
 
 WORDS = Vocabulary.of(["left", "stop"], "words")
 ONE_WORD = Grammar("<word> = left | stop;")

@@ -10,7 +10,7 @@ from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.viterbi import GraphSearch
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import Vocabulary
-from tests.test_beam import random_log_probs
+from tests.decoding.test_beam import random_log_probs
 
 WORDS = Vocabulary.of(["a", "b", "c"], "words")
 

@@ -17,8 +17,8 @@ from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.recognizer import Recognizer
 from tests.commands import speech_rnn
+from tests.detection.test_det_curve import ARGUMENTS, SAID, sound
 from tests.listeners import WORDS, train_listener
-from tests.test_detecting import ARGUMENTS, SAID, sound
 from tests.tones import write_corpus
 
 counts = st.tuples(st.integers(0, 10), st.integers(0, 6))

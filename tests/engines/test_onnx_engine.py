@@ -20,8 +20,8 @@ from speech_rnn.recognizer import transcribe_files
 from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn
 from tests.listeners import scene
+from tests.streaming.test_streaming import cut, hear
 from tests.test_recognizer import untrained
-from tests.test_streaming import cut, hear
 from tests.tone_graphs import description, write_tone_graph
 from tests.tones import TONES_HZ, tone, write_corpus
 

@@ -23,11 +23,11 @@ from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import MaskedBatchNorm
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary
+from tests.features.test_features import STREAMS, WHOLE, small
+from tests.model.test_model import VARIANTS
 from tests.onnx_runs import Runs
 from tests.real import SHARED, needs_shared
-from tests.test_features import STREAMS, WHOLE, small
-from tests.test_model import VARIANTS
-from tests.test_streaming import step_logits
+from tests.streaming.test_streaming import step_logits
 from tests.tones import tone
 
 WORDS = ["no", "right", "yes"]

@@ -14,9 +14,9 @@ from speech_rnn.config.app import CONF
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.model.pretrained import speech_embedding
+from tests.exporting.test_onnx_export import build, check_clips, check_stream
 from tests.listeners import RATE, scene
 from tests.onnx_runs import Runs
-from tests.test_onnx_export import build, check_clips, check_stream
 
 SAID = ["low", "high", "high", "middle", "low"]
 MODELS = {

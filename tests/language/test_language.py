@@ -18,7 +18,7 @@ from speech_rnn.language.recurrent import RecurrentLanguageModel
 from speech_rnn.language.scoring import HotWords, perplexity
 from speech_rnn.language.text import END, SPACE, read_sentences, tokens_of
 from speech_rnn.vocabulary import Vocabulary
-from tests.test_beam import all_sequences, random_log_probs
+from tests.decoding.test_beam import all_sequences, random_log_probs
 
 WORDS = ("left", "right", "go", "smart mirror")
 VOCABULARY = Vocabulary.of(WORDS, "words")

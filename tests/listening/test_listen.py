@@ -29,9 +29,9 @@ from speech_rnn.listening.microphone import Microphone
 from speech_rnn.listening.sources import FileSource, PcmSource
 from tests.commands import speech_rnn
 from tests.listeners import RATE, WORDS, scene, train_listener
+from tests.listening.test_spot import MODEL, POSIX, SAID, start
+from tests.streaming.test_streaming import is_right
 from tests.test_recognizer import untrained
-from tests.test_spot import MODEL, POSIX, SAID, start
-from tests.test_streaming import is_right
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ from speech_rnn.listening.writers import document_paths
 from speech_rnn.streaming.gate import Gating
 from tests.commands import speech_rnn
 from tests.listeners import RATE, scene, train_listener
+from tests.streaming.test_streaming import is_right
 from tests.test_recognizer import untrained
-from tests.test_streaming import is_right
 
 SAID = ["low", "high", "high", "middle", "low"]
 MODEL = ("--model", "model.safetensors")

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_model import CELLS, build, draw
+from tests.model.test_model import CELLS, build, draw
 
 
 def states_of(layer, window, n_own, state):

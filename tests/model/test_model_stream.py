@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from speech_rnn.config.app import compose
 from speech_rnn.errors import ConfigurationError
-from tests.test_model import CELLS, CONVOLUTIONS, build, draw
+from tests.model.test_model import CELLS, CONVOLUTIONS, build, draw
 
 AHEAD = {"bidirectional": True, "chunk": 3, "look_ahead": 4}
 STRIDES = [{"channels": 2, "kernel": 2, "stride": 5}, {"channels": 3, "kernel": 4}]

@@ -10,7 +10,7 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.reporting.comparison_page import write_comparison
 from speech_rnn.reporting.run_groups import Spread, compared
 from tests.commands import speech_rnn
-from tests.test_report import BROWSER, EVIL, assert_alone_and_inert, light, shown
+from tests.reporting.test_report import BROWSER, EVIL, assert_alone_and_inert, light, shown
 
 RATE = {"rate": 0.0}
 

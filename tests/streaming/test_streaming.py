@@ -16,7 +16,7 @@ from speech_rnn.features import MFCC, LogMel
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
 from tests.listeners import scene, train_listener
-from tests.test_model import CONVOLUTIONS
+from tests.model.test_model import CONVOLUTIONS
 from tests.test_recognizer import WORDS, untrained
 from tests.tones import tone
 
