@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 
 __all__ = [
     "AudioError",
@@ -18,6 +19,7 @@ __all__ = [
     "ModelError",
     "SpeechRnnError",
     "Stopped",
+    "did_you_mean",
     "plain_install",
     "spoken_errors",
 ]
@@ -37,6 +39,10 @@ PLAIN = frozenset(
     }
 )
 """Imports that come with the plain install, and not with the light one."""
+
+
+MOST_NAMES = 30
+"""Names that a message lists, at most."""
 
 
 class SpeechRnnError(Exception):
@@ -88,6 +94,27 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, signum: int) -> None:
         super().__init__()
         self.signum = signum
+
+
+def did_you_mean(names: str | Iterable[str], known: Iterable[str]) -> str:
+    """Return the end of a message on unknown names: the nearest known ones, or all known ones.
+
+    Parameters
+    ----------
+    names : one unknown name, or several.
+    known : the names to choose from. Without a near one, the first `MOST_NAMES` are listed.
+
+    Returns
+    -------
+    Such as ``; did you mean 'gru'?`` or ``; choose one of gru, lstm``, empty without known names.
+    """
+    known = list(known)
+    asked = [names] if isinstance(names, str) else names
+    near = [repr(found) for name in asked for found in get_close_matches(name, known, n=1)]
+    if near:
+        return f"; did you mean {', '.join(dict.fromkeys(near))}?"
+    listed = [*known[:MOST_NAMES], *(["…"] if len(known) > MOST_NAMES else [])]
+    return f"; choose one of {', '.join(listed)}" if listed else ""
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from speech_rnn.decoding.long_form import LONG_SECONDS, recognize_long
 from speech_rnn.engines.engine import FORMAT_VERSION, Engine
 from speech_rnn.engines.loading import load_engine, torch_engine
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
+from speech_rnn.files import atomic
 from speech_rnn.starter import STARTER
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
@@ -358,9 +359,7 @@ class Recognizer:
         self.check_can_save(path)
         content = self.engine.serialize(self.description)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_bytes(content)
-        partial.replace(path)
+        atomic.write(path, content)
 
     def check_can_save(self, path: str | Path) -> None:
         """Raise the `ConfigurationError` of `save` before the work that would be lost."""

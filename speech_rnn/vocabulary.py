@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import Any
 
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 
 __all__ = ["BLANK", "REASONS", "SILENCE", "UNITS", "UNKNOWN", "Vocabulary", "head_of"]
 
@@ -138,6 +137,5 @@ class Vocabulary:
         return cls(tuple(values["tokens"]), values["unit"])
 
     def _lacks(self, text: str) -> DataError:
-        near = get_close_matches(text, self.tokens, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(self.tokens)}"
+        hint = did_you_mean(text, self.tokens)
         return DataError(f"text={text!r} is not in the vocabulary{hint}")

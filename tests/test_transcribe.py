@@ -190,7 +190,10 @@ def test_a_language_model_and_hot_words(folder, transcribe):
     assert len(row["alternatives"]) == 1
     for arguments, message in (
         (("--lm", "letters.arpa"), "is a language model of characters"),
-        (("--lm", "other.arpa"), "lacks 'lows' (did you mean 'low'?)"),
+        (
+            ("--lm", "other.arpa"),
+            "with them; did you mean 'low'?",
+        ),
         (("--lm", "missing.arpa"), "is no file"),
         (("--hot-word", "high"), "must be WORD=BONUS"),
         (("--n-best", "2"), "need a beam"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import math
 import os
-import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from speech_rnn.audio.headers import UNKNOWN_LENGTH, Sound, decoding_errors, opened
 from speech_rnn.audio.signal import AudioWarning, check_waveform, downmix, resample
 from speech_rnn.errors import AudioError, ConfigurationError
+from speech_rnn.files import atomic
 
 __all__ = ["OpenSound", "audio_duration", "encode_flac", "load_audio", "open_audio", "write_audio"]
 
@@ -245,21 +245,16 @@ def write_audio(
             f"{path}: samples of shape={samples.shape} must be finite and one channel (N,)"
         )
     levels = np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         # In memory first: libsndfile tells little of a disk that fills up.
         encoded = io.BytesIO()
         soundfile.write(encoded, levels, sample_rate, subtype="PCM_16", format=encoding)
-        partial.write_bytes(encoded.getbuffer())
-        partial.replace(path)
+        atomic.write(path, encoded.getbuffer())
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(
             f"{path}: cannot be written ({reason}); check its folder, rights and free space"
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def encode_flac(waveform: NDArray[np.float32], sample_rate: int = 16_000) -> bytes:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
-from speech_rnn.errors import ConfigurationError, MissingExtraError
+from speech_rnn.errors import ConfigurationError, MissingExtraError, did_you_mean
 
 __all__ = ["check", "unknown_keys"]
 
@@ -41,9 +40,7 @@ def unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
     for key in map(str, node):
         name = f"{place}.{key}" if place else key
         if key not in allowed and not key.startswith("_"):
-            near = get_close_matches(key, sorted(allowed), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(allowed))}"
-            yield f"unknown key {name!r}; {hint}"
+            yield f"unknown key {name!r}{did_you_mean(key, sorted(allowed))}"
             continue
         if OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key):
             continue

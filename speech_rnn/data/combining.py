@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.files.tables import made, read_records
 
 __all__ = ["Merged", "exclude", "merged"]
 
@@ -59,7 +60,7 @@ def merged(corpora: Iterable[Corpus]) -> Corpus:
 
 
 def exclude(corpus: Corpus, path: str | Path) -> Corpus:
-    """Leave out the clips of a CSV file, such as `speech_rnn.audit` writes.
+    """Leave out the clips of a CSV or JSON Lines file, such as `speech_rnn.audit` writes.
 
     Its rows name clips by ``audio`` and ``start_seconds``; other columns do not matter.
 
@@ -68,21 +69,8 @@ def exclude(corpus: Corpus, path: str | Path) -> Corpus:
     DataError
         for a file that cannot be read, lacks a column, or names what the corpus does not have.
     """
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            lacking = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"exclude={str(path)!r} cannot be read: {error}") from error
-    if lacking:
-        raise DataError(f"exclude={str(path)!r} has no column {' and '.join(lacking)}")
-    try:
-        wanted = {(row["audio"], round(float(row["start_seconds"]), 4)) for row in rows}
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"exclude={str(path)!r}: start_seconds must be a number: {error}"
-        ) from error
+    records = read_records(path, "exclude", COLUMNS)
+    wanted = set(made(records, lambda _, row: _place(row), path, "exclude"))
     places = {(row.audio, round(row.start_seconds, 4)) for row in corpus.utterances}
     if strangers := sorted(audio for audio, _ in wanted - places):
         raise DataError(
@@ -93,3 +81,10 @@ def exclude(corpus: Corpus, path: str | Path) -> Corpus:
         row for row in corpus.utterances if (row.audio, round(row.start_seconds, 4)) not in wanted
     )
     return replace(corpus, utterances=kept)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, float]:
+    try:
+        return row["audio"], round(float(row["start_seconds"]), 4)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"start_seconds must be a number: {error}") from error

@@ -20,6 +20,7 @@ from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.data.mixing import compose, trim
 from speech_rnn.data.rng import choose
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.files.text import read_lines
 from speech_rnn.vocabulary import REASONS, UNKNOWN, Vocabulary
 
 __all__ = ["Connected", "ConnectedClips", "trimmed"]
@@ -254,10 +255,7 @@ class _Draw:
     def _sentences(self, corpus: Corpus) -> list[tuple[list[str], list[str]]]:
         """Read the sentences: the words of each, and the speakers who say them all."""
         path = Path(self.connected.sentences or "")
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"sentences={str(path)!r} cannot be read: {error}") from error
+        lines = read_lines(path, "sentences")
         vocabulary = Vocabulary.of(corpus.words, "words")
         found, wrong = [], []
         for number, line in enumerate(lines, start=1):

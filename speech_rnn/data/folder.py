@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from unicodedata import normalize
 
 from speech_rnn.audio.finding import AUDIO_SUFFIXES, sound_files, sounds_below
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.splits import require_every_class, speaker_regex, split_by_hash
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
+from speech_rnn.files.text import read_lines
 
 __all__ = ["Folder", "folder_of", "word_of"]
 
@@ -149,13 +149,11 @@ class Folder:
         if self.words is None:
             return sorted(folders)
         words = [word_of(word) for word in self.words]
-        wrong = []
-        for word in words:
-            if word not in folders:
-                near = get_close_matches(word, folders, n=1, cutoff=0) or sorted(folders)
-                wrong.append(f"{word!r} (the nearest is {near[0]!r})")
-        if wrong:
-            raise DataError(f"root={self.root!r} has no folder for {', '.join(wrong)}")
+        if wrong := [word for word in words if word not in folders]:
+            raise DataError(
+                f"root={self.root!r} has no folder for {', '.join(map(repr, wrong))}"
+                + did_you_mean(wrong, folders)
+            )
         return words
 
     def _speakers(self, names: Iterable[str]) -> dict[str, str]:
@@ -259,10 +257,7 @@ def _listed(root: Path, lists: dict[str, Path], names: Iterable[str]) -> dict[st
 
 
 def _read(file: Path) -> list[str]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"list={str(file)!r} cannot be read: {error}") from error
+    lines = read_lines(file, "list")
     names = (line.strip().replace("\\", "/").removeprefix("./") for line in lines)
     return [normalize("NFC", name) for name in names if name]
 

@@ -6,13 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.splits import require_every_class
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 
 __all__ = ["DIGITS", "FreeSpokenDigits"]
 
@@ -119,13 +118,8 @@ class FreeSpokenDigits:
         return "test" if test else "validation" if index in self.validation_indices else "train"
 
     def _check_speakers(self, known: list[str]) -> None:
-        wrong = []
-        for speaker in self._held_out:
-            if speaker not in known:
-                near = get_close_matches(str(speaker), known, n=1, cutoff=0)
-                wrong.append(f"{speaker!r} (the nearest is {near[0]!r})")
-        if wrong:
+        if wrong := [str(speaker) for speaker in self._held_out if speaker not in known]:
             raise DataError(
-                f"held_out_speakers={', '.join(wrong)} did not speak in root={self.root!r}; "
-                f"those who did are {', '.join(known)}"
+                f"held_out_speakers={wrong} did not speak in root={self.root!r}"
+                + did_you_mean(wrong, known)
             )

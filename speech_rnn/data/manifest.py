@@ -11,6 +11,7 @@ from typing import Any
 
 from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Part, Utterance
 from speech_rnn.errors import DataError
+from speech_rnn.files.tables import made, read_records
 
 __all__ = ["Manifest", "read_manifest", "write_manifest"]
 
@@ -55,18 +56,8 @@ def read_manifest(path: str | Path) -> list[Utterance]:
         each with its line.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"manifest={str(path)!r} cannot be read: {error}") from error
-    rows, wrong = [], []
-    for line, record in _records(path, text):
-        try:
-            rows.append(_utterance(record, path.parent))
-        except (ValueError, TypeError) as error:
-            wrong.append(f"  line {line}: {error}")
-    if wrong:
-        raise DataError("\n".join([f"manifest={str(path)!r} has wrong rows:", *wrong]))
+    records = read_records(path, "manifest")
+    rows = made(records, lambda _, record: _utterance(record, path.parent), path, "manifest")
     if not rows:
         raise DataError(f"manifest={str(path)!r} holds no rows; give at least audio and text")
     return rows
@@ -90,23 +81,7 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _records(path: Path, text: str) -> Iterable[tuple[int, Any]]:
-    if path.suffix == ".csv":
-        yield from enumerate(csv.DictReader(text.splitlines()), start=2)
-    elif path.suffix in (".jsonl", ".json", ".ndjson"):
-        for line, content in enumerate(text.splitlines(), start=1):
-            if content.strip():
-                try:
-                    yield line, json.loads(content)
-                except json.JSONDecodeError as error:
-                    yield line, error
-    else:
-        raise DataError(f"manifest={str(path)!r} must end in .jsonl or .csv")
-
-
 def _utterance(record: Any, folder: Path) -> Utterance:
-    if isinstance(record, ValueError):
-        raise record
     if not isinstance(record, Mapping):
         raise ValueError("a row must be an object with at least audio and text")
     given = {key: value for key, value in record.items() if value not in ("", None)}

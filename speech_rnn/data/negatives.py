@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -15,7 +14,7 @@ from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Source, Utterance
 from speech_rnn.data.rng import choose
 from speech_rnn.data.splits import split_by_hash
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 __all__ = ["Negatives"]
@@ -108,10 +107,8 @@ class Negatives:
 
     def _kept(self, corpus: Corpus) -> list[str]:
         if lacking := [word for word in self.held_out_words if word not in corpus.words]:
-            near = get_close_matches(lacking[0], corpus.words, n=1, cutoff=0)
-            raise DataError(
-                f"held_out_words={lacking} are no words of the corpus; the nearest is {near[0]!r}"
-            )
+            hint = did_you_mean(lacking, corpus.words)
+            raise DataError(f"held_out_words={lacking} are no words of the corpus{hint}")
         words = [word for word in corpus.words if word not in self.held_out_words]
         if not words:
             raise DataError("held_out_words are all words of the corpus; leave some to recognise")

@@ -18,13 +18,12 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import count, islice
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["Arc", "Grammar", "Graph"]
@@ -251,8 +250,7 @@ class _Reader:
         wrong = []
         for node in (node for rule in self.rules.values() for node in _walk(rule)):
             if node.kind == "rule" and node.text not in self.rules:
-                near = get_close_matches(node.text, self.rules, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(node.text, self.rules)
                 wrong.append(f"{self.where(node.place)}: no rule is named {node.text}{hint}")
         if wrong:
             raise ConfigurationError("\n".join(wrong))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from speech_rnn.errors import DataError
+from speech_rnn.errors import DataError, did_you_mean
+from speech_rnn.files.tables import TABLES, made, read_records
+from speech_rnn.files.text import read_lines
 
 __all__ = ["Label", "LabelRow", "check_labels", "read_labels"]
 
 COLUMNS = ("file", "word", "start", "end")
-JSON_LINES = (".jsonl", ".json", ".ndjson")
 ROUNDING_SECONDS = 0.001
 """By which times of neighbours, and the end of a file, may differ: people write milliseconds."""
 
@@ -61,45 +59,22 @@ def read_labels(path: str | Path) -> list[LabelRow]:
         of them at once, each with its line.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"labels={str(path)!r} cannot be read: {error}") from error
-    rows, wrong = [], []
-    for line, record in _records(path, text):
-        try:
-            if isinstance(record, ValueError):
-                raise record
-            file = path.parent / str(record["file"]) if "file" in record else None
-            rows.append(LabelRow(_label(record), file, f"{path} line {line}"))
-        except (KeyError, TypeError, ValueError) as error:
-            told = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            wrong.append(f"  line {line}: {told}")
-    if wrong:
-        raise DataError("\n".join([f"labels={str(path)!r} has wrong rows:", *wrong]))
-    return rows
-
-
-def _records(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    if path.suffix == ".csv":
-        reader = csv.DictReader(text.splitlines())
-        if lacking := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-            raise DataError(f"labels={str(path)!r} has no column {', '.join(lacking)}")
-        for record in reader:
-            yield reader.line_num, record
-        return
-    if path.suffix not in (*JSON_LINES, ".txt"):
+    if path.suffix not in (*TABLES, ".txt"):
         raise DataError(f"labels={str(path)!r} must end in .csv, .jsonl or .txt (Audacity)")
-    for line, content in enumerate(text.splitlines(), start=1):
-        if not content.strip() or (path.suffix == ".txt" and content.startswith("\\")):
-            continue  # after a backslash Audacity writes the frequencies of the label above
-        if path.suffix == ".txt":
+
+    def row(line: int, record: Mapping[str, Any]) -> LabelRow:
+        file = path.parent / str(record["file"]) if "file" in record else None
+        return LabelRow(_label(record), file, f"{path} line {line}")
+
+    records = _track(path) if path.suffix == ".txt" else read_records(path, "labels", COLUMNS)
+    return made(records, row, path, "labels")
+
+
+def _track(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, content in enumerate(read_lines(path, "labels"), start=1):
+        # After a backslash Audacity writes the frequencies of the label above.
+        if content.strip() and not content.startswith("\\"):
             yield line, dict(zip(("start", "end", "word"), content.split("\t"), strict=False))
-        else:
-            try:
-                yield line, json.loads(content)
-            except json.JSONDecodeError as error:
-                yield line, error
 
 
 def _label(record: Mapping[str, Any]) -> Label:
@@ -127,9 +102,8 @@ def check_labels(rows: Sequence[LabelRow], duration: float, vocabulary: Iterable
     for row in sorted(rows, key=lambda row: row.label.start):
         label = row.label
         if label.word not in words:
-            near = get_close_matches(label.word, words, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it knows {', '.join(words)}"
-            wrong.append(f"{row.place}: {label.word!r} is no word of the model; {hint}")
+            hint = did_you_mean(label.word, words)
+            wrong.append(f"{row.place}: {label.word!r} is no word of the model{hint}")
         if label.end > duration + ROUNDING_SECONDS:
             wrong.append(
                 f"{row.place}: end={label.end:g} lies past the end of the recording at "

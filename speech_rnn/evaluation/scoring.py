@@ -24,6 +24,7 @@ from speech_rnn.evaluation.results import (
     Split,
     WordFigures,
 )
+from speech_rnn.files.text import read_lines
 from speech_rnn.metrics import (
     AlignedPair,
     ClassFigures,
@@ -96,7 +97,8 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
         if one cannot be read, if there are no lines, or not as many in one as in the other, and
         for lines of the references that are empty.
     """
-    said, heard = _lines(references), _lines(hypotheses)
+    said = read_lines(references, "references")
+    heard = read_lines(hypotheses, "hypotheses")
     if len(said) != len(heard) or not said:
         raise DataError(
             f"references={str(references)!r} has {len(said)} lines and "
@@ -120,13 +122,6 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
         for number, (reference, hypothesis) in enumerate(zip(said, heard, strict=True), start=1)
     )
     return _score(rows, (), list)
-
-
-def _lines(path: str | Path) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"text={str(path)!r} cannot be read: {error}") from error
 
 
 def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.exporting.export import export_onnx
+from speech_rnn.files import atomic
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
 
@@ -128,8 +128,7 @@ def write_onnx(
     shown = _samples(clips, recognizer.sample_rate) if int8 else ()
     model = export_onnx(recognizer, streaming=streaming, int8=int8, clips=shown)
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.stem}.part.onnx")
-    try:
+    with atomic.replacing(output) as partial:
         partial.write_bytes(model.SerializeToString())
         written = Recognizer.load(partial)
         fidelity = None
@@ -142,10 +141,6 @@ def write_onnx(
                 )
             fidelity = Fidelity(before, after)
             _check_loss(fidelity, limit, int8)
-        partial.replace(output)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
     described = written.description["onnx"]
     return Exported(
         output,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.features import parameters
 from speech_rnn.features.definitions import (
     add_deltas,
@@ -211,8 +211,8 @@ class LogMel(nn.Module):
         if unknown := [name for name in overrides if name not in known]:
             raise ConfigurationError(
                 "\n".join(
-                    f"{name}={overrides[name]!r} is no parameter of {cls.__name__}; "
-                    + parameters.nearest(name, known)
+                    f"{name}={overrides[name]!r} is no parameter of {cls.__name__}"
+                    + did_you_mean(name, known)
                     for name in unknown
                 )
             )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.features.definitions import mel_filterbank
 
 _WHOLE = {  # name: smallest value
@@ -69,23 +68,13 @@ def filters_of(given: Mapping[str, Any], **changes: Any) -> Tensor:
     )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint: the nearest known name, or all of them."""
-    known = list(known)
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-
-
 def dialect(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return every parameter with which the library `name` computes, but for those in `given`.
 
     Sizes follow from given ones as they do in that library.
     """
     if name not in _DIALECTS:
-        raise ConfigurationError(
-            f"dialect={name!r} is unknown; it is one of {', '.join(_DIALECTS)}: "
-            + nearest(str(name), _DIALECTS)
-        )
+        raise ConfigurationError(f"dialect={name!r} is unknown{did_you_mean(str(name), _DIALECTS)}")
     check({key: given[key] for key in ("sample_rate", "n_fft", "win_length") if key in given})
     return {**_DIALECTS[name](given), **given}
 
@@ -174,8 +163,7 @@ def _check_one(name: str, value: Any) -> str | None:
         if value not in _CHOICE[name]:
             none = " or None" if name in _OPTIONAL else ""
             choices = ", ".join(_CHOICE[name])
-            near = get_close_matches(str(value), _CHOICE[name], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(str(value), _CHOICE[name])
             return f"{name}={value!r} must be one of {choices}{none}{hint}"
     elif not isinstance(value, bool):
         return f"{name}={value!r} must be True or False"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.files.text import read_lines
 from speech_rnn.language.scoring import TokenScorer, check_model
 from speech_rnn.language.text import BEGIN, END, SPACE, UNKNOWN_TOKEN, tokens_of
 from speech_rnn.vocabulary import Vocabulary
@@ -165,10 +166,7 @@ class NGram:
         DataError
             if it cannot be read, or at the line that is wrong.
         """
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"lm={str(path)!r} cannot be read: {error}") from error
+        lines = read_lines(path, "lm")
         log_probs: dict[Gram, float] = {}
         back_offs: dict[Gram, float] = {}
         size = 0

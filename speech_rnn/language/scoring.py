@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.language.text import SPACE
 from speech_rnn.vocabulary import Vocabulary
 
@@ -178,15 +177,10 @@ def check_fit(name: str, words: list[str], vocabulary: Vocabulary) -> None:
         if there are any.
     """
     known = {part for token in vocabulary.tokens[1:] for part in _spelled(token, vocabulary)}
-    lacking = []
-    for word in dict.fromkeys(words):
-        if word not in known:
-            near = get_close_matches(word, sorted(known), n=1)
-            lacking.append(f"{word!r}{f' (did you mean {near[0]!r}?)' if near else ''}")
-    if lacking:
+    if lacking := [word for word in dict.fromkeys(words) if word not in known]:
         raise ConfigurationError(
-            f"{name}: the recogniser's vocabulary lacks {', '.join(lacking)}; "
-            "leave these out, or train a recogniser with them"
+            f"{name}: the recogniser's vocabulary lacks {', '.join(map(repr, lacking))}; leave "
+            f"these out, or train a recogniser with them{did_you_mean(lacking, sorted(known))}"
         )
 
 

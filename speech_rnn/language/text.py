@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from speech_rnn.errors import DataError
+from speech_rnn.files.text import read_lines
 
 __all__ = ["BEGIN", "END", "SPACE", "UNKNOWN_TOKEN", "read_sentences", "tokens_of"]
 
@@ -21,10 +22,7 @@ def read_sentences(path: str | Path) -> list[str]:
     DataError
         if it cannot be read or holds no sentence.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"text={str(path)!r} cannot be read: {error}") from error
+    lines = read_lines(path, "text")
     sentences = [" ".join(line.split()) for line in lines if line.strip()]
     if not sentences:
         raise DataError(f"text={str(path)!r} holds no sentence; write one a line")

@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.folder import folder_of
-from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.errors import AudioError, ConfigurationError, DataError, did_you_mean
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.formats import COLUMNS
 
@@ -70,9 +69,8 @@ class Command:
             )
         for name in PLACEHOLDER.findall(command):
             if name not in COLUMNS:
-                near = get_close_matches(name, COLUMNS, n=1)
-                hint = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(COLUMNS)}"
-                raise ConfigurationError(f"exec={command!r}: {{{name}}} is unknown; {hint}")
+                hint = did_you_mean(name, COLUMNS)
+                raise ConfigurationError(f"exec={command!r}: {{{name}}} is unknown{hint}")
         if any(argument.startswith("{word}") for argument in self._arguments) and (
             bad := [word for word in words if word.startswith("-")]
         ):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.files import atomic
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.files import FileEnd
 from speech_rnn.listening.formats import COLUMNS, FORMATS, Format, csv_rows, json_line, text_line
@@ -155,11 +156,9 @@ def document_paths(files: Sequence[str], folder: Path, suffix: str) -> dict[str,
 
 def _write(path: Path, text: str) -> None:
     """Write all or nothing."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
+        atomic.write(path, text)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); check its folder, rights and free space"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.metrics.intervals import wilson_interval
 
 __all__ = [
@@ -89,8 +88,7 @@ def confusion_matrix(
     check_lengths(references, hypotheses)
     places = {label: place for place, label in enumerate(labels)}
     if unknown := sorted({*references, *hypotheses} - places.keys()):
-        near = [repr(label) for text in unknown for label in get_close_matches(text, labels, n=1)]
-        hint = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
+        hint = did_you_mean(unknown, labels)
         raise ConfigurationError(f"texts {unknown} are not among the labels{hint}")
     counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
     for reference, hypothesis in zip(references, hypotheses, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from math import ceil, prod
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.model.chunks import encode_in_chunks
 from speech_rnn.model.embedding import LOOK_AHEAD, SpeechEmbedding
 from speech_rnn.model.layers import (
@@ -421,10 +420,8 @@ def _check(given: Mapping[str, Any]) -> None:
 
 def _check_name(parameter: str, value: str | None, known: Sequence[str | None]) -> None:
     if value not in known:
-        names = [name for name in known if name]
-        near = get_close_matches(str(value), names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(names)}"
-        raise ConfigurationError(f"{parameter}={value!r} is unknown; {hint}")
+        hint = did_you_mean(str(value), filter(None, known))
+        raise ConfigurationError(f"{parameter}={value!r} is unknown{hint}")
 
 
 def _check_count(parameter: str, value: int) -> None:

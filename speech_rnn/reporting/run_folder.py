@@ -11,6 +11,7 @@ from typing import Any
 
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.files.tables import made, read_records
 from speech_rnn.recognizer import Recognizer
 
 __all__ = ["Curve", "RunFolder", "is_right", "utterance_of"]
@@ -111,7 +112,7 @@ def _json(path: Path) -> Any:
 def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return made(read_records(path, "hypotheses"), lambda _, row: row, path, "hypotheses")
 
 
 def _curves(folder: Path) -> dict[str, Curve]:

@@ -21,13 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.vocabulary import BLANK, REASONS
 
 __all__ = ["Detection", "Spotter", "Spotting"]
@@ -145,9 +144,8 @@ class Spotter:
         self.words = [tokens[column] for column in self._columns]
         for word in (*spotting.thresholds, *spotting.lags):
             if word not in self.words:
-                near = get_close_matches(word, self.words, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"has {', '.join(self.words)}"
-                raise ConfigurationError(f"spotting: {word!r} is no word of the model; {hint}")
+                hint = did_you_mean(word, self.words)
+                raise ConfigurationError(f"spotting: {word!r} is no word of the model{hint}")
         self._threshold = np.array(
             [spotting.thresholds.get(word, spotting.threshold) for word in self.words]
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,7 +138,4 @@ def put_clip(
     word *= 10 ** (peak_db / 20) / np.abs(word).max()
     lead, trail = (round(seconds * sample_rate) for seconds in silence_seconds)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The process is in the name because two may fill one cache.
-    unfinished = path.with_name(f".{path.stem}-{os.getpid()}.wav")
-    write_audio(unfinished, np.pad(word, (lead, trail)), sample_rate)
-    unfinished.replace(path)
+    write_audio(path, np.pad(word, (lead, trail)), sample_rate)

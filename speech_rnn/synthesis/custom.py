@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.folder import word_of
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.synthesis.espeak_voices import Synthetic
 
 __all__ = ["Custom"]
@@ -90,10 +89,9 @@ class Custom:
             )
         folders = {word_of(folder.name): folder for folder in root.iterdir() if folder.is_dir()}
         if unknown := sorted(folders.keys() - set(self.words)):
-            near = get_close_matches(unknown[0], self.words, n=1, cutoff=0)
             raise DataError(
                 f"recordings={self.recordings!r} has folders for {', '.join(unknown)}, which are "
-                f"none of the words; the nearest is {near[0]!r}"
+                f"none of the words{did_you_mean(unknown, self.words)}"
             )
         wanted = round(self.train_clips * self.recorded_share / (1 - self.recorded_share))
         return [

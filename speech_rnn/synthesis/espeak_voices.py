@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.rng import choose, shuffled
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.synthesis.clip_cache import (
     cache_name,
     check_ranges,
@@ -217,16 +216,11 @@ class Synthetic:
         return Corpus(tuple(rows), words, synthetic=words)
 
     def _check_accents(self, espeak: Espeak) -> None:
-        wrong = []
-        for accent in self.accents:
-            if accent not in espeak.accents:
-                near = get_close_matches(str(accent), espeak.accents, n=1)
-                wrong.append(f"{accent!r}{f' (did you mean {near[0]!r}?)' if near else ''}")
-        if wrong:
+        if wrong := [str(accent) for accent in self.accents if accent not in espeak.accents]:
             english = ", ".join(code for code in sorted(espeak.accents) if code.startswith("en"))
             raise ConfigurationError(
-                f"accents={', '.join(wrong)}: espeak-ng {espeak.version} has none of the name; "
-                f"English ones are {english}"
+                f"accents={', '.join(map(repr, wrong))}: espeak-ng {espeak.version} has none of "
+                f"the name; English ones are {english}{did_you_mean(wrong, espeak.accents)}"
             )
 
     def _check_words(self, espeak: Espeak) -> None:

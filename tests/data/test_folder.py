@@ -179,7 +179,7 @@ def test_root_without_words(tmp_path):
 
 def test_words_without_a_folder_are_named_with_the_nearest(root):
     with pytest.raises(
-        DataError, match=r"'stopp' \(the nearest is 'stop'\), 'light on' .*lights on"
+        DataError, match=r"'stopp', 'light on'; did you mean 'stop', 'lights on'"
     ):
         Folder(root=str(root), words=["stopp", "go", "light on"]).prepare()
 

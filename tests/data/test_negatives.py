@@ -102,7 +102,7 @@ def test_wrong_settings_are_refused(wrong, message):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"held_out_words": ["lo"]}, r"held_out_words=\['lo'\].*nearest is 'low'"),
+        ({"held_out_words": ["lo"]}, r"held_out_words=\['lo'\].*did you mean 'low'"),
         ({"held_out_words": list(TONES_HZ)}, "leave some to recognise"),
         ({"speech": ["/nowhere"]}, "speech='/nowhere' is no sound file, nor a folder of them"),
     ],

@@ -100,7 +100,10 @@ def test_characters_are_parted_by_spaces():
         ("<a> = x\n  < y;", "line 2, column 3: '<', expected a word, a <rule> or one of"),
         ("<a> = *;", r"line 1, column 7: '\*', expected a word"),
         ("public <a> = x; public <b> = y;", "expected one public rule"),
-        ("<a> = <digt>; <digit> = x;", "column 7: no rule is named <digt>; did you mean <digit>?"),
+        (
+            "<a> = <digt>; <digit> = x;",
+            "no rule is named <digt>; did you mean '<digit>'?",
+        ),
         ("<a> = x <b>; <b> = y <a>;", "<a> holds <b> holds <a>; say repeats with"),
     ],
 )

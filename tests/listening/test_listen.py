@@ -191,7 +191,7 @@ def test_a_signal_ends_it_with_what_is_under_way(folder, signum, code):
         (("--input", "-", "--exec", "no-such-program-x"), "no program 'no-such-program-x'", 2),
         (("--input", "-", "--exec", "echo '"), "cannot be split", 2),
         (("--input", "-", "--exec", "{word}"), "must begin with the name of a program", 2),
-        (("--input", "-", "--exec", "echo {wrod}"), "did you mean {word}?", 2),
+        (("--input", "-", "--exec", "echo {wrod}"), "did you mean 'word'?", 2),
         (
             ("--input", "-", "--save-triggers", "x", "--around-seconds", "-1", "0"),
             "before_seconds=-1.0",

@@ -452,7 +452,7 @@ def test_mixed_precision():
     ("parameters", "message"),
     [
         ({"cell": "gruu"}, r"cell='gruu' is unknown; did you mean 'gru'\?"),
-        ({"cell": "transformer"}, "give one of gru, lstm, rnn_tanh, rnn_relu"),
+        ({"cell": "transformer"}, "choose one of gru, lstm, rnn_tanh, rnn_relu"),
         ({"head": "ctx"}, r"head='ctx' is unknown; did you mean 'ctc'\?"),
         ({"pooling": "atention"}, r"pooling='atention' is unknown; did you mean 'attention'\?"),
         ({"query": "midle"}, r"query='midle' is unknown; did you mean 'middle'\?"),

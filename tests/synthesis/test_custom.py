@@ -41,7 +41,9 @@ def test_what_is_wrong_is_told(sounds, tmp_path):
         Custom(WORDS, sounds, str(tmp_path / "none"), **FEW).prepare()
     (tmp_path / "light_on").mkdir()
     write_audio(tmp_path / "light_on/0.wav", tone("low"), 16_000)
-    with pytest.raises(DataError, match=r"light on, which are none of the words; .* 'lights on'"):
+    with pytest.raises(
+        DataError, match=r"light on, which .* none of the words; did you mean 'lights on'"
+    ):
         Custom(WORDS, sounds, str(tmp_path), **FEW).prepare()
     with pytest.raises(ConfigurationError, match=r"recorded_share=1 must lie in \[0, 1\)"):
         Custom(WORDS, sounds, recorded_share=1)
