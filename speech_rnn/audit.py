@@ -26,7 +26,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.reporting.tables import print_audit
     from speech_rnn.training import claim
 
-    if cfg.vocabulary != "classes" or cfg.language_model or cfg.gradients:
+    if cfg.vocabulary != "classes" or cfg.language_model:
         raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
     recipe = kept_config(cfg, "page_clips")
     of_fold = OmegaConf.merge(cfg, {"exclude": None})  # the audit leaves them out itself

@@ -31,7 +31,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.training import claim
     from speech_rnn.training.search import Values, search
 
-    if cfg.language_model or cfg.gradients:
+    if cfg.language_model:
         raise ConfigurationError("a search needs a recipe that trains a recogniser")
     if cfg.objective not in OBJECTIVES:
         raise ConfigurationError(f"objective={cfg.objective!r} must be one of {OBJECTIVES}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speech_rnn.errors import spoken_errors
@@ -21,8 +20,8 @@ def run(cfg: DictConfig) -> float | None:
     from hydra.utils import instantiate
 
     from speech_rnn.config.build import kept_config, train_on
-    from speech_rnn.config.callbacks import picture_of, report_on
-    from speech_rnn.reporting.tables import print_evaluation, print_gradients, print_language_model
+    from speech_rnn.config.callbacks import report_on
+    from speech_rnn.reporting.tables import print_evaluation, print_language_model
 
     output_dir = HydraConfig.get().runtime.output_dir
     common: dict[str, Any] = {
@@ -36,12 +35,6 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.language_model:
         train_language_model = instantiate(cfg.language_model, _partial_=True)
         print_language_model(train_language_model(unit=cfg.vocabulary, **common))
-        return None
-    if cfg.gradients:
-        study = instantiate(cfg.gradients, _partial_=True)(**common)
-        print_gradients(study)
-        if cfg.report:
-            picture_of(study, Path(output_dir))
         return None
     result = train_on(
         instantiate(cfg.data),

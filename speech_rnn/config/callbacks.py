@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from speech_rnn.errors import SpeechRnnError
 
-if TYPE_CHECKING:
-    from speech_rnn.gradients import GradientStudy
-
-__all__ = ["CompareRuns", "compare_runs", "picture_of", "report_on"]
+__all__ = ["CompareRuns", "compare_runs", "report_on"]
 
 
 def report_on(folder: Path) -> None:
@@ -57,13 +54,3 @@ def compare_runs(folders: Sequence[Path], output: Path | None = None, *, page: b
     print(f"figures: {found.write(output.with_suffix('.json'))}")
     if page:
         print(f"comparison: {write_comparison(found, output)}")
-
-
-def picture_of(study: GradientStudy, folder: Path) -> None:
-    """Draw a study of gradients, or say what it takes."""
-    from speech_rnn.gradients import write_picture
-
-    try:
-        print(f"picture: {write_picture(study, folder / 'gradients.svg')}")
-    except SpeechRnnError as error:
-        print(f"no picture: {error}")

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,11 @@ from speech_rnn.metrics import Reliability, RiskCoverage
 from speech_rnn.reporting.run_folder import Curve
 
 __all__ = [
-    "Line",
     "Span",
     "clip",
     "confusion",
     "curves",
     "det",
-    "gradients",
-    "on_its_own",
     "reliability",
     "risk",
     "spreads",
@@ -39,25 +36,6 @@ INK, FAINT, FIRST, SECOND, PAPER = "#010203", "#040506", "#070809", "#0a0b0c", "
 VARIABLES = {INK: "--ink", FAINT: "--faint", FIRST: "--first", SECOND: "--second", PAPER: "--card"}
 MOST_NUMBERED = 12
 """Classes of a confusion matrix whose counts are written into it."""
-
-LEAST_GRADIENT = 1e-20
-"""Where the axis of gradients ends."""
-
-STYLE = """<style>
-svg { --ink: #1d2129; --faint: #9aa1ad; --first: #2563c9; --second: #c2571a; --card: #fff;
-  background: var(--card); }
-@media (prefers-color-scheme: dark) { svg { --ink: #e8e8e4; --faint: #767d8a; --first: #7fb0ff;
-  --second: #ffa066; --card: #1c1f25; } }
-</style>"""
-
-
-class Line(NamedTuple):
-    """A curve: the same `colour` number gives the same colour."""
-
-    x: Sequence[float]
-    y: Sequence[float]
-    colour: int
-    dashed: bool
 
 
 def _drawn(draw: Callable[[Any], None], told: str, width: float, height: float) -> str:
@@ -356,32 +334,3 @@ def _spell(axes: Any, rows: Sequence[Sequence[Span]], seconds: float) -> None:
     axes.set_yticks(range(len(rows)), names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-
-
-def gradients(panels: Mapping[str, Mapping[str, Line]], tone_seconds: float) -> str:
-    """Draw what is left of a gradient over the time before the answer, a panel beside the other."""
-    colours = (SECOND, FIRST, INK)
-
-    def draw(figure: Any) -> None:
-        row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axes, (title, lines) in zip(row, panels.items(), strict=True):
-            for name, line in lines.items():
-                dashes = "--" if line.dashed else "-"
-                colour = colours[line.colour % len(colours)]
-                axes.plot(line.x, line.y, dashes, color=colour, linewidth=1.4, label=name)
-            start = min(line.x[0] for line in lines.values())
-            axes.axvspan(start, start + tone_seconds, color=FAINT, alpha=0.3, linewidth=0)
-            axes.set_yscale("log")
-            axes.set(xlabel="seconds before the answer", xlim=(start, 0))
-            axes.set_ylim(LEAST_GRADIENT, 10)
-            axes.set_title(title, loc="left")
-        row[0].set_ylabel("share of the gradient left")
-        row[0].legend(loc="lower right")
-
-    told = f"What is left of a gradient over time: {', '.join(panels)}"
-    return _drawn(draw, told, 3.6 * len(panels), 3.0)
-
-
-def on_its_own(svg: str) -> str:
-    """Give a picture the colours that a page would, light or dark."""
-    return re.sub(r"(<svg[^>]*>)", lambda start: start.group(1) + STYLE, svg, count=1)

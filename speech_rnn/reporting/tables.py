@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from speech_rnn.detection.det_curve import DetectionReport
     from speech_rnn.detection.matching import Detections
     from speech_rnn.detection.thresholds import Tuning
-    from speech_rnn.gradients import GradientStudy
     from speech_rnn.training.language_model import LanguageModelResult
 
 __all__ = [
@@ -29,7 +28,6 @@ __all__ = [
     "print_comparison",
     "print_detection",
     "print_evaluation",
-    "print_gradients",
     "print_language_model",
     "print_run_groups",
     "print_search",
@@ -257,23 +255,6 @@ def _milliseconds(seconds: float) -> str:
 
 def _between(interval: tuple[float, float]) -> str:
     return f"{1000 * interval[0]:.0f} to {1000 * interval[1]:.0f}"
-
-
-def print_gradients(study: GradientStudy) -> None:
-    """Print how much of each cell's gradient is left at the first step."""
-    columns = ("weights", "right after the longest noise", "left before training", "after")
-    table = _table("gradient at the first step, of that at the last", "cell", *columns)
-    for flow in study.flows:
-        for part in flow.before:
-            is_memory = part == "memory"
-            table.add_row(
-                f"{flow.cell}, its memory" if is_memory else flow.cell,
-                "" if is_memory else f"{flow.n_parameters:,}",
-                "" if is_memory else f"{100 * flow.accuracy:.1f} %",
-                f"{flow.before[part][0]:.1e}",
-                f"{flow.after[part][0]:.1e}",
-            )
-    Console().print(table)
 
 
 def print_language_model(result: LanguageModelResult) -> None:

@@ -211,7 +211,10 @@ def test_the_door_searches_on_validation_alone_and_says_how_to_train_the_best(tm
         (["objective=accuracy"], "objective='accuracy' must be one of"),
         (["model.droput=interval(0,1)"], "unknown key 'model.droput'; did you mean 'dropout'?"),
         (["space=none"], "must name what is searched"),
-        (["+recipe=gradients"], "a search needs a recipe that trains a recogniser"),
+        (
+            ["+recipe=language_model", "language_model.text=a.txt"],
+            "a search needs a recipe that trains a recogniser",
+        ),
         (["model.dropout=interval(0,1"], "error:"),
     ],
 )
