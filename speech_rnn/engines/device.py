@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
     }
     if kind == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if n_devices[kind]))
-    if kind not in n_devices or (index and not index.isdigit()):
+    if kind not in n_devices or (index and not index.isdecimal()):
         raise ConfigurationError(f"device={name!r} must be auto, cpu, cuda, cuda:N or mps")
     if int(index or 0) >= n_devices[kind]:
         raise ConfigurationError(f"device={name!r} is not available here; use device=auto")

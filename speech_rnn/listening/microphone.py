@@ -54,7 +54,7 @@ class Microphone:
         n_channels: int = 1,
     ) -> None:
         self._sounddevice = _sounddevice()
-        self._device = int(device) if device is not None and device.isdigit() else device
+        self._device = int(device) if device is not None and device.isdecimal() else device
         self._n_channels = n_channels
         self.n_overruns = 0
         self._n_lost = 0
