@@ -6,8 +6,9 @@ What computes the logits is an engine: PyTorch, or ONNX Runtime alone. Importing
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,14 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speech_rnn.audio import Sound, audio_duration, load_audio, resample
+from speech_rnn.audio import OpenSound, Sound, load_audio, open_audio, waveform_of
 from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.hypothesis import Hypothesis
-from speech_rnn.decoding.long_form import LONG_SECONDS, recognize_long
+from speech_rnn.decoding.long_form import LONG_SECONDS, WINDOW_SECONDS, joined, stretches, windows
 from speech_rnn.engines.engine import FORMAT_VERSION, Engine
-from speech_rnn.engines.loading import load_engine, torch_engine
-from speech_rnn.errors import AudioError, ConfigurationError, ModelError, SpeechRnnError
+from speech_rnn.engines.loading import load_engine
+from speech_rnn.errors import ConfigurationError, ModelError, SpeechRnnError
 from speech_rnn.files import atomic
 from speech_rnn.starter import STARTER
 from speech_rnn.streaming.gate import Gating
@@ -45,18 +46,17 @@ class Recognizer:
 
     Parameters
     ----------
-    features : waveform to frames.
-    model : frames to logits.
-    vocabulary : what the logits stand for.
-    provenance : where it came from: recipe, data hashes, seed, commit, figures; plain values.
-    token_bonus : what each token of a sequence adds to its score, unless the decoder says another.
-    calibration : of a classifier: its temperature, and when it answers nothing.
-    spotting : when a word of a stream is an event, as `speech_rnn.tune` has found it; None is what
-        suits the head.
+    engine : computes the logits; see `from_modules` for modules of PyTorch.
+    vocabulary : the meaning of each logit.
+    provenance : plain values about its origin: recipe, data hashes, seed, commit, figures.
+    token_bonus : added to the score of each token of a sequence, unless the decoder has its own.
+    calibration : the temperature of a classifier, and when it withholds an answer.
+    spotting : when a word of a stream is an event, as `speech_rnn.tune` has chosen it; None uses
+        the defaults of the head.
 
     Attributes
     ----------
-    decoder : how log-probabilities become words; greedy unless set. The file does not keep it.
+    decoder : turns log-probabilities into words; greedy unless set. The file does not keep it.
 
     Raises
     ------
@@ -66,40 +66,13 @@ class Recognizer:
 
     def __init__(
         self,
-        features: LogMel,
-        model: AcousticModel,
+        engine: Engine,
         vocabulary: Vocabulary,
+        *,
         provenance: dict[str, Any] | None = None,
         token_bonus: float = 0.0,
         calibration: Calibration | None = None,
         spotting: Spotting | None = None,
-    ) -> None:
-        engine = torch_engine(features, model)
-        self._bind(engine, vocabulary, provenance, token_bonus, calibration, spotting)
-
-    @classmethod
-    def of(
-        cls,
-        engine: Engine,
-        vocabulary: Vocabulary,
-        provenance: dict[str, Any] | None = None,
-        token_bonus: float = 0.0,
-        calibration: Calibration | None = None,
-        spotting: Spotting | None = None,
-    ) -> Recognizer:
-        """Return a recogniser with what computes its logits in place of features and model."""
-        recognizer = cls.__new__(cls)
-        recognizer._bind(engine, vocabulary, provenance, token_bonus, calibration, spotting)
-        return recognizer
-
-    def _bind(
-        self,
-        engine: Engine,
-        vocabulary: Vocabulary,
-        provenance: dict[str, Any] | None,
-        token_bonus: float,
-        calibration: Calibration | None,
-        spotting: Spotting | None,
     ) -> None:
         if engine.n_outputs != len(vocabulary) or engine.head != vocabulary.head:
             raise ModelError(
@@ -113,6 +86,27 @@ class Recognizer:
         self.calibration = calibration or Calibration()
         self.spotting = spotting
         self.decoder = Decoder()
+
+    @classmethod
+    def from_modules(
+        cls, features: LogMel, model: AcousticModel, vocabulary: Vocabulary, **settings: Any
+    ) -> Recognizer:
+        """Return a recogniser of features and a model of PyTorch.
+
+        Parameters
+        ----------
+        features : waveform to frames.
+        model : frames to logits.
+        vocabulary, settings : as of `Recognizer`.
+
+        Raises
+        ------
+        ModelError
+            if the parts do not fit each other.
+        """
+        from speech_rnn.engines.torch_engine import TorchEngine
+
+        return cls(TorchEngine(features, model), vocabulary, **settings)
 
     @property
     def features(self) -> LogMel:
@@ -245,29 +239,22 @@ class Recognizer:
         """Whether a sound of so many seconds is read in windows. A class needs it as a whole."""
         return self.vocabulary.head == "ctc" and duration > LONG_SECONDS
 
-    def recognize_long(
-        self, read: Callable[[float, float], NDArray[np.float32]], duration: float
-    ) -> Hypothesis:
-        """Answer for a sound of any length in bounded memory; see `long_audio.recognize_long`.
+    def recognize_long(self, blocks: Iterable[NDArray[np.float32]]) -> Hypothesis:
+        """Answer for a sound of any length, in memory that does not grow with it.
 
         Parameters
         ----------
-        read : returns samples (N,) of `sample_rate` from a second on, for so many seconds.
-        duration : of the sound, in seconds.
+        blocks : the sound from its start, (n,) each, at `sample_rate`.
         """
-
-        def log_probs(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-            return self.log_probs(samples[None], [len(samples)])[0][0]
-
-        return recognize_long(
-            read,
-            duration,
-            log_probs=log_probs,
-            decode=lambda stretch, seconds: self._decode(stretch[None], [len(stretch)], [seconds])[
-                0
-            ],
-            step_seconds=self.step_seconds,
+        heard = (
+            self.log_probs(samples[None], [len(samples)])[0][0, counts]
+            for samples, counts in windows(blocks, self.engine.step_length, self.sample_rate)
         )
+        answers = (
+            (start, *self._decode(found[None], [len(found)], [len(found) * self.step_seconds]))
+            for start, found in stretches(heard, self.step_seconds)
+        )
+        return joined(answers)
 
     @overload
     def transcribe(
@@ -282,52 +269,56 @@ class Recognizer:
 
         Parameters
         ----------
-        audio : a path, a file's bytes, an open file, or samples (N,) in [-1, 1]; or a list of
+        audio : a path, the bytes of a file, an open file, or samples (N,) in [-1, 1]; or a list of
             those.
-        sample_rate : of samples, in Hz; None means the recogniser's own. Files know theirs.
+        sample_rate : the rate of samples, in Hz; None means the recogniser's own. Files hold
+            theirs.
 
         Raises
         ------
         AudioError
-            if a sound cannot be read, is empty or holds a value that is no number.
+            if a sound cannot be read, is empty or holds NaN or infinite values, and for an empty
+            list or anything else that is no sound.
         """
         if isinstance(audio, list) and audio and not isinstance(audio[0], (int, float)):
-            clips = [self._samples(sound, sample_rate) for sound in audio]
-            return self._recognize_clips(clips)
-        if isinstance(audio, (str, os.PathLike)):
-            duration = audio_duration(audio)
-            if self.is_long(duration):
-                return self.recognize_long(_reader(audio, self.sample_rate), duration)
-        return self._recognize_clips([self._samples(audio, sample_rate)])[0]
+            return self._answers([self._samples(sound, sample_rate) for sound in audio])
+        if isinstance(audio, (str, os.PathLike, bytes)) or hasattr(audio, "read"):
+            return self._answer(_read(self, audio))
+        return self._answer(self._samples(audio, sample_rate))
 
-    def _recognize_clips(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
-        durations = [len(clip) / self.sample_rate for clip in clips]
-        if any(self.is_long(duration) for duration in durations):
-            return [
-                self.recognize_long(_slicer(clip, self.sample_rate), duration)
-                if self.is_long(duration)
-                else self._recognize_clips([clip])[0]
-                for clip, duration in zip(clips, durations, strict=True)
+    def _answer(self, clip: _Clip) -> Hypothesis:
+        if isinstance(clip, _LongFile):
+            with clip.closing:
+                return self.recognize_long(clip.sound.resampled(self.sample_rate))
+        return self._answers([clip])[0]
+
+    def _answers(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
+        """Answer for clips; those at least twice as long as another are not padded together."""
+        answers: dict[int, Hypothesis] = {}
+        order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
+        while order:
+            shortest = clips[order[0]]
+            if self.is_long(len(shortest) / self.sample_rate):
+                answers[order.pop(0)] = self.recognize_long([shortest])
+                continue
+            alike = [
+                index
+                for index in order
+                if len(clips[index]) <= 2 * len(shortest)
+                and not self.is_long(len(clips[index]) / self.sample_rate)
             ]
-        lengths = [len(clip) for clip in clips]
-        waveform = np.zeros((len(clips), max(lengths, default=0)), np.float32)  # (B, N)
-        for row, clip in zip(waveform, clips, strict=True):
-            row[: len(clip)] = clip
-        return self.recognize(waveform, lengths)
+            order = order[len(alike) :]
+            lengths = [len(clips[index]) for index in alike]
+            waveform = np.zeros((len(alike), lengths[-1]), np.float32)  # (B, N)
+            for row, index in zip(waveform, alike, strict=True):
+                row[: len(clips[index])] = clips[index]
+            answers.update(zip(alike, self.recognize(waveform, lengths), strict=True))
+        return [answers[index] for index in range(len(clips))]
 
     def _samples(self, sound: Any, sample_rate: int | None) -> NDArray[np.float32]:
         if isinstance(sound, (str, os.PathLike, bytes)) or hasattr(sound, "read"):
             return load_audio(sound, self.sample_rate)
-        samples = np.asarray(sound)
-        if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
-            raise AudioError(
-                f"samples of shape={samples.shape} and dtype={samples.dtype} must be one channel "
-                "(N,) of floating point in [-1, 1]; divide 16-bit integers by 32768"
-            )
-        if not len(samples) or not np.isfinite(samples).all():
-            raise AudioError(f"samples of shape={samples.shape} must be finite, and at least one")
-        rate = sample_rate or self.sample_rate
-        return resample(samples.astype(np.float32), rate, self.sample_rate)
+        return waveform_of(sound, sample_rate or self.sample_rate, self.sample_rate)
 
     @property
     def description(self) -> dict[str, Any]:
@@ -389,25 +380,19 @@ class Recognizer:
         """
         engine, description = load_engine(path, device)
         try:
-            return cls._assemble(engine, description)
+            spotting = description.get("spotting")  # earlier files have none of these
+            return cls(
+                engine,
+                Vocabulary.from_dict(description["vocabulary"]),
+                provenance=description["provenance"],
+                calibration=Calibration(**description.get("calibration", {})),
+                spotting=Spotting(**spotting) if spotting else None,
+                **description.get("decoding", {}),
+            )
         except (KeyError, TypeError, ConfigurationError) as error:
             raise ModelError(
                 f"model={str(path)!r}: its weights do not fit its description: {error}"
             ) from error
-
-    @classmethod
-    def _assemble(cls, engine: Engine, description: dict[str, Any]) -> Recognizer:
-        decoding = description.get("decoding", {})  # earlier files have none of these
-        calibration = Calibration(**description.get("calibration", {}))
-        spotting = description.get("spotting")
-        return cls.of(
-            engine,
-            Vocabulary.from_dict(description["vocabulary"]),
-            description["provenance"],
-            calibration=calibration,
-            spotting=Spotting(**spotting) if spotting else None,
-            **decoding,
-        )
 
 
 @dataclass(frozen=True)
@@ -439,84 +424,47 @@ def transcribe_files(
 
         def read_on() -> list[tuple[str, Future[_Clip]]]:
             return [
-                (name, readers.submit(_load, recognizer, sound, name))
+                (name, readers.submit(_read, recognizer, sound, name))
                 for name, sound in islice(pending, batch_size)
             ]
 
         ahead = read_on()
         while batch := ahead:
-            clips = [clip.result() for _, clip in batch]
+            wait(clip for _, clip in batch)
             ahead = read_on()
-            good = [clip for clip in clips if isinstance(clip, np.ndarray)]
-            answers = iter(_in_batches_of_like_length(recognizer, good))
-            for (name, _), clip in zip(batch, clips, strict=True):
-                if isinstance(clip, str):
-                    yield FileResult(name, None, error=clip)
-                elif isinstance(clip, _Long):
-                    yield _transcribe_long(recognizer, name, clip)
-                else:
-                    duration = round(len(clip) / recognizer.sample_rate, 4)
-                    yield FileResult(name, next(answers), duration)
+            read = [clip.result() for _, clip in batch if not clip.exception()]
+            good = [clip for clip in read if not isinstance(clip, _LongFile)]
+            answers = iter(recognizer._answers(good))
+            for name, clip in batch:
+                yield _result(recognizer, name, clip, answers)
 
 
-class _Long(NamedTuple):
-    """A file that is read when its turn comes, in windows."""
+class _LongFile(NamedTuple):
+    """A file of sequences that is read in windows when its turn comes, and then closed."""
 
-    path: str | os.PathLike[str]
-    duration: float
-
-
-_Clip = NDArray[np.float32] | _Long | str
-"""What reading gives: samples, a file to be read later, or an error."""
+    sound: OpenSound
+    closing: ExitStack
 
 
-def _load(recognizer: Recognizer, sound: Sound, name: str) -> _Clip:
+_Clip = NDArray[np.float32] | _LongFile
+
+
+def _read(recognizer: Recognizer, sound: Sound, name: str | None = None) -> _Clip:
+    """Open a sound, once, and read it unless it is long."""
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_audio(sound, block_seconds=WINDOW_SECONDS, name=name))
+        if recognizer.is_long(opened.duration or 0.0):
+            return _LongFile(opened, stack.pop_all())
+        return opened.load(recognizer.sample_rate)
+
+
+def _result(
+    recognizer: Recognizer, name: str, reading: Future[_Clip], answers: Iterator[Hypothesis]
+) -> FileResult:
     try:
-        if isinstance(sound, (str, os.PathLike)):
-            duration = audio_duration(sound, name=name)
-            if recognizer.is_long(duration):
-                return _Long(sound, duration)
-        return load_audio(sound, recognizer.sample_rate, name=name)
+        clip = reading.result()
+        if isinstance(clip, _LongFile):
+            return FileResult(name, recognizer._answer(clip), round(clip.sound.duration or 0.0, 4))
     except SpeechRnnError as error:
-        return str(error)
-
-
-def _transcribe_long(recognizer: Recognizer, name: str, sound: _Long) -> FileResult:
-    try:
-        read = _reader(sound.path, recognizer.sample_rate)
-        found = recognizer.recognize_long(read, sound.duration)
-    except AudioError as error:
         return FileResult(name, None, error=str(error))
-    return FileResult(name, found, round(sound.duration, 4))
-
-
-def _reader(
-    path: str | os.PathLike[str], sample_rate: int
-) -> Callable[[float, float], NDArray[np.float32]]:
-    """Read stretches of a file."""
-    return lambda start, duration: load_audio(
-        path, sample_rate, start_seconds=start, duration_seconds=duration
-    )
-
-
-def _slicer(
-    samples: NDArray[np.float32], sample_rate: int
-) -> Callable[[float, float], NDArray[np.float32]]:
-    """Cut stretches out of samples."""
-    return lambda start, duration: samples[
-        round(start * sample_rate) : round((start + duration) * sample_rate)
-    ]
-
-
-def _in_batches_of_like_length(
-    recognizer: Recognizer, clips: Sequence[NDArray[np.float32]]
-) -> list[Hypothesis]:
-    """Answer for clips; those at least twice as long as another are not padded together."""
-    answers: dict[int, Hypothesis] = {}
-    order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
-    while order:
-        alike = [index for index in order if len(clips[index]) <= 2 * len(clips[order[0]])]
-        order = order[len(alike) :]
-        found = recognizer._recognize_clips([clips[index] for index in alike])
-        answers.update(zip(alike, found, strict=True))
-    return [answers[index] for index in range(len(clips))]
+    return FileResult(name, next(answers), round(len(clip) / recognizer.sample_rate, 4))

@@ -58,4 +58,4 @@ def train_listener(**layers):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return Recognizer(features, model, vocabulary)
+    return Recognizer.from_modules(features, model, vocabulary)

@@ -2,6 +2,8 @@ import io
 import json
 import math
 import pickle
+import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ def untrained(unit="classes", features=None, **settings):
         head=vocabulary.head,
         **({"hidden_size": 8, "dense": 8, "n_heads": 2} | settings),
     )
-    return Recognizer(features, model, vocabulary, {"seed": 0})
+    return Recognizer.from_modules(features, model, vocabulary, provenance={"seed": 0})
 
 
 UNITS = pytest.mark.parametrize("unit", ["classes", "words", "characters"])
@@ -109,7 +111,14 @@ def test_samples_of_another_rate_are_resampled():
         (np.zeros(100, np.int16), "divide 16-bit integers by 32768"),
         (np.array([0.1, np.nan]), "must be finite"),
         (np.zeros(0), "at least one"),
+        ([], r"audio=\[\] is neither a sound nor a list of at least one"),
+        (("a.wav", "b.wav"), "give several sounds as a list"),
+        ((tone("low"), tone("low", 0.2)), "give several sounds as a list"),
+        ([["a.wav"]], "give several sounds as a list"),
+        (bytearray(b"RIFF"), r"give bytes\(audio\)"),
+        (memoryview(b"RIFF"), r"give bytes\(audio\)"),
     ],
+    ids=str,
 )
 def test_samples_that_cannot_be_used(samples, message):
     with pytest.raises(AudioError, match=message):
@@ -146,9 +155,9 @@ def test_only_what_does_not_wait_for_the_end_streams():
 def test_parts_that_do_not_fit():
     recognizer = untrained()
     with pytest.raises(ModelError, match="n_outputs=3 does not fit a vocabulary of 2 classes"):
-        Recognizer(recognizer.features, recognizer.model, Vocabulary.of(["a", "b"]))
+        Recognizer.from_modules(recognizer.features, recognizer.model, Vocabulary.of(["a", "b"]))
     with pytest.raises(ModelError, match="n_features=10 does not fit features of 40"):
-        Recognizer(MFCC(), recognizer.model, recognizer.vocabulary)
+        Recognizer.from_modules(MFCC(), recognizer.model, recognizer.vocabulary)
 
 
 def test_files_that_are_no_recognizer(tmp_path):
@@ -214,10 +223,40 @@ def test_loading_runs_no_code(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_an_unknown_device(tmp_path):
+@pytest.mark.parametrize("device", ["gpu", "cuda:²", "cuda:-1"])
+def test_an_unknown_device(tmp_path, device):
     untrained().save(tmp_path / "a")
-    with pytest.raises(ConfigurationError, match="device='gpu' must be"):
-        Recognizer.load(tmp_path / "a", device="gpu")
+    with pytest.raises(ConfigurationError, match=f"device='{device}' must be"):
+        Recognizer.load(tmp_path / "a", device=device)
+
+
+@UNITS
+def test_a_file_is_opened_and_read_once(unit, tmp_path):
+    """Python opens it for its header, and libsndfile for its samples."""
+    recognizer, opened = untrained(unit), Counter()
+    path = tmp_path / "clip.wav"
+    write_audio(path, tone("low"))
+
+    def note(event, arguments):
+        if event == "open" and isinstance(arguments[0], str):
+            opened[arguments[0]] += 1
+
+    sys.addaudithook(note)  # for good: there is no way to take one off
+    recognizer.transcribe(path)
+    list(transcribe_files(recognizer, [("clip", str(path))]))
+    assert opened[str(path)] == 2
+
+
+@UNITS
+def test_weights_that_are_no_number(unit):
+    recognizer = untrained(unit, bidirectional=False, pooling="last")
+    with torch.no_grad():
+        recognizer.model.output.bias[0] = torch.nan
+    ways = [recognizer.transcribe]
+    ways += [recognizer.stream().push] if recognizer.can_stream else []
+    for answer in ways:
+        with pytest.raises(ModelError, match="the model computes NaN"):
+            answer(tone("low"))
 
 
 def test_when_a_word_is_an_event_travels(tmp_path):

@@ -10,7 +10,7 @@ from speech_rnn.audio.files import (
 )
 from speech_rnn.audio.finding import AUDIO_SUFFIXES, find_audio
 from speech_rnn.audio.headers import Sound
-from speech_rnn.audio.signal import AudioWarning, check_waveform, resample
+from speech_rnn.audio.signal import AudioWarning, check_waveform, resample, waveform_of
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -24,5 +24,6 @@ __all__ = [
     "load_audio",
     "open_audio",
     "resample",
+    "waveform_of",
     "write_audio",
 ]

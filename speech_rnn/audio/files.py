@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
 from speech_rnn.audio.headers import UNKNOWN_LENGTH, Sound, decoding_errors, opened
@@ -70,36 +71,101 @@ def load_audio(
         raise ConfigurationError(
             f"{name}: duration_seconds={duration_seconds} must be above 0; None goes to the end"
         )
-    samples, source_rate = _read(source, name, start_seconds, duration_seconds)
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{name}: holds samples that are no number (NaN or infinite); repair it")
-    if check:
-        part = " (in part)" if start_seconds or duration_seconds is not None else ""
-        for problem in check_waveform(samples, source_rate):
-            # At this line, whoever calls: so the same words about the same file come once.
-            warnings.warn(AudioWarning(f"{name}{part}: {problem}"), stacklevel=1)
-    # A resampler overshoots at steps, and float files may exceed full scale.
-    waveform = np.clip(downmix(samples), -1, 1)
-    if source_rate == sample_rate:
-        return waveform
-    return np.clip(resample(waveform, source_rate, sample_rate), -1, 1)
+    with open_audio(source, name=name) as sound:
+        return sound.load(sample_rate, start_seconds, duration_seconds, check=check)
 
 
 @dataclass(frozen=True)
 class OpenSound:
-    """A sound that is read from its start to its end, a block at a time.
+    """An open sound. It is read once, from its start: whole by `load`, or block by block.
 
     Parameters
     ----------
-    sample_rate : of the recording, in Hz.
-    duration : in seconds, as the header tells; None where it does not.
-    blocks : the mean of the channels, (n,) float32 each, as recorded: neither resampled nor
-        clipped, and what is no number is there, too.
+    name : in messages.
+    file : the open file.
+    block_seconds : the length of a block.
     """
 
-    sample_rate: int
-    duration: float | None
-    blocks: Iterator[NDArray[np.float32]]
+    name: str
+    file: soundfile.SoundFile
+    block_seconds: float
+
+    @property
+    def sample_rate(self) -> int:
+        """The rate of the recording, in Hz."""
+        return int(self.file.samplerate)
+
+    @property
+    def duration(self) -> float | None:
+        """The duration in seconds, by the header; None where the header does not hold it."""
+        n_samples = self.file.frames
+        return None if n_samples >= UNKNOWN_LENGTH else n_samples / self.file.samplerate
+
+    @property
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """The blocks as recorded, each the mean of the channels, (n,).
+
+        They are neither resampled nor clipped, and may hold NaN and infinite values.
+
+        Raises
+        ------
+        AudioError
+            after the blocks that could be read, for a sound that is cut short or damaged.
+        """
+        there = 0
+        size = max(1, round(self.block_seconds * self.sample_rate))
+        with decoding_errors(self.name):
+            for block in _blocks(self.file, self.file.frames, size):
+                there += len(block)
+                yield downmix(block)
+        _check_length(self.file, self.name, there, self.file.frames)
+
+    def resampled(self, sample_rate: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the blocks at `sample_rate`, checked and clipped as `load` does.
+
+        Raises
+        ------
+        AudioError
+            as `blocks`, and for a value that is NaN or infinite.
+        """
+        resampler = None
+        if self.sample_rate != sample_rate:
+            resampler = soxr.ResampleStream(
+                self.sample_rate, sample_rate, 1, dtype="float32", quality="HQ"
+            )
+        for block in self.blocks:
+            self._check(block, " (in part)")
+            waveform = np.clip(block, -1, 1)
+            yield resampler.resample_chunk(waveform).clip(-1, 1) if resampler else waveform
+        if resampler:
+            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True).clip(-1, 1)
+
+    def load(
+        self,
+        sample_rate: int,
+        start_seconds: float = 0.0,
+        duration_seconds: float | None = None,
+        *,
+        check: bool = True,
+    ) -> NDArray[np.float32]:
+        """Read what is left of the sound, or a stretch of it; see `load_audio`."""
+        samples = _read(self.file, self.name, start_seconds, duration_seconds)
+        part = " (in part)" if start_seconds or duration_seconds is not None else ""
+        self._check(samples, part, warn=check)
+        # A resampler overshoots at steps, and float files may exceed full scale.
+        waveform = np.clip(downmix(samples), -1, 1)
+        if self.sample_rate == sample_rate:
+            return waveform
+        return np.clip(resample(waveform, self.sample_rate, sample_rate), -1, 1)
+
+    def _check(self, samples: NDArray[np.float32], part: str, *, warn: bool = True) -> None:
+        if not np.isfinite(samples).all():
+            raise AudioError(
+                f"{self.name}: holds samples that are no number (NaN or infinite); repair it"
+            )
+        for problem in check_waveform(samples, self.sample_rate) if warn else ():
+            # At this line, whoever calls: so the same words about the same file come once.
+            warnings.warn(AudioWarning(f"{self.name}{part}: {problem}"), stacklevel=1)
 
 
 @contextmanager
@@ -123,19 +189,8 @@ def open_audio(
         for a source that is neither a path, nor bytes, nor an open binary file.
     """
     name = name or _name(source)
-    with opened(source, name) as sound:
-        size = max(1, round(block_seconds * sound.samplerate))
-        duration = None if sound.frames >= UNKNOWN_LENGTH else sound.frames / sound.samplerate
-        yield OpenSound(sound.samplerate, duration, _all_blocks(sound, name, size))
-
-
-def _all_blocks(sound: soundfile.SoundFile, name: str, size: int) -> Iterator[NDArray[np.float32]]:
-    there = 0
-    with decoding_errors(name):
-        for block in _blocks(sound, sound.frames, size):
-            there += len(block)
-            yield downmix(block)
-    _check_length(sound, name, there, sound.frames)
+    with opened(source, name) as file:
+        yield OpenSound(name, file, block_seconds)
 
 
 def _name(source: Sound) -> str:
@@ -146,30 +201,29 @@ def _name(source: Sound) -> str:
 
 
 def _read(
-    source: Sound, name: str, start_seconds: float, duration_seconds: float | None
-) -> tuple[NDArray[np.float32], int]:
-    """Read a stretch: (N, channels) float32 and its rate."""
-    with opened(source, name) as sound:
-        rate, n_samples = sound.samplerate, sound.frames
-        start = round(min(start_seconds * rate, UNKNOWN_LENGTH))
-        if 0 < n_samples <= start:
-            raise _beyond(name, start_seconds, n_samples / rate)
-        start = min(start, n_samples)
-        wanted = n_samples - start
-        if duration_seconds is not None:
-            wanted = min(wanted, max(1, round(min(duration_seconds * rate, UNKNOWN_LENGTH))))
-        before = start
-        if start and _seeks_exactly(sound):
-            sound.seek(start)
-        elif start:
-            before = sum(len(block) for block in _blocks(sound, start))
-        blocks = list(_blocks(sound, wanted))
-        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-        there = before + len(samples)
-        _check_length(sound, name, there, start + wanted)
+    sound: soundfile.SoundFile, name: str, start_seconds: float, duration_seconds: float | None
+) -> NDArray[np.float32]:
+    """Read a stretch, (N, channels)."""
+    rate, n_samples = sound.samplerate, sound.frames
+    start = round(min(start_seconds * rate, UNKNOWN_LENGTH))
+    if 0 < n_samples <= start:
+        raise _beyond(name, start_seconds, n_samples / rate)
+    start = min(start, n_samples)
+    wanted = n_samples - start
+    if duration_seconds is not None:
+        wanted = min(wanted, max(1, round(min(duration_seconds * rate, UNKNOWN_LENGTH))))
+    before = start
+    if start and _seeks_exactly(sound):
+        sound.seek(start)
+    elif start:
+        before = sum(len(block) for block in _blocks(sound, start))
+    blocks = list(_blocks(sound, wanted))
+    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    there = before + len(samples)
+    _check_length(sound, name, there, start + wanted)
     if not len(samples):
         raise _beyond(name, start_seconds, there / rate)
-    return samples, rate
+    return samples
 
 
 def _seeks_exactly(sound: soundfile.SoundFile) -> bool:

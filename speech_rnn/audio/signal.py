@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import AudioError, ConfigurationError
 
-__all__ = ["AudioWarning", "check_waveform", "downmix", "resample"]
+__all__ = ["AudioWarning", "check_waveform", "downmix", "resample", "waveform_of"]
 
 SILENCE_DB = -60.0
 LEAST_RATE = 8_000
@@ -92,3 +94,38 @@ def resample(
         return waveform
     resampled = soxr.resample(waveform, source_rate, target_rate, quality="HQ")
     return resampled if len(resampled) else waveform[:1]
+
+
+def waveform_of(samples: Any, source_rate: int, target_rate: int) -> NDArray[np.float32]:
+    """Return samples of a caller as (N,) float32 at `target_rate`.
+
+    Parameters
+    ----------
+    samples : (N,) floating point in [-1, 1], as an array or anything that numpy makes one of.
+    source_rate, target_rate : in Hz.
+
+    Raises
+    ------
+    AudioError
+        for anything else, and for no samples, NaN or infinite values.
+    """
+    if isinstance(samples, (bytearray, memoryview)):
+        kind = type(samples).__name__
+        raise AudioError(f"audio of type {kind} is no file's bytes; give bytes(audio) for a file")
+    try:
+        waveform = np.asarray(samples)
+    except ValueError:  # sounds of several lengths
+        waveform = np.array(None)
+    if isinstance(samples, (list, tuple)) and (waveform.dtype.kind in "OSU" or not len(samples)):
+        raise AudioError(
+            f"audio={samples!r:.80} is neither a sound nor a list of at least one; give several "
+            "sounds as a list, such as transcribe(['a.wav', 'b.wav'])"
+        )
+    if waveform.ndim != 1 or not np.issubdtype(waveform.dtype, np.floating):
+        raise AudioError(
+            f"samples of shape={waveform.shape} and dtype={waveform.dtype} must be one channel "
+            "(N,) of floating point in [-1, 1]; divide 16-bit integers by 32768"
+        )
+    if not len(waveform) or not np.isfinite(waveform).all():
+        raise AudioError(f"samples of shape={waveform.shape} must be finite, and at least one")
+    return resample(waveform.astype(np.float32), source_rate, target_rate)

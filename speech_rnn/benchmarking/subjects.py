@@ -53,7 +53,7 @@ def untrained(words: Sequence[str] = WORDS, model: dict[str, Any] = DEFAULT) -> 
     """Return a recogniser of `words` whose weights are random, the same each time."""
     torch.manual_seed(0)
     features, vocabulary = MFCC(), Vocabulary.of(words, "classes")
-    return Recognizer(
+    return Recognizer.from_modules(
         features, AcousticModel(features.n_features, len(vocabulary), **model), vocabulary
     )
 
@@ -83,6 +83,6 @@ def transcribing(recognizer: Recognizer, clip: NDArray[np.float32]) -> Contender
 def compiled(recognizer: Recognizer) -> Recognizer:
     """Return a recogniser whose model goes through ``torch.compile``."""
     model: Any = torch.compile(recognizer.model)
-    return Recognizer(
+    return Recognizer.from_modules(
         recognizer.features, model, recognizer.vocabulary, calibration=recognizer.calibration
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,50 +11,104 @@ from numpy.typing import NDArray
 from speech_rnn.decoding.alignment import BLANK_ID
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 
-__all__ = ["LONG_SECONDS", "recognize_long"]
+__all__ = ["LONG_SECONDS", "WINDOW_SECONDS", "joined", "stretches", "windows"]
 
 LONG_SECONDS = 60.0
-"""Sound of sequences that is longer is read in windows; what is shorter, as a whole."""
+"""A longer sound is read in windows where the answer is a sequence; a shorter one, as a whole."""
 
 WINDOW_SECONDS = 30.0
 CONTEXT_SECONDS = 3.0
-"""What a window reads before and behind itself, so that its words are heard as in one piece."""
+"""Sound before and behind a window that is read with it: without, words at its edges suffer."""
 
 PAUSE_SECONDS = 0.3
 SURE_BLANK = 0.9
 LONGEST_SECONDS = 20.0
 
-Read = Callable[[float, float], NDArray[np.float32]]
 LogProbs = NDArray[np.float32]
 
 
-def recognize_long(
-    read: Read,
-    duration: float,
-    *,
-    log_probs: Callable[[NDArray[np.float32]], LogProbs],
-    decode: Callable[[LogProbs, float], Hypothesis],
-    step_seconds: float,
-) -> Hypothesis:
-    """Answer for a long sound with the words of all its stretches between pauses.
-
-    Each stretch is decoded by itself: a language model starts anew, and a grammar's sentence
-    fills one. The answer is as sure as its least sure stretch.
+def windows(
+    blocks: Iterable[NDArray[np.float32]], step_length: int, sample_rate: int
+) -> Iterator[tuple[NDArray[np.float32], slice]]:
+    """Cut a sound into windows that overlap; each step counts in one of them.
 
     Parameters
     ----------
-    read : returns the samples (N,) from a second on, so many seconds or up to the end.
-    duration : of the sound, in seconds.
-    log_probs : maps samples to (T, C), natural logarithms; token 0 is the blank.
-    decode : answers for such a stretch, of so many seconds.
+    blocks : the sound, (n,) each, of any size.
+    step_length : samples from one step of the log-probabilities to the next.
+    sample_rate : in Hz.
+
+    Yields
+    ------
+    The samples of a window, and which of its steps count: the others are context.
+    """
+    size, context = (
+        round(seconds * sample_rate / step_length) for seconds in (WINDOW_SECONDS, CONTEXT_SECONDS)
+    )
+    arriving = iter(blocks)
+    kept = np.zeros(0, np.float32)
+    begin = first = 0  # the step at which `kept` begins, and the first that has yet to count
+    while True:
+        wanted = (first + size + context - begin) * step_length
+        pieces, there = [kept], len(kept)
+        while there < wanted and (block := next(arriving, None)) is not None:
+            pieces.append(block)
+            there += len(block)
+        kept = np.concatenate(pieces) if len(pieces) > 1 else kept
+        last = first + size
+        if there < wanted:
+            last = min(last, max(1, begin + there // step_length))
+        if last == first:
+            return
+        yield kept[:wanted], slice(first - begin, last - begin)
+        if last < first + size:
+            return
+        next_begin = max(0, last - context)
+        kept = kept[(next_begin - begin) * step_length :]
+        begin, first = next_begin, last
+
+
+def stretches(
+    log_probs: Iterable[LogProbs], step_seconds: float
+) -> Iterator[tuple[float, LogProbs]]:
+    """Cut log-probabilities at pauses and leave silence out.
+
+    Parameters
+    ----------
+    log_probs : those of each window, (T, C), natural logarithms; token 0 is the blank.
     step_seconds : the time from one step to the next.
+
+    Yields
+    ------
+    The start of a stretch that holds words, in seconds, and its log-probabilities.
+    """
+    arriving = iter(log_probs)
+    longest = round(LONGEST_SECONDS / step_seconds)
+    pause = max(1, round(PAUSE_SECONDS / step_seconds))
+    first, kept = 0, next(arriving)
+    is_last = False
+    while not is_last:
+        following = next(arriving, None)
+        is_last = following is None
+        while len(kept) > longest or (is_last and len(kept)):
+            is_end = is_last and len(kept) <= longest
+            stop = _end_of_stretch(kept[:longest], pause, is_end)
+            if not _is_silent(kept[:stop]).all():
+                yield first * step_seconds, kept[:stop]
+            first, kept = first + stop, kept[stop:]
+        if following is not None:
+            kept = np.concatenate([kept, following])
+
+
+def joined(answers: Iterable[tuple[float, Hypothesis]]) -> Hypothesis:
+    """Return the words of all stretches, each with its start in seconds, as one answer.
+
+    Each stretch was decoded by itself: a language model starts anew, and a sentence of a grammar
+    fills one stretch. The confidence is that of the least certain stretch.
     """
     words: list[Word] = []
     confidence, reason = 1.0, "silence"
-    windows = _windows(read, duration, log_probs, step_seconds)
-    for first, stretch in _stretches(windows, step_seconds):
-        start = first * step_seconds
-        found = decode(stretch, min(duration - start, len(stretch) * step_seconds))
+    for start, found in answers:
         words += [
             replace(word, start=word.start + start, end=word.end + start) for word in found.words
         ]
@@ -63,40 +117,6 @@ def recognize_long(
         elif found.reason == "unknown":
             reason = "unknown"
     return Hypothesis(tuple(words), confidence, None if words else reason)
-
-
-def _windows(
-    read: Read,
-    duration: float,
-    log_probs: Callable[[NDArray[np.float32]], LogProbs],
-    step_seconds: float,
-) -> Iterator[LogProbs]:
-    """Yield the log-probabilities of window after window: all steps, once each."""
-    size, context = round(WINDOW_SECONDS / step_seconds), round(CONTEXT_SECONDS / step_seconds)
-    n_steps = max(1, int(duration / step_seconds))
-    for first in range(0, n_steps, size):
-        begin, last = max(0, first - context), min(first + size, n_steps)
-        samples = read(begin * step_seconds, (last + context - begin) * step_seconds)
-        yield log_probs(samples)[first - begin : last - begin]
-
-
-def _stretches(windows: Iterator[LogProbs], step_seconds: float) -> Iterator[tuple[int, LogProbs]]:
-    """Cut at pauses: yield the first step and the log-probabilities of each stretch with words."""
-    longest = round(LONGEST_SECONDS / step_seconds)
-    pause = max(1, round(PAUSE_SECONDS / step_seconds))
-    first, kept = 0, next(windows)
-    is_last = False
-    while not is_last:
-        following = next(windows, None)
-        is_last = following is None
-        while len(kept) > longest or (is_last and len(kept)):
-            is_end = is_last and len(kept) <= longest
-            stop = _end_of_stretch(kept[:longest], pause, is_end)
-            if not _is_silent(kept[:stop]).all():
-                yield first, kept[:stop]
-            first, kept = first + stop, kept[stop:]
-        if following is not None:
-            kept = np.concatenate([kept, following])
 
 
 def _end_of_stretch(log_probs: LogProbs, pause: int, is_end: bool) -> int:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import plain_install
 
-if TYPE_CHECKING:
-    from speech_rnn.features import LogMel
-    from speech_rnn.model import AcousticModel
-
-__all__ = ["load_engine", "torch_engine"]
+__all__ = ["load_engine"]
 
 
 def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
@@ -32,10 +28,3 @@ def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
     ):
         from speech_rnn.engines.torch_engine import TorchEngine
     return TorchEngine.load(path, device)
-
-
-def torch_engine(features: LogMel, model: AcousticModel) -> Engine:
-    """Return the engine of modules of PyTorch."""
-    from speech_rnn.engines.torch_engine import TorchEngine
-
-    return TorchEngine(features, model)

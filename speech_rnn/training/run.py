@@ -189,8 +189,13 @@ def train(
     }
     if pretrained is not None:
         provenance["pretrained_sha256"] = pretrained.sha256
-    recognizer = Recognizer(
-        features, acoustic_model, vocabulary, provenance, token_bonus, spotting=spotting
+    recognizer = Recognizer.from_modules(
+        features,
+        acoustic_model,
+        vocabulary,
+        provenance=provenance,
+        token_bonus=token_bonus,
+        spotting=spotting,
     )
     recognizer.to(chosen)
     if vocabulary.head == "classification":

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from speech_rnn.audio import (
     AUDIO_SUFFIXES,
-    STREAMED,
     AudioWarning,
     audio_duration,
     check_waveform,
@@ -26,6 +25,7 @@ from speech_rnn.audio import (
     resample,
     write_audio,
 )
+from speech_rnn.audio.headers import STREAMED
 from speech_rnn.errors import AudioError, ConfigurationError
 from tests.real import SHARED, needs_shared
 from tests.tones import tone
@@ -197,7 +197,7 @@ def test_a_stretch_is_a_slice_of_what_remembers(form, subtype):
 def test_a_long_file_is_decoded_in_blocks(monkeypatch):
     contents = [encode(form=form) for form in ("WAV", "FLAC", "OGG")]
     whole = [load_audio(content) for content in contents]
-    monkeypatch.setattr("speech_rnn.audio.BLOCK", 1000)
+    monkeypatch.setattr("speech_rnn.audio.files.BLOCK", 1000)
     for content, expected in zip(contents, whole, strict=True):
         assert np.array_equal(load_audio(content), expected)
         assert np.array_equal(load_audio(content, start_seconds=0.25), expected[4000:])
@@ -237,7 +237,7 @@ def test_blocks_end_with_what_is_wrong(tmp_path):
 @pytest.mark.parametrize("is_mended", [False, True])
 def test_a_long_pipe_waits_in_a_file(monkeypatch, is_mended):
     """Of what does not seek no more than `IN_MEMORY` is held, a header that lacks a size or not."""
-    monkeypatch.setattr("speech_rnn.audio.IN_MEMORY", 1000)
+    monkeypatch.setattr("speech_rnn.audio.headers.IN_MEMORY", 1000)
     content = bytearray(encode(np.tile(CLIP, 100)))
     if is_mended:
         content[40:44] = bytes(4)

@@ -9,10 +9,10 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.audio import write_audio
+from speech_rnn.audio import load_audio, resample, write_audio
 from speech_rnn.decoding.greedy import greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
-from speech_rnn.decoding.long_form import LONG_SECONDS, recognize_long
+from speech_rnn.decoding.long_form import LONG_SECONDS, joined, stretches, windows
 from speech_rnn.recognizer import transcribe_files
 from speech_rnn.vocabulary import Vocabulary
 from tests.test_recognizer import untrained
@@ -32,28 +32,20 @@ def steps_of(words, n_steps):
     return np.log(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
-def recognize(log_probs):
+def recognize(log_probs, answer=None, block=700):
     """The log-probabilities are the sound: a sample is a step, so that windows can be compared."""
-    longest = 0
-
-    def read(start, duration):
-        first = round(start / STEP)
-        return np.arange(first, min(len(log_probs), first + round(duration / STEP))).astype("f4")
-
-    def log_probs_of(samples):
-        nonlocal longest
-        longest = max(longest, len(samples))
-        return log_probs[samples.astype(int)]
-
-    def decode(stretch, duration):
+    sound = np.arange(len(log_probs)).astype("f4")
+    blocks = [sound[first : first + block] for first in range(0, len(sound), block)]
+    cut = list(windows(blocks, 1, round(1 / STEP)))
+    assert max(len(samples) for samples, _ in cut) * STEP <= 36.1
+    heard = [log_probs[samples.astype(int)][counts] for samples, counts in cut]
+    assert len(np.concatenate(heard)) == len(log_probs)
+    answers = []
+    for start, stretch in stretches(heard, STEP):
         assert len(stretch) * STEP <= 20.1
-        return greedy_ctc(stretch, VOCABULARY, STEP, duration)
-
-    found = recognize_long(
-        read, len(log_probs) * STEP, log_probs=log_probs_of, decode=decode, step_seconds=STEP
-    )
-    assert longest * STEP <= 36.1
-    return found
+        found = answer or greedy_ctc(stretch, VOCABULARY, STEP, len(stretch) * STEP)
+        answers.append((start, found))
+    return joined(answers)
 
 
 @given(
@@ -82,13 +74,7 @@ def test_speech_without_a_pause_is_cut_where_it_is_quietest():
 
 def test_what_a_grammar_rejects_is_unknown():
     log_probs = steps_of([(1, 50, 60)], 3000)
-    found = recognize_long(
-        lambda start, duration: np.zeros(1, np.float32),
-        90.0,
-        log_probs=lambda samples: log_probs,
-        decode=lambda stretch, duration: Hypothesis((), 0.0, "unknown"),
-        step_seconds=STEP,
-    )
+    found = recognize(log_probs, Hypothesis((), 0.0, "unknown"))
     assert found == Hypothesis((), 1.0, "unknown")
 
 
@@ -107,15 +93,6 @@ def test_a_file_in_windows_is_nearly_the_file_as_a_whole(tmp_path):
     assert duration > LONG_SECONDS
     assert recognizer.is_long(duration)
     assert not untrained().is_long(duration)  # a class is of the whole
-    heard = []
-    recognizer.recognize_long(
-        lambda start, seconds: (
-            heard.append((start, seconds))
-            or samples[round(start * 16_000) : round((start + seconds) * 16_000)]
-        ),
-        duration,
-    )
-    assert max(seconds for _, seconds in heard) <= 36.1
     (result,) = transcribe_files(recognizer, [("long", tmp_path / "long.wav")])
     assert result.duration == pytest.approx(duration)
     assert result.hypothesis == recognizer.transcribe(tmp_path / "long.wav")
@@ -147,3 +124,21 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         peaks.append(int(said.stderr.split()[-2]) / 1024)
     assert peaks[1] - peaks[0] < 40
+
+
+def test_a_long_file_of_another_rate_is_the_sound_itself(tmp_path):
+    recognizer = listening()
+    samples = np.concatenate([tone("low", 0.5, seed) for seed in range(130)])
+    soundfile.write(tmp_path / "wide.flac", resample(samples, 16_000, 22_050), 22_050)
+    found = recognizer.transcribe(tmp_path / "wide.flac")
+    expected = recognizer.transcribe(load_audio(tmp_path / "wide.flac"))
+    assert found.text == expected.text
+    assert [word.start for word in found.words] == [word.start for word in expected.words]
+
+
+def test_a_long_file_that_is_cut_short_says_so(tmp_path):
+    write_audio(tmp_path / "long.flac", np.tile(tone("low", 1.0), 70))
+    content = (tmp_path / "long.flac").read_bytes()
+    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 2])
+    (result,) = transcribe_files(listening(), [("cut.flac", tmp_path / "cut.flac")])
+    assert result.error.startswith("cut.flac: is cut short")

@@ -47,7 +47,7 @@ def test_a_front_is_counted():
 
 def test_a_file_is_counted_and_timed_on_one_thread(tmp_path, monkeypatch):
     model = AcousticModel(40, 3, hidden_size=8, n_layers=1, dense=None)
-    recognizer = Recognizer(MFCC(), model, Vocabulary.of(["a", "b", "c"], "classes"))
+    recognizer = Recognizer.from_modules(MFCC(), model, Vocabulary.of(["a", "b", "c"], "classes"))
     recognizer.save(tmp_path / "r.safetensors")
     threads, transcribe = [], Recognizer.transcribe
     monkeypatch.setattr(

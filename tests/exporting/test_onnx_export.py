@@ -52,7 +52,7 @@ def build(features, **parameters):
             for name, weight in module.named_parameters():
                 if name.startswith("bias"):
                     nn.init.uniform_(weight, -0.5, 0.5)
-    return Recognizer(features, model, vocabulary)
+    return Recognizer.from_modules(features, model, vocabulary)
 
 
 def draw(lengths, n_samples, seed):
@@ -219,7 +219,7 @@ def test_every_architecture_that_can_be_configured(architecture):
     torch.manual_seed(0)
     sizes = {"n_features": features.n_features, "n_outputs": len(vocabulary), "head": head}
     model = instantiate(conf.model, **sizes)
-    recognizer = Recognizer(features, model, vocabulary)
+    recognizer = Recognizer.from_modules(features, model, vocabulary)
     clips = [tone("low", 0.9), tone("high", 0.02), tone("middle", 0.31), np.zeros(7000, np.float32)]
     lengths = [len(clip) for clip in clips]
     waveform = np.zeros((len(clips), max(lengths)), np.float32)
