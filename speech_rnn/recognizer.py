@@ -251,7 +251,7 @@ class Recognizer:
             for samples, counts in windows(blocks, self.engine.step_length, self.sample_rate)
         )
         answers = (
-            (start, *self._decode(found[None], [len(found)], [len(found) * self.step_seconds]))
+            (start, self._decode(found[None], [len(found)], [len(found) * self.step_seconds])[0])
             for start, found in stretches(heard, self.step_seconds)
         )
         return joined(answers)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +15,16 @@ from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.greedy import classify, greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.decoding.viterbi import GraphSearch
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.language.scoring import HotWords, LanguageModel, TokenScorer
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "check_numbers"]
 
 MOST_STATES = 50_000
 """Of a language model that are kept: with 128 hidden units some 50 MB."""
+
+Scorers = tuple[tuple[TokenScorer, float], ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,13 @@ class Decoder:
     lm_weight: float = 0.5
     token_bonus: float | None = None
     hot_words: Mapping[str, float] | None = None
+    # Made for a vocabulary when it is first met, and kept from batch to batch.
+    _graphs: dict[Vocabulary, GraphSearch] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _scorers: dict[Vocabulary, Scorers] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.n_best < 1:
@@ -109,15 +117,17 @@ class Decoder:
         ConfigurationError
             if several answers of a CTC head are wanted without a beam, and if the grammar does not
             fit the vocabulary.
+        ModelError
+            for log-probabilities that are NaN.
         """
         bonus = token_bonus if self.token_bonus is None else self.token_bonus
         clips = [row[:length] for row, length in zip(log_probs, lengths, strict=True)]
+        for clip in clips:
+            check_numbers(clip)
         timed = list(zip(clips, durations, strict=True))
         if self.grammar is not None:
-            search = _compiled(self.grammar, vocabulary)
             return [
-                self._within(search, clip, vocabulary, step_seconds, end, bonus)
-                for clip, end in timed
+                self._in_grammar(clip, bonus, vocabulary, step_seconds, end) for clip, end in timed
             ]
         if vocabulary.head == "classification":
             return [classify(clip[0], vocabulary, end, self.n_best) for clip, end in timed]
@@ -125,19 +135,23 @@ class Decoder:
             if self.n_best > 1:
                 raise self._needs_beam()
             return [greedy_ctc(clip, vocabulary, step_seconds, end, bonus) for clip, end in timed]
-        is_scored = self.language_model is not None or bool(self.hot_words) or bool(bonus)
         # Characters may spell the same words with other spaces: such answers count once.
         n_traced = self.beam_size if vocabulary.unit == "characters" else self.n_best
-        beams = BeamSearch(self.beam_size, self._scorers(vocabulary), bonus)
-        found = beams(log_probs, lengths, n_traced)
+        beams = BeamSearch(self.beam_size, self._scorers_of(vocabulary), bonus)
+        is_scored = bool(self.language_model is not None or self.hot_words or bonus)
         return [
             _ranked(
                 [
-                    _hypothesis(candidate, clip, vocabulary, step_seconds, end, is_scored)
+                    Hypothesis(
+                        spell(align(clip, candidate.tokens), vocabulary, step_seconds, end),
+                        candidate.share if is_scored else min(1.0, math.exp(candidate.score)),
+                    )
                     for candidate in _distinct(candidates, vocabulary)[: self.n_best]
                 ]
             )
-            for candidates, (clip, end) in zip(found, timed, strict=True)
+            for candidates, (clip, end) in zip(
+                beams(log_probs, lengths, n_traced), timed, strict=True
+            )
         ]
 
     def check(self, vocabulary: Vocabulary) -> None:
@@ -156,9 +170,9 @@ class Decoder:
                 "answers one of its classes; train with vocabulary=words"
             )
         if self.grammar is not None:
-            _compiled(self.grammar, vocabulary)
+            self._graph_of(vocabulary)
         elif vocabulary.head == "ctc":
-            self._scorers(vocabulary)
+            self._scorers_of(vocabulary)
             if self.n_best > 1 and self.beam_size is None:
                 raise self._needs_beam()
 
@@ -167,62 +181,60 @@ class Decoder:
             f"n_best={self.n_best} sequences need a beam, for instance beam=50, or a grammar"
         )
 
-    def _scorers(self, vocabulary: Vocabulary) -> tuple[tuple[TokenScorer, float], ...]:
-        scorers = []
-        if self.language_model is not None and self.lm_weight:
-            scorers.append((_scorer(self.language_model, vocabulary), self.lm_weight))
-        if self.hot_words:
-            scorers.append((_hot(tuple(self.hot_words.items()), vocabulary), 1.0))
-        return tuple(scorers)
+    def _graph_of(self, vocabulary: Vocabulary) -> GraphSearch:
+        if vocabulary not in self._graphs:
+            assert self.grammar is not None
+            self._graphs[vocabulary] = GraphSearch(self.grammar.compile(vocabulary))
+        return self._graphs[vocabulary]
 
-    def _within(
+    def _scorers_of(self, vocabulary: Vocabulary) -> Scorers:
+        """Return what joins the beam; made anew once it holds too many states."""
+        kept = self._scorers.get(vocabulary, ())
+        if not kept or any(scorer.n_states > MOST_STATES for scorer, _ in kept):
+            scorers = []
+            if self.language_model is not None and self.lm_weight:
+                scorers.append((self.language_model.scorer(vocabulary), self.lm_weight))
+            if self.hot_words:
+                scorers.append((HotWords(self.hot_words, vocabulary), 1.0))
+            kept = self._scorers[vocabulary] = tuple(scorers)
+        return kept
+
+    def _in_grammar(
         self,
-        search: GraphSearch,
         log_probs: NDArray[np.float32],
+        token_bonus: float,
         vocabulary: Vocabulary,
         step_seconds: float,
         duration: float,
-        token_bonus: float,
     ) -> Hypothesis:
         """Answer with sentences of the grammar, as sure as they are near to the freest path."""
-        scored = search(log_probs, self.n_best, token_bonus)
-        found = [(spans, score - token_bonus * len(spans)) for spans, score in scored]
         free = float(log_probs.max(axis=-1, initial=-np.inf).astype(np.float64).sum())
         answers = []
-        for spans, score in found:
-            confidence = math.exp(min(0.0, score - free))
+        nearest = 0.0
+        for spans, score in self._graph_of(vocabulary)(log_probs, self.n_best, token_bonus):
+            confidence = math.exp(min(0.0, score - token_bonus * len(spans) - free))
+            nearest = nearest or confidence
             if confidence < self.reject_below:
                 break
             words = spell(spans, vocabulary, step_seconds, duration)
-            answers.append(Hypothesis(words, confidence, None if words else "silence"))
-        if answers:
-            return _ranked(answers)
+            answers.append(Hypothesis(words, confidence))
         # Nothing fits into the clip, or nothing is near enough.
-        return Hypothesis((), math.exp(min(0.0, found[0][1] - free)) if found else 0.0, "unknown")
+        return _ranked(answers) if answers else Hypothesis((), nearest, "unknown")
 
 
-@lru_cache(maxsize=8)
-def _compiled(grammar: Grammar, vocabulary: Vocabulary) -> GraphSearch:
-    return GraphSearch(grammar.compile(vocabulary))
+def check_numbers(log_probs: NDArray[np.floating]) -> None:
+    """Refuse log-probabilities, of any shape, that are NaN.
 
-
-@lru_cache(maxsize=8)
-def _hot(bonuses: tuple[tuple[str, float], ...], vocabulary: Vocabulary) -> TokenScorer:
-    return HotWords(dict(bonuses), vocabulary)
-
-
-_known_scorers: dict[tuple[LanguageModel, Vocabulary], TokenScorer] = {}
-
-
-def _scorer(model: LanguageModel, vocabulary: Vocabulary) -> TokenScorer:
-    """Return the scorer of a model; its states are kept from batch to batch while they are few."""
-    key = (model, vocabulary)
-    scorer = _known_scorers.get(key)
-    if scorer is None or scorer.n_states > MOST_STATES:
-        scorer = model.scorer(vocabulary)
-        _known_scorers.clear()
-        _known_scorers[key] = scorer
-    return scorer
+    Raises
+    ------
+    ModelError
+        if any is.
+    """
+    if np.isnan(log_probs).any():
+        raise ModelError(
+            "the model computes NaN in place of log-probabilities: its training diverged, or its "
+            "file is damaged; train it again, for instance with a lower learning rate"
+        )
 
 
 def _distinct(candidates: Sequence[Candidate], vocabulary: Vocabulary) -> list[Candidate]:
@@ -233,19 +245,9 @@ def _distinct(candidates: Sequence[Candidate], vocabulary: Vocabulary) -> list[C
     return list(best.values())
 
 
-def _hypothesis(
-    candidate: Candidate,
-    log_probs: NDArray[np.float32],
-    vocabulary: Vocabulary,
-    step_seconds: float,
-    duration: float,
-    is_scored: bool,
-) -> Hypothesis:
-    words = spell(align(log_probs, candidate.tokens), vocabulary, step_seconds, duration)
-    confidence = candidate.share if is_scored else min(1.0, math.exp(candidate.score))
-    return Hypothesis(words, confidence, None if words else "silence")
-
-
 def _ranked(answers: Sequence[Hypothesis]) -> Hypothesis:
-    best, *others = answers
+    """Return the first answer, with the others as its alternatives; no words mean silence."""
+    best, *others = (
+        answer if answer.words else replace(answer, reason="silence") for answer in answers
+    )
     return replace(best, alternatives=tuple(others))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.decoding.confidence import log_softmax
+from speech_rnn.decoding.decoder import check_numbers
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import ConfigurationError
@@ -120,8 +121,9 @@ class PosteriorStream:
         logits = self._logits.push(stretch.samples)
         if stretch.closes:
             logits = np.concatenate([logits, self._logits.flush()])
-        posteriors = np.exp(log_softmax(logits / self._temperature))
-        return Posteriors(posteriors, self._start, self._stop, stretch.closes)
+        log_probs = log_softmax(logits / self._temperature)
+        check_numbers(log_probs)
+        return Posteriors(np.exp(log_probs), self._start, self._stop, stretch.closes)
 
 
 class WordSpotter:
