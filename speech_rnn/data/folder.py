@@ -31,9 +31,10 @@ SHOWN = 5
 class Folder:
     """Recordings as ``<root>/<word>/*.wav``, also ``.flac`` and the like, and in subfolders.
 
-    ``_`` in a folder's name is a space of the word, unless the name starts with it:
-    ``_silence_`` and ``_unknown_`` are classes by these names, and ``_background_noise_`` is what
-    training may mix in. Folders and files that start with a dot are left alone.
+    ``_`` in a folder's name is a space of the word, ``__`` an underscore, unless the name starts
+    with it: ``_silence_`` and ``_unknown_`` are classes by these names, and
+    ``_background_noise_`` is what training may mix in; see `word_of`. Folders and files that start
+    with a dot are left alone.
 
     By hash, a clip is in the test split if `hash_percentage` of its path below `root` is below
     `test_percentage`, and in the validation split if it is in the `validation_percentage` above
@@ -148,7 +149,7 @@ class Folder:
     def _words(self, folders: dict[str, list[Path]]) -> list[str]:
         if self.words is None:
             return sorted(folders)
-        words = [word_of(word) for word in self.words]
+        words = [word if word in folders else word_of(word) for word in self.words]
         if wrong := [word for word in words if word not in folders]:
             raise DataError(
                 f"root={self.root!r} has no folder for {', '.join(map(repr, wrong))}"
@@ -214,23 +215,33 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def word_of(name: str) -> str:
-    """Return the word that a folder stands for: `_` is a space, unless the name starts with it."""
+    """Return the word that a folder stands for.
+
+    ``lights_on`` is "lights on" and ``turn__on`` is "turn_on": ``_`` is a space and ``__`` an
+    underscore. A name that starts with ``_``, such as ``_unknown_``, is the word itself.
+    """
     # macOS may hand out decomposed letters; the same name must be the same word everywhere.
     name = normalize("NFC", name)
-    return name if name.startswith("_") else name.replace("_", " ")
+    if name.startswith("_"):
+        return name
+    return re.sub("__?", lambda found: "_" if len(found[0]) == 2 else " ", name)
 
 
 def folder_of(word: str) -> str:
-    """Return the name of the folder that stands for a word; see `word_of`.
+    """Return the name of the folder that `word_of` reads as the word.
 
     Raises
     ------
     ConfigurationError
-        for a word that cannot name one: empty, a start with a dot, a slash or the like in it.
+        for a word that cannot name one: empty, a start with a dot, a slash or the like in it, a
+        space at its start or before an underscore.
     """
-    if not word.strip() or word.startswith(".") or re.search(r'[/\\:*?"<>|\x00-\x1f]', word):
+    word = normalize("NFC", word)
+    name = word if word.startswith("_") else word.replace("_", "__").replace(" ", "_")
+    bad = not word.strip() or word.startswith(".") or re.search(r'[/\\:*?"<>|\x00-\x1f]', word)
+    if bad or word_of(name) != word:
         raise ConfigurationError(f"word={word!r} cannot name a folder; call it otherwise")
-    return normalize("NFC", word).replace(" ", "_")
+    return name
 
 
 def _name(clip: Path, root: Path) -> str:

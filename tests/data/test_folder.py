@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.data.folder import Folder
+from speech_rnn.data.folder import Folder, folder_of
 from speech_rnn.data.splits import hash_percentage
 from speech_rnn.errors import ConfigurationError, DataError
 from tests.real import SHARED, needs_shared
@@ -175,6 +175,16 @@ def test_root_without_words(tmp_path):
     make(tmp_path, ["_background_noise_/a.wav", ".cache/b.wav", "c.wav"])
     with pytest.raises(DataError, match="holds no folders; it must hold one folder a word"):
         Folder(root=str(tmp_path)).prepare()
+
+
+def test_an_underscore_of_a_word_is_two_of_its_folder(tmp_path):
+    for word in ("turn_on", "turn on"):
+        file = tmp_path / folder_of(word) / "a.wav"
+        file.parent.mkdir()
+        file.touch()
+    shares = {"test_percentage": 0, "validation_percentage": 0}
+    assert Folder(str(tmp_path), **shares).prepare().words == ("turn on", "turn_on")
+    assert Folder(str(tmp_path), ["turn_on"], **shares).prepare().words == ("turn_on",)
 
 
 def test_words_without_a_folder_are_named_with_the_nearest(root):
