@@ -16,6 +16,7 @@ from typing import NamedTuple
 from speech_rnn.audio import load_audio
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.download import fetch
+from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
@@ -183,7 +184,7 @@ class SpeechCommands:
             other = [row for row in clips if row.split == split and row.text not in COMMANDS]
             rows += known
             count = min(_share(self.unknown_percentage, known), len(other))
-            chosen = self._random(split, UNKNOWN).sample(other, count)
+            chosen = shuffled(other, self._random(split, UNKNOWN))[:count]
             rows += [replace(row, text=UNKNOWN) for row in chosen]
             files = heard if split == "train" else held_out
             zeros_share = 1.0 if split == "test" else ZEROS_SHARE
@@ -336,8 +337,8 @@ def _silence(
         raise DataError(f"noise={short} must last a second or more to make _silence_ of")
     rows = []
     for gain in gains:
-        file = rng.choice(files)
-        start = rng.randrange(n_samples[file] - SAMPLE_RATE + 1) / SAMPLE_RATE
+        file = choose(files, rng)
+        start = int(rng.random() * (n_samples[file] - SAMPLE_RATE + 1)) / SAMPLE_RATE
         rows.append(Utterance(str(file), SILENCE, "", split, start, 1.0, gain))
     return rows
 

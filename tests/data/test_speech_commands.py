@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -191,6 +192,14 @@ def test_unknown_words_are_a_seeded_choice_of_all_others(data):
         assert splits == {split}
     everything = corpus(data, task="12", unknown_percentage=1000.0)
     assert counts(everything, "train")["_unknown_"] == 25 * 6 * 2  # there are no more
+
+
+def test_draws_are_the_same_in_every_version_of_python(data, monkeypatch):
+    """`Random.random` alone is promised to give the same."""
+    found = corpus(data, task="12", test_set="A")
+    for name in ("sample", "choice", "randrange"):
+        monkeypatch.delattr(Random, name)
+    assert corpus(data, task="12", test_set="A") == found
 
 
 def test_silence_is_crops_of_noise_and_digital_zeros(data):
