@@ -56,6 +56,7 @@ def merged(corpora: Iterable[Corpus]) -> Corpus:
         words,
         tuple(dict.fromkeys(file for part in parts for file in part.noise)),
         tuple(word for word in words if word not in spoken),
+        any(part.sentences for part in parts),
     )
 
 

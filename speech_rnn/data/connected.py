@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.audio import load_audio
+from speech_rnn.audio import audio_duration, load_audio
 from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.data.mixing import compose, trim
@@ -31,6 +31,8 @@ SAMPLE_RATE = 16_000
 """At which the words of validation and test are trimmed; any other rate may read them."""
 LEAST_SECONDS = 0.5
 """Of noise alone."""
+LATEST_SECONDS = 30
+"""Within so many seconds of a recording, noise starts."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Connected:
             if isolated := corpus.split(split):
                 draw = _Draw(self, trimmed(isolated, self.trim_db), corpus)
                 rows += [draw(f"{split}/{index}", split) for index in range(n_utterances)]
-        return replace(corpus, utterances=tuple(rows))
+        return replace(corpus, utterances=tuple(rows), sentences=False)
 
 
 class ConnectedClips:
@@ -175,7 +177,12 @@ class _Draw:
     """Draws utterances of trimmed words."""
 
     def __init__(self, connected: Connected, words: Iterable[Utterance], corpus: Corpus) -> None:
-        self.connected, self.noise = connected, corpus.noise
+        self.connected = connected
+        self.noise = {
+            str(file): audio_duration(file)
+            for file in corpus.noise
+            if connected.noise_snr_db is not None
+        }
         self.said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
         rows = list(words)
         self.words = [row for row in rows if row.text not in REASONS]
@@ -208,13 +215,14 @@ class _Draw:
             at = max(at, at + duration + gap)  # a word never starts before the one in front of it
         ends = [part.at_seconds + part.duration_seconds for part in parts]
         end = max(ends, default=max(at, LEAST_SECONDS))
+        seconds = end + random.uniform(*given.edge_ms) / 1000
         return Utterance(
             name,
             " ".join(part.text for part in parts if part.text),
             spoken[0].speaker if spoken else "",
             split,
-            duration_seconds=end + random.uniform(*given.edge_ms) / 1000,
-            composition=Composition(tuple(parts), *self._bed(random)),
+            duration_seconds=seconds,
+            composition=Composition(tuple(parts), *self._bed(seconds, random)),
         )
 
     def _with_chatter(self, spoken: Sequence[Utterance], random: Random) -> Iterator[Utterance]:
@@ -245,12 +253,16 @@ class _Draw:
             spoken.append(choose(said[text], random))
         return spoken
 
-    def _bed(self, random: Random) -> tuple[str, float, float | None]:
-        """Draw the noise: what, from which second on, how far below the words."""
+    def _bed(self, seconds: float, random: Random) -> tuple[str, float, float | None]:
+        """Draw the noise: what, from which second on, how far below the words.
+
+        It lasts to the end of the utterance, unless the recording is shorter.
+        """
         if self.connected.noise_snr_db is None:
             return PINK, 0.0, None
-        noise = str(choose(self.noise, random)) if self.noise else PINK
-        return noise, 30 * random.random(), random.uniform(*self.connected.noise_snr_db)
+        noise = choose(tuple(self.noise), random) if self.noise else PINK
+        room = max(0.0, min(LATEST_SECONDS, self.noise.get(noise, math.inf) - seconds))
+        return noise, room * random.random(), random.uniform(*self.connected.noise_snr_db)
 
     def _sentences(self, corpus: Corpus) -> list[tuple[list[str], list[str]]]:
         """Read the sentences: the words of each, and the speakers who say them all."""

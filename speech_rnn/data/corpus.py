@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["PINK", "SPLITS", "Composition", "Corpus", "Part", "Source", "Utterance"]
 
@@ -95,12 +98,28 @@ class Corpus:
     words : the classes, or the words that may occur, in a fixed order.
     noise : recordings that training may mix in.
     synthetic : those of `words` that no person says in it, but synthesizers alone.
+    sentences : whether a text is a sentence, whose words a CTC head recognises one by one. Else
+        each of `words` is one, such as ``lights on``, the name of a folder.
     """
 
     utterances: tuple[Utterance, ...]
     words: tuple[str, ...]
     noise: tuple[Path, ...] = ()
     synthetic: tuple[str, ...] = ()
+    sentences: bool = False
+
+    def vocabulary(self, unit: str) -> Vocabulary:
+        """Return what a model of this corpus can answer, in `unit`; see `Vocabulary.of`.
+
+        Raises
+        ------
+        ConfigurationError
+            for an unknown unit.
+        """
+        words: Iterable[str] = self.words
+        if self.sentences and unit == "words":
+            words = sorted({word for text in words for word in text.split()})
+        return Vocabulary.of(tuple(words), unit)
 
     def split(self, name: str) -> tuple[Utterance, ...]:
         """Return the rows of one split, in their order."""

@@ -23,7 +23,9 @@ class Manifest:
     Parameters
     ----------
     path : a ``.jsonl`` or ``.csv`` file, see `read_manifest`.
-    words : the vocabulary in its order; None takes every text of the rows, sorted.
+    words : the vocabulary in its order. None takes the texts of the training and validation rows,
+        or of all rows where there is no such one, sorted: for classes each text, for CTC the words
+        or characters of the texts.
     noise : sound files that training may mix in.
     """
 
@@ -40,8 +42,13 @@ class Manifest:
             if the manifest cannot be read or holds no rows.
         """
         rows = read_manifest(self.path)
-        words = self.words or sorted({row.text for row in rows})
-        return Corpus(tuple(rows), tuple(words), tuple(Path(file) for file in self.noise))
+        known = [row for row in rows if row.split != "test"] or rows
+        return Corpus(
+            tuple(rows),
+            tuple(self.words or sorted({row.text for row in known})),
+            tuple(Path(file) for file in self.noise),
+            sentences=not self.words,
+        )
 
 
 def read_manifest(path: str | Path) -> list[Utterance]:

@@ -138,7 +138,7 @@ def train(
         corpus = negatives.join(corpus, to_train=True)
     if connected is not None:
         corpus = connected.join(corpus)
-    vocabulary = Vocabulary.of(corpus.words, unit)
+    vocabulary = corpus.vocabulary(unit)
     caches = _read(corpus, features.sample_rate)
     augment.set_noise(
         [torch.from_numpy(load_audio(file, features.sample_rate)) for file in corpus.noise]

@@ -26,6 +26,14 @@ def test_what_is_written_is_read(tmp_path_factory, utterances, suffix):
     assert read_manifest(path) == utterances
 
 
+@pytest.mark.parametrize("text", ["go\u2028left", "go\x85left", "go\fleft", "go\nleft", "go\rleft"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_text_keeps_its_line_separators(tmp_path, text, suffix):
+    rows = [Utterance("/a.wav", text), Utterance("/b.wav", "stop")]
+    write_manifest(tmp_path / f"rows{suffix}", rows)
+    assert read_manifest(tmp_path / f"rows{suffix}") == rows
+
+
 def test_paths_start_at_the_manifest(tmp_path):
     (tmp_path / "rows.csv").write_text("audio,text\nclips/a.wav,yes\n/b.wav,no\n")
     assert [row.audio for row in read_manifest(tmp_path / "rows.csv")] == [
@@ -74,6 +82,24 @@ def test_a_manifest_is_a_source(tmp_path):
     corpus = Manifest(str(tmp_path / "rows.jsonl")).prepare()
     assert corpus.words == ("no", "yes")
     assert len(corpus.split("train")) == 2
+
+
+def test_words_of_a_text_are_words_for_ctc(tmp_path):
+    said = {"train": ["turn left", "go left"], "validation": ["turn"], "test": ["go right now"]}
+    rows = [Utterance("a.wav", text, split=split) for split in said for text in said[split]]
+    write_manifest(tmp_path / "rows.jsonl", rows)
+    corpus = Manifest(str(tmp_path / "rows.jsonl")).prepare()
+    assert corpus.vocabulary("words").tokens == ("_blank_", "go", "left", "turn")
+    assert corpus.vocabulary("classes").tokens == ("go left", "turn", "turn left")
+    assert "w" not in corpus.vocabulary("characters").tokens
+    named = Manifest(str(tmp_path / "rows.jsonl"), ("turn left", "go")).prepare()
+    assert named.vocabulary("words").tokens == ("_blank_", "turn left", "go")
+
+
+def test_rows_of_the_test_alone_have_their_own_words(tmp_path):
+    write_manifest(tmp_path / "rows.jsonl", [Utterance("a.wav", "go left", split="test")])
+    corpus = Manifest(str(tmp_path / "rows.jsonl")).prepare()
+    assert corpus.words == ("go left",)
 
 
 def test_a_fingerprint_is_of_rows_not_of_places():
