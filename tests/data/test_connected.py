@@ -201,6 +201,18 @@ def test_training_hears_what_the_list_says(corpus):
         assert difference.max() <= 2  # of 16 bits, rounded once more
 
 
+@pytest.mark.parametrize("seconds", [0.4, 5.0, 29.0, 60.0])
+def test_noise_of_any_length_lies_beneath_to_the_end(corpus, tmp_path, seconds):
+    noise = tmp_path / "noise.wav"
+    write_audio(noise, pink_noise(round(16_000 * seconds), 0) / 100, 16_000)
+    joined = Connected(**SPLITS).join(replace(corpus, noise=(noise,)))
+    rows = joined.split("validation") + joined.split("test")
+    assert AudioCache(rows, 16_000).failures == []
+    for row in rows:
+        start = row.composition.noise_seconds
+        assert start == 0 or 0 < start <= min(30, seconds - row.duration_seconds)
+
+
 @pytest.mark.filterwarnings("ignore:.*DC offset")
 def test_recorded_noise_lies_beneath(corpus, tmp_path):
     noise = tmp_path / "hum.wav"
