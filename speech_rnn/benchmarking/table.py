@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from speech_rnn.benchmarking.results import Benchmark, Section
@@ -14,7 +13,7 @@ __all__ = ["print_machine", "print_section", "table_of"]
 
 def print_section(section: Section) -> None:
     """Print a section as a table."""
-    console = Console()
+    console = Console(markup=False, emoji=False)  # texts are printed as they are
     console.print(table_of(section))
     console.print()
 
@@ -45,12 +44,12 @@ def table_of(section: Section) -> Table:
         ratio = section.times_first(row)
         figures = [f"{row.figures[name]:,.1f}" if name in row.figures else "" for name in names]
         table.add_row(
-            escape(row.name),
+            row.name,
             told(row.seconds.median) if row.seconds else "–",
             _spread(row.seconds) if row.seconds else "",
             f"{ratio:.2f}" if ratio is not None else "",
             *figures,
-            escape(row.note),
+            row.note,
         )
     return table
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from speech_rnn.evaluation.comparison import Comparison
 from speech_rnn.evaluation.label_errors import Audit
-from speech_rnn.evaluation.results import Evaluation, Group, Rejection, Row
+from speech_rnn.evaluation.results import Evaluation, Group, Row
 from speech_rnn.evaluation.robustness import Stress
-from speech_rnn.metrics import align_words
+from speech_rnn.metrics import ErrorRate, align_words
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 from speech_rnn.training.search import Search
 
@@ -42,99 +41,96 @@ MOST_LABELS = 16
 """A wider confusion matrix would not fit a terminal; the JSON has it whole."""
 
 
-def print_evaluation(evaluation: Evaluation, console: Console | None = None) -> None:
-    """Print accuracy, error rates, the tables, and what differs where several words are said."""
-    console = console or Console()
-    share, words, letters = evaluation.accuracy, evaluation.words, evaluation.characters
-    low, high = share.interval
-    if len(evaluation.per_speaker) > 1:
-        console.print(_groups("by speaker", "speaker", evaluation.per_speaker))
-    if len(evaluation.per_class) > 1:
-        console.print(_classes(evaluation))
-    if 1 < len(evaluation.labels) <= MOST_LABELS:
-        console.print(_confusion(evaluation))
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Print the tables, what differs where several words are said, and the figures."""
+    for table in _tables(evaluation):
+        _print(table)
     if evaluation.per_length:
-        console.print(_groups("by number of words", "words", evaluation.per_length))
         for row in evaluation.mistaken[:MOST_MISTAKES]:
-            _print_mistake(row, console)
+            _print_mistake(row)
         if (more := len(evaluation.mistaken) - MOST_MISTAKES) > 0:
-            console.print(f"… and {more} more that differ: hypotheses.jsonl has them all\n")
+            print(f"… and {more} more that differ: hypotheses.jsonl has them all\n")
+    for line in _figures(evaluation):
+        print(line)
+    _print_failures(evaluation.failures)
 
-    def line(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
 
-    line(
-        f"accuracy {100 * share.value:.2f} % ({share.correct} of {share.total}; "
-        f"95 % interval {100 * low:.2f} to {100 * high:.2f})"
-    )
-    low, high = evaluation.words_interval
-    line(
-        f"word error rate {100 * words.rate:.2f} % ({words.substitutions} substituted, "
-        f"{words.deletions} deleted, {words.insertions} inserted of {words.reference_length}; "
-        f"95 % interval {100 * low:.2f} to {100 * high:.2f})"
-    )
-    line(
-        f"character error rate {100 * letters.rate:.2f} % ({letters.substitutions} substituted, "
-        f"{letters.deletions} deleted, {letters.insertions} inserted of "
-        f"{letters.reference_length})"
-    )
+def _tables(evaluation: Evaluation) -> Iterator[Table]:
+    if len(evaluation.per_speaker) > 1:
+        yield _groups("by speaker", "speaker", evaluation.per_speaker)
+    if len(evaluation.per_class) > 1:
+        yield _classes(evaluation)
+    if 1 < len(evaluation.labels) <= MOST_LABELS:
+        yield _confusion(evaluation)
     if evaluation.per_length:
-        line(
-            f"sentence error rate {100 * (1 - share.value):.2f} % "
-            f"({share.total - share.correct} of {share.total})"
-        )
-    figures = evaluation.word_figures
+        yield _groups("by number of words", "words", evaluation.per_length)
+
+
+def _figures(evaluation: Evaluation) -> Iterator[str]:
+    share, figures = evaluation.accuracy, evaluation.word_figures
+    yield (
+        f"accuracy {_percent(share.value)} ({share.correct} of {share.total}; "
+        f"95 % interval {_between(share.interval)})"
+    )
+    interval = f"; 95 % interval {_between(evaluation.words_interval)}"
+    yield _edits("word", evaluation.words, interval)
+    yield _edits("character", evaluation.characters)
+    if evaluation.per_length:
+        n_wrong = share.total - share.correct
+        yield f"sentence error rate {_percent(1 - share.value)} ({n_wrong} of {share.total})"
     if figures.start_error is not None and figures.end_error is not None:
-        line(
+        yield (
             f"word times: half of {figures.n_timed} words start within "
-            f"{1000 * figures.start_error:.0f} ms of the truth, and end within "
-            f"{1000 * figures.end_error:.0f} ms"
+            f"{_milliseconds(figures.start_error)} of the truth, and end within "
+            f"{_milliseconds(figures.end_error)}"
         )
-    if not evaluation.per_length:
-        error = evaluation.reliability.expected_calibration_error
-        line(f"confidences are off by {100 * error:.2f} % (expected calibration error, 15 bins)")
+    if not evaluation.per_length and evaluation.reliability:
+        error = _percent(evaluation.reliability.expected_calibration_error)
+        yield f"confidences are off by {error} (expected calibration error, 15 bins)"
     if rejection := evaluation.rejection:
-        line(_rejection(rejection))
+        alarms, right = rejection.others_answered, rejection.words_right
+        area = rejection.evidence_auc
+        yield (
+            f"not a word: {alarms.correct} of {alarms.total} are answered with one; of the words, "
+            f"{right.correct} of {right.total} are right"
+            + ("" if area is None else f"; AUROC {area:.4f}")
+        )
     if evaluation.per_length and figures.confidence_auc is not None:
-        line(
-            f"word confidence: a right word is above a wrong one in "
-            f"{100 * figures.confidence_auc:.1f} % of all pairs "
+        yield (
+            "word confidence: a right word is above a wrong one in "
+            f"{_percent(figures.confidence_auc, 1)} of all pairs "
             f"({figures.n_right} right, {figures.n_wrong} wrong)"
         )
-    for failed in evaluation.failures:
-        console.print(f"not read: {failed.error}", style="red", highlight=False, markup=False)
 
 
-def _rejection(rejection: Rejection) -> str:
-    alarms, right = rejection.others_answered, rejection.words_right
-    told = "" if rejection.evidence_auc is None else f"; AUROC {rejection.evidence_auc:.4f}"
+def _edits(unit: str, rate: ErrorRate, interval: str = "") -> str:
     return (
-        f"not a word: {alarms.correct} of {alarms.total} are answered with one; of the words, "
-        f"{right.correct} of {right.total} are right{told}"
+        f"{unit} error rate {_percent(rate.rate)} ({rate.substitutions} substituted, "
+        f"{rate.deletions} deleted, {rate.insertions} inserted of {rate.reference_length}"
+        f"{interval})"
     )
 
 
 def print_comparison(comparison: Comparison) -> None:
     """Print how the second of two recognisers differs from the first."""
-    low, high = comparison.interval
     print(
-        f"word error rates {100 * comparison.first:.2f} % and {100 * comparison.second:.2f} %: "
-        f"difference {100 * comparison.difference:.2f} (95 % interval {100 * low:.2f} to "
-        f"{100 * high:.2f}), p = {comparison.p_value:.4f}"
+        f"word error rates {_percent(comparison.first)} and {_percent(comparison.second)}: "
+        f"difference {100 * comparison.difference:.2f} (95 % interval "
+        f"{_between(comparison.interval)}), p = {comparison.p_value:.4f}"
     )
 
 
-def _print_mistake(row: Row, console: Console) -> None:
-    """Print what was said above what was heard, word under word; * where there is none."""
+def _print_mistake(row: Row) -> None:
+    """Print the reference above the answer, word above word, with * where there is none."""
     pairs = [(p.reference or "*", p.hypothesis or "*") for p in align_words(row.spoken, row.heard)]
     widths = [max(map(len, pair)) for pair in pairs]
-    console.print(row.utterance.audio, style="dim", highlight=False, markup=False)
+    _print(row.utterance.audio, "dim")
     for name, side in (("said ", 0), ("heard", 1)):
         texts = [
             (pair[side] if side == 0 or pair[0] != pair[1] else "").ljust(width)
             for pair, width in zip(pairs, widths, strict=True)
         ]
-        console.print(f"  {name} {' '.join(texts)}".rstrip(), highlight=False, markup=False)
+        _print(f"  {name} {' '.join(texts)}".rstrip())
 
 
 def print_audit(audit: Audit) -> None:
@@ -142,16 +138,13 @@ def print_audit(audit: Audit) -> None:
     table = _table("most doubtful", "clip", "labelled", "heard as", "margin")
     for doubt in audit.doubts[:MOST_MISTAKES]:
         table.add_row(doubt.utterance.audio, doubt.given, doubt.likely, f"{doubt.margin:+.3f}")
-    Console().print(table)
+    _print(table)
     print(f"{len(audit.disputed)} of {len(audit.doubts)} labels are disputed")
-    for failed in audit.failures:
-        print(f"not read: {failed.error}")
+    _print_failures(audit.failures)
     if recall := audit.recall:
-        low, high = recall.interval
         print(
             f"planted: {recall.correct} of {recall.total} wrong labels are in the first 8 % of the "
-            f"ranking ({100 * recall.value:.1f} %; 95 % interval {100 * low:.1f} to "
-            f"{100 * high:.1f})"
+            f"ranking ({_percent(recall.value, 1)}; 95 % interval {_between(recall.interval, 1)})"
         )
 
 
@@ -160,35 +153,31 @@ def print_stress(stress: Stress) -> None:
     table = _table("under stress", "condition", "", "clips", "accuracy", "95 % interval", "WER")
     for condition, evaluation in stress.evaluations:
         share = evaluation.accuracy
-        low, high = share.interval
         table.add_row(
             condition.name,
             "" if condition.value is None else str(condition.value),
             str(share.total),
-            f"{100 * share.value:.2f} %",
-            f"{100 * low:.1f} to {100 * high:.1f}",
-            f"{100 * evaluation.words.rate:.2f} %",
+            _percent(share.value),
+            _between(share.interval, 1),
+            _percent(evaluation.words.rate),
         )
-    Console().print(table)
+    _print(table)
 
 
 def print_detection(report: DetectionReport) -> None:
     """Print what was missed, what was accepted falsely, and how soon words were told."""
-    found = report.total
     table = _table("by word", "word", "said", "missed", "95 % interval", "false", "an hour")
     for word, counts in report.per_word.items():
         share, ends = _missed(counts)
         per_hour = f"{counts.false_per_hour:.2f}"
-        table.add_row(
-            escape(word), str(counts.n_labels), share, ends, str(counts.n_false), per_hour
-        )
-    Console().print(table)
-    print(_detections(found))
+        table.add_row(word, str(counts.n_labels), share, ends, str(counts.n_false), per_hour)
+    _print(table)
+    print(_detections(report.total))
     if latency := report.latency:
         print(
             f"latency from the end of the word: median {_milliseconds(latency.median)} "
-            f"({_between(latency.median_interval)}), 95th percentile "
-            f"{_milliseconds(latency.p95)} ({_between(latency.p95_interval)})"
+            f"({_between(latency.median_interval, 0, 1000)}), 95th percentile "
+            f"{_milliseconds(latency.p95)} ({_between(latency.p95_interval, 0, 1000)})"
         )
     if report.starts and report.ends:
         off = (
@@ -218,8 +207,8 @@ def print_tuning(tuning: Tuning) -> None:
         share, ends = _missed(tuning.measured[word])
         expected, _ = _missed(tuning.expected[word])
         n_false = str(tuning.measured[word].n_false)
-        table.add_row(escape(word), f"{threshold:.7g}", expected, share, ends, n_false)
-    Console().print(table)
+        table.add_row(word, f"{threshold:.7g}", expected, share, ends, n_false)
+    _print(table)
     print(f"tuning: {_detections(tuning.total_expected)}")
     print(f"test: {_detections(tuning.total)}")
     verdicts = {
@@ -234,27 +223,17 @@ def print_tuning(tuning: Tuning) -> None:
 
 def _detections(found: Detections) -> str:
     share, ends = _missed(found)
-    low, high = found.false_interval
     return (
         f"missed {found.n_missed} of {found.n_labels} ({share}; 95 % interval {ends}); "
         f"{found.n_false} false accepts in {found.hours:.2f} hours, {found.false_per_hour:.2f} an "
-        f"hour (95 % interval {low:.2f} to {high:.2f})"
+        f"hour (95 % interval {_between(found.false_interval, 2, 1)})"
     )
 
 
 def _missed(found: Detections) -> tuple[str, str]:
     if found.miss_rate is None:
         return "–", ""
-    low, high = found.miss_interval
-    return f"{100 * found.miss_rate:.2f} %", f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms"
-
-
-def _between(interval: tuple[float, float]) -> str:
-    return f"{1000 * interval[0]:.0f} to {1000 * interval[1]:.0f}"
+    return _percent(found.miss_rate), _between(found.miss_interval, 1)
 
 
 def print_language_model(result: LanguageModelResult) -> None:
@@ -271,29 +250,28 @@ def print_language_model(result: LanguageModelResult) -> None:
 
 def print_run_groups(found: Compared) -> None:
     """Print a line for each group of runs, and for each mean of folds."""
-    console = Console()
     table = _table("mean ± deviation over seeds", "", "seeds", "clips", *FIGURES, "accuracies")
 
     def add(name: str, seeds: Sequence[int], n_clips: int, figures: Mapping[str, Spread]) -> None:
-        share = figures["accuracy"]
-        ends = f"{100 * share.low:.2f} to {100 * share.high:.2f}"
+        ends = _between((figures["accuracy"].low, figures["accuracy"].high))
         shown = (figures[figure].percent() for figure in FIGURES)
-        table.add_row(escape(name), str(len(seeds)), str(n_clips), *shown, ends)
+        table.add_row(name, str(len(seeds)), str(n_clips), *shown, ends)
 
     for group in found.groups:
         add(group.name, group.seeds, group.runs[0].n_clips, group.figures)
     for mean in found.folds:
         add(mean.name, mean.seeds, mean.n_clips, mean.figures)
     if found.groups:
-        console.print(table)
+        _print(table)
     if any(group.stress for group in found.groups):
-        names = [group.name for group in found.groups]
-        noise = _table("accuracy under stress", "condition", *map(escape, names))
+        noise = _table(
+            "accuracy under stress", "condition", *(group.name for group in found.groups)
+        )
         columns = [group.stress for group in found.groups]
         for name in dict.fromkeys(name for column in columns for name in column):
             shown = (column[name].percent() if name in column else "–" for column in columns)
             noise.add_row(name, *shown)
-        console.print(noise)
+        _print(noise)
     for group in found.groups:
         if group.command:
             print(f"{group.name}: {group.command} -m seed={','.join(map(str, group.seeds))}")
@@ -310,7 +288,31 @@ def print_search(search: Search) -> None:
     for trial in search.trials:
         reached = "diverged" if trial.objective is None else f"{trial.objective:.4f}"
         table.add_row(str(trial.number), reached, *map(str, trial.values.values()))
-    Console().print(table)
+    _print(table)
+
+
+def _print(what: Table | str, style: str = "") -> None:
+    """Print with texts as they are: `[noise]` is no markup, and `:dog:` no emoji."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    console.print(what, style=style, soft_wrap=isinstance(what, str))
+
+
+def _print_failures(rows: Sequence[Row]) -> None:
+    for row in rows:
+        _print(f"not read: {row.error}", "red")
+
+
+def _percent(share: float, digits: int = 2) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
+def _between(interval: tuple[float, float], digits: int = 2, scale: float = 100) -> str:
+    low, high = interval
+    return f"{scale * low:.{digits}f} to {scale * high:.{digits}f}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms"
 
 
 def _table(title: str, first: str, *columns: str) -> Table:
@@ -338,13 +340,12 @@ def _groups(title: str, first: str, groups: Mapping[Any, Group]) -> Table:
         shown = sorted(shown, key=lambda item: item[1].accuracy.value)[:MOST_LABELS]
         table.caption = f"the {MOST_LABELS} lowest of {len(groups)}"
     for name, group in shown:
-        low, high = group.accuracy.interval
         table.add_row(
             str(name),
             str(group.accuracy.total),
-            f"{100 * group.accuracy.value:.1f} %",
-            f"{100 * low:.1f} to {100 * high:.1f}",
-            f"{100 * group.words.rate:.2f} %",
+            _percent(group.accuracy.value, 1),
+            _between(group.accuracy.interval, 1),
+            _percent(group.words.rate),
         )
     return table
 
