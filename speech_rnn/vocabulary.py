@@ -84,11 +84,20 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def encode(self, text: str) -> list[int]:
-        """Return the ids of `text`: one for a class, a sequence without blanks for CTC.
+    def label_of(self, text: str) -> str:
+        """Return the right answer to `text`, its words parted by single spaces.
 
-        Silence is an empty sequence for CTC. A text outside the classes is ``_unknown_`` where
-        that is a class.
+        A text outside the classes is ``_unknown_`` where that is a class: training and evaluation
+        alike take it as right that such a word is answered with ``_unknown_`` or withheld.
+        """
+        label = " ".join(text.split())
+        is_foreign = self.unit == "classes" and label not in self.tokens
+        return UNKNOWN if is_foreign and UNKNOWN in self.tokens else label
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of `text`: one for a class, see `label_of`, or a sequence for CTC.
+
+        Silence is an empty sequence for CTC, and none holds the blank.
 
         Raises
         ------
@@ -97,9 +106,9 @@ class Vocabulary:
         """
         ids = {token: index for index, token in enumerate(self.tokens)}
         if self.unit == "classes":
-            if (index := ids.get(text, ids.get(UNKNOWN))) is None:
+            if (label := self.label_of(text)) not in ids:
                 raise self._lacks(text)
-            return [index]
+            return [ids[label]]
         if text in REASONS:
             return []
         if self.unit == "characters":

@@ -23,7 +23,6 @@ from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.vocabulary import Vocabulary
 
 __all__ = ["Audit", "Doubt", "audit"]
 
@@ -163,7 +162,7 @@ def audit(
     ConfigurationError
         for fewer than 2 folds, and a share outside [0, 1).
     DataError
-        for a label with fewer clips than folds.
+        for a corpus of fewer than two words, and a label with fewer clips than folds.
     """
     if folds < 2:
         raise ConfigurationError(f"folds={folds} must be 2 or more")
@@ -172,6 +171,11 @@ def audit(
     corpus = source.prepare()
     if exclude is not None:
         corpus = excluded(corpus, exclude)
+    if len(corpus.words) < 2:
+        raise DataError(
+            f"words={list(corpus.words)} leave no label that a clip could have instead; audit a "
+            "corpus of two words or more"
+        )
     rows = list(corpus.utterances)
     places = _folds(rows, folds, seed)
     labels = _planted(rows, corpus.words, planted_share, seed)
@@ -184,8 +188,7 @@ def audit(
         part = replace(corpus, utterances=_split(relabelled, places, fold, folds))
         model = train(_Fold(part), Path(output_dir) / f"fold-{fold}")
         recognizer = Recognizer.load(model, device=device)
-        vocabulary = recognizer.vocabulary
-        recognizer.decoder = Decoder(n_best=len(vocabulary))
+        recognizer.decoder = Decoder(n_best=len(recognizer.vocabulary))
         # Every clip is answered: thresholds would hide what is heard.
         recognizer.calibration = Calibration(recognizer.calibration.temperature)
         found = evaluate(recognizer, [relabelled[index] for index in tested]).rows
@@ -194,7 +197,7 @@ def audit(
                 failures.append(row)
             else:
                 is_planted = labels[index] != rows[index].text
-                doubts.append(_doubt(row, vocabulary, fold, is_planted))
+                doubts.append(_doubt(row, fold, is_planted))
     ranked = sorted(doubts, key=lambda doubt: (doubt.margin, doubt.utterance.audio))
     numbered = (replace(doubt, rank=rank) for rank, doubt in enumerate(ranked, start=1))
     return Audit(tuple(numbered), tuple(failures))
@@ -249,13 +252,12 @@ def _split(
     return tuple(replace(row, split=split) for row, split in zip(rows, splits, strict=True))
 
 
-def _doubt(row: Row, vocabulary: Vocabulary, fold: int, is_planted: bool) -> Doubt:
+def _doubt(row: Row, fold: int, is_planted: bool) -> Doubt:
     """Compare the probability of a clip's class with that of the best other one."""
     assert row.hypothesis is not None
     answers = (row.hypothesis, *row.hypothesis.alternatives)
     shares = {answer.label: answer.confidence for answer in answers}
-    (index,) = vocabulary.encode(row.utterance.text)
-    given = vocabulary.tokens[index]
+    given = row.reference
     share = shares.pop(given, 0.0)
     other = max(shares, key=lambda label: shares[label])
     likely = other if shares[other] > share else given

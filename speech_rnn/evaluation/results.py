@@ -15,7 +15,6 @@ from speech_rnn.metrics import (
     ClassFigures,
     ErrorRate,
     Reliability,
-    accuracy,
     area_under_roc,
     word_error_rate,
 )
@@ -31,9 +30,13 @@ OTHER = "_other_"
 
 @dataclass(frozen=True)
 class Row:
-    """An utterance with what was recognised, or with the error that kept it from being read."""
+    """An utterance with what was recognised, or with the error that kept it from being read.
+
+    `reference` is the label that is right, see `Vocabulary.label_of`.
+    """
 
     utterance: Utterance
+    reference: str
     hypothesis: Hypothesis | None
     error: str | None = None
 
@@ -44,8 +47,8 @@ class Row:
 
     @property
     def spoken(self) -> str:
-        """The words that were said: none in silence."""
-        return "" if self.utterance.text in REASONS else self.utterance.text
+        """The words of the reference: none in silence, nor where it is ``_unknown_``."""
+        return "" if self.reference in REASONS else self.reference
 
     @property
     def heard(self) -> str:
@@ -55,7 +58,7 @@ class Row:
     @property
     def is_correct(self) -> bool:
         """Whether the answer is the reference; a file that failed is neither right nor wrong."""
-        return self.hypothesis is not None and self.label == self.utterance.text
+        return self.hypothesis is not None and self.label == self.reference
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for one line of JSON: all it takes to hear the utterance again."""
@@ -71,7 +74,8 @@ class Row:
             values["composition"] = asdict(self.utterance.composition)
         if self.hypothesis is None:
             return values | {"error": self.error}
-        return values | {"label": self.hypothesis.label} | self.hypothesis.to_dict()
+        answer = {"label": self.label, "is_correct": self.is_correct}
+        return values | answer | self.hypothesis.to_dict()
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Group:
     def of(cls, rows: Sequence[Row]) -> Group:
         """Score rows that have been read."""
         return cls(
-            accuracy([row.utterance.text for row in rows], [row.label for row in rows]),
+            Accuracy(sum(row.is_correct for row in rows), len(rows)),
             word_error_rate([row.spoken for row in rows], [row.heard for row in rows]),
         )
 
@@ -133,8 +137,8 @@ class Rejection:
     @classmethod
     def of(cls, rows: Sequence[Row], words: Sequence[str]) -> Rejection | None:
         """Compare rows of both kinds; None where one is missing, or for sequences."""
-        known = [row for row in rows if row.utterance.text in words]
-        others = [row for row in rows if row.utterance.text not in words]
+        known = [row for row in rows if row.reference in words]
+        others = [row for row in rows if row.reference not in words]
         scores = [
             [
                 row.hypothesis.evidence
@@ -171,7 +175,8 @@ class Evaluation:
     words, characters : error rates; silence and unknown words count as no words.
     words_interval : bootstrap over utterances, 95 %.
     word_figures : times and confidences of words.
-    reliability : how far the confidences of whole answers are what they say.
+    reliability : how far the confidences of whole answers are what they say; None for texts,
+        which come without confidences.
     rejection : how words are told from what is none, where there are utterances of both.
     per_class : precision, recall and F1 of each reference text, or of each word where there are
         several in a reference.
@@ -187,7 +192,7 @@ class Evaluation:
     words_interval: tuple[float, float]
     characters: ErrorRate
     word_figures: WordFigures
-    reliability: Reliability
+    reliability: Reliability | None
     rejection: Rejection | None
     per_class: tuple[ClassFigures, ...]
     per_speaker: dict[str, Group]
@@ -215,14 +220,14 @@ class Evaluation:
             "word_error_rate": self.words.to_dict() | {"interval": list(self.words_interval)},
             "character_error_rate": self.characters.to_dict(),
             "words": asdict(self.word_figures),
-            "calibration_error": self.reliability.expected_calibration_error,
+            "calibration_error": self.reliability and self.reliability.expected_calibration_error,
             "rejection": self.rejection and self.rejection.to_dict(),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Return figures and tables as plain values for JSON."""
         return self.summary() | {
-            "reliability": self.reliability.to_dict(),
+            "reliability": self.reliability and self.reliability.to_dict(),
             "per_class": [figures.to_dict() for figures in self.per_class],
             "per_speaker": {name: group.to_dict() for name, group in self.per_speaker.items()},
             "per_length": {str(size): group.to_dict() for size, group in self.per_length.items()},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +29,7 @@ from speech_rnn.files.text import read_lines
 from speech_rnn.metrics import (
     AlignedPair,
     ClassFigures,
+    Reliability,
     align_words,
     area_under_roc,
     bootstrap_interval,
@@ -40,7 +42,7 @@ from speech_rnn.metrics import (
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import REASONS, SILENCE
 
-__all__ = ["evaluate", "evaluate_texts"]
+__all__ = ["evaluate", "evaluate_texts", "score"]
 
 Change = Callable[[NDArray[np.int16], Utterance], NDArray[np.int16]]
 
@@ -75,12 +77,8 @@ def evaluate(
     }
     if cache is None:
         cache = AudioCache(utterances, recognizer.sample_rate)
-    rows = _recognize(recognizer, utterances, cache, batch_size, change or _as_it_is)
-    return _score(rows, vocabulary.tokens, splits[vocabulary.unit])
-
-
-def _as_it_is(samples: NDArray[np.int16], utterance: Utterance) -> NDArray[np.int16]:
-    return samples
+    rows = _recognize(recognizer, cache, utterances, batch_size, change)
+    return score(rows, vocabulary.tokens, splits[vocabulary.unit])
 
 
 def _whole(words: list[str]) -> list[str]:
@@ -90,6 +88,8 @@ def _whole(words: list[str]) -> list[str]:
 
 def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation:
     """Compare two text files line by line: word for word, as they are written.
+
+    Texts come without confidences: those of their words are not a number.
 
     Raises
     ------
@@ -112,20 +112,27 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
         )
     rows = tuple(
         Row(
-            Utterance(f"line {number}", " ".join(reference.split())),
+            Utterance(f"line {number}", reference),
+            " ".join(reference.split()),
             Hypothesis(
-                tuple(Word(word, 0.0, 0.0, 1.0) for word in hypothesis.split()),
-                1.0,
+                tuple(Word(word, 0.0, 0.0, math.nan) for word in hypothesis.split()),
+                math.nan,
                 None if hypothesis.split() else REASONS[SILENCE],
             ),
         )
         for number, (reference, hypothesis) in enumerate(zip(said, heard, strict=True), start=1)
     )
-    return _score(rows, (), list)
+    return score(rows, (), list)
 
 
-def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluation:
-    """Put all figures together; `split` parts the words of a text into those that are counted."""
+def score(rows: Sequence[Row], order: Sequence[str], split: Split) -> Evaluation:
+    """Put all figures of rows together.
+
+    Parameters
+    ----------
+    order : labels in the order of the tables; others follow by the alphabet.
+    split : parts the words of a text into those that are counted.
+    """
     read = [row for row in rows if row.hypothesis]
     errors = [word_error_rate([row.spoken], [row.heard]) for row in read]
     lengths = [len(split(row.spoken.split())) for row in read]
@@ -138,10 +145,10 @@ def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluat
             if pair.reference is not None
         ]
     else:
-        labelled = [(row.utterance.text, row.label) for row in read]
+        labelled = [(row.reference, row.label) for row in read]
     labels, confusion, classes = _tables(labelled, order)
     return Evaluation(
-        rows=rows,
+        rows=tuple(rows),
         accuracy=Group.of(read).accuracy,
         words=word_error_rate([row.spoken for row in read], [row.heard for row in read]),
         words_interval=bootstrap_interval(
@@ -149,10 +156,7 @@ def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluat
         ),
         characters=character_error_rate([row.spoken for row in read], [row.heard for row in read]),
         word_figures=_word_figures(read, pairs),
-        reliability=reliability(
-            [row.hypothesis.confidence for row in read if row.hypothesis],
-            [row.is_correct for row in read],
-        ),
+        reliability=_reliability(read),
         rejection=Rejection.of(read, [token for token in order if token not in REASONS]),
         per_class=classes,
         per_speaker=_groups(read, [row.utterance.speaker for row in read]),
@@ -160,6 +164,11 @@ def _score(rows: tuple[Row, ...], order: Sequence[str], split: Split) -> Evaluat
         labels=labels,
         confusion=confusion,
     )
+
+
+def _reliability(rows: Sequence[Row]) -> Reliability | None:
+    said = np.array([row.hypothesis.confidence for row in rows if row.hypothesis])
+    return None if np.isnan(said).any() else reliability(said, [row.is_correct for row in rows])
 
 
 def _aligned(row: Row, split: Split) -> list[tuple[AlignedPair, Word | None]]:
@@ -218,7 +227,7 @@ def _word_figures(
         parts = iter(row.utterance.composition.words if row.utterance.composition else ())
         for pair, word in row_pairs:
             part = next(parts, None) if pair.reference is not None else None
-            if word is not None:
+            if word is not None and not math.isnan(word.confidence):
                 confidences[pair.kind == "hit"].append(word.confidence)
             if part is not None and word is not None and pair.kind == "hit":
                 starts.append(abs(word.start - part.at_seconds))
@@ -235,21 +244,27 @@ def _word_figures(
 
 def _recognize(
     recognizer: Recognizer,
-    utterances: Sequence[Utterance],
     cache: AudioCache,
+    utterances: Sequence[Utterance],
     batch_size: int,
-    change: Change,
-) -> tuple[Row, ...]:
+    change: Change | None,
+) -> list[Row]:
     answers: dict[int, Hypothesis] = {}
     for indices in BucketSampler(cache, batch_size):
-        samples, lengths = pad([change(cache[index], cache.utterances[index]) for index in indices])
+        sounds = [cache[index] for index in indices]
+        if change is not None:
+            sounds = [
+                change(sound, cache.utterances[i]) for i, sound in zip(indices, sounds, strict=True)
+            ]
+        samples, lengths = pad(sounds)
         found = recognizer.recognize(samples.numpy() / np.float32(FULL_SCALE), lengths.numpy())
         answers.update(zip(indices, found, strict=True))
     heard = iter(range(len(cache)))
-    errors = {id(failure.utterance): failure.error for failure in cache.failures}
-    return tuple(
-        Row(utterance, None, errors[id(utterance)])
-        if id(utterance) in errors
-        else Row(utterance, answers[next(heard)])
-        for utterance in utterances
-    )
+    failures = deque(cache.failures)  # in the order of the utterances, as the clips are
+    rows = []
+    for utterance in utterances:
+        failed = bool(failures) and failures[0].utterance is utterance
+        answer, error = (None, failures.popleft().error) if failed else (answers[next(heard)], None)
+        label = recognizer.vocabulary.label_of(utterance.text)
+        rows.append(Row(utterance, label, answer, error))
+    return rows

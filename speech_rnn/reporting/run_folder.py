@@ -83,8 +83,8 @@ class RunFolder:
 
 
 def is_right(row: dict[str, Any]) -> bool:
-    """Whether an utterance's answer is its reference."""
-    return bool(row["label"] == row["reference"])
+    """Whether an utterance's answer is right; runs of before said it by their labels alone."""
+    return bool(row.get("is_correct", row["label"] == row["reference"]))
 
 
 def utterance_of(row: dict[str, Any]) -> Utterance:

@@ -5,10 +5,13 @@ import pytest
 
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import read_manifest
+from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.errors import DataError
 from speech_rnn.evaluation.results import OTHER
 from speech_rnn.evaluation.scoring import evaluate
+from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting.tables import print_evaluation
+from speech_rnn.vocabulary import Vocabulary
 from tests.test_recognizer import untrained
 from tests.tones import write_corpus
 
@@ -58,6 +61,41 @@ def test_silence_counts_as_no_words(utterances):
     evaluation = evaluate(untrained(), silent)
     assert evaluation.words.insertions == len(utterances)
     assert evaluation.words.reference_length == 0
+
+
+@pytest.mark.parametrize("unit", ["classes", "words"])
+def test_blanks_between_words_do_not_count(utterances, unit):
+    recognizer = untrained(unit)
+    answers = [recognizer.transcribe(row.audio).label for row in utterances]
+    said = [
+        Utterance(row.audio, f" {answer.replace(' ', '  ')}\t")
+        for row, answer in zip(utterances, answers, strict=True)
+    ]
+    evaluation = evaluate(recognizer, said)
+    assert evaluation.accuracy.correct == len(said)
+    assert evaluation.mistaken == ()
+    assert np.trace(np.array(evaluation.confusion)) == np.sum(evaluation.confusion)
+
+
+def test_a_foreign_word_is_unknown_to_a_classifier_with_that_class(utterances, tmp_path):
+    foreign = [Utterance(row.audio, "zebra") for row in utterances]
+    plain = untrained()
+    knowing = Recognizer(
+        plain.features, plain.model, Vocabulary(("low", "middle", "_unknown_")), {}
+    )
+    for recognizer in (plain, knowing):  # every answer is withheld
+        recognizer.calibration = Calibration(unknown_below=1e9)
+    assert evaluate(plain, foreign).accuracy.correct == 0
+    evaluation = evaluate(knowing, foreign)
+    assert evaluation.accuracy.correct == len(foreign)
+    assert evaluation.words.errors == 0
+    assert evaluation.labels == ("_unknown_",)
+    assert [knowing.vocabulary.tokens[i] for i in knowing.vocabulary.encode("zebra")] == [
+        "_unknown_"  # the target of training
+    ]
+    evaluation.write(tmp_path)
+    line = json.loads((tmp_path / "hypotheses.jsonl").read_text().splitlines()[0])
+    assert (line["reference"], line["is_correct"]) == ("zebra", True)
 
 
 def test_tables_show_every_figure(utterances, capsys):

@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,10 +14,9 @@ from speech_rnn.audio import load_audio, write_audio
 from speech_rnn.data.combining import exclude
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.manifest import Manifest
-from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.evaluation.label_errors import Doubt, _doubt, _Fold, _folds, _planted, _split, audit
-from speech_rnn.evaluation.results import Row
+from speech_rnn.evaluation.label_errors import Doubt, audit
+from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting.audit_page import write_page
 from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn
@@ -30,27 +30,14 @@ def manifest(tmp_path_factory):
     return Manifest(str(write_corpus(tmp_path_factory.mktemp("tones"))), tuple(TONES_HZ))
 
 
-def test_each_clip_is_tested_once_and_labels_are_dealt_evenly(manifest):
-    rows = manifest.prepare().utterances
-    places = _folds(rows, 4, seed=0)
-    assert places == _folds(rows, 4, seed=0) != _folds(rows, 4, seed=1)
-    for word in TONES_HZ:
-        counts = Counter(place for place, row in zip(places, rows, strict=True) if row.text == word)
-        assert max(counts.values()) - min(counts.values()) <= 1
-    for fold in range(4):
-        split = _split(rows, places, fold, 4)
-        sizes = Counter(row.split for row in split)
-        assert sizes["test"] == places.count(fold)
-        assert 0 < sizes["validation"] < sizes["test"]
-        assert {row.text for row in split if row.split == "validation"} <= set(TONES_HZ)
+@dataclass(frozen=True)
+class Given:
+    """A source of a corpus that is there already."""
 
+    corpus: Corpus
 
-def test_planted_labels_are_wrong_and_as_many_as_asked(manifest):
-    corpus = manifest.prepare()
-    labels = _planted(corpus.utterances, corpus.words, 0.25, 0)
-    wrong = [new != row.text for new, row in zip(labels, corpus.utterances, strict=True)]
-    assert sum(wrong) == round(0.25 * len(labels))
-    assert set(labels) <= set(corpus.words)
+    def prepare(self):
+        return self.corpus
 
 
 def untaught(source, folder):
@@ -58,6 +45,41 @@ def untaught(source, folder):
     folder.mkdir(parents=True)
     untrained().save(folder / "recognizer.safetensors")
     return folder / "recognizer.safetensors"
+
+
+def trained_on(manifest, folder, **settings):
+    """Return the corpora that an audit trains on, a fold each."""
+    corpora = []
+
+    def train(source, place):
+        corpora.append(source.prepare())
+        return untaught(source, place)
+
+    audit(manifest, train, folder, **settings)
+    return corpora
+
+
+def test_each_clip_is_tested_once_and_labels_are_dealt_evenly(manifest, tmp_path):
+    corpora = trained_on(manifest, tmp_path / "a", folds=4)
+    assert corpora == trained_on(manifest, tmp_path / "b", folds=4)
+    assert corpora != trained_on(manifest, tmp_path / "c", folds=4, seed=1)
+    tested = [row.audio for corpus in corpora for row in corpus.split("test")]
+    assert sorted(tested) == sorted(row.audio for row in manifest.prepare().utterances)
+    for word in TONES_HZ:
+        counts = [sum(row.text == word for row in corpus.split("test")) for corpus in corpora]
+        assert max(counts) - min(counts) <= 1
+    for corpus in corpora:
+        sizes = Counter(row.split for row in corpus.utterances)
+        assert 0 < sizes["validation"] < sizes["test"] < sizes["train"]
+
+
+def test_planted_labels_are_wrong_and_as_many_as_asked(manifest, tmp_path):
+    right = {row.audio: row.text for row in manifest.prepare().utterances}
+    doubts = audit(manifest, untaught, tmp_path, folds=2, planted_share=0.25).doubts
+    assert sum(doubt.is_planted for doubt in doubts) == round(0.25 * len(right))
+    for doubt in doubts:
+        assert (doubt.given != right[doubt.utterance.audio]) == doubt.is_planted
+        assert doubt.given in TONES_HZ
 
 
 def test_the_margin_ranks(manifest, tmp_path):
@@ -119,19 +141,29 @@ def test_a_clip_that_cannot_be_read_is_told_and_not_ranked(manifest, tmp_path):
     corpus = manifest.prepare()
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
     rows = (*corpus.utterances, Utterance(str(tmp_path / "broken.wav"), "low"))
-    found = audit(_Fold(Corpus(rows, corpus.words)), untaught, tmp_path / "out", folds=2)
+    found = audit(Given(Corpus(rows, corpus.words)), untaught, tmp_path / "out", folds=2)
     assert len(found.doubts) == len(corpus.utterances)
     (failure,) = found.failures
     assert "broken.wav" in failure.error
     assert len(found.to_dict()["failures"]) == 1
 
 
-def test_what_is_no_class_is_judged_as_unknown():
-    vocabulary = Vocabulary(("go", "_unknown_"), "classes")
-    unknown = Hypothesis((), 0.9, "unknown", (Hypothesis((Word("go", 0, 1, 0.1),), 0.1),))
-    doubt = _doubt(Row(Utterance("a.wav", "banana"), unknown), vocabulary, 0, False)
-    assert doubt.given == doubt.likely == "_unknown_"
-    assert doubt.margin == pytest.approx(0.8)
+def test_what_is_no_class_is_judged_as_unknown(manifest, tmp_path):
+    rows = manifest.prepare().utterances
+    tokens = ("low", "middle", "_unknown_")
+
+    def train(source, folder):
+        folder.mkdir(parents=True)
+        plain = untrained()
+        known = Recognizer(plain.features, plain.model, Vocabulary(tokens), {})
+        known.save(folder / "recognizer.safetensors")
+        return folder / "recognizer.safetensors"
+
+    foreign = {row.audio for row in rows if row.text == "high"}
+    doubts = audit(Given(Corpus(rows, tokens)), train, tmp_path, folds=2).doubts
+    for doubt in doubts:
+        assert (doubt.given == "_unknown_") == (doubt.utterance.audio in foreign)
+        assert (doubt.margin > 0) == (doubt.likely == doubt.given)
 
 
 def test_excluded_clips_are_not_ranked(manifest, tmp_path):
@@ -165,6 +197,12 @@ def test_what_cannot_be_audited_is_told(manifest, tmp_path):
         audit(manifest, None, tmp_path, folds=1)
     with pytest.raises(ConfigurationError, match=r"planted_share=1 must lie in \[0, 1\)"):
         audit(manifest, None, tmp_path, planted_share=1)
+    lows = Corpus(
+        tuple(row for row in manifest.prepare().utterances if row.text == "low"), ("low",)
+    )
+    for share in (0, 0.1):
+        with pytest.raises(DataError, match=r"words=\['low'\] leave no label .* two words or more"):
+            audit(Given(lows), None, tmp_path, planted_share=share)
 
 
 @pytest.mark.parametrize(

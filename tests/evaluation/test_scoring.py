@@ -14,7 +14,7 @@ from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.comparison import compare
 from speech_rnn.evaluation.results import OTHER, Row
-from speech_rnn.evaluation.scoring import _score, evaluate_texts
+from speech_rnn.evaluation.scoring import evaluate_texts, score
 from speech_rnn.metrics import paired_difference
 from speech_rnn.reporting.tables import print_comparison, print_evaluation
 from speech_rnn.vocabulary import Vocabulary
@@ -36,11 +36,12 @@ def row_of(said, heard, speaker="", confidences=None):
     utterance = Utterance(
         " ".join(said), " ".join(said), speaker, "test", composition=Composition(parts)
     )
-    return Row(utterance, Hypothesis(words, 0.5, None if words else "silence"))
+    answer = Hypothesis(words, 0.5, None if words else "silence")
+    return Row(utterance, utterance.text, answer)
 
 
-def score(*rows):
-    return _score(tuple(rows), VOCABULARY.tokens, VOCABULARY.split)
+def scored(*rows):
+    return score(rows, VOCABULARY.tokens, VOCABULARY.split)
 
 
 @given(st.lists(st.tuples(texts.filter(bool), texts), min_size=1, max_size=6))
@@ -78,6 +79,27 @@ def test_texts_from_the_command_line(tmp_path):
     assert "references='r.txt' has 2 lines and hypotheses='h.txt' 1" in result.stderr
 
 
+def test_texts_are_no_markup_and_have_no_confidences(tmp_path):
+    (tmp_path / "r").write_text("[/noise]\n[noise]\n:dog:\n")
+    (tmp_path / "h").write_text("[noise]\n[noise]\n:dog:\n")
+    result = speech_rnn("evaluate", "--references", "r", "--hypotheses", "h", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for text in ("[/noise]", "[noise]", ":dog:"):
+        assert text in result.stdout
+    assert "accuracy 66.67 %" in result.stdout
+    assert "confidence" not in result.stdout
+    evaluation = evaluate_texts(tmp_path / "r", tmp_path / "h")
+    assert evaluation.reliability is None
+    assert evaluation.summary()["calibration_error"] is None
+    assert (evaluation.word_figures.n_right, evaluation.word_figures.n_wrong) == (0, 0)
+
+
+def test_a_line_of_a_text_ends_where_lines_end(tmp_path):
+    (tmp_path / "r").write_text("go\u2028left\nright\x0con\n", encoding="utf-8")
+    (tmp_path / "h").write_text("go left\r\nright on", encoding="utf-8")
+    assert evaluate_texts(tmp_path / "r", tmp_path / "h").accuracy.correct == 2
+
+
 def test_an_empty_reference_is_told(tmp_path):
     (tmp_path / "r").write_text("left\n\ngo\n")
     (tmp_path / "h").write_text("left\n\ngo\n")
@@ -90,7 +112,7 @@ def test_an_empty_reference_is_told(tmp_path):
 
 
 def test_sequences_have_tables_by_word_and_by_length():
-    evaluation = score(
+    evaluation = scored(
         row_of(["left", "go"], ["left", "go"], "anna"),
         row_of(["left", "smart mirror", "go"], ["left", "go"], "anna"),
         row_of(["right"], ["left"], "bert"),
@@ -111,7 +133,7 @@ def test_sequences_have_tables_by_word_and_by_length():
 
 
 def test_times_are_those_of_right_words():
-    evaluation = score(
+    evaluation = scored(
         row_of(["left", "go"], ["left", "go"]), row_of(["right", "go"], ["left", "go"])
     )
     assert evaluation.word_figures.n_timed == 3
@@ -121,16 +143,16 @@ def test_times_are_those_of_right_words():
 
 def test_confidences_that_tell_right_from_wrong():
     rows = [row_of(["left", "go"], ["left", "left"], confidences=[0.9, 0.4])]
-    assert score(*rows).word_figures.confidence_auc == 1.0
+    assert scored(*rows).word_figures.confidence_auc == 1.0
     rows.append(row_of(["go", "go"], ["go", "left"], confidences=[0.3, 0.4]))
     # Right: 0.9 and 0.3; wrong: 0.4 twice.
-    assert score(*rows).word_figures.confidence_auc == pytest.approx(0.5)
-    assert score(row_of(["go"], ["go"])).word_figures.confidence_auc is None
+    assert scored(*rows).word_figures.confidence_auc == pytest.approx(0.5)
+    assert scored(row_of(["go"], ["go"])).word_figures.confidence_auc is None
 
 
 def test_what_is_printed(capsys):
     print_evaluation(
-        score(
+        scored(
             *(row_of(["left", "go"], ["left"], f"speaker{n}", [0.1 * n]) for n in range(1, 8)),
             *(row_of(["left", "go"], ["go", "go"], "x", [0.2, 0.9]) for _ in range(8)),
         )
@@ -165,8 +187,8 @@ def test_the_paired_test_is_the_permutation_test(seed):
 
 
 def test_two_systems_on_the_same_utterances(capsys):
-    good = score(*(row_of(["left", "go"], ["left", "go"]) for _ in range(30)))
-    bad = score(*(row_of(["left", "go"], ["left"]) for _ in range(30)))
+    good = scored(*(row_of(["left", "go"], ["left", "go"]) for _ in range(30)))
+    bad = scored(*(row_of(["left", "go"], ["left"]) for _ in range(30)))
     comparison = compare(good, bad)
     assert (comparison.first, comparison.second) == (0.0, 0.5)
     assert comparison.interval == (-0.5, -0.5)
@@ -175,7 +197,7 @@ def test_two_systems_on_the_same_utterances(capsys):
     assert "difference -50.00" in capsys.readouterr().out
     assert json.dumps(comparison.to_dict())
     with pytest.raises(DataError, match="not of the same utterances"):
-        compare(good, score(row_of(["go"], ["go"])))
+        compare(good, scored(row_of(["go"], ["go"])))
 
 
 def test_wrong_use_of_the_paired_test():
