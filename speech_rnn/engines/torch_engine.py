@@ -18,8 +18,8 @@ from speech_rnn.engines.device import choose_device
 from speech_rnn.engines.engine import read_description
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.features import MFCC, LogMel
-from speech_rnn.features.definitions import valid_steps
 from speech_rnn.model import AcousticModel
+from speech_rnn.tensors.lengths import zero_beyond
 
 __all__ = ["TorchEngine", "TorchLogitStream"]
 
@@ -136,7 +136,7 @@ class TorchEngine:
         clips = F.pad(torch.from_numpy(waveform), (0, max(0, window - waveform.shape[1])))
         n_samples = torch.from_numpy(lengths)
         if (n_samples < window).any():  # what lies after such a clip is no part of it
-            clips = clips.where(valid_steps(clips.shape[1], n_samples), 0.0)
+            clips = zero_beyond(clips, n_samples)
             n_samples = n_samples.clamp(min=window)
         frames, n_frames = self.features(clips.to(self.device), n_samples.to(self.device))
         logits, steps = self.model(frames, n_frames)

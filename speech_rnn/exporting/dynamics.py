@@ -35,7 +35,7 @@ def _divide(graph: Graph, centred: Value, variance: Value) -> Value:
 
 def normalize_sliding(graph: Graph, features: LogMel, frames: Value, timing: Timing) -> Value:
     """Subtract the mean of the past, as `definitions.normalize_sliding` does."""
-    window, width = features.sliding_window, features._n_static
+    window, width = features.sliding_window, features.n_static
     exact = graph.cast(frames, "float64")
     step = timing.numbers(frames)  # (T,)
     past, base = timing.past(exact, window, width, "normalization", "float64")
@@ -88,7 +88,7 @@ def add_deltas(
     graph: Graph, features: LogMel, frames: Value, timing: Timing
 ) -> tuple[Value, Timing]:
     """Append derivatives, a clip's end frames repeated."""
-    width = features._n_static
+    width = features.n_static
     itself, slope, half = _kernels(features)
     if features.deltas == 2 and features.delta_mode == "convolve":
         around, later = timing.amid_ends(frames, 2 * half, 2 * half, width, "deltas")
@@ -116,7 +116,7 @@ def interpolated_deltas(
     graph: Graph, features: LogMel, frames: Value, timing: Timing
 ) -> tuple[Value, Timing]:
     """Append derivatives of the nearest whole window (librosa's ``interp``)."""
-    width = features._n_static
+    width = features.n_static
     _, slope, half = _kernels(features)
     n = np.arange(-half, half + 1, dtype=np.float64)
     parabola = np.square(n) - np.square(n).mean()

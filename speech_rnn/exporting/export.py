@@ -145,7 +145,7 @@ def _stream(graph: Graph, recognizer: Recognizer) -> StreamDescription:
         block_samples=block_steps * model.subsampling * features.hop_length,
         block_steps=block_steps,
         win_length=features.win_length,
-        reach=features._reach,
+        reach=features.layout.reach,
         hop_length=features.hop_length,
         subsampling=model.subsampling,
         states=tuple(graph.states),

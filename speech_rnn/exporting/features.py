@@ -30,7 +30,7 @@ __all__ = ["clip_frames", "feature_stages", "stream_frames"]
 def feature_stages(features: LogMel) -> list[Stage]:
     """Return what of a stream each part of the features reads: samples, then frames."""
     n_blocks, before = _blocks(features)
-    mirrored = 1 - features._offset if _mirrors(features) else 0
+    mirrored = 1 - features.layout.offset if features.layout.mirrors else 0
     hop = features.hop_length
     stages = [Stage(n_blocks * hop, hop, before, minimum=mirrored)]
     if features.normalization == "sliding":
@@ -57,7 +57,7 @@ def clip_frames(
     n_frames = _count(graph, features, n_samples)
     stop = graph.op("Mul", graph.op("Add", n_frames, n_blocks - 1), hop)  # of what frames cover
     stop = graph.op("Sub", stop, before)
-    if _mirrors(features):
+    if features.layout.mirrors:
         missing = graph.op("Sub", n_samples, graph.size(waveform, 1))
         waveform = graph.op("Pad", waveform, graph.op("Concat", [0], missing, axis=0), None, [1])
         index = graph.steps(-before, stop)
@@ -91,7 +91,7 @@ def stream_frames(
     hop = features.hop_length
     n_blocks, before = _blocks(features)
     n_samples, n_frames = needed[:2]
-    if _mirrors(features):
+    if features.layout.mirrors:
         waveform = _mirrored(graph, features, waveform, end, position, needed)
     else:
         n_kept = before + n_samples - n_frames * hop
@@ -108,20 +108,14 @@ def stream_frames(
 
 def _blocks(features: LogMel) -> tuple[int, int]:
     """Return how many hops a frame is cut from, and the samples ahead of the clip in the first."""
-    hop, window, offset = features.hop_length, features.win_length, features._offset
+    hop, window, offset = features.hop_length, features.win_length, features.layout.offset
     n_blocks = max(ceil(window / hop), ceil((window + offset) / hop))
     return n_blocks, n_blocks * hop - window - offset
 
 
-def _mirrors(features: LogMel) -> bool:
-    """Whether the clip is mirrored about its ends."""
-    centre = features.framing == "center" and features.pad_mode == "reflect"
-    return centre or features.framing == "edges"
-
-
 def _count(graph: Graph, features: LogMel, n_samples: Value) -> Value:
     """Return the frames of so many samples, at least 1."""
-    count = graph.op("Add", n_samples, features.hop_length - features._reach)
+    count = graph.op("Add", n_samples, features.hop_length - features.layout.reach)
     return graph.op("Max", graph.op("Div", count, features.hop_length), 1)
 
 
@@ -181,8 +175,8 @@ def _frames(
         frames, timing = interpolated_deltas(graph, features, frames, timing)
     elif features.deltas:
         frames, timing = add_deltas(graph, features, frames, timing)
-    if features._reach > features.win_length:  # a clip without frames counts as one of zeros
-        is_empty = graph.op("Unsqueeze", graph.op("Less", n_samples, features._reach), [1, 2])
+    if features.layout.reach > features.win_length:  # a clip without frames counts as one of zeros
+        is_empty = graph.op("Unsqueeze", graph.op("Less", n_samples, features.layout.reach), [1, 2])
         frames = graph.op("Where", is_empty, 0.0, frames)
     return frames, timing
 
@@ -217,11 +211,11 @@ def _static(graph: Graph, features: LogMel, windows: Value, timing: Timing) -> V
         log_mel = graph.op("Max", log_mel, floor)
     if not isinstance(features, MFCC):
         return log_mel  # (B, T, M)
-    dct = features._dct.numpy()
+    dct = features.dct.numpy()
     if features.precise:
         mean = graph.op("ReduceMean", log_mel, [-1])
         shape = graph.op("MatMul", graph.op("Sub", log_mel, mean), dct)
-        mfcc = graph.op("Add", shape, graph.op("Mul", mean, features._dct_of_one.numpy()))
+        mfcc = graph.op("Add", shape, graph.op("Mul", mean, features.dct_of_one.numpy()))
     else:
         mfcc = graph.op("MatMul", log_mel, dct)
     if not features.use_energy:
@@ -248,13 +242,13 @@ def _taper(graph: Graph, features: LogMel, windows: Value) -> Value | None:
 
 
 def _window(features: LogMel) -> NDArray[np.float32]:
-    return features._window[: features.win_length].numpy()
+    return features.window_weights[: features.win_length].numpy()
 
 
 def _waves(graph: Graph, features: LogMel, window: NDArray[np.float32]) -> Value:
     """Return cosines and sines under a window, (W, 2 K), from a table of one period."""
     n_fft, size = features.n_fft, features.win_length
-    bins = np.arange(features._bins.start, features._bins.stop)
+    bins = np.arange(features.mel_filters.bins.start, features.mel_filters.bins.stop)
     # half samples from the middle: where a frame's phase counts from leaves its energy
     place = graph.op("Mul", 2 * np.arange(size)[:, None] - size + 1, bins)  # (W, K)
     place = graph.op("Mod", place, 2 * n_fft)
@@ -270,7 +264,7 @@ def _log_mel(graph: Graph, features: LogMel, windows: Value, *, is_tapered: bool
     waves = _waves(graph, features, np.ones_like(window) if is_tapered else window)
     spectrum = graph.op("MatMul", windows, waves)
     energy = graph.op("Mul", spectrum, spectrum)  # (B, T, 2 K)
-    weights = features._filters.numpy()
+    weights = features.mel_filters.filters.numpy()
     filters: Value | NDArray[np.float32] = weights
     if features.power == 2:  # the sum over both halves is the filters' own
         filters = graph.op("Concat", weights, weights, axis=0)

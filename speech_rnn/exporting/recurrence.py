@@ -58,7 +58,7 @@ def read_stream(graph: Graph, model: AcousticModel, steps: Value) -> Value:
 
 
 def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Timing) -> Value:
-    """Map steps (B, T, D) to hidden states (B, T', H), as `chunks.encode_in_chunks` does.
+    """Map steps (B, T, D) to hidden states (B, T', H), as `model.chunks.Chunks` does.
 
     T' are whole chunks. Windows of W steps are (K, W, B, D), or as a batch (W, K * B, D).
 

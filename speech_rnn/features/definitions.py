@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from speech_rnn.tensors.lengths import zero_beyond
+
 # Below this standard deviation a feature is constant but for rounding (digital silence), and
 # dividing by it would blow the rounding up.
 SMALLEST_DEVIATION = 1e-2
@@ -120,19 +122,13 @@ def reflect(index: Tensor, lengths: Tensor, repeat_edge: bool) -> Tensor:
     return torch.minimum(index, mirrored).clamp(min=0)
 
 
-def valid_steps(n_steps: int, lengths: Tensor) -> Tensor:
-    """Return True where a step belongs to its clip, (B, n_steps)."""
-    return torch.arange(n_steps, device=lengths.device) < lengths[:, None]
-
-
 def normalize_utterance(frames: Tensor, lengths: Tensor, variance: bool) -> Tensor:
     """Subtract each clip's mean; with `variance` also divide by its standard deviation."""
     exact = _precise(frames)  # (B, T, D)
-    inside = valid_steps(frames.shape[1], lengths)[:, :, None]  # (B, T, 1)
     count = lengths.clamp(min=1)[:, None, None]
-    centred = exact - exact.where(inside, 0.0).sum(1, keepdim=True) / count
+    centred = exact - zero_beyond(exact, lengths).sum(1, keepdim=True) / count
     if variance:
-        squares = centred.where(inside, 0.0).square().sum(1, keepdim=True) / count
+        squares = zero_beyond(centred, lengths).square().sum(1, keepdim=True) / count
         centred = centred * squares.clamp(min=SMALLEST_DEVIATION**2).rsqrt()
     return centred.to(frames.dtype)
 

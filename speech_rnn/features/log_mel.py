@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import torch
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError, did_you_mean
-from speech_rnn.features import parameters
 from speech_rnn.features.definitions import (
     add_deltas,
     analysis_window,
     full_precision,
     normalize_sliding,
     normalize_utterance,
-    reflect,
     tracing,
-    valid_steps,
 )
+from speech_rnn.features.framing import Framing
 from speech_rnn.features.mel import MelFilters
-from speech_rnn.features.stream import FeatureStream
-from speech_rnn.features.workspace import is_passing, room
+from speech_rnn.features.parameters import LogMelParameters, dialect_parameters, filters_of
+from speech_rnn.features.stream import FeatureStream, OverTime
+from speech_rnn.features.workspace import Workspace
+from speech_rnn.tensors.lengths import is_inside, zero_beyond
 
 Features = TypeVar("Features", bound="LogMel")
 
@@ -34,7 +34,7 @@ Features = TypeVar("Features", bound="LogMel")
 FRAMES_AT_ONCE = 800
 
 
-class LogMel(nn.Module):
+class LogMel(LogMelParameters, nn.Module):
     """Log-mel energies of a batch of waveforms: (B, N) samples to (B, T, D) frames.
 
     A clip's frames do not depend on the padding after it or on the clips beside it. A clip without
@@ -114,79 +114,13 @@ class LogMel(nn.Module):
     22,050 Hz, here 16,000. For torchaudio `top_db` spans a batch, here a clip.
     """
 
-    sample_rate: int
-    win_length: int
-    hop_length: int
-    n_fft: int
-    window: str
-    periodic: bool
-    framing: str
-    pad_mode: str
-    preemphasis: float
-    remove_dc_offset: bool
-    dither: float
-    scale: float
-    power: float
-    n_mels: int
-    fmin: float
-    fmax: float | None
-    mel_scale: str
-    mel_norm: str | None
-    log: str
-    amin: float
-    log_offset: float
-    top_db: float | None
-    normalization: str | None
-    normalize_variance: bool
-    sliding_window: int
-    min_sliding_window: int
-    deltas: int
-    delta_window: int
-    delta_mode: str
-    precise: bool
-    allow_empty_filters: bool
-
     mean: Tensor
     std: Tensor
-    _window: Tensor
+    window_weights: Tensor
 
-    def __init__(
-        self,
-        *,
-        sample_rate: int = 16000,
-        win_length: int = 480,
-        hop_length: int = 160,
-        n_fft: int = 512,
-        window: str = "hann",
-        periodic: bool = True,
-        framing: str = "center",
-        pad_mode: str = "constant",
-        preemphasis: float = 0.0,
-        remove_dc_offset: bool = False,
-        dither: float = 0.0,
-        scale: float = 1.0,
-        power: float = 2.0,
-        n_mels: int = 80,
-        fmin: float = 20.0,
-        fmax: float | None = 7600.0,
-        mel_scale: str = "htk",
-        mel_norm: str | None = None,
-        log: str = "natural",
-        amin: float = 1e-10,
-        log_offset: float = 0.0,
-        top_db: float | None = None,
-        normalization: str | None = None,
-        normalize_variance: bool = False,
-        sliding_window: int = 600,
-        min_sliding_window: int = 100,
-        deltas: int = 0,
-        delta_window: int = 5,
-        delta_mode: str = "replicate",
-        precise: bool = False,
-        allow_empty_filters: bool = False,
-    ) -> None:
-        super().__init__()
-        self._keep(locals())
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        nn.Module.__init__(self)
         self._build()
 
     @classmethod
@@ -207,7 +141,7 @@ class LogMel(nn.Module):
         ConfigurationError
             for an unknown dialect or parameter, and as the class does.
         """
-        known = inspect.signature(cls).parameters
+        known = [each.name for each in fields(cls)]
         if unknown := [name for name in overrides if name not in known]:
             raise ConfigurationError(
                 "\n".join(
@@ -216,18 +150,18 @@ class LogMel(nn.Module):
                     for name in unknown
                 )
             )
-        given = parameters.dialect(dialect, overrides)
+        given = dialect_parameters(dialect, overrides)
         return cls(**{name: value for name, value in given.items() if name in known})
 
     @property
-    def hyperparameters(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values for JSON."""
-        return dict(self._hyperparameters)
+    def n_static(self) -> int:
+        """The width S of a frame without deltas."""
+        return self.n_mels
 
     @property
     def n_features(self) -> int:
         """The width D of a frame."""
-        return self._n_static * (1 + self.deltas)
+        return self.n_static * (1 + self.deltas)
 
     @property
     def hop_seconds(self) -> float:
@@ -236,7 +170,7 @@ class LogMel(nn.Module):
 
     def n_frames(self, n_samples: int) -> int:
         """Return how many frames a clip of `n_samples` gives."""
-        return 0 if n_samples < 1 else max(0, (n_samples - self._reach) // self.hop_length + 1)
+        return self.layout.n_frames(n_samples)
 
     def forward(
         self,
@@ -272,7 +206,7 @@ class LogMel(nn.Module):
             lengths = torch.full((waveform.shape[0],), n_samples, device=waveform.device)
         lengths = lengths.to(waveform.device, torch.int64)
         if ragged or tracing():
-            n_frames = self._count(lengths)
+            n_frames = self.layout.count(lengths)
         else:
             n_frames = torch.full_like(lengths, self.n_frames(n_samples))
         if not tracing() and not waveform.shape[0] * self.n_frames(n_samples):
@@ -284,7 +218,7 @@ class LogMel(nn.Module):
             )
             frames = self._add_deltas(self._normalize(frames, n_frames), n_frames)  # (B, T, D)
         if ragged:
-            frames = frames.where(valid_steps(frames.shape[1], n_frames)[:, :, None], 0.0)
+            frames = zero_beyond(frames, n_frames)
         return frames, n_frames
 
     def set_statistics(
@@ -314,7 +248,7 @@ class LogMel(nn.Module):
         for name, value in values.items():
             if value.shape != self.mean.shape or not value.isfinite().all():
                 raise ConfigurationError(
-                    f"{name} has shape {tuple(value.shape)}; it must be {self._n_static} finite "
+                    f"{name} has shape {tuple(value.shape)}; it must be {self.n_static} finite "
                     "values, one for each feature without deltas"
                 )
         if not (values["std"] > 0).all():
@@ -355,33 +289,45 @@ class LogMel(nn.Module):
         if batch_size < 1:
             raise ConfigurationError(f"batch_size={batch_size} must be at least 1")
         self._check_statistics()
-        return FeatureStream(self, batch_size)
+        no_frames = self.window_weights.new_zeros(batch_size, 0, self.n_features, dtype=self._dtype)
+        return FeatureStream(self.layout, self._analyse_alone, self._over_time(), no_frames)
+
+    def _analyse_alone(self, windows: Tensor) -> Tensor:
+        return self._static(self._analyse_pieces(windows))  # (B, t, S)
+
+    def _over_time(self) -> list[OverTime]:
+        found = []
+        if self.normalization is not None:
+            sliding = self.normalization == "sliding"
+            found.append(
+                OverTime(
+                    self._normalize,
+                    context=self.sliding_window if sliding else 0,
+                    minimum=self.min_sliding_window if sliding else 0,
+                )
+            )
+        if self.deltas:
+            half, interp = self.delta_window // 2, self.delta_mode == "interp"
+            found.append(
+                OverTime(
+                    self._add_deltas,
+                    context=2 * half,
+                    lookahead=half if interp else half * self.deltas,
+                    minimum=2 * half + 1 if interp else 0,
+                )
+            )
+        return found
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def extra_repr(self) -> str:
         """Return the parameters that differ from their defaults."""
-        defaults = inspect.signature(type(self)).parameters
         return ", ".join(
-            f"{name}={value!r}"
-            for name, value in self._hyperparameters.items()
-            if value != defaults[name].default
+            f"{each.name}={value!r}"
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != each.default
         )
-
-    @property
-    def _n_static(self) -> int:
-        return self.n_mels
-
-    @property
-    def _bins(self) -> slice:
-        """The frequencies that any mel filter reaches."""
-        return self._mel.bins
-
-    @property
-    def _filters(self) -> Tensor:
-        """The mel filters, (K, M)."""
-        return self._mel.filters
 
     @property
     def _width(self) -> int:
@@ -394,48 +340,21 @@ class LogMel(nn.Module):
 
     @property
     def _dtype(self) -> torch.dtype:
-        return torch.promote_types(self._window.dtype, torch.float32)
-
-    @property
-    def _offset(self) -> int:
-        """Where the first window begins."""
-        if self.framing == "center":  # the window lies in the middle of n_fft samples
-            return (self.n_fft - self.win_length) // 2 - self.n_fft // 2
-        return self.hop_length // 2 - self.win_length // 2 if self.framing == "edges" else 0
-
-    @property
-    def _reach(self) -> int:
-        """How many samples give the first frame; each hop more gives another."""
-        if self.framing == "center":
-            return 0
-        return self.win_length if self.framing == "snip" else (self.hop_length + 1) // 2
-
-    def _keep(self, given: dict[str, Any]) -> None:
-        given = {name: given[name] for name in given if name not in ("self", "__class__")}
-        parameters.check(given)
-        self._hyperparameters = given
-        for name, value in given.items():
-            setattr(self, name, value)
+        return torch.promote_types(self.window_weights.dtype, torch.float32)
 
     def _build(self) -> None:
+        self.layout = Framing(
+            self.framing, self.pad_mode, self.win_length, self.hop_length, self.n_fft, self._width
+        )
         window = analysis_window(self.window, self.win_length, self.periodic) * self.scale
         window = F.pad(window, (0, self._width - self.win_length))
-        self.register_buffer("_window", window, persistent=False)  # (W,)
-        self._mel = MelFilters(parameters.filters_of(self._hyperparameters), self.power)
+        self.register_buffer("window_weights", window, persistent=False)  # (W,)
+        self._workspace = Workspace()
+        self.mel_filters = MelFilters(filters_of(self), self.power, self._workspace)
         self._has_statistics = self.normalization != "global"
         if not self._has_statistics:  # not a number until they are set
-            self.register_buffer("mean", torch.full((self._n_static,), torch.nan))
-            self.register_buffer("std", torch.full((self._n_static,), torch.nan))
-
-    def _n_whole(self, n_samples: int) -> int:
-        """How many frames are the same for whatever follows the first `n_samples`."""
-        if n_samples <= -self._offset:  # the mirrored beginning is not there yet
-            return 0
-        return max(0, (n_samples - self._offset - self.win_length) // self.hop_length + 1)
-
-    def _count(self, n_samples: Tensor) -> Tensor:
-        count = torch.div(n_samples - self._reach, self.hop_length, rounding_mode="floor") + 1
-        return (count * (n_samples > 0)).clamp(min=0)
+            self.register_buffer("mean", torch.full((self.n_static,), torch.nan))
+            self.register_buffer("std", torch.full((self.n_static,), torch.nan))
 
     def _check_input(self, waveform: Tensor, lengths: Tensor | None) -> None:
         if waveform.ndim != 2:
@@ -473,30 +392,6 @@ class LogMel(nn.Module):
             )
         self._has_statistics = True
 
-    def _cut(self, waveform: Tensor, lengths: Tensor, ragged: bool) -> Tensor:
-        """Return the samples of each window, (B, T, W)."""
-        n_samples, first, after = waveform.shape[1], self._offset, self._width
-        if self.framing != "edges" and (self.framing == "snip" or self.pad_mode == "constant"):
-            if ragged:  # whatever lies there: not a number times 0 is not 0
-                waveform = waveform.where(valid_steps(n_samples, lengths), 0.0)
-            padded = F.pad(waveform, (-first, after))  # (B, P)
-        elif ragged:
-            index = torch.arange(first, n_samples + after, device=waveform.device)
-            index = reflect(index, lengths[:, None], self.framing == "edges")
-            padded = waveform.gather(1, index)  # (B, P)
-        else:
-            before = torch.arange(min(first, 0), 0, device=waveform.device)
-            behind = torch.arange(n_samples, n_samples + after, device=waveform.device)
-            index = reflect(torch.cat([before, behind]), lengths[:1, None], self.framing == "edges")
-            ends = waveform[:, index[0]]
-            body = waveform[:, max(first, 0) :]
-            padded = torch.cat([ends[:, : len(before)], body, ends[:, len(before) :]], 1)  # (B, P)
-        n_frames = self.n_frames(n_samples)
-        if tracing():  # how a view's end compares with T would tie the graph to this N
-            start = torch.arange(n_frames, device=waveform.device) * self.hop_length
-            return padded[:, start[:, None] + torch.arange(self._width, device=waveform.device)]
-        return padded.unfold(1, self._width, self.hop_length)[:, :n_frames]
-
     def _static_batch(
         self,
         waveform: Tensor,
@@ -507,17 +402,17 @@ class LogMel(nn.Module):
     ) -> Tensor:
         dither = self.dither / self.scale if self.training else 0.0
         if tracing() or waveform.device.type != "cpu":
-            windows = _dithered(self._cut(waveform, lengths, ragged), dither, generator)
-            return self._static(self._analyse(windows), n_frames, ragged)
+            windows = _dithered(self.layout.cut(waveform, lengths, ragged), dither, generator)
+            return self._static(self._analyse(windows), n_frames if ragged else None)
         clips = max(1, _frames_at_once() // max(1, self.n_frames(waveform.shape[1])))
         pieces = []
         for some, of, n in zip(
             *(x.split(clips) for x in (waveform, lengths, n_frames)), strict=True
         ):
             padded = ragged and int(of.min()) < some.shape[1]
-            windows = self._cut(some, of, padded)
+            windows = self.layout.cut(some, of, padded)
             values = self._analyse_pieces(windows, dither, generator)
-            pieces.append(self._static(values, n, padded))
+            pieces.append(self._static(values, n if padded else None))
         return _joined(pieces, 0)  # (B, T, S)
 
     def _analyse_pieces(
@@ -537,28 +432,32 @@ class LogMel(nn.Module):
         if self.preemphasis:
             previous = torch.cat([windows[..., :1], windows[..., :-1]], dim=-1)
             windows = windows - self.preemphasis * previous
-        window = self._window.to(windows.dtype)
-        if not is_passing(windows):
+        window = self.window_weights.to(windows.dtype)
+        if not Workspace.suits(windows):
             return windows * window  # (B, T, W)
-        return torch.mul(windows, window, out=room("windows", windows.shape, windows.dtype))
+        room = self._workspace.room("windows", windows.shape, windows.dtype)
+        return torch.mul(windows, window, out=room)
 
     def _log_mel(self, windows: Tensor) -> Tensor:
-        mel = self._mel(torch.fft.rfft(windows, n=self.n_fft))  # (B, T, M)
+        mel = self.mel_filters(torch.fft.rfft(windows, n=self.n_fft))  # (B, T, M)
         if self.log_offset:
             mel = mel + self.log_offset
         mel = mel.clamp(min=self.amin)
         return mel.log() if self.log == "natural" else mel.log10().mul_(10)
 
-    def _static(self, values: Tensor, n_frames: Tensor, ragged: bool) -> Tensor:
-        """Return the features of each clip before normalisation and deltas, (B, T, S)."""
-        return self._floor(values, n_frames, ragged)
+    def _static(self, values: Tensor, n_frames: Tensor | None = None) -> Tensor:
+        """Return the features of each clip before normalisation and deltas, (B, T, S).
 
-    def _floor(self, log_mel: Tensor, n_frames: Tensor, ragged: bool) -> Tensor:
+        `n_frames` (B,) are given where any of the clips is shorter than T.
+        """
+        return self._floor(values, n_frames)
+
+    def _floor(self, log_mel: Tensor, n_frames: Tensor | None) -> Tensor:
         if self.top_db is None:
             return log_mel
         inside = log_mel
-        if ragged:
-            inside = log_mel.where(valid_steps(log_mel.shape[1], n_frames)[:, :, None], -torch.inf)
+        if n_frames is not None:
+            inside = log_mel.where(is_inside(log_mel.shape[1], n_frames)[:, :, None], -torch.inf)
         return torch.maximum(log_mel, inside.amax((1, 2), keepdim=True) - self.top_db)
 
     def _normalize(self, frames: Tensor, n_frames: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from speech_rnn.features.definitions import tracing
-from speech_rnn.features.workspace import is_passing, room
+from speech_rnn.features.workspace import Workspace
 
 # A filter reaches few frequencies. On a CPU four products of a quarter of the filters each, with
 # the frequencies that these reach, take half the time of one (MFCC(), 1 to 16 clips of a second).
@@ -20,6 +20,7 @@ class MelFilters(nn.Module):
     ----------
     filters : (F, M) weights of the frequencies in each band.
     power : exponent of the magnitude spectrum.
+    workspace : memory for the energies.
 
     Attributes
     ----------
@@ -29,9 +30,9 @@ class MelFilters(nn.Module):
 
     filters: Tensor
 
-    def __init__(self, filters: Tensor, power: float) -> None:
+    def __init__(self, filters: Tensor, power: float, workspace: Workspace) -> None:
         super().__init__()
-        self.power = power
+        self.power, self._workspace = power, workspace
         self.bins = _reached(filters)
         self._n_mels = filters.shape[1]
         self._groups: list[str] = []
@@ -46,7 +47,9 @@ class MelFilters(nn.Module):
             self._parts.append(slice(2 * rows.start, 2 * rows.stop))
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        """Return the energies, (B, T, M), which the next call may overwrite, as this the spectra.
+        """Return the energies, (B, T, M).
+
+        The next call may overwrite the result; the spectra are changed in place.
 
         Parameters
         ----------
@@ -65,11 +68,11 @@ class MelFilters(nn.Module):
     def _grouped(self, spectrum: Tensor) -> Tensor:
         parts = torch.view_as_real(spectrum)  # (B, T, F, 2)
         # the products sum the two squares: one pass over the memory less
-        squares = parts.square_() if is_passing(parts) else parts.square()
+        squares = parts.square_() if Workspace.suits(parts) else parts.square()
         squares = squares.view(-1, 2 * spectrum.shape[-1])  # (B T, 2 F)
         groups = [self.get_buffer(name).to(squares.dtype) for name in self._groups]
-        if is_passing(squares):
-            energies = room("energies", (len(squares), self._n_mels), squares.dtype)
+        if Workspace.suits(squares):
+            energies = self._workspace.room("energies", (len(squares), self._n_mels), squares.dtype)
             outs = energies.split([group.shape[1] for group in groups], dim=1)
             for columns, group, out in zip(self._parts, groups, outs, strict=True):
                 torch.mm(squares[:, columns], group, out=out)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from speech_rnn.features.definitions import dct_matrix, lifter_weights
 from speech_rnn.features.log_mel import LogMel
+from speech_rnn.features.parameters import MFCCParameters
 
 # Kaldi's floor of an energy whose logarithm is taken
 SMALLEST_ENERGY = torch.finfo(torch.float32).eps
 
 
-class MFCC(LogMel):
+class MFCC(MFCCParameters, LogMel):
     """Mel-frequency cepstral coefficients: (B, N) samples to (B, T, D) frames.
 
     The orthonormal cosine transform (DCT-II) of `LogMel`'s frames (Davis and Mermelstein, 1980).
@@ -27,10 +28,7 @@ class MFCC(LogMel):
     use_energy : whether the log energy of the window takes the place of coefficient 0 (Kaldi).
     raw_energy : whether that is taken before pre-emphasis and window, or after.
     energy_floor : least energy of a window, after `scale`; 0 for none but Kaldi's 2**-23.
-    sample_rate, win_length, hop_length, n_fft, window, periodic, framing, pad_mode, preemphasis,
-    remove_dc_offset, dither, scale, power, n_mels, fmin, fmax, mel_scale, mel_norm, log, amin,
-    log_offset, top_db, normalization, normalize_variance, sliding_window, min_sliding_window,
-    deltas, delta_window, delta_mode, precise, allow_empty_filters : as `LogMel`, whose docstring
+    sample_rate, win_length, … allow_empty_filters : all parameters of `LogMel`, whose docstring
         also has the values with which torchaudio, librosa and Kaldi compute (`MFCC.like`).
 
     Raises
@@ -39,63 +37,12 @@ class MFCC(LogMel):
         for parameters out of range or that do not fit each other, all at once.
     """
 
-    n_mfcc: int
-    lifter: float
-    lifter_offset: int
-    use_energy: bool
-    raw_energy: bool
-    energy_floor: float
-
-    _dct: Tensor
-    _dct_of_one: Tensor
-
-    def __init__(
-        self,
-        *,
-        sample_rate: int = 16000,
-        win_length: int = 480,
-        hop_length: int = 160,
-        n_fft: int = 512,
-        window: str = "hann",
-        periodic: bool = True,
-        framing: str = "center",
-        pad_mode: str = "constant",
-        preemphasis: float = 0.0,
-        remove_dc_offset: bool = False,
-        dither: float = 0.0,
-        scale: float = 1.0,
-        power: float = 2.0,
-        n_mels: int = 80,
-        fmin: float = 20.0,
-        fmax: float | None = 7600.0,
-        mel_scale: str = "htk",
-        mel_norm: str | None = None,
-        log: str = "natural",
-        amin: float = 1e-10,
-        log_offset: float = 0.0,
-        top_db: float | None = None,
-        n_mfcc: int = 40,
-        lifter: float = 0.0,
-        lifter_offset: int = 0,
-        use_energy: bool = False,
-        raw_energy: bool = True,
-        energy_floor: float = 0.0,
-        normalization: str | None = None,
-        normalize_variance: bool = False,
-        sliding_window: int = 600,
-        min_sliding_window: int = 100,
-        deltas: int = 0,
-        delta_window: int = 5,
-        delta_mode: str = "replicate",
-        precise: bool = False,
-        allow_empty_filters: bool = False,
-    ) -> None:
-        nn.Module.__init__(self)  # LogMel's own constructor knows only its own parameters
-        self._keep(locals())
-        self._build()
+    dct: Tensor
+    dct_of_one: Tensor
 
     @property
-    def _n_static(self) -> int:
+    def n_static(self) -> int:
+        """The width S of a frame without deltas."""
         return self.n_mfcc
 
     @property
@@ -106,8 +53,8 @@ class MFCC(LogMel):
         super()._build()
         lifter = lifter_weights(self.n_mfcc, self.lifter, self.lifter_offset)
         dct = dct_matrix(self.n_mels, self.n_mfcc) * lifter
-        self.register_buffer("_dct", dct.float(), persistent=False)  # (M, C)
-        self.register_buffer("_dct_of_one", dct.sum(0).float(), persistent=False)  # (C,)
+        self.register_buffer("dct", dct.float(), persistent=False)  # (M, C)
+        self.register_buffer("dct_of_one", dct.sum(0).float(), persistent=False)  # (C,)
 
     def _analyse(self, windows: Tensor) -> Tensor:
         level = self._level(windows)
@@ -121,12 +68,12 @@ class MFCC(LogMel):
         energy = energy.clamp(min=max(SMALLEST_ENERGY, self.energy_floor)).log()
         return torch.cat([log_mel, energy], dim=-1)  # (B, T, M + 1)
 
-    def _static(self, values: Tensor, n_frames: Tensor, ragged: bool) -> Tensor:
-        log_mel = self._floor(values[..., : self.n_mels], n_frames, ragged)
-        dct = self._dct.to(log_mel.dtype)
+    def _static(self, values: Tensor, n_frames: Tensor | None = None) -> Tensor:
+        log_mel = self._floor(values[..., : self.n_mels], n_frames)
+        dct = self.dct.to(log_mel.dtype)
         if self.precise:  # 128 times -100 dB, summed in float32, may lose 1e-3
             mean = log_mel.mean(-1, keepdim=True)
-            mfcc = (log_mel - mean) @ dct + mean * self._dct_of_one.to(mean.dtype)
+            mfcc = (log_mel - mean) @ dct + mean * self.dct_of_one.to(mean.dtype)
         else:
             mfcc = log_mel @ dct
         if self.use_energy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -40,42 +41,98 @@ _CHOICE: dict[str, tuple[str, ...]] = {
 }
 
 
-def check(given: Mapping[str, Any]) -> None:
-    """Raise one ConfigurationError that lists everything wrong with the parameters `given`."""
-    problems = [problem for name in given if (problem := _check_one(name, given[name]))]
-    # how values fit each other can be asked only of values that are right in themselves
-    if problems := problems or list(_check_together(given)):
-        raise ConfigurationError("\n".join(problems))
+# eq=False, repr=False: a torch module, which these become, has its own.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LogMelParameters:
+    """The parameters of `LogMel`, whose docstring describes them; checked when they are given."""
+
+    sample_rate: int = 16000
+    win_length: int = 480
+    hop_length: int = 160
+    n_fft: int = 512
+    window: str = "hann"
+    periodic: bool = True
+    framing: str = "center"
+    pad_mode: str = "constant"
+    preemphasis: float = 0.0
+    remove_dc_offset: bool = False
+    dither: float = 0.0
+    scale: float = 1.0
+    power: float = 2.0
+    n_mels: int = 80
+    fmin: float = 20.0
+    fmax: float | None = 7600.0
+    mel_scale: str = "htk"
+    mel_norm: str | None = None
+    log: str = "natural"
+    amin: float = 1e-10
+    log_offset: float = 0.0
+    top_db: float | None = None
+    normalization: str | None = None
+    normalize_variance: bool = False
+    sliding_window: int = 600
+    min_sliding_window: int = 100
+    deltas: int = 0
+    delta_window: int = 5
+    delta_mode: str = "replicate"
+    precise: bool = False
+    allow_empty_filters: bool = False
+
+    def __post_init__(self) -> None:
+        problems = list(_each_wrong(self.hyperparameters))
+        # how values fit each other can be asked only of values that are right in themselves
+        if problems := problems or list(_do_not_fit(self)):
+            raise ConfigurationError("\n".join(problems))
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values for JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @property
+    def highest_frequency(self) -> float:
+        """``fmax`` in Hz; None stands for half the sample rate."""
+        return self.sample_rate / 2 if self.fmax is None else self.fmax
 
 
-def highest_frequency(given: Mapping[str, Any]) -> float:
-    """Return ``fmax`` in Hz; None stands for half the sample rate."""
-    return given["sample_rate"] / 2 if given["fmax"] is None else given["fmax"]
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MFCCParameters(LogMelParameters):
+    """The parameters of `MFCC`, whose docstring describes them; checked when they are given."""
+
+    n_mfcc: int = 40
+    lifter: float = 0.0
+    lifter_offset: int = 0
+    use_energy: bool = False
+    raw_energy: bool = True
+    energy_floor: float = 0.0
 
 
-def filters_of(given: Mapping[str, Any], **changes: Any) -> Tensor:
+def filters_of(
+    given: LogMelParameters, *, n_fft: int | None = None, n_mels: int | None = None
+) -> Tensor:
     """Return the mel filters that the parameters describe, (n_fft // 2 + 1, n_mels)."""
-    now = {**given, **changes}
     return mel_filterbank(
-        now["n_fft"],
-        now["n_mels"],
-        now["sample_rate"],
-        now["fmin"],
-        highest_frequency(now),
-        now["mel_scale"],
-        now["mel_norm"],
-        now["precise"],
+        n_fft=n_fft or given.n_fft,
+        n_mels=n_mels or given.n_mels,
+        sample_rate=given.sample_rate,
+        fmin=given.fmin,
+        fmax=given.highest_frequency,
+        mel_scale=given.mel_scale,
+        mel_norm=given.mel_norm,
+        precise=given.precise,
     )
 
 
-def dialect(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def dialect_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return every parameter with which the library `name` computes, but for those in `given`.
 
     Sizes follow from given ones as they do in that library.
     """
     if name not in _DIALECTS:
         raise ConfigurationError(f"dialect={name!r} is unknown{did_you_mean(str(name), _DIALECTS)}")
-    check({key: given[key] for key in ("sample_rate", "n_fft", "win_length") if key in given})
+    sizes = {key: given[key] for key in ("sample_rate", "n_fft", "win_length") if key in given}
+    if problems := list(_each_wrong(sizes)):
+        raise ConfigurationError("\n".join(problems))
     return {**_DIALECTS[name](given), **given}
 
 
@@ -170,43 +227,45 @@ def _check_one(name: str, value: Any) -> str | None:
     return None
 
 
-def _check_together(given: Mapping[str, Any]) -> Iterable[str]:
-    if not given.keys() >= {"n_fft", "win_length", "n_mels"}:
-        return
-    n_fft, win_length, n_mels = given["n_fft"], given["win_length"], given["n_mels"]
+def _each_wrong(given: Mapping[str, Any]) -> Iterable[str]:
+    return (problem for name in given if (problem := _check_one(name, given[name])))
+
+
+def _do_not_fit(given: LogMelParameters) -> Iterable[str]:
+    n_fft, win_length, n_mels = given.n_fft, given.win_length, given.n_mels
     if n_fft < win_length:
         power = 2 ** math.ceil(math.log2(win_length))
         yield f"n_fft={n_fft} is below win_length={win_length}; set n_fft={power}"
     if n_fft % 2:
         yield f"n_fft={n_fft} must be even; set n_fft={n_fft + 1}"
-    if given["preemphasis"] > 1:
-        yield f"preemphasis={given['preemphasis']} must be between 0 and 1; usual is 0.97"
-    if given["deltas"] > 2:
-        yield f"deltas={given['deltas']} must be 0, 1 or 2"
-    if not given["delta_window"] % 2:
+    if given.preemphasis > 1:
+        yield f"preemphasis={given.preemphasis} must be between 0 and 1; usual is 0.97"
+    if given.deltas > 2:
+        yield f"deltas={given.deltas} must be 0, 1 or 2"
+    if not given.delta_window % 2:
         yield (
-            f"delta_window={given['delta_window']} must be odd, a frame and as many on each side; "
-            f"set delta_window={given['delta_window'] + 1}"
+            f"delta_window={given.delta_window} must be odd, a frame and as many on each side; "
+            f"set delta_window={given.delta_window + 1}"
         )
-    if given["min_sliding_window"] > given["sliding_window"]:
+    if given.min_sliding_window > given.sliding_window:
         yield (
-            f"min_sliding_window={given['min_sliding_window']} is above "
-            f"sliding_window={given['sliding_window']}; set it to that or less"
+            f"min_sliding_window={given.min_sliding_window} is above "
+            f"sliding_window={given.sliding_window}; set it to that or less"
         )
-    if given.get("n_mfcc", 1) > n_mels:
+    if isinstance(given, MFCCParameters) and given.n_mfcc > n_mels:
         yield (
-            f"n_mfcc={given['n_mfcc']} is above n_mels={n_mels}, which gives no more than {n_mels} "
+            f"n_mfcc={given.n_mfcc} is above n_mels={n_mels}, which gives no more than {n_mels} "
             f"coefficients; set n_mfcc={n_mels} or more n_mels"
         )
-    half, fmax = given["sample_rate"] / 2, highest_frequency(given)
+    half, fmax = given.sample_rate / 2, given.highest_frequency
     if fmax > half:
         yield (
-            f"fmax={fmax} Hz is above half of sample_rate={given['sample_rate']}; "
+            f"fmax={fmax} Hz is above half of sample_rate={given.sample_rate}; "
             f"set fmax={half} or less, or None for that half"
         )
-    elif given["fmin"] >= fmax:
-        yield f"fmin={given['fmin']} Hz must be below fmax={fmax}"
-    elif not given["allow_empty_filters"] and (empty := _empty(filters_of(given))):
+    elif given.fmin >= fmax:
+        yield f"fmin={given.fmin} Hz must be below fmax={fmax}"
+    elif not given.allow_empty_filters and (empty := _empty(filters_of(given))):
         yield (
             f"n_mels={n_mels} is too many for n_fft={n_fft}: no frequency falls into filters "
             f"{', '.join(map(str, empty))} (of 0 to {n_mels - 1}); set {_way_out(given)}, "
@@ -218,11 +277,11 @@ def _empty(filters: Tensor) -> list[int]:
     return (filters.amax(0) == 0).nonzero()[:, 0].tolist()
 
 
-def _way_out(given: Mapping[str, Any]) -> str:
-    finer = 2 ** math.ceil(math.log2(given["n_fft"] + 1))
+def _way_out(given: LogMelParameters) -> str:
+    finer = 2 ** math.ceil(math.log2(given.n_fft + 1))
     while finer < 2**16 and _empty(filters_of(given, n_fft=finer)):
         finer *= 2
-    fewer = given["n_mels"] - 1
+    fewer = given.n_mels - 1
     while fewer and _empty(filters_of(given, n_mels=fewer)):
         fewer -= 1
     return f"n_fft={finer}" + (f" or n_mels={fewer}" if fewer else "")

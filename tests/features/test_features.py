@@ -265,7 +265,9 @@ def test_kaldi_equals_kaldi_on_any_speech_given_its_transform(name, monkeypatch)
     options = knf.FrameExtractionOptions()
     options.samp_freq = features.sample_rate
     features = copy.deepcopy(features)
-    features._window = features.scale * torch.tensor(knf.FeatureWindowFunction(options).window)
+    features.window_weights = features.scale * torch.tensor(
+        knf.FeatureWindowFunction(options).window
+    )
     monkeypatch.setattr(torch.fft, "rfft", kaldi_transform)
     for clip in [*DIGITS[::10], *keywords()[::2]]:
         assert difference(features, reference, read(clip)[:32000]) < 1e-3, clip

@@ -1,0 +1,1 @@
+"""Small functions on tensors that features, models and augmentation share."""
