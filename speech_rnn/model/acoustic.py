@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError, did_you_mean
-from speech_rnn.model.chunks import encode_in_chunks
+from speech_rnn.model.chunks import Chunks
 from speech_rnn.model.embedding import LOOK_AHEAD, SpeechEmbedding
 from speech_rnn.model.layers import (
     Attention,
@@ -22,9 +22,17 @@ from speech_rnn.model.layers import (
     initialize_recurrence,
     reading_backward,
     step_at,
-    zero_beyond,
 )
-from speech_rnn.model.stream import ModelStream
+from speech_rnn.model.stream import (
+    ConvolutionStream,
+    Each,
+    Forwards,
+    InChunks,
+    ModelStream,
+    Part,
+    Stack,
+)
+from speech_rnn.tensors.lengths import zero_beyond
 
 __all__ = ["AcousticModel"]
 
@@ -61,7 +69,7 @@ class AcousticModel(nn.Module):
     n_layers : recurrent layers.
     bidirectional : each layer reads the clip in both directions.
     chunk : steps; reading backwards starts anew, `look_ahead` steps after the end of each chunk
-        of so many, and so with a bounded latency (`chunks.encode_in_chunks`). None: at the clip's
+        of so many, and so with a bounded latency (`chunks.Chunks`). None: at the clip's
         end.
     look_ahead : steps after a chunk that reading backwards begins with.
     dropout : probability, after the front, between recurrent layers and before the head.
@@ -244,7 +252,34 @@ class AcousticModel(nn.Module):
             raise ConfigurationError("a model in training cannot stream; call its eval() first")
         if batch_size < 1:
             raise ConfigurationError(f"batch_size={batch_size} must be at least 1")
-        return ModelStream(self, batch_size)
+        no_frames = self.output.weight.new_zeros(batch_size, 0, self.n_features)
+        return ModelStream(self._stream_parts, no_frames)
+
+    def _stream_parts(self) -> list[Part]:
+        """Return what a stream passes, in the order of `encode` and `score`."""
+        parts: list[Part] = []
+        if self.front is not None:
+            parts.append(self.front.stream())
+        if self.normalization is not None:
+            parts.append(Each(self._normalized))
+        parts.append(Each(lambda frames: frames[:, None]))  # (B, 1, t, D)
+        parts += map(ConvolutionStream, cast(Iterable[Convolution], self.convolutions))
+        parts.append(Each(lambda maps: maps.transpose(1, 2).flatten(2)))  # (B, t, channels * D)
+        if self.stack > 1:
+            parts.append(Stack(self.stack))
+        parts.append(
+            Forwards(self.recurrence) if self.chunk is None else InChunks(self._in_chunks())
+        )
+        return [*parts, Each(self.score)]
+
+    def _normalized(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        assert self.normalization is not None
+        maps = frames.transpose(1, 2)[..., None]  # (B, D, T, 1)
+        return self.normalization(maps, lengths)[..., 0].transpose(1, 2)  # (B, T, D)
+
+    def _in_chunks(self) -> Chunks:
+        assert self.chunk is not None
+        return Chunks(self.recurrence, self.chunk, self.look_ahead, self.dropout)
 
     def reasons_against_streaming(self) -> list[str]:
         """Return what in this model needs the whole clip, and the way out of each."""
@@ -281,8 +316,7 @@ class AcousticModel(nn.Module):
         steps = zero_beyond(frames, lengths)  # (B, T, D)
         lengths = lengths.clamp(min=1)
         if self.normalization is not None:
-            maps = steps.transpose(1, 2)[..., None]  # (B, D, T, 1)
-            steps = self.normalization(maps, lengths)[..., 0].transpose(1, 2)  # (B, T, D)
+            steps = self._normalized(steps, lengths)
         if self.front is not None:
             steps, lengths = self.front(steps, lengths)  # (B, T, D)
             steps = self.dropout(steps)
@@ -298,15 +332,7 @@ class AcousticModel(nn.Module):
             lengths = ceil_div(lengths, self.stack)
         if self.chunk is not None:
             n_steps = steps.shape[1]
-            steps, _ = encode_in_chunks(
-                self.recurrence,
-                steps,
-                lengths,
-                self.chunk,
-                self.look_ahead,
-                self.dropout,
-                n_chunks=ceil(n_steps / self.chunk),
-            )
+            steps, _ = self._in_chunks().encode(steps, lengths, n_chunks=ceil(n_steps / self.chunk))
             return steps[:, :n_steps], lengths  # (B, T, H)
         backward = reading_backward(steps.shape[1], lengths)
         for number, layer in enumerate(self.layers):

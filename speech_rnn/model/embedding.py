@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.model.layers import MaskedBatchNorm, ceil_div, is_inside
+from speech_rnn.model.layers import MaskedBatchNorm, ceil_div
+from speech_rnn.tensors.lengths import is_inside
 
 __all__ = ["SpeechEmbedding"]
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from speech_rnn.tensors.lengths import is_inside, zero_beyond
+
 State = Tensor | tuple[Tensor, Tensor]
 """What a recurrence carries from step to step, (1, B, H); an LSTM also its cells."""
 
@@ -116,17 +118,6 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         """Pool over time."""
         return (self.weights(hidden, lengths) @ hidden).flatten(1)  # (B, n_heads * H)
-
-
-def is_inside(n_steps: int, lengths: Tensor) -> Tensor:
-    """True where a step belongs to its clip, (B, T)."""
-    return torch.arange(n_steps, device=lengths.device) < lengths[:, None]
-
-
-def zero_beyond(steps: Tensor, lengths: Tensor) -> Tensor:
-    """Zero what (B, ..., T, D) holds beyond `lengths`; even what is not a number."""
-    outside = ~is_inside(steps.shape[-2], lengths)[..., None]  # (B, T, 1)
-    return steps.masked_fill(outside if steps.ndim == 3 else outside[:, None], 0.0)
 
 
 def ceil_div(lengths: Tensor, divisor: int) -> Tensor:

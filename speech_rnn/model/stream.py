@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.model.chunks import encode_in_chunks
+from speech_rnn.model.chunks import Chunks
 from speech_rnn.model.layers import Convolution, RecurrentLayer, State
 
-if TYPE_CHECKING:
-    from speech_rnn.model.acoustic import AcousticModel
+__all__ = ["ConvolutionStream", "Each", "Forwards", "InChunks", "ModelStream", "Part", "Stack"]
 
-__all__ = ["ModelStream"]
+
+class Part(Protocol):
+    """One thing that the steps of a stream pass."""
+
+    def push(self, steps: Tensor, final: bool, /) -> Tensor:
+        """Take the next steps, the last ones if `final`, and return what is now known."""
 
 
 class ModelStream:
@@ -28,14 +33,13 @@ class ModelStream:
 
     Parameters
     ----------
-    model : in evaluation mode; it must be able to stream.
-    batch_size : number of clips B that advance together.
+    begin : returns the parts of a model in evaluation mode, at their beginning.
+    no_frames : (B, 0, D), with the type and device of the frames.
     """
 
-    def __init__(self, model: AcousticModel, batch_size: int = 1) -> None:
-        self.model = model
-        self.batch_size = batch_size
-        self._begin()
+    def __init__(self, begin: Callable[[], Sequence[Part]], no_frames: Tensor) -> None:
+        self._begin, self._no_frames = begin, no_frames
+        self._parts, self._any_frames = begin(), False
 
     def push(self, frames: Tensor) -> Tensor:
         """Take the next frames, (B, t, D) with any t, and return the logits now known, (B, s, C).
@@ -45,13 +49,11 @@ class ModelStream:
         ConfigurationError
             for frames of another shape.
         """
-        if frames.ndim != 3 or (len(frames), frames.shape[2]) != (
-            self.batch_size,
-            self.model.n_features,
-        ):
+        n_clips, _, n_features = self._no_frames.shape
+        if frames.ndim != 3 or (len(frames), frames.shape[2]) != (n_clips, n_features):
             raise ConfigurationError(
-                f"frames of shape={tuple(frames.shape)} must be (batch_size={self.batch_size}, t, "
-                f"n_features={self.model.n_features})"
+                f"frames of shape={tuple(frames.shape)} must be (batch_size={n_clips}, t, "
+                f"n_features={n_features})"
             )
         return self._advance(frames, final=False)
 
@@ -60,45 +62,33 @@ class ModelStream:
 
         Clips without a frame count as one frame of zeros, as in a batch.
         """
-        n_frames = 0 if self._any_frames else 1
-        weight = self.model.output.weight
-        frames = weight.new_zeros(self.batch_size, n_frames, self.model.n_features)
+        frames = self._no_frames
+        if not self._any_frames:
+            frames = F.pad(frames, (0, 0, 0, 1))
         logits = self._advance(frames, final=True)
-        self._begin()
+        self._parts, self._any_frames = self._begin(), False
         return logits
 
-    def _begin(self) -> None:
-        model = self.model
-        self._any_frames = False
-        self._front = model.front.stream() if model.front is not None else None
-        self._convolutions = [
-            _ConvolutionStream(convolution)
-            for convolution in model.convolutions
-            if isinstance(convolution, Convolution)
-        ]
-        self._stack = _Stack(model.stack)
-        self._recurrence: _Recurrence = (
-            _Forwards(model.recurrence) if model.chunk is None else _Chunks(model)
-        )
-
     @torch.inference_mode()
-    def _advance(self, frames: Tensor, final: bool) -> Tensor:
-        model = self.model
-        self._any_frames |= frames.shape[1] > 0
-        if self._front is not None:
-            frames = self._front.push(frames, final)  # (B, t, 96)
-        maps = frames[:, None]  # (B, 1, t, D)
-        if model.normalization is not None:
-            maps = model.normalization(frames.transpose(1, 2)[..., None])  # (B, D, t, 1)
-            maps = maps.permute(0, 3, 2, 1)  # (B, 1, t, D)
-        for convolution in self._convolutions:
-            maps = convolution.push(maps, final)  # (B, channels, t, D)
-        steps = maps.transpose(1, 2).flatten(2)  # (B, t, channels * D)
-        steps = self._stack.push(steps, final)  # (B, s, stack * channels * D)
-        return model.score(self._recurrence.push(steps, final))  # (B, s, C)
+    def _advance(self, steps: Tensor, final: bool) -> Tensor:
+        self._any_frames |= steps.shape[1] > 0
+        for part in self._parts:
+            steps = part.push(steps, final)
+        return steps  # (B, s, C)
 
 
-class _ConvolutionStream:
+class Each:
+    """A function of each step alone, which keeps nothing."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self._function = function
+
+    def push(self, steps: Tensor, final: bool) -> Tensor:
+        """Map what there is."""
+        return self._function(steps)
+
+
+class ConvolutionStream:
     """A convolution that keeps what its next output reaches back to."""
 
     def __init__(self, convolution: Convolution) -> None:
@@ -128,7 +118,7 @@ class _ConvolutionStream:
         return convolution.normalization(outputs)
 
 
-class _Stack:
+class Stack:
     """Frames that wait until they are enough for a step."""
 
     def __init__(self, stack: int) -> None:
@@ -147,12 +137,7 @@ class _Stack:
         return steps[:, : n_steps * self._stack].reshape(len(steps), n_steps, width)
 
 
-class _Recurrence(Protocol):
-    def push(self, steps: Tensor, final: bool) -> Tensor:
-        """Map (B, t, D) to the hidden states now known, (B, s, H)."""
-
-
-class _Forwards:
+class Forwards:
     """Layers in one direction that carry their states."""
 
     def __init__(self, layers: list[RecurrentLayer]) -> None:
@@ -160,6 +145,7 @@ class _Forwards:
         self._states: list[State | None] = [None] * len(layers)
 
     def push(self, steps: Tensor, final: bool) -> Tensor:
+        """Map (B, t, D) to hidden states (B, t, H)."""
         if not steps.shape[1]:
             return steps.new_zeros(len(steps), 0, self._layers[-1].forwards.hidden_size)
         for number, layer in enumerate(self._layers):
@@ -167,32 +153,25 @@ class _Forwards:
         return steps
 
 
-class _Chunks:
+class InChunks:
     """Layers that read backwards in chunks, as soon as a chunk's look-ahead is there."""
 
-    def __init__(self, model: AcousticModel) -> None:
-        self._model = model
+    def __init__(self, chunks: Chunks) -> None:
+        self._chunks = chunks
         self._kept: Tensor | None = None
         self._states: list[State] | None = None
 
     def push(self, steps: Tensor, final: bool) -> Tensor:
-        model = self._model
-        assert model.chunk is not None
+        """Map (B, t, D) to the hidden states now known, (B, s, H)."""
+        chunks = self._chunks
         kept = steps if self._kept is None else torch.cat([self._kept, steps], dim=1)
         n_steps = kept.shape[1]
         if not final:
-            n_steps = max(0, (n_steps - model.look_ahead) // model.chunk) * model.chunk
+            n_steps = max(0, (n_steps - chunks.look_ahead) // chunks.size) * chunks.size
         self._kept = kept[:, n_steps:].clone()
         if not n_steps:
-            return steps.new_zeros(len(steps), 0, 2 * model.recurrence[-1].forwards.hidden_size)
-        hidden, self._states = encode_in_chunks(
-            model.recurrence,
-            kept,
-            torch.full((len(kept),), kept.shape[1], device=kept.device),
-            model.chunk,
-            model.look_ahead,
-            model.dropout,
-            n_chunks=ceil(n_steps / model.chunk),
-            states=self._states,
-        )
+            return steps.new_zeros(len(steps), 0, 2 * chunks.layers[-1].forwards.hidden_size)
+        lengths = torch.full((len(kept),), kept.shape[1], device=kept.device)
+        n_chunks = ceil(n_steps / chunks.size)
+        hidden, self._states = chunks.encode(kept, lengths, n_chunks, self._states)
         return hidden[:, :n_steps]  # (B, s, H)
