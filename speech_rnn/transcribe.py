@@ -18,33 +18,49 @@ if TYPE_CHECKING:
 
 def transcribe(
     paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
-    model: Annotated[Path, typer.Option(help="What training or export wrote.")] = STARTER,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    recursive: Annotated[bool, typer.Option(help="Also the folders inside folders.")] = False,
+    model: Annotated[
+        Path, typer.Option(help="A recogniser that training or export wrote.")
+    ] = STARTER,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
+    recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
     beam: Annotated[
-        int | None, typer.Option(min=1, help="Prefixes that a search keeps; greedy without.")
+        int | None,
+        typer.Option(
+            min=1, help="Prefixes that a beam search keeps; without it, decoding is greedy."
+        ),
     ] = None,
     n_best: Annotated[
-        int, typer.Option(min=1, help="Answers a file; of sequences, with a beam or grammar.")
+        int,
+        typer.Option(
+            min=1, help="Answers a file; more than one sequence needs a beam or a grammar."
+        ),
     ] = 1,
     grammar: Annotated[
-        Path | None, typer.Option(help="What may be said (JSGF); nothing else is answered.")
+        Path | None, typer.Option(help="A grammar (JSGF): only its sentences are answered.")
     ] = None,
     reject: Annotated[
-        float, typer.Option(help="Least share of the freest path that a sentence needs, 0 to 1.")
+        float,
+        typer.Option(
+            help="Reject a sentence less probable than this, relative to unconstrained decoding."
+        ),
     ] = 0.0,
     lm: Annotated[
-        Path | None, typer.Option(help="A language model: ARPA, KenLM, or one that we trained.")
+        Path | None,
+        typer.Option(help="A language model: ARPA, KenLM, or one of +recipe=language_model."),
     ] = None,
-    lm_weight: Annotated[float, typer.Option(help="Of its scores.")] = 0.5,
+    lm_weight: Annotated[float, typer.Option(help="Weight of the language model's scores.")] = 0.5,
     token_bonus: Annotated[
-        float | None, typer.Option(help="What each word adds to a score; below 0, fewer come.")
+        float | None,
+        typer.Option(help="Added to the score for each word; below 0, fewer words are answered."),
     ] = None,
     hot_word: Annotated[
-        list[str] | None, typer.Option(help="WORD=BONUS: a word or phrase to hear more easily.")
+        list[str] | None,
+        typer.Option(help="WORD=BONUS: add BONUS to the score of a word or phrase."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Files recognised at once.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Number of files recognised at once.")
+    ] = 32,
 ) -> None:
     """Transcribe sound files with a trained recogniser, in the order given."""
     with spoken_errors():
@@ -54,8 +70,17 @@ def transcribe(
         from speech_rnn.reporting.progress import tracked
 
         recognizer = Recognizer.load(model, device=device)
-        wanted = (beam, n_best, grammar, reject, lm, lm_weight, token_bonus, hot_word)
-        recognizer.decoder = choose_decoder(recognizer.vocabulary, *wanted)
+        recognizer.decoder = choose_decoder(
+            recognizer.vocabulary,
+            beam=beam,
+            n_best=n_best,
+            grammar=grammar,
+            reject_below=reject,
+            lm=lm,
+            lm_weight=lm_weight,
+            token_bonus=token_bonus,
+            hot_words=hot_word,
+        )
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
         failed = False
         for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):

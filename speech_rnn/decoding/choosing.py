@@ -19,6 +19,7 @@ DEFAULT_BEAM = 50
 
 def choose_decoder(
     vocabulary: Vocabulary,
+    *,
     beam: int | None = None,
     n_best: int = 1,
     grammar: Path | None = None,
@@ -42,14 +43,14 @@ def choose_decoder(
         for files that cannot be read, and for what does not fit together.
     """
     decoder = Decoder(
-        beam or (DEFAULT_BEAM if lm or hot_words else None),
-        n_best,
-        Grammar.load(grammar) if grammar else None,
-        reject_below,
-        load_language_model(lm) if lm else None,
-        lm_weight,
-        token_bonus,
-        parse_hot_words(hot_words or ()),
+        beam_size=beam or (DEFAULT_BEAM if lm or hot_words else None),
+        n_best=n_best,
+        grammar=Grammar.load(grammar) if grammar else None,
+        reject_below=reject_below,
+        language_model=load_language_model(lm) if lm else None,
+        lm_weight=lm_weight,
+        token_bonus=token_bonus,
+        hot_words=parse_hot_words(hot_words or ()),
     )
     decoder.check(vocabulary)
     return decoder

@@ -56,11 +56,11 @@ class FileEnd:
 def spot_files(
     recognizer: Recognizer,
     files: Iterable[tuple[str, Sound]],
+    *,
     spotting: Spotting | None = None,
     gating: Gating | None = None,
     progress: Progress | None = None,
     stop: Stop | None = None,
-    *,
     block_seconds: float = BLOCK_SECONDS,
 ) -> Iterator[Event | FileEnd]:
     """Yield the events of each file as they are found, and its `FileEnd` after them.

@@ -36,6 +36,7 @@ class Actions:
 
 def choose_source(
     given: str | None,
+    *,
     microphone: str | None = None,
     is_fast: bool = False,
     preferred_rate: int = 16_000,
@@ -77,12 +78,13 @@ def choose_source(
 
 
 def choose_actions(
+    stream: EventStream,
+    source: Source,
+    *,
     command: str | None,
     save_triggers: Path | None,
     around_seconds: tuple[float, float],
     model: Path,
-    stream: EventStream,
-    source: Source,
     tell: Tell,
 ) -> Actions:
     """Return what events set off; see `Command` and `SavedTriggers`.

@@ -1,11 +1,13 @@
-"""What a person may say on the command lines of spotting and listening."""
+"""The command-line options that spotting and listening share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,126 +17,143 @@ if TYPE_CHECKING:
     from speech_rnn.streaming.gate import Gating
     from speech_rnn.streaming.spotter import Spotting
 
-__all__ = ["choose_gating", "choose_spotting"]
+__all__ = ["Model", "StreamOptions", "with_stream_options"]
 
-Model = Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx.")]
-Threshold = Annotated[
-    float | None, typer.Option(help="Score, above 0 and at most 1, from which a word is told.")
-]
-WordThreshold = Annotated[
-    list[str] | None, typer.Option(help="WORD=THRESHOLD: of a word that has its own.")
-]
-Release = Annotated[
-    float | None, typer.Option(help="Share of the threshold at which a word is over.")
-]
-Smoothing = Annotated[str | None, typer.Option(help="Of the scores: mean or max.")]
-SmoothingSeconds = Annotated[float | None, typer.Option(help="Over which scores are smoothed.")]
-SettleSeconds = Annotated[
-    float | None, typer.Option(help="Without a rise, after which a word is told.")
-]
-MinSeconds = Annotated[float | None, typer.Option(help="What is shorter is no word.")]
-RefractorySeconds = Annotated[
-    float | None, typer.Option(help="After a word, for which the same is not told again.")
-]
-Gate = Annotated[bool, typer.Option("--gate", help="Listen only to what rises above the noise.")]
-GateMarginDb = Annotated[float | None, typer.Option(help="Above the noise, that opens the gate.")]
-GateHangoverSeconds = Annotated[float | None, typer.Option(help="For which the gate stays open.")]
-GatePrerollSeconds = Annotated[
-    float | None, typer.Option(help="From before the gate opened, that are heard, too.")
-]
-GateFloorSeconds = Annotated[
-    float | None, typer.Option(help="After which louder noise is the noise.")
-]
-GateLeastDb = Annotated[float | None, typer.Option(help="Of full scale; what is below is silence.")]
-Input = Annotated[
-    str | None, typer.Option("--input", help="A sound file, or - for raw PCM on stdin.")
-]
-Exec = Annotated[
-    str | None, typer.Option("--exec", help="Run for each event, such as 'notify {word}'.")
-]
-AroundSeconds = Annotated[
-    tuple[float, float], typer.Option(help="Of that sound: before and after an event.")
-]
+Model = Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx file.")]
+Number = float | None
 
 
-def choose_spotting(
-    tuned: Spotting | None,
-    head: str,
-    threshold: float | None = None,
-    word_threshold: Sequence[str] | None = None,
-    release: float | None = None,
-    smoothing: str | None = None,
-    smoothing_seconds: float | None = None,
-    settle_seconds: float | None = None,
-    min_seconds: float | None = None,
-    refractory_seconds: float | None = None,
-) -> Spotting:
-    """Return how a recogniser was tuned, or else suits its head, but for what is said here.
+@dataclass(frozen=True)
+class StreamOptions:
+    """When a word is reported, and when the gate is open; see `Spotting` and `Gating`.
 
-    A threshold said for all words comes in place of those that the tuning chose for each.
-
-    Raises
-    ------
-    ConfigurationError
-        for a value out of its range, and a `word_threshold` that is not ``WORD=THRESHOLD``.
+    A value of None stands for the value that the recogniser was tuned to, or the default.
     """
-    from speech_rnn.streaming.spotter import Spotting
 
-    base = tuned or Spotting.of(head)
-    kept = base.thresholds if threshold is None else {}
-    said = {
-        "threshold": threshold,
-        "thresholds": {**kept, **dict(map(_word_threshold, word_threshold or ()))},
-        "release": release,
-        "smoothing": smoothing,
-        "smoothing_seconds": smoothing_seconds,
-        "settle_seconds": settle_seconds,
-        "min_seconds": min_seconds,
-        "refractory_seconds": refractory_seconds,
+    threshold: Annotated[
+        Number, typer.Option(help="Score, above 0 and at most 1, at which a word is reported.")
+    ] = None
+    word_threshold: Annotated[
+        list[str] | None, typer.Option(help="WORD=THRESHOLD: the threshold of one word.")
+    ] = None
+    release: Annotated[
+        Number, typer.Option(help="Share of the threshold at which a word ends.")
+    ] = None
+    smoothing: Annotated[str | None, typer.Option(help="How scores are smoothed: mean or max.")] = (
+        None
+    )
+    smoothing_seconds: Annotated[
+        Number, typer.Option(help="Seconds over which scores are smoothed.")
+    ] = None
+    settle_seconds: Annotated[
+        Number, typer.Option(help="Report a word once its score has not risen for this long.")
+    ] = None
+    min_seconds: Annotated[Number, typer.Option(help="Ignore detections shorter than this.")] = None
+    refractory_seconds: Annotated[
+        Number, typer.Option(help="Minimum gap between two detections of the same word.")
+    ] = None
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Listen only to sound above the noise floor.")
+    ] = False
+    gate_margin_db: Annotated[
+        Number, typer.Option(help="Level above the noise floor that opens the gate, in dB.")
+    ] = None
+    gate_hangover_seconds: Annotated[
+        Number, typer.Option(help="Seconds for which the gate stays open.")
+    ] = None
+    gate_preroll_seconds: Annotated[
+        Number, typer.Option(help="Seconds before the gate opened that are heard as well.")
+    ] = None
+    gate_floor_seconds: Annotated[
+        Number,
+        typer.Option(help="Seconds after which steady louder sound becomes the new noise floor."),
+    ] = None
+    gate_least_db: Annotated[
+        Number, typer.Option(help="Level in dB of full scale below which all sound is silence.")
+    ] = None
+
+    def spotting(self, tuned: Spotting | None, head: str) -> Spotting:
+        """Return the spotting of a recogniser, changed by these options.
+
+        A threshold for all words replaces those that the tuning chose for each.
+
+        Parameters
+        ----------
+        tuned : the spotting that the recogniser was tuned to; None uses the defaults of its head.
+        head : ``classification`` or ``ctc``.
+
+        Raises
+        ------
+        ConfigurationError
+            for a value out of its range, and a `word_threshold` that is not ``WORD=THRESHOLD``.
+        """
+        from speech_rnn.streaming.spotter import Spotting
+
+        base = tuned or Spotting.of(head)
+        kept = base.thresholds if self.threshold is None else {}
+        own = dict(map(_word_threshold, self.word_threshold or ()))
+        return replace(base, thresholds={**kept, **own}, **self._given(Spotting))
+
+    def gating(self) -> Gating | None:
+        """Return the gate, or None without one.
+
+        Raises
+        ------
+        ConfigurationError
+            for a value out of its range, and a value without a gate.
+        """
+        from speech_rnn.streaming.gate import Gating
+
+        given = self._given(Gating, prefix="gate_")
+        if given and not self.gate:
+            name, value = next(iter(given.items()))
+            raise ConfigurationError(f"gate_{name}={value!r} needs a gate: give --gate, too")
+        return Gating(**given) if self.gate else None
+
+    def _given(self, settings: Any, prefix: str = "") -> dict[str, Any]:
+        """Return the fields of a dataclass for which an option was given."""
+        values = {
+            field.name: getattr(self, prefix + field.name, None) for field in fields(settings)
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def with_stream_options(door: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of `StreamOptions`; it gets them as `options`."""
+    signature = inspect.signature(door, eval_str=True)
+    hints = get_type_hints(StreamOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(StreamOptions)
+    ]
+
+    @wraps(door)
+    def command(**given: Any) -> None:
+        options = StreamOptions(**{field.name: given.pop(field.name) for field in shared})
+        door(options=options, **given)
+
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "options"]
+    # typer reads the options from these two.
+    command.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    command.__annotations__ = {
+        parameter.name: parameter.annotation for parameter in [*own, *shared]
     }
-    given = {name: value for name, value in said.items() if value is not None}
-    return replace(base, **given)  # type: ignore[arg-type]
+    return command
 
 
-def choose_gating(
-    gate: bool,
-    margin_db: float | None = None,
-    hangover_seconds: float | None = None,
-    preroll_seconds: float | None = None,
-    floor_seconds: float | None = None,
-    least_db: float | None = None,
-) -> Gating | None:
-    """Return the gate, where one is wanted; see `Gating`.
-
-    Raises
-    ------
-    ConfigurationError
-        for a value out of its range, and one without a gate.
-    """
-    from speech_rnn.streaming.gate import Gating
-
-    said = {
-        "margin_db": margin_db,
-        "hangover_seconds": hangover_seconds,
-        "preroll_seconds": preroll_seconds,
-        "floor_seconds": floor_seconds,
-        "least_db": least_db,
-    }
-    given = {name: value for name, value in said.items() if value is not None}
-    if given and not gate:
-        name, value = next(iter(given.items()))
-        raise ConfigurationError(f"gate_{name}={value!r} needs a gate: give --gate, too")
-    return Gating(**given) if gate else None
-
-
-def _word_threshold(said: str) -> tuple[str, float]:
-    word, equals, value = said.rpartition("=")
+def _word_threshold(text: str) -> tuple[str, float]:
+    word, equals, value = text.rpartition("=")
     try:
         threshold = float(value)
     except ValueError:
         equals = ""
     if not equals or not word:
         raise ConfigurationError(
-            f"word_threshold={said!r} must be WORD=THRESHOLD, such as stop=0.8"
+            f"word_threshold={text!r} must be WORD=THRESHOLD, such as stop=0.8"
         )
     return word, threshold

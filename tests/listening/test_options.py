@@ -3,27 +3,27 @@
 import pytest
 
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.listening.options import choose_spotting
+from speech_rnn.listening.options import StreamOptions
 from speech_rnn.streaming.spotter import Spotting
 
 TUNED = Spotting(threshold=0.7, thresholds={"go": 0.9, "stop": 0.4})
 
 
 def test_a_tuning_holds_where_nothing_is_said():
-    assert choose_spotting(TUNED, "ctc") == TUNED
-    assert choose_spotting(None, "ctc") == Spotting.of("ctc")
+    assert StreamOptions().spotting(TUNED, "ctc") == TUNED
+    assert StreamOptions().spotting(None, "ctc") == Spotting.of("ctc")
 
 
 def test_a_word_has_its_own_and_the_others_theirs():
-    found = choose_spotting(TUNED, "ctc", word_threshold=["stop=0.8"])
+    found = StreamOptions(word_threshold=["stop=0.8"]).spotting(TUNED, "ctc")
     assert found.thresholds == {"go": 0.9, "stop": 0.8}
 
 
 def test_a_threshold_for_all_words_is_for_all():
-    found = choose_spotting(TUNED, "ctc", threshold=0.5, word_threshold=["go=0.6"])
+    found = StreamOptions(threshold=0.5, word_threshold=["go=0.6"]).spotting(TUNED, "ctc")
     assert (found.threshold, found.thresholds) == (0.5, {"go": 0.6})
 
 
 def test_what_is_no_threshold_is_told():
     with pytest.raises(ConfigurationError, match=r"word_threshold='stop' must be WORD=THRESHOLD"):
-        choose_spotting(TUNED, "ctc", word_threshold=["stop"])
+        StreamOptions(word_threshold=["stop"]).spotting(TUNED, "ctc")

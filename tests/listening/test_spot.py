@@ -213,7 +213,7 @@ def test_settings_decide(spot, truth):
 def test_blocks_change_nothing(listener, folder, block_seconds, gating):
     def found(**settings):
         files = [(name, folder / name) for name in ("scene.wav", "inner/stereo.flac")]
-        items = list(spot_files(listener, files, None, gating, **settings))
+        items = list(spot_files(listener, files, gating=gating, **settings))
         return [item for item in items if isinstance(item, Event)], items[-1]
 
     events, end = found(block_seconds=block_seconds)
@@ -229,7 +229,7 @@ def test_progress_tells_how_far(listener, folder):
     told = []
     files = [("scene.wav", folder / "scene.wav")]
     items = list(
-        spot_files(listener, files, None, None, lambda *news: told.append(news), block_seconds=1.0)
+        spot_files(listener, files, progress=lambda *news: told.append(news), block_seconds=1.0)
     )
     end = items[-1]
     assert isinstance(end, FileEnd)
