@@ -1,32 +1,166 @@
-"""What all synthesizers share: words that can be spoken, and a cache of the clips."""
+"""What all synthesizers share: words that can be spoken, how clips are drawn, and their cache."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import resample, write_audio
+from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
+from speech_rnn.data.rng import shuffled
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 
-__all__ = [
-    "cache_name",
-    "check_ranges",
-    "check_words",
-    "filling",
-    "put_clip",
-    "refuse_words",
-    "word_folder",
-]
+__all__ = ["CachedVoices", "Clip", "check_words", "put_clip", "refuse_words", "word_folder"]
 
 _EDGE = 0.01
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """All that a clip depends on, but for what names its cache.
+
+    Parameters
+    ----------
+    path : where it is kept.
+    text, split, speaker : what is said, in which split, and by whom.
+    voice : what the synthesizer is asked for.
+    silence_seconds : before and after the word.
+    peak_db : its level, in dB of full scale.
+    """
+
+    path: Path
+    text: str
+    split: str
+    speaker: str
+    voice: Any
+    silence_seconds: tuple[float, float]
+    peak_db: float
+
+
+@dataclass(frozen=True)
+class CachedVoices:
+    """Words or phrases that a synthesizer speaks, cached as 16-bit WAV files under `root`.
+
+    Each clip is drawn from the seed and its own name alone: other words, or more clips, leave it
+    as it is. The cache's folder is named by a hash of everything that shapes the samples. What is
+    there is not made again, so that a run that was killed goes on where it was.
+
+    Parameters
+    ----------
+    words : what is said, each a class; words that go together, such as ``lights on``, are one.
+    root : where the sounds are kept.
+    silence_seconds : shortest and longest silence before, and after, the word.
+    peak_db : lowest and highest level of a clip's peak, in dB of full scale.
+    sample_rate : of the files, in Hz.
+    seed : of all that is drawn, and of the split of the voices.
+
+    Raises
+    ------
+    ConfigurationError
+        for values out of range, and for words that are empty, given twice or no texts: all of
+        them at once.
+    """
+
+    words: Sequence[str]
+    root: str
+    silence_seconds: Sequence[float] = (0.05, 0.3)
+    peak_db: Sequence[float] = (-20.0, -1.0)
+    sample_rate: int = 16_000
+    seed: int = 0
+
+    least_clips: ClassVar[int] = 0
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+
+    def __post_init__(self) -> None:
+        for name in (f"{split}_clips" for split in SPLITS):
+            if (clips := getattr(self, name, self.least_clips)) < self.least_clips:
+                raise ConfigurationError(f"{name}={clips!r} must be {self.least_clips} or more")
+        if self.sample_rate < 1:
+            raise ConfigurationError(f"sample_rate={self.sample_rate!r} must be above 0, in Hz")
+        limits = {**self.ranges, "silence_seconds": (0, 60), "peak_db": (-90, 0)}
+        for name, (lowest, highest) in limits.items():
+            pair = getattr(self, name)
+            if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
+                raise ConfigurationError(
+                    f"{name}={list(pair)!r} must be the lowest and the highest value, "
+                    f"within {lowest} and {highest}"
+                )
+        check_words(self.words)
+
+    def cache(self, kind: str, values: Any) -> Path:
+        """Return the folder of clips that were made by such values."""
+        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        return Path(self.root) / f"{kind}-{digest[:12]}"
+
+    def pairs(self, *names: str) -> dict[str, list[float]]:
+        """Return parameters that are ranges as the name of the cache has them."""
+        return {name: [float(value) for value in getattr(self, name)] for name in names}
+
+    def plan(
+        self,
+        folder: Path,
+        voices: Mapping[str, Sequence[T]],
+        draw: Callable[[Sequence[T], int, Random], tuple[str, str, Any]],
+    ) -> Iterator[Clip]:
+        """Draw all clips: every voice of a split speaks a word before one speaks it again.
+
+        Parameters
+        ----------
+        folder : of the cache.
+        voices : of each split.
+        draw : returns speaker, name of the file and `Clip.voice` of the clip of a number, from the
+            voices in their order.
+        """
+        for word in self.words:
+            for split in voices:
+                order = shuffled(voices[split], Random(f"{self.seed}/{split}/{word}"))
+                for index in range(getattr(self, f"{split}_clips")):
+                    random = Random(f"{self.seed}/{split}/{word}/{index}")
+                    speaker, name, voice = draw(order, index, random)
+                    file = folder / word_folder(word) / f"{split}-{index:04d}-{name}.wav"
+                    yield self.clip(file, word, split, speaker, voice, random)
+
+    def clip(
+        self, path: Path, word: str, split: str, speaker: str, voice: Any, random: Random
+    ) -> Clip:
+        """Draw the silence and the level of a clip."""
+        lead, trail = (random.uniform(*self.silence_seconds) for _ in range(2))
+        return Clip(path, word, split, speaker, voice, (lead, trail), random.uniform(*self.peak_db))
+
+    def spoken(self, clips: Iterable[Clip], speak: Callable[[list[Clip]], None]) -> Corpus:
+        """Speak the clips that are not in the cache, and return the corpus of all.
+
+        Raises
+        ------
+        DataError
+            if the cache cannot be written.
+        """
+        clips = list(clips)
+        if missing := [clip for clip in clips if not clip.path.exists()]:
+            log.info("%s speaks %d clips for %s", type(self).__name__, len(missing), self.root)
+            try:
+                speak(missing)
+            except (OSError, AudioError) as error:
+                raise DataError(
+                    f"root={self.root!r} cannot be written: {error}; free some space or name "
+                    "another folder, what is done is kept"
+                ) from error
+        rows = (Utterance(str(clip.path), clip.text, clip.speaker, clip.split) for clip in clips)
+        words = tuple(self.words)
+        return Corpus(tuple(rows), words, synthetic=words)
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -72,61 +206,12 @@ def refuse_words(wrong: Sequence[str]) -> None:
         raise ConfigurationError("\n  ".join(["words cannot all be spoken:", *wrong]))
 
 
-def check_ranges(source: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Refuse attributes of `source` that are no ascending pair within their limits.
-
-    Raises
-    ------
-    ConfigurationError
-        for the first that is none.
-    """
-    for name, (lowest, highest) in limits.items():
-        pair = getattr(source, name)
-        if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
-            raise ConfigurationError(
-                f"{name}={list(pair)!r} must be the lowest and the highest value, "
-                f"within {lowest} and {highest}"
-            )
-
-
-def cache_name(kind: str, values: Any) -> str:
-    """Name the cache of clips that were made by such values."""
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    return f"{kind}-{digest[:12]}"
-
-
 def word_folder(word: str) -> str:
     """Name the folder of a word within a cache; any file system takes it."""
     return quote(word.replace(" ", "_"), safe="")
 
 
-@contextmanager
-def filling(root: str) -> Iterator[None]:
-    """Say what to do where a cache of sounds cannot be written.
-
-    Raises
-    ------
-    DataError
-        in place of what writing raised.
-    """
-    try:
-        yield
-    except (OSError, AudioError) as error:
-        raise DataError(
-            f"root={root!r} cannot be written: {error}; free some space or name another "
-            "folder, what is done is kept"
-        ) from error
-
-
-def put_clip(
-    path: Path,
-    spoken: NDArray[np.float32],
-    spoken_rate: int,
-    sample_rate: int,
-    *,
-    silence_seconds: Sequence[float],
-    peak_db: float,
-) -> None:
+def put_clip(clip: Clip, spoken: NDArray[np.float32], spoken_rate: int, sample_rate: int) -> None:
     """Write what was spoken (N,), cut to the word, at a level, between silences: whole or not.
 
     What lies below a hundredth of its peak, at its ends, is not the word.
@@ -135,7 +220,7 @@ def put_clip(
     heard = np.flatnonzero(loudness >= _EDGE * loudness.max())
     word = spoken[heard[0] : heard[-1] + 1] / loudness.max()
     word = resample(word, spoken_rate, sample_rate)
-    word *= 10 ** (peak_db / 20) / np.abs(word).max()
-    lead, trail = (round(seconds * sample_rate) for seconds in silence_seconds)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_audio(path, np.pad(word, (lead, trail)), sample_rate)
+    word *= 10 ** (clip.peak_db / 20) / np.abs(word).max()
+    silences = [round(seconds * sample_rate) for seconds in clip.silence_seconds]
+    clip.path.parent.mkdir(parents=True, exist_ok=True)
+    write_audio(clip.path, np.pad(word, silences), sample_rate)

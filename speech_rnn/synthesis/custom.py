@@ -74,9 +74,9 @@ class Custom:
         return Synthetic(
             self.words,
             self.root,
-            self.train_clips,
-            self.validation_clips,
-            self.test_clips,
+            train_clips=self.train_clips,
+            validation_clips=self.validation_clips,
+            test_clips=self.test_clips,
             seed=self.seed,
         )
 

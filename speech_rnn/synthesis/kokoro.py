@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
+from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.rng import choose, shuffled
-from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
-from speech_rnn.synthesis.clip_cache import (
-    cache_name,
-    check_ranges,
-    check_words,
-    filling,
-    put_clip,
-    word_folder,
-)
+from speech_rnn.errors import DataError, MissingExtraError
+from speech_rnn.synthesis.clip_cache import CachedVoices, Clip, put_clip
 
-__all__ = ["NeuralVoices"]
-
-log = logging.getLogger(__name__)
+__all__ = ["NeuralVoices", "as_trained", "blend"]
 
 MODEL, VOICES = "kokoro-v1.0.int8.onnx", "voices-v1.0.bin"
 ADDRESS = "https://github.com/thewh1teagle/kokoro-onnx/releases/tag/model-files-v1.0"
@@ -51,12 +41,10 @@ _AMERICAN = (("oʊ", "O"), ("ɚ", "əɹ"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"),
 _FORMAT = 2
 
 
-class _Clip(NamedTuple):
-    """All that a clip depends on: what is said, and by a blend of which two voices."""
+@dataclass(frozen=True)
+class Blend:
+    """A speaker and a way to speak: a blend of two voices, see `blend`."""
 
-    path: Path
-    text: str
-    split: str
     voices: tuple[str, str]
     timbre: float
     prosody: float
@@ -64,24 +52,18 @@ class _Clip(NamedTuple):
     accent: str
     mark: str
     speed: float
-    lead_seconds: float
-    trail_seconds: float
-    peak_db: float
 
 
 @dataclass(frozen=True)
-class NeuralVoices:
-    """Words or phrases spoken by Kokoro-82M, cached as 16-bit WAV files under `root`.
+class NeuralVoices(CachedVoices):
+    """Words or phrases spoken by Kokoro-82M.
 
     A clip's speaker is a blend of two of the 54 voices of its split: timbre and prosody are mixed
     apart, and timbre also a little beyond either, so that there are more speakers than voices.
-    Voices of other languages speak English with their accent. Each clip is drawn from the seed
-    and its own name alone, and what is in the cache is not made again.
+    Voices of other languages speak English with their accent. All else is as for `CachedVoices`.
 
     Parameters
     ----------
-    words : what is said, each a class.
-    root : where the sounds are kept.
     folder : holds ``kokoro-v1.0.int8.onnx`` and ``voices-v1.0.bin``, Apache 2.0, from the release
         page of kokoro-onnx.
     train_clips, validation_clips, test_clips : of each word; 0 leaves a split without.
@@ -89,37 +71,17 @@ class NeuralVoices:
         ``?m_*`` are the men.
     accents : language codes by which words become phonemes, en-us and en-gb.
     speed : slowest and fastest, within 0.5 and 2.
-    silence_seconds : shortest and longest silence before, and after, the word.
-    peak_db : lowest and highest level of a clip's peak, in dB of full scale.
-    sample_rate : of the files, in Hz.
-    seed : of all that is drawn, and of the split of the voices.
-
-    Raises
-    ------
-    ConfigurationError
-        for values outside of these ranges, and for words that are none or given twice.
     """
 
-    words: Sequence[str]
-    root: str
-    folder: str
+    folder: str = field(kw_only=True)
     train_clips: int = 120
     validation_clips: int = 0
     test_clips: int = 0
     voices: Sequence[str] = ("*",)
     accents: Sequence[str] = ("en-us", "en-us", "en-gb")
     speed: Sequence[float] = (0.75, 1.35)
-    silence_seconds: Sequence[float] = (0.05, 0.3)
-    peak_db: Sequence[float] = (-20.0, -1.0)
-    sample_rate: int = 16_000
-    seed: int = 0
 
-    def __post_init__(self) -> None:
-        for split in SPLITS:
-            if (clips := getattr(self, f"{split}_clips")) < 0:
-                raise ConfigurationError(f"{split}_clips={clips!r} must be 0 or more")
-        check_ranges(self, {"speed": (0.5, 2.0), "silence_seconds": (0, 60), "peak_db": (-90, 0)})
-        check_words(self.words)
+    ranges: ClassVar = {"speed": (0.5, 2.0)}
 
     def prepare(self) -> Corpus:
         """Speak whatever is not in the cache, and list all clips.
@@ -131,17 +93,21 @@ class NeuralVoices:
         DataError
             if the model is missing, a word cannot be spoken or the cache cannot be written.
         """
-        clips = list(self._plan(Path(self.root) / self._key(), self._voices()))
-        missing = [clip for clip in clips if not clip.path.exists()]
-        if missing:
-            log.info("Kokoro speaks %d clips for %s", len(missing), self.root)
-            self._make(missing)
-        rows = (
-            Utterance(str(clip.path), clip.text, "+".join(clip.voices), clip.split)
-            for clip in clips
-        )
-        words = tuple(self.words)
-        return Corpus(tuple(rows), words, synthetic=words)
+        return self.spoken(self.drawn(self._voices()), self._make)
+
+    def drawn(self, voices: Sequence[str]) -> Iterator[Clip]:
+        """Draw all clips from such voices."""
+        dealt = self._dealt(voices)
+        values = {
+            **self.pairs("speed", "silence_seconds", "peak_db"),
+            "accents": list(self.accents),
+            "voices": list(self.voices),
+            "format": _FORMAT,
+            "sample_rate": self.sample_rate,
+            "seed": self.seed,
+            "splits": list(dealt),
+        }
+        return self.plan(self.cache("kokoro", values), dealt, self._draw)
 
     def _voices(self) -> list[str]:
         """Return the names of the voices; see that all is there that speaks."""
@@ -159,7 +125,7 @@ class NeuralVoices:
             raise DataError(f"voices={list(self.voices)} are none of {', '.join(names)}")
         return chosen
 
-    def _make(self, clips: Sequence[_Clip]) -> None:
+    def _make(self, clips: Sequence[Clip]) -> None:
         """Speak clips in processes of their own, one a core.
 
         Kokoro's phonemes come from espeak-ng, whose library keeps its state in a process: what
@@ -168,58 +134,32 @@ class NeuralVoices:
         n_workers = min(len(clips), os.cpu_count() or 1)
         shares = [clips[start::n_workers] for start in range(n_workers)]
         context = multiprocessing.get_context("spawn")
-        with filling(self.root), ProcessPoolExecutor(n_workers, context) as workers:
+        with ProcessPoolExecutor(n_workers, context) as workers:
             done = [
                 workers.submit(_speak, share, self.folder, self.sample_rate) for share in shares
             ]
             for share in done:
                 share.result()
 
-    def _key(self) -> str:
-        """Name the cache of these parameters; words and numbers of clips are in file names."""
-        values: dict[str, Any] = {
-            name: [float(value) for value in getattr(self, name)]
-            for name in ("speed", "silence_seconds", "peak_db")
-        }
-        values |= {"accents": list(self.accents), "voices": list(self.voices)}
-        values |= {"format": _FORMAT, "sample_rate": self.sample_rate, "seed": self.seed}
-        values |= {"splits": self._splits()}
-        return cache_name("kokoro", values)
-
-    def _plan(self, folder: Path, voices: Sequence[str]) -> Iterator[_Clip]:
-        """Draw all clips."""
-        dealt = self._dealt(voices)
-        for word in self.words:
-            name = word_folder(word)
-            for split in self._splits():
-                # Every voice speaks every word before one speaks it again.
-                order = shuffled(dealt[split], Random(f"{self.seed}/{split}/{word}"))
-                for index in range(getattr(self, f"{split}_clips")):
-                    random = Random(f"{self.seed}/{split}/{word}/{index}")
-                    pair = (order[index % len(order)], choose(order, random))
-                    yield _Clip(
-                        folder / name / f"{split}-{index:04d}-{'-'.join(pair)}.wav",
-                        word,
-                        split,
-                        pair,
-                        random.uniform(-0.2, 1.2),
-                        random.uniform(0.0, 1.0),
-                        int(random.random() * PROSODIES),
-                        choose(self.accents, random),
-                        choose(MARKS, random),
-                        random.uniform(*self.speed),
-                        random.uniform(*self.silence_seconds),
-                        random.uniform(*self.silence_seconds),
-                        random.uniform(*self.peak_db),
-                    )
-
-    def _splits(self) -> list[str]:
-        return [split for split in SPLITS if getattr(self, f"{split}_clips")]
+    def _draw(self, voices: Sequence[str], index: int, random: Random) -> tuple[str, str, Blend]:
+        pair = (voices[index % len(voices)], choose(voices, random))
+        blend = Blend(
+            pair,
+            random.uniform(-0.2, 1.2),
+            random.uniform(0.0, 1.0),
+            int(random.random() * PROSODIES),
+            choose(self.accents, random),
+            choose(MARKS, random),
+            random.uniform(*self.speed),
+        )
+        return "+".join(pair), "-".join(pair), blend
 
     def _dealt(self, voices: Sequence[str]) -> dict[str, list[str]]:
         """Deal the voices to the splits that have clips, women's and men's apart."""
-        dealt: dict[str, list[str]] = {split: [] for split in SPLITS}
-        deal = [split for split in _DEAL if split in self._splits()]
+        dealt: dict[str, list[str]] = {
+            split: [] for split in SPLITS if getattr(self, f"{split}_clips")
+        }
+        deal = [split for split in _DEAL if split in dealt]
         for kind in sorted({voice[1:2] for voice in voices}):
             alike = [voice for voice in voices if voice[1:2] == kind]
             for index, voice in enumerate(shuffled(alike, Random(f"{self.seed}/{kind}"))):
@@ -227,7 +167,7 @@ class NeuralVoices:
         return dealt
 
 
-def _speak(clips: Sequence[_Clip], folder: str, sample_rate: int) -> None:
+def _speak(clips: Sequence[Clip], folder: str, sample_rate: int) -> None:
     """Speak clips and put each in its place, whole."""
     import onnxruntime
     from kokoro_onnx import Kokoro
@@ -239,27 +179,21 @@ def _speak(clips: Sequence[_Clip], folder: str, sample_rate: int) -> None:
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     kokoro = Kokoro.from_session(session, str(Path(folder) / VOICES))
     for clip in clips:
-        one, other = (kokoro.voices[voice][clip.row, 0] for voice in clip.voices)
-        style = _blend(one, other, clip.timbre, clip.prosody)[None, None]
+        voice = clip.voice
+        one, other = (kokoro.voices[name][voice.row, 0] for name in voice.voices)
+        style = blend(one, other, voice.timbre, voice.prosody)[None, None]
         try:
-            phonemes = kokoro.tokenizer.phonemize(clip.text, clip.accent)
+            phonemes = kokoro.tokenizer.phonemize(clip.text, voice.accent)
             spoken, rate = kokoro.create(
-                as_trained(phonemes, clip.accent) + clip.mark,
+                as_trained(phonemes, voice.accent) + voice.mark,
                 style,
-                clip.speed,
+                voice.speed,
                 is_phonemes=True,
                 trim=False,
             )
         except ValueError as error:
             raise DataError(f"words: {clip.text!r} cannot be spoken: {error}") from error
-        put_clip(
-            clip.path,
-            spoken.astype(np.float32),
-            rate,
-            sample_rate,
-            silence_seconds=(clip.lead_seconds, clip.trail_seconds),
-            peak_db=clip.peak_db,
-        )
+        put_clip(clip, spoken.astype(np.float32), rate, sample_rate)
 
 
 def as_trained(phonemes: str, accent: str) -> str:
@@ -272,7 +206,7 @@ def as_trained(phonemes: str, accent: str) -> str:
     return phonemes
 
 
-def _blend(
+def blend(
     one: NDArray[np.float32], other: NDArray[np.float32], timbre: float, prosody: float
 ) -> NDArray[np.float32]:
     """Mix two styles (256,): the first half is timbre, the second prosody (StyleTTS 2)."""

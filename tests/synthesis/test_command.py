@@ -99,6 +99,7 @@ def test_sources_are_joined(tmp_path, command):
 def test_flite_speaks(tmp_path):
     command = ("flite", "-voice", "{voice}", "--setf", "duration_stretch={stretch}")
     command += ("-t", "{text}", "-o", "{file}")
-    source = Spoken(("seven",), str(tmp_path), command, ("slt", "rms"), clips=4)
+    voices = ("slt", "rms")
+    source = Spoken(("seven",), str(tmp_path), command=command, voices=voices, clips=4)
     for row in source.prepare().utterances:
         assert 0.3 < len(load_audio(row.audio, 16_000)) / 16_000 < 2

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from speech_rnn.data.corpus import SPLITS
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 from speech_rnn.synthesis.espeak import Espeak
-from speech_rnn.synthesis.espeak_voices import _HIGH, _LOW, ACCENTS, Synthetic
+from speech_rnn.synthesis.espeak_voices import ACCENTS, HIGH, LOW, Synthetic
 
 needs_espeak = pytest.mark.skipif(
     find_spec("espeakng_loader") is None,
     reason="espeakng_loader is not installed: pip install 'speech-rnn[synth]'",
 )
 FEW = {"train_clips": 6, "validation_clips": 2, "test_clips": 3}
-VARIANTS = [variant for family in (*_HIGH, *_LOW) for variant in family]
+VARIANTS = [variant for family in (*HIGH, *LOW) for variant in family]
 
 
 def small(root, words=("yes", "lights on"), **options):
@@ -141,7 +141,7 @@ def test_sounds(made):
 
 @given(st.integers(0, 2**32))
 def test_voices_of_splits_are_disjoint_and_mixed(seed):
-    families = Synthetic(words=["yes"], root="", seed=seed)._families()
+    families = Synthetic(words=["yes"], root="", seed=seed).families()
     assert {split: len(dealt) for split, dealt in families.items()} == {
         "train": 27,
         "validation": 7,
@@ -150,14 +150,14 @@ def test_voices_of_splits_are_disjoint_and_mixed(seed):
     voices = [voice for dealt in families.values() for family in dealt for voice in family]
     assert sorted(voices) == sorted(VARIANTS)
     for dealt in families.values():
-        assert set(dealt) & set(_HIGH)
-        assert set(dealt) & set(_LOW)
+        assert set(dealt) & set(HIGH)
+        assert set(dealt) & set(LOW)
 
 
 @needs_espeak
 def test_every_family_speaks_every_word_before_one_repeats(tmp_path):
     corpus = small(tmp_path, words=["go"], test_clips=12).prepare()
-    families = small(tmp_path)._families()["test"]
+    families = small(tmp_path).families()["test"]
     voices = {row.speaker for row in corpus.split("test")}
     assert all(voices & set(family) for family in families)
 

@@ -8,8 +8,8 @@ import pytest
 
 from speech_rnn.audio import load_audio
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
-from speech_rnn.synthesis.clip_cache import put_clip
-from speech_rnn.synthesis.kokoro import MODEL, NeuralVoices, _blend, as_trained
+from speech_rnn.synthesis.clip_cache import Clip, put_clip
+from speech_rnn.synthesis.kokoro import MODEL, NeuralVoices, as_trained, blend
 
 WORDS = ("lights on", "stop")
 KOKORO = os.environ.get("SPEECH_RNN_KOKORO", "data/kokoro")
@@ -20,13 +20,13 @@ VOICES = [f"{accent}{kind}_{number}" for accent in "ab" for kind in "fm" for num
 
 
 def voices(root="sounds", folder="kokoro", **settings):
-    return NeuralVoices(WORDS, str(root), str(folder), **settings)
+    return NeuralVoices(WORDS, str(root), folder=str(folder), **settings)
 
 
 def test_no_voice_is_in_two_splits():
-    clips = list(voices(validation_clips=30, test_clips=30)._plan(Path(), VOICES))
+    clips = list(voices(validation_clips=30, test_clips=30).drawn(VOICES))
     heard = {
-        split: {voice for clip in clips if clip.split == split for voice in clip.voices}
+        split: {voice for clip in clips if clip.split == split for voice in clip.voice.voices}
         for split in ("train", "validation", "test")
     }
     assert sum(map(len, heard.values())) == len(set.union(*heard.values())) == len(VOICES)
@@ -36,8 +36,8 @@ def test_no_voice_is_in_two_splits():
 
 
 def test_splits_without_clips_take_no_voices():
-    clips = list(voices()._plan(Path(), VOICES))
-    assert {voice for clip in clips for voice in clip.voices} == set(VOICES)
+    clips = list(voices().drawn(VOICES))
+    assert {voice for clip in clips for voice in clip.voice.voices} == set(VOICES)
 
 
 @pytest.mark.parametrize(
@@ -56,19 +56,15 @@ def test_phonemes_are_those_that_kokoro_learnt(espeak, accent, misaki):
 
 
 def test_a_clip_depends_on_its_name_and_seed_alone():
-    few, many = (
-        {clip.path: clip for clip in voices(train_clips=n)._plan(Path(), VOICES)} for n in (5, 20)
-    )
+    few, many = ({clip.path: clip for clip in voices(train_clips=n).drawn(VOICES)} for n in (5, 20))
     assert few.items() <= many.items()
-    other = {clip.path: clip for clip in voices(train_clips=5, seed=1)._plan(Path(), VOICES)}
-    assert few != other
-    assert voices()._key() != voices(seed=1)._key()
-    assert voices()._key() == voices(train_clips=3)._key()
+    other = {clip.path: clip for clip in voices(train_clips=5, seed=1).drawn(VOICES)}
+    assert not few.keys() & other.keys()
 
 
 def test_styles_are_mixed_in_halves():
     one, other = np.ones(256, np.float32), np.zeros(256, np.float32)
-    style = _blend(one, other, 1.2, 0.25)
+    style = blend(one, other, 1.2, 0.25)
     assert style[:128] == pytest.approx(1.2)
     assert style[128:] == pytest.approx(0.25)
 
@@ -76,7 +72,8 @@ def test_styles_are_mixed_in_halves():
 def test_a_clip_is_cut_to_its_word(tmp_path):
     spoken = np.zeros(24_000, np.float32)
     spoken[6000:12_000] = np.sin(np.arange(6000) / 5)
-    put_clip(tmp_path / "a/b.wav", spoken, 24_000, 16_000, silence_seconds=(0.1, 0.2), peak_db=-6)
+    clip = Clip(tmp_path / "a/b.wav", "go", "train", "one", None, (0.1, 0.2), peak_db=-6)
+    put_clip(clip, spoken, 24_000, 16_000)
     heard = load_audio(tmp_path / "a/b.wav", 16_000)
     assert len(heard) == pytest.approx(0.55 * 16_000, abs=10)
     assert np.abs(heard).max() == pytest.approx(10 ** (-6 / 20), rel=1e-3)
@@ -108,7 +105,7 @@ def test_wrong_settings_are_refused(wrong, message):
     with pytest.raises(ConfigurationError, match=message):
         voices(**wrong)
     with pytest.raises(ConfigurationError, match="'go' is given twice"):
-        NeuralVoices(["go", "go"], "sounds", "kokoro")
+        NeuralVoices(["go", "go"], "sounds", folder="kokoro")
 
 
 @needs_kokoro
