@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import Corpus, Source
-from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.files.tables import made, read_records
 
-__all__ = ["Merged", "exclude", "merged"]
+__all__ = ["Merged", "exclude", "merged", "to_train"]
 
 COLUMNS = ("audio", "start_seconds")
 
@@ -22,31 +23,61 @@ class Merged:
 
     Parameters
     ----------
-    sources : by names of your choice.
+    sources : by names of your choice; null leaves one out.
+    repeat : of sources whose training clips alone join: how often each of these does.
+    noise : sound files, or folders of them, that training may mix in, with those of the sources.
     root : a folder that a configuration of the sources may refer to, as ``${data.root}``.
 
     Raises
     ------
     ConfigurationError
-        if there is none.
+        if there is no source, and for a name in `repeat` that is none.
     """
 
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Source | None]
+    repeat: Mapping[str, int] = field(default_factory=dict)
+    noise: Sequence[str] = ()
     root: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.sources:
-            raise ConfigurationError("sources={} leaves nothing to learn from; give one")
+        if not any(source is not None for source in self.sources.values()):
+            raise ConfigurationError(
+                f"sources={list(self.sources)} are all null, which leaves nothing to learn from; "
+                "give one"
+            )
+        if unknown := [name for name in self.repeat if name not in self.sources]:
+            raise ConfigurationError(
+                f"repeat={unknown} are no sources{did_you_mean(unknown, self.sources)}"
+            )
 
     def prepare(self) -> Corpus:
-        """Prepare all of them; see `merged`."""
-        return merged(source.prepare() for source in self.sources.values())
+        """Prepare all of them; see `merged`.
+
+        Raises
+        ------
+        DataError
+            for noise that cannot be found, and as the sources do.
+        """
+        room = Corpus((), (), tuple(sound_files(self.noise, "noise")))  # before hours of speaking
+        corpora = []
+        for name, source in self.sources.items():
+            if source is not None:
+                corpus = source.prepare()
+                repeated = name in self.repeat
+                corpora.append(to_train(corpus, self.repeat[name]) if repeated else corpus)
+        return merged([*corpora, room])
+
+
+def to_train(corpus: Corpus, times: int = 1) -> Corpus:
+    """Return the training clips of a corpus alone, over again so many times."""
+    return replace(corpus, utterances=corpus.split("train") * times)
 
 
 def merged(corpora: Iterable[Corpus]) -> Corpus:
     """Return one corpus: words and noise of the first, and what others add in their order.
 
-    A word is synthetic where nobody says it in any of them.
+    A word is synthetic where nobody says it in any of them. Whether texts are sentences, the
+    first says.
     """
     parts = list(corpora)
     spoken = {word for part in parts for word in part.words if word not in part.synthetic}
@@ -56,7 +87,7 @@ def merged(corpora: Iterable[Corpus]) -> Corpus:
         words,
         tuple(dict.fromkeys(file for part in parts for file in part.noise)),
         tuple(word for word in words if word not in spoken),
-        any(part.sentences for part in parts),
+        parts[0].sentences,
     )
 
 

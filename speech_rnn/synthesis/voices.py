@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from speech_rnn.audio.finding import sound_files
-from speech_rnn.data.combining import merged
+from speech_rnn.data.combining import Merged
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError
 
@@ -40,25 +39,10 @@ class Voices:
     noise: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not self._given():
+        if all(getattr(self, name) is None for name in SYNTHESIZERS):
             raise ConfigurationError(f"no voices: {', '.join(SYNTHESIZERS)} are all null; give one")
 
     def prepare(self) -> Corpus:
-        """Prepare all of them; see `merged`.
-
-        Raises
-        ------
-        DataError
-            for noise that cannot be found, and for voices that cannot be had.
-        """
-        room = Corpus((), (), tuple(sound_files(self.noise, "noise")))  # before hours of speaking
-        corpora = [source.prepare() for source in self._given()]
-        if self.people is not None:
-            people = self.people.prepare()
-            recorded = people.split("train") * self.people_times
-            corpora.append(replace(people, utterances=recorded))
-        return merged([*corpora, room])
-
-    def _given(self) -> list[Source]:
-        sources = [getattr(self, name) for name in SYNTHESIZERS]
-        return [source for source in sources if source is not None]
+        """Prepare all of them; see `Merged`."""
+        sources = {name: getattr(self, name) for name in (*SYNTHESIZERS, "people")}
+        return Merged(sources, {"people": self.people_times}, self.noise).prepare()

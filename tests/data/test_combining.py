@@ -46,8 +46,24 @@ def test_sources_are_prepared_each(tmp_path):
     corpus = Merged(sources).prepare()
     assert corpus.words == corpus.synthetic == ("up", "down")
     assert len(corpus.utterances) == 8
-    with pytest.raises(ConfigurationError, match="leaves nothing"):
-        Merged({})
+    for nothing in ({}, {"some": None}):
+        with pytest.raises(ConfigurationError, match="leaves nothing"):
+            Merged(nothing)
+
+
+class Given:
+    def __init__(self, corpus):
+        self.prepare = lambda: corpus
+
+
+def test_a_source_that_repeats_joins_the_training_alone():
+    sources = {"people": Given(PEOPLE), "none": None, "voices": Given(VOICES)}
+    found = Merged(sources, repeat={"voices": 2}).prepare()
+    assert [row.audio for row in found.split("train")] == ["a.wav", "c.wav", "c.wav"]
+    assert [row.audio for row in found.split("test")] == ["b.wav"]
+    assert found.words == ("stop", "go", "up")
+    with pytest.raises(ConfigurationError, match=r"repeat=\['voice'\] .* mean 'voices'"):
+        Merged(sources, repeat={"voice": 2})
 
 
 @pytest.mark.parametrize(
