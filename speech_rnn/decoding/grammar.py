@@ -18,6 +18,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from itertools import count, islice
 from pathlib import Path
 from random import Random
@@ -38,6 +39,13 @@ _TOKEN = re.compile(
 _HEADER = re.compile(r"\ufeff?\s*#JSGF[^;]*;")
 _NAME = re.compile(r"\s*grammar\s+[^;=|]+;")
 _END = "the end"
+
+MOST_NESTED = 50
+MOST_LEVELS = 200
+"""Brackets and rules inside each other: Python's stack holds so many."""
+MOST_WORDS = 20_000
+MOST_ARCS = 50_000
+"""Beyond, the graph fills gigabytes: n optional words in a row have n² / 2 arcs."""
 
 
 class Arc(NamedTuple):
@@ -153,7 +161,7 @@ class _Reader:
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name
         self.pieces = list(self._split())
-        self.at = 0
+        self.at = self.n_open = 0
         self.rules: dict[str, _Node] = {}
         self.start, self.has_public = "", False
         while self._peek().kind != "end":
@@ -231,22 +239,27 @@ class _Reader:
         return parts[0] if len(parts) == 1 else _Node("sequence", tuple(parts))
 
     def _repeated(self) -> _Node:
-        node = self._single()
+        node, marks = self._single(), set()
         while self._peek().text in ("*", "+"):
-            node = _Node("star" if self._next().text == "*" else "plus", (node,))
-        return node
+            marks.add(self._next().text)
+        return _Node("star" if "*" in marks else "plus", (node,)) if marks else node
 
     def _single(self) -> _Node:
         piece = self._next()
         if piece.kind in ("word", "rule"):
             return _Node(piece.kind, text=piece.text, place=piece.place)
         if piece.text in ("(", "["):
+            if self.n_open == MOST_NESTED:
+                raise self._wrong(piece, f"at most {MOST_NESTED} brackets inside each other")
+            self.n_open += 1
             inner = self._alternatives()
             self._expect(")" if piece.text == "(" else "]")
+            self.n_open -= 1
             return inner if piece.text == "(" else _Node("optional", (inner,))
         raise self._wrong(piece, "a word, a <rule>, '(' or '['")
 
     def _check(self) -> None:
+        """Refuse rules that do not exist, hold themselves, or spell too much."""
         wrong = []
         for node in (node for rule in self.rules.values() for node in _walk(rule)):
             if node.kind == "rule" and node.text not in self.rules:
@@ -254,16 +267,37 @@ class _Reader:
                 wrong.append(f"{self.where(node.place)}: no rule is named {node.text}{hint}")
         if wrong:
             raise ConfigurationError("\n".join(wrong))
-        for name in self.rules:
-            self._check_recursion(name, ())
+        held = {
+            name: [node.text for node in _walk(rule) if node.kind == "rule"]
+            for name, rule in self.rules.items()
+        }
+        sizes: dict[str, _Size] = {}
+        try:
+            for name in TopologicalSorter(held).static_order():  # what it holds, before a rule
+                sizes[name] = _size(self.rules[name], sizes)
+        except CycleError as error:
+            circle = " holds ".join(reversed(error.args[1]))
+            raise ConfigurationError(f"{self.name}: {circle}; say repeats with * or +") from error
+        levels, n_words = sizes[self.start]
+        if levels > MOST_LEVELS or n_words > MOST_WORDS:
+            raise ConfigurationError(
+                f"{self.name}: {self.start} holds {n_words:,} words on {levels} levels once each "
+                f"<rule> in it is written out; at most {MOST_WORDS:,} on {MOST_LEVELS} are allowed"
+            )
 
-    def _check_recursion(self, name: str, above: tuple[str, ...]) -> None:
-        if name in above:
-            circle = " holds ".join((*above[above.index(name) :], name))
-            raise ConfigurationError(f"{self.name}: {circle}; say repeats with * or +")
-        for node in _walk(self.rules[name]):
-            if node.kind == "rule":
-                self._check_recursion(node.text, (*above, name))
+
+class _Size(NamedTuple):
+    """How deep a part is nested and how many words it holds, with its rules written out."""
+
+    levels: int
+    n_words: int
+
+
+def _size(node: _Node, rules: dict[str, _Size]) -> _Size:
+    if node.kind == "word":
+        return _Size(0, 1)
+    parts = [rules[node.text]] if node.kind == "rule" else [_size(p, rules) for p in node.parts]
+    return _Size(1 + max(p.levels for p in parts), sum(p.n_words for p in parts))
 
 
 def _walk(node: _Node) -> Iterator[_Node]:
@@ -301,6 +335,11 @@ class _Builder:
                         leaving.append((target, target, space))
                     stops = [numbers[key], *inner, numbers[target]]
                     arcs.update(map(Arc, stops, path, stops[1:]))
+                    if len(arcs) > MOST_ARCS:
+                        raise ConfigurationError(
+                            f"{self.reader.name}: there are over {MOST_ARCS:,} ways from word to "
+                            "word; leave out optional or repeated parts that follow each other"
+                        )
         finals = (numbers[key] for key, state, _ in leaving if final in self._closure(state))
         return Graph(len(numbers), tuple(sorted(arcs)), frozenset(finals))
 

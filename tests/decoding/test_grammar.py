@@ -105,11 +105,30 @@ def test_characters_are_parted_by_spaces():
             "no rule is named <digt>; did you mean '<digit>'?",
         ),
         ("<a> = x <b>; <b> = y <a>;", "<a> holds <b> holds <a>; say repeats with"),
+        ("<a> = " + 3000 * "(" + "x" + 3000 * ")" + ";", "column 57: .* at most 50 brackets"),
+        (
+            "".join(f"<{n}> = [<{n + 1}>];" for n in range(3000)) + "<3000> = x;",
+            "<0> holds 1 words on 6000 levels",
+        ),
+        (
+            "".join(f"<{n}> = <{n + 1}> <{n + 1}>;" for n in range(40)) + "<40> = x;",
+            "1,099,511,627,776 words",
+        ),
     ],
 )
 def test_errors_point_at_the_place(text, message):
     with pytest.raises(ConfigurationError, match=f"g.jsgf.*{message}"):
         Grammar(text, "g.jsgf")
+
+
+def test_more_ways_than_memory_holds():
+    with pytest.raises(ConfigurationError, match="over 50,000 ways from word to word"):
+        Grammar("<a> = " + 3000 * "[a] " + ";").compile(WORDS)
+
+
+def test_a_repeat_of_a_repeat_is_one():
+    assert texts(Grammar("<x> = a+*;")) == texts(Grammar("<x> = a*;"))
+    assert Grammar("<x> = a" + 3000 * "+" + ";").compile(WORDS).n_states == 2
 
 
 def test_all_words_that_the_vocabulary_lacks_are_told():
