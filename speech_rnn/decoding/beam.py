@@ -17,6 +17,8 @@ __all__ = ["BeamSearch", "Candidate"]
 
 NOBODY = np.uint64(1)
 Floats = NDArray[np.float64]
+Ids = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 class Candidate(NamedTuple):
@@ -109,62 +111,77 @@ class _Beams:
         """Read one step (A, C) of the first A clips."""
         n_active, n_tokens = log_probs.shape
         clip = np.arange(n_active)[:, None]  # (A, 1)
-        after_blank, after_token = self.after_blank[:n_active], self.after_token[:n_active]
-        last, name = self.last[:n_active], self.name[:n_active]
-        total = np.logaddexp(after_blank, after_token)  # (A, K)
-        repeated = log_probs[clip, last]  # (A, K)
-        blank_next = total + log_probs[:, :1]
-        token_next = after_token + repeated
-        longer = total[:, :, None] + log_probs[:, None, :]  # (A, K, C)
-        np.put_along_axis(longer, last[:, :, None], (after_blank + repeated)[:, :, None], axis=2)
-        longer[:, :, BLANK_ID] = -np.inf
-        # A longer prefix may be in the beam already: the two are one.
-        is_parent = name[:, :, None] == self.parent[:n_active, None, :]  # (A, K, K)
-        parent = is_parent.argmax(axis=1)  # (A, K)
-        known = is_parent.any(axis=1)
-        joining = np.where(known, longer[clip, parent, last], -np.inf)
-        token_next = np.logaddexp(token_next, joining)
-        rows, places = np.nonzero(known)
-        longer[rows, parent[rows, places], last[rows, places]] = -np.inf
-
+        blank_next, token_next, longer = self._extended(log_probs, clip)
+        token_next = self._merged(token_next, longer)
         scores = np.concatenate(
             [np.logaddexp(blank_next, token_next), longer.reshape(n_active, -1)], axis=1
         )  # (A, K + K * C)
-        follow = self._follow(n_active)  # (A, K, C) or one number
-        bonus = self.bonus[:n_active]  # (A, K)
-        longer_bonus = np.broadcast_to(bonus[:, :, None] + follow, longer.shape)
-        bonus = np.concatenate([bonus, longer_bonus.reshape(n_active, -1)], axis=1)
-        ranks = scores + bonus
-        kept = np.argpartition(-ranks, self.size - 1, axis=1)[:, : self.size]  # (A, K)
+        bonus = self._bonuses(longer.shape)
+        kept = np.argpartition(-(scores + bonus), self.size - 1, axis=1)[:, : self.size]  # (A, K)
         is_longer = kept >= self.size
         source = np.where(is_longer, (kept - self.size) // n_tokens, kept)
         token = np.where(is_longer, (kept - self.size) % n_tokens, BLANK_ID)
-        self.bonus[:n_active] = bonus[clip, kept]
-        for place, (scorer, _) in enumerate(self.search.scorers):
-            states = self.states[place, :n_active][clip, source]
-            states[is_longer] = scorer.advance(states[is_longer], token[is_longer])
-            self.states[place, :n_active] = states
         self.came_from[step, :n_active] = source
         self.appended[step, :n_active] = token
-        before = name[clip, source]
-        parent_name = np.where(is_longer, before, self.parent[clip, source])
-        new_name = np.where(is_longer, _named(before, token), before)
-        # What cannot be is nobody: it must not stand in for a prefix of that name.
-        is_empty = np.isneginf(scores[clip, kept])
-        self.parent[:n_active] = np.where(is_empty, NOBODY, parent_name)
-        self.name[:n_active] = np.where(is_empty, self.unused, new_name)
-        self.last[:n_active] = np.where(is_longer, token, last[clip, source])
+        self.bonus[:n_active] = bonus[clip, kept]
+        self._advance_scorers(clip, source, token, is_longer)
+        self._rename(clip, source, token, is_longer, np.isneginf(scores[clip, kept]))
+        self.last[:n_active] = np.where(is_longer, token, self.last[clip, source])
         self.after_blank[:n_active] = np.where(is_longer, -np.inf, blank_next[clip, source])
         self.after_token[:n_active] = np.where(
             is_longer, scores[clip, kept], token_next[clip, source]
         )
 
-    def _follow(self, n_active: int) -> Floats | float:
-        """What each token would add after each prefix, (A, K, C)."""
+    def _extended(self, log_probs: Floats, clip: Ids) -> tuple[Floats, Floats, Floats]:
+        """Return the scores of each prefix after a blank, and after its last token again, (A, K).
+
+        The third are those of each prefix with one more token, (A, K, C).
+        """
+        n_active = len(log_probs)
+        after_blank, after_token = self.after_blank[:n_active], self.after_token[:n_active]
+        last = self.last[:n_active]
+        total = np.logaddexp(after_blank, after_token)
+        repeated = log_probs[clip, last]
+        longer = total[:, :, None] + log_probs[:, None, :]
+        np.put_along_axis(longer, last[:, :, None], (after_blank + repeated)[:, :, None], axis=2)
+        longer[:, :, BLANK_ID] = -np.inf
+        return total + log_probs[:, :1], after_token + repeated, longer
+
+    def _merged(self, token_next: Floats, longer: Floats) -> Floats:
+        """Move the score of a longer prefix that is in the beam already to that one."""
+        n_active = len(longer)
+        last = self.last[:n_active]
+        is_parent = self.name[:n_active, :, None] == self.parent[:n_active, None, :]  # (A, K, K)
+        rows, places = np.nonzero(is_parent.any(axis=1))
+        joining = rows, is_parent.argmax(axis=1)[rows, places], last[rows, places]
+        merged = token_next.copy()
+        merged[rows, places] = np.logaddexp(token_next[rows, places], longer[joining])
+        longer[joining] = -np.inf
+        return merged
+
+    def _bonuses(self, shape: tuple[int, ...]) -> Floats:
+        """Return what scorers and tokens have added to all that could be kept, (A, K + K * C)."""
+        n_active = shape[0]
+        bonus = self.bonus[:n_active]  # (A, K)
         added: Floats | float = self.search.token_bonus
         for (scorer, weight), states in zip(self.search.scorers, self.states, strict=True):
             added = added + weight * scorer.scores(states[:n_active])
-        return added
+        longer = np.broadcast_to(bonus[:, :, None] + added, shape)
+        return np.concatenate([bonus, longer.reshape(n_active, -1)], axis=1)
+
+    def _advance_scorers(self, clip: Ids, source: Ids, token: Ids, is_longer: Mask) -> None:
+        for place, (scorer, _) in enumerate(self.search.scorers):
+            states = self.states[place, : len(clip)][clip, source]
+            states[is_longer] = scorer.advance(states[is_longer], token[is_longer])
+            self.states[place, : len(clip)] = states
+
+    def _rename(self, clip: Ids, source: Ids, token: Ids, is_longer: Mask, is_empty: Mask) -> None:
+        before = self.name[clip, source]
+        parent = np.where(is_longer, before, self.parent[clip, source])
+        name = np.where(is_longer, _named(before, token), before)
+        # What cannot be is nobody: it must not stand in for a prefix of that name.
+        self.parent[: len(clip)] = np.where(is_empty, NOBODY, parent)
+        self.name[: len(clip)] = np.where(is_empty, self.unused, name)
 
     def best(self, n_best: int) -> list[list[Candidate]]:
         """Return the most probable sequences of each clip, traced back through the steps."""
