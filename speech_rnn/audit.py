@@ -20,7 +20,7 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
     from omegaconf import DictConfig, OmegaConf
 
-    from speech_rnn.config.build import kept_config, train_on
+    from speech_rnn.config.build import kept_config, run_of, train_on
     from speech_rnn.evaluation.label_errors import audit
     from speech_rnn.reporting.audit_page import write_page
     from speech_rnn.reporting.tables import print_audit
@@ -38,7 +38,7 @@ def run(cfg: DictConfig) -> None:
         if finished.exists():
             claim(folder, config, cfg.resume)  # one of other settings, or other clips, is refused
         else:
-            train_on(source, of_fold, folder, config=config)
+            train_on(source, of_fold, run_of(of_fold, folder, config))
         return finished
 
     folder = Path(HydraConfig.get().runtime.output_dir)

@@ -19,7 +19,7 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
-    from speech_rnn.config.build import kept_config, train_on
+    from speech_rnn.config.build import kept_config, run_of, train_on
     from speech_rnn.config.ranges import (
         SEARCH_KEYS,
         defaults_of,
@@ -40,8 +40,9 @@ def run(cfg: DictConfig) -> None:
         of_trial = trial_config(values)
         OmegaConf.update(of_trial, "resume", True)  # one that was cut off is gone on with
         config = kept_config(of_trial, *SEARCH_KEYS)
+        training = run_of(of_trial, folder, config)
         source = instantiate(of_trial.data)
-        result = train_on(source, of_trial, folder, config=config, command=train_command(values))
+        result = train_on(source, of_trial, training, command=train_command(values))
         return float(result.metrics["validation"][cfg.objective])
 
     folder = Path(HydraConfig.get().runtime.output_dir)

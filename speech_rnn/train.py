@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from speech_rnn.errors import spoken_errors
 
@@ -19,35 +19,22 @@ def run(cfg: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.utils import instantiate
 
-    from speech_rnn.config.build import kept_config, train_on
+    from speech_rnn.config.build import kept_config, run_of, train_on
     from speech_rnn.config.callbacks import report_on
     from speech_rnn.reporting.tables import print_evaluation, print_language_model
 
-    output_dir = HydraConfig.get().runtime.output_dir
-    common: dict[str, Any] = {
-        "optim": instantiate(cfg.optim),
-        "trainer": instantiate(cfg.trainer),
-        "seed": cfg.seed,
-        "output_dir": output_dir,
-        "resume": cfg.resume,
-        "config": kept_config(cfg),
-    }
+    training = run_of(cfg, HydraConfig.get().runtime.output_dir, kept_config(cfg))
     if cfg.language_model:
         train_language_model = instantiate(cfg.language_model, _partial_=True)
-        print_language_model(train_language_model(unit=cfg.vocabulary, **common))
+        print_language_model(train_language_model(run=training, unit=cfg.vocabulary))
         return None
-    result = train_on(
-        instantiate(cfg.data),
-        cfg,
-        output_dir,
-        config=common["config"],
-        command=f"python -m speech_rnn.train {shlex.join(HydraConfig.get().overrides.task)}",
-    )
+    command = f"python -m speech_rnn.train {shlex.join(HydraConfig.get().overrides.task)}"
+    result = train_on(instantiate(cfg.data), cfg, training, command=command)
     if result.evaluation:
         print_evaluation(result.evaluation)
     if cfg.report:
-        report_on(result.recognizer.parent)
-    print(f"recognizer: {result.recognizer}")
+        report_on(training.output_dir, result.recognizer)
+    print(f"recognizer: {result.file}")
     return float(result.metrics["validation"]["loss"])
 
 

@@ -28,7 +28,7 @@ from speech_rnn.data.batching import bucketed
 from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
-from speech_rnn.training import AdamWCosine, SeededModule, Trainer, current_commit, fit
+from speech_rnn.training import AdamWCosine, Run, SeededModule, Trainer, fit
 
 NAMES = {"rnn_tanh": "Elman", "rnn_relu": "Elman, ReLU", "gru": "GRU", "lstm": "LSTM"}
 TONES_HZ = (300.0, 700.0, 1500.0, 3000.0)
@@ -144,12 +144,10 @@ class Clips:
 class ToneModule(SeededModule):
     """One step of training and validation."""
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
+    def loss(self, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, int]:
+        """Return the loss of a batch, and its clips."""
         frames, lengths, tones = batch
-        loss = F.cross_entropy(self.model(frames, lengths)[0][:, 0], tones)
-        self.log("train/loss", loss, batch_size=len(tones), on_step=False, on_epoch=True)
-        return loss
+        return F.cross_entropy(self.model(frames, lengths)[0][:, 0], tones), len(tones)
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
         """Log loss and error rate of a batch."""
@@ -195,15 +193,14 @@ def shares(model: AcousticModel, clips: Clips) -> dict[str, tuple[float, ...]]:
 
 def learn(model: AcousticModel, training: Clips, validation: Clips, epochs: int, seed: int) -> None:
     """Teach a network the task."""
-    trainer = Trainer(max_epochs=epochs, batch_size=32)
+    optim, trainer = AdamWCosine(learning_rate=1e-2), Trainer(max_epochs=epochs, batch_size=32)
     with tempfile.TemporaryDirectory() as folder:
+        run = Run(optim, trainer, seed=seed, output_dir=Path(folder))
         fit(
-            ToneModule(model, AdamWCosine(learning_rate=1e-2), seed),
+            ToneModule(model, run),
             bucketed(training, training.collate, trainer.batch_size, seed=seed),
             bucketed(validation, validation.collate, trainer.batch_size),
-            trainer,
-            Path(folder),
-            device=torch.device("cpu"),
+            run,
         )
     model.eval()
 
@@ -299,7 +296,7 @@ def study(
                 print(f"  gradient left at the first step, {part}: {left}")
         output.mkdir(parents=True, exist_ok=True)
         found = {"flows": [asdict(flow) for flow in flows], "step_seconds": features.hop_seconds}
-        found |= {"tone_seconds": TONE_SECONDS, "seed": seed, "commit": current_commit()}
+        found |= {"tone_seconds": TONE_SECONDS, **Run(seed=seed).provenance()}
         (output / "gradients.json").write_text(json.dumps(found, indent=2) + "\n")
         draw(flows, features.hop_seconds, output / "gradients.svg")
         print(f"picture: {output / 'gradients.svg'}")

@@ -27,8 +27,7 @@ from speech_rnn.data.free_spoken_digits import DIGITS, FreeSpokenDigits
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
-from speech_rnn.recognizer import Recognizer
-from speech_rnn.training import AdamWCosine, Trainer, train
+from speech_rnn.training import AdamWCosine, Recipe, Run, Trainer, train
 
 __all__ = ["of_digits"]
 
@@ -58,17 +57,12 @@ def of_digits(settings: Settings) -> Section:
 
 
 def _ours(source: FreeSpokenDigits, corpus: Corpus, n_epochs: int) -> Callable[[], float]:
+    trainer = Trainer(max_epochs=n_epochs, progress=False)
     with TemporaryDirectory() as folder:
-        result = train(
-            source,
-            MFCC(),
-            partial(AcousticModel, **DEFAULT),
-            trainer=Trainer(max_epochs=n_epochs, progress=False),
-            device="cpu",
-            output_dir=Path(folder),
-            test=False,
-        )
-        recognizer = Recognizer.load(result.recognizer)
+        run = Run(trainer=trainer, output_dir=Path(folder))
+        recognizer = train(
+            Recipe(source, MFCC(), partial(AcousticModel, **DEFAULT)), run, test=False
+        ).recognizer
     test = corpus.split("test")
     return lambda: evaluate(recognizer, test).summary()["accuracy"]["accuracy"]
 

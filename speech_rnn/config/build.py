@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from speech_rnn.data.corpus import Corpus, Source, Utterance
     from speech_rnn.detection.det_curve import Scene
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.training import TrainingResult
+    from speech_rnn.training import Run, TrainingResult
 
-__all__ = ["corpus_of", "kept_config", "scenes_of", "split_of", "train_on"]
+__all__ = ["corpus_of", "kept_config", "run_of", "scenes_of", "split_of", "train_on"]
 
 OF_THIS_RUN = ("resume", "device", "output_dir", "test")
 """Keys that may differ when a run is resumed."""
@@ -28,13 +28,26 @@ def kept_config(cfg: DictConfig, *passing: str) -> str:
     return OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, kept))
 
 
-def train_on(
-    source: Source, cfg: DictConfig, output_dir: str | Path, *, config: str = "", command: str = ""
-) -> TrainingResult:
-    """Train on a source, with all else as `cfg` says."""
-    from speech_rnn import training
+def run_of(cfg: DictConfig, output_dir: str | Path, config: str) -> Run:
+    """Return what `cfg` says of optimizer, epochs, seed and device."""
+    from speech_rnn.training import Run
 
-    return training.train(
+    return Run(
+        instantiate(cfg.optim),
+        instantiate(cfg.trainer),
+        seed=cfg.seed,
+        device=cfg.device,
+        output_dir=Path(output_dir),
+        resume=cfg.resume,
+        config=config,
+    )
+
+
+def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") -> TrainingResult:
+    """Train on a source, with all else as `cfg` says."""
+    from speech_rnn.training import Recipe, train
+
+    recipe = Recipe(
         source,
         instantiate(cfg.features),
         instantiate(cfg.model, _partial_=True),
@@ -43,20 +56,12 @@ def train_on(
         negatives=instantiate(cfg.negatives) or None,
         connected=instantiate(cfg.connected) or None,
         augment=instantiate(cfg.augment),
-        optim=instantiate(cfg.optim),
-        trainer=instantiate(cfg.trainer),
         unit=cfg.vocabulary,
         token_bonus=cfg.token_bonus,
         keep=cfg.keep,
         spotting=instantiate(cfg.spotting),
-        seed=cfg.seed,
-        device=cfg.device,
-        output_dir=output_dir,
-        resume=cfg.resume,
-        test=cfg.test,
-        config=config,
-        command=command,
     )
+    return train(recipe, run, test=cfg.test, command=command)
 
 
 def corpus_of(cfg: DictConfig) -> Corpus:

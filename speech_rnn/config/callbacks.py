@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from speech_rnn.errors import SpeechRnnError
 
+if TYPE_CHECKING:
+    from speech_rnn.recognizer import Recognizer
+
 __all__ = ["CompareRuns", "compare_runs", "report_on"]
 
 
-def report_on(folder: Path) -> None:
+def report_on(folder: Path, recognizer: Recognizer) -> None:
     """Write the report of a training, or say what it takes: the training is done either way."""
     from speech_rnn.reporting.page import write_report
 
     try:
-        print(f"report: {write_report(folder)}")
+        print(f"report: {write_report(folder, recognizer=recognizer)}")
     except SpeechRnnError as error:
         print(f"no report: {error}")
 

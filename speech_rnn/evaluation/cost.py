@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,21 +45,13 @@ class Cost:
         return asdict(self)
 
 
-def cost_of(path: str | Path) -> Cost:
-    """Count and time what the Recognizer in a file costs on this machine's CPU.
-
-    Raises
-    ------
-    ModelError
-        if the file cannot be read.
-    """
-    path = Path(path)
-    recognizer = Recognizer.load(path)
+def cost_of(recognizer: Recognizer, file_bytes: int) -> Cost:
+    """Count and time what a Recognizer, on the CPU, costs; `file_bytes` is the size of its file."""
     model = recognizer.model
     return Cost(
         n_parameters=model.n_parameters,
         multiply_adds_per_second=multiply_adds(model, round(1 / recognizer.features.hop_seconds)),
-        file_bytes=path.stat().st_size,
+        file_bytes=file_bytes,
         real_time_factor=_real_time_factor(recognizer),
         processor=processor(),
         n_cores=n_cores(),

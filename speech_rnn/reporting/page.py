@@ -10,6 +10,7 @@ from typing import Any
 
 from speech_rnn.errors import DataError
 from speech_rnn.metrics import Reliability, risk_coverage
+from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting import pictures
 from speech_rnn.reporting.card import model_card
 from speech_rnn.reporting.mistakes import mistakes
@@ -32,8 +33,12 @@ CONDITIONS = {
 }
 
 
-def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
+def write_report(
+    folder: str | Path, path: str | Path | None = None, *, recognizer: Recognizer | None = None
+) -> Path:
     """Show what a training has reached, as ``report.html`` in its folder unless `path` says else.
+
+    The Recognizer is read from the folder unless it is given.
 
     Raises
     ------
@@ -44,7 +49,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
     DataError, ModelError
         if something in it cannot be read, or the page not be written.
     """
-    run = RunFolder.load(folder)
+    run = RunFolder.load(folder, recognizer)
     try:
         parts = _parts(run)
     except KeyError as error:

@@ -45,8 +45,8 @@ class RunFolder:
     detection: dict[str, Any] | None = None
 
     @classmethod
-    def load(cls, path: str | Path) -> RunFolder:
-        """Read a folder that training wrote.
+    def load(cls, path: str | Path, recognizer: Recognizer | None = None) -> RunFolder:
+        """Read a folder that training wrote; its Recognizer too, unless it is given.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class RunFolder:
             return cls(
                 path,
                 json.loads((path / "metrics.json").read_text()),
-                Recognizer.load(path / "recognizer.safetensors"),
+                recognizer or Recognizer.load(path / "recognizer.safetensors"),
                 _json(path / "evaluation.json"),
                 _lines(path / "hypotheses.jsonl"),
                 _curves(path / "logs" / "csv"),

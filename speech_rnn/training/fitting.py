@@ -1,4 +1,4 @@
-"""A module is fitted by Lightning: checkpoints, averages, logs, and what is resumed."""
+"""Lightning fits a module: checkpoints, averaged weights, logs and resumed runs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.training.module import SeededModule, SpeechModule
-from speech_rnn.training.settings import Trainer
+from speech_rnn.training.settings import Run
 
 __all__ = ["claim", "fit", "lightning_trainer", "validated"]
 
@@ -34,9 +35,9 @@ warnings.filterwarnings("ignore", module="pytorch_lightning")
 
 
 def claim(output_dir: Path, config: str, resume: bool, work: str = "checkpoints") -> Path:
-    """Make sure that a run never overwrites or continues another one.
+    """Refuse a folder that holds another run; keep the configuration in it, and return it.
 
-    `work` is the folder in `output_dir` that holds something as soon as one has begun.
+    `work` is the folder in `output_dir` that holds files as soon as a run has begun.
     """
     begun = output_dir / work
     kept = output_dir / "config.yaml"
@@ -56,102 +57,85 @@ def claim(output_dir: Path, config: str, resume: bool, work: str = "checkpoints"
 
 
 def fit(
-    module: SeededModule,
-    training: DataLoader[Any],
-    validation: DataLoader[Any],
-    trainer: Trainer,
-    output_dir: Path,
-    *,
-    device: torch.device,
-    resume: bool = False,
+    module: SeededModule, training: DataLoader[Any], validation: DataLoader[Any], run: Run
 ) -> int:
-    """Train a module, give it the weights that `trainer` selects, and return its epochs.
+    """Train a module, give it the weights that `run.trainer` selects, and return its epochs.
 
-    Parameters
-    ----------
-    output_dir : gets ``checkpoints/`` and ``logs/``.
-    resume : go on from the last checkpoint there, if there is one.
+    ``checkpoints/`` and ``logs/`` are written into `run.output_dir`.
 
     Raises
     ------
     KeyboardInterrupt
-        if it was interrupted: Lightning alone would go on as though it were done.
+        if it was interrupted: Lightning alone would return as if the training were complete.
     """
-    checkpoints = output_dir / "checkpoints"
+    checkpoints = run.output_dir / "checkpoints"
     last = checkpoints / "last.ckpt"
-    lightning = lightning_trainer(trainer, device, output_dir)
+    lightning = lightning_trainer(run)
     lightning.fit(
         module,
         training,
         validation,
-        ckpt_path=last if resume and last.exists() else None,
+        ckpt_path=last if run.resume and last.exists() else None,
         weights_only=True,
     )
     if lightning.interrupted:
         raise KeyboardInterrupt
-    _restore(module, checkpoints / f"{trainer.select}.ckpt")
+    _restore(module, checkpoints / f"{run.trainer.select}.ckpt")
     return lightning.current_epoch
 
 
-def validated(
-    module: SpeechModule, clips: DataLoader[Any], trainer: Trainer, device: torch.device
-) -> dict[str, float]:
-    """Return ``loss`` and ``error_rate`` of a module, as it is, on clips it was not trained on."""
+def validated(module: SpeechModule, clips: DataLoader[Any], run: Run) -> dict[str, float]:
+    """Return ``loss`` and ``error_rate`` of a module, as it is, on held-out clips."""
     lightning = pl.Trainer(
-        **_place(device),
-        precision=trainer.precision,  # type: ignore[arg-type]
-        limit_val_batches=trainer.limit_batches,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **_common(run), logger=False, enable_checkpointing=False, enable_progress_bar=False
     )
     (found,) = lightning.validate(module, clips, verbose=False)
     return {name.removeprefix("validation/"): value for name, value in found.items()}
 
 
-def lightning_trainer(trainer: Trainer, device: torch.device, output_dir: Path) -> pl.Trainer:
-    """Put Lightning's pieces together as `trainer` says."""
-    checkpoints = output_dir / "checkpoints"
+def lightning_trainer(run: Run) -> pl.Trainer:
+    """Return Lightning's trainer with the callbacks and loggers that `run` asks for."""
+    trainer, checkpoints, logs = (
+        run.trainer,
+        run.output_dir / "checkpoints",
+        run.output_dir / "logs",
+    )
+    show_progress = trainer.progress and sys.stderr.isatty()
     # Lightning's own save_last copies the best epoch, not the last.
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", "validation/loss", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
         LearningRateMonitor("step"),
+        RichProgressBar() if show_progress else _EpochLog(),
     ]
     if trainer.patience:
         callbacks.append(EarlyStopping("validation/loss", patience=trainer.patience))
     if trainer.ema_decay:
         callbacks.append(EMAWeightAveraging(decay=trainer.ema_decay))
-    logs = output_dir / "logs"
-    show_progress = trainer.progress and sys.stderr.isatty()
-    if show_progress:
-        callbacks.append(RichProgressBar())
-    else:
-        callbacks.append(_EpochLog())
     return pl.Trainer(
-        **_place(device),
-        precision=trainer.precision,  # type: ignore[arg-type]
+        **_common(run),
         max_epochs=trainer.max_epochs,
         gradient_clip_val=trainer.gradient_clip,
         limit_train_batches=trainer.limit_batches,
-        limit_val_batches=trainer.limit_batches,
         callbacks=callbacks,
         logger=[CSVLogger(logs, "csv"), TensorBoardLogger(logs, "tensorboard")],
-        default_root_dir=output_dir,
+        default_root_dir=run.output_dir,
         use_distributed_sampler=False,
         enable_progress_bar=show_progress,
-        enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
     )
 
 
-def _place(device: torch.device) -> dict[str, Any]:
-    """Name a device as Lightning does."""
+def _common(run: Run) -> dict[str, Any]:
+    """Return what training and validation share, a device named as Lightning does."""
+    device = choose_device(run.device)
     return {
         "accelerator": "gpu" if device.type == "cuda" else device.type,
         "devices": 1 if device.index is None else [device.index],
+        "precision": run.trainer.precision,
+        "limit_val_batches": run.trainer.limit_batches,
+        "enable_model_summary": False,
     }
 
 

@@ -1,11 +1,11 @@
-"""A text becomes language models: a recurrent one, and the n-grams that it is measured against."""
+"""Train a recurrent language model on a text, and count the n-grams that it is compared with."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,9 @@ from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
 from speech_rnn.language.scoring import perplexity
 from speech_rnn.language.text import read_sentences, tokens_of
-from speech_rnn.training import (
-    AdamWCosine,
-    SeededModule,
-    Trainer,
-    claim,
-    current_commit,
-    fit,
-    mixed_seed,
-)
+from speech_rnn.training.fitting import claim, fit
+from speech_rnn.training.module import SeededModule
+from speech_rnn.training.settings import Run
 
 __all__ = ["LanguageModelResult", "train_language_model"]
 
@@ -64,6 +58,7 @@ class LanguageModelResult:
 
 def train_language_model(
     text: str,
+    run: Run,
     *,
     validation_text: str | None = None,
     test_text: str | None = None,
@@ -74,12 +69,6 @@ def train_language_model(
     hidden_size: int = 128,
     n_layers: int = 1,
     dropout: float = 0.3,
-    optim: AdamWCosine | None = None,
-    trainer: Trainer | None = None,
-    seed: int = 0,
-    output_dir: str | Path = "outputs",
-    resume: bool = False,
-    config: str = "",
 ) -> LanguageModelResult:
     """Train a recurrent language model on sentences, and count an n-gram model of the same.
 
@@ -87,26 +76,24 @@ def train_language_model(
     ----------
     text, validation_text, test_text : files with one sentence a line. Without the latter two, a
         tenth of the different sentences of `text` each is validation and test, by their hash.
+    run : optimizer, epochs, seed and folder, which gets ``language_model.safetensors``,
+        ``ngram.arpa``, ``metrics.json``, ``config.yaml``, ``checkpoints/`` and ``logs/``. The
+        device is the CPU.
     unit : ``words`` or ``characters``.
     order : tokens of the longest gram.
     cell, embedding_size, hidden_size, n_layers, dropout : of the network.
-    output_dir : gets ``language_model.safetensors``, ``ngram.arpa``, ``metrics.json``,
-        ``config.yaml``, ``checkpoints/`` and ``logs/``.
-    resume : go on from the last checkpoint in `output_dir`, if there is one.
-    config : the run's configuration as YAML, kept beside the models.
 
     Raises
     ------
     ConfigurationError
-        if `output_dir` holds another run, and for numbers out of their range.
+        if `run.output_dir` holds another run, and for numbers out of their range.
     DataError
         if a text cannot be read or a split has no sentence.
     """
-    optim, trainer = optim or AdamWCosine(), trainer or Trainer()
     splits = _splits(text, validation_text, test_text)
-    output_dir = claim(Path(output_dir), config, resume)
+    claim(run.output_dir, run.config, run.resume)
     tokenized = [tokens_of(sentence, unit) for sentence in splits["train"]]
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     model = RecurrentLanguageModel(
         sorted({token for tokens in tokenized for token in tokens}),
         unit,
@@ -116,21 +103,16 @@ def train_language_model(
         n_layers=n_layers,
         dropout=dropout,
     )
-    module = _LanguageModule(model, optim, seed)
     training, validation = (_Sentences(model, splits[name]) for name in ("train", "validation"))
     fit(
-        module,
-        bucketed(training, training.collate, trainer.batch_size, seed=seed),
-        bucketed(validation, validation.collate, trainer.batch_size),
-        trainer,
-        output_dir,
-        device=torch.device("cpu"),
-        resume=resume,
+        _LanguageModule(model, run),
+        bucketed(training, training.collate, run.trainer.batch_size, seed=run.seed),
+        bucketed(validation, validation.collate, run.trainer.batch_size),
+        replace(run, device="cpu"),
     )
-
     grams = NGram.estimate(tokenized, order)
-    recurrent, ngram = output_dir / "language_model.safetensors", output_dir / "ngram.arpa"
-    model.save(recurrent, {"commit": current_commit(), "seed": seed, "config": config})
+    recurrent, ngram = run.output_dir / "language_model.safetensors", run.output_dir / "ngram.arpa"
+    model.save(recurrent, run.provenance())
     grams.save(ngram)
     result = LanguageModelResult(
         recurrent,
@@ -138,10 +120,10 @@ def train_language_model(
         perplexity(model, splits["test"]),
         perplexity(grams, splits["test"]),
         {name: len(sentences) for name, sentences in splits.items()},
-        tuple(model.sentences(5, seed)),
+        tuple(model.sentences(5, run.seed)),
     )
-    metrics = result.to_dict() | {"commit": current_commit(), "seed": seed, "config": config}
-    (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    metrics = result.to_dict() | run.provenance()
+    (run.output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     return result
 
 
@@ -194,13 +176,8 @@ class _Sentences:
 
 
 class _LanguageModule(SeededModule):
-    """One step of training and validation."""
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        torch.manual_seed(mixed_seed(self.seed, self.global_step))  # dropout
-        loss = self._loss(*batch)
-        self.log("train/loss", loss, batch_size=len(batch[0]), on_step=False, on_epoch=True)
-        return loss
+    def loss(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, int]:
+        return self._loss(*batch), len(batch[0])
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         n_tokens = int((batch[1] != PADDING).sum())

@@ -21,7 +21,7 @@ from speech_rnn.decoding.greedy import greedy_path
 from speech_rnn.features import LogMel
 from speech_rnn.metrics import word_error_rate
 from speech_rnn.model import AcousticModel
-from speech_rnn.training.settings import AdamWCosine, Trainer
+from speech_rnn.training.settings import Run
 from speech_rnn.training.targets import Mixture, step_targets
 from speech_rnn.vocabulary import Vocabulary
 
@@ -29,11 +29,30 @@ __all__ = ["SeededModule", "mixed_seed"]
 
 
 class SeededModule(pl.LightningModule):
-    """What every training shares: epochs counted by steps, and AdamW along its schedule."""
+    """The scaffold of every training: seeded steps and epochs, and AdamW along its schedule.
 
-    def __init__(self, model: nn.Module, optim: AdamWCosine, seed: int) -> None:
+    Everything random in a step comes from the seed and the step's number, so that a run which is
+    resumed draws what an unbroken one draws.
+    """
+
+    def __init__(self, model: nn.Module, run: Run) -> None:
         super().__init__()
-        self.model, self.optim, self.seed = model, optim, seed
+        self.model, self.run = model, run
+
+    def loss(self, batch: Any) -> tuple[Tensor, int]:
+        """Return the mean loss of a training batch, and the number of its clips."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Seed the step, and log the loss."""
+        torch.manual_seed(self.step_seed())  # dropout
+        loss, n_clips = self.loss(batch)
+        self.log("train/loss", loss, batch_size=n_clips, on_step=False, on_epoch=True)
+        return loss
+
+    def step_seed(self, *numbers: int) -> int:
+        """Derive a seed for the current step; `numbers` separate what is drawn in it."""
+        return mixed_seed(self.run.seed, self.global_step, *numbers)
 
     def on_train_epoch_start(self) -> None:
         """Choose the order of the epoch's batches."""
@@ -44,9 +63,9 @@ class SeededModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, a step at a time."""
-        optimizer = self.optim.optimizer(self.model)
+        optimizer = self.run.optim.optimizer(self.model)
         n_steps = int(self.trainer.estimated_stepping_batches)
-        schedule = self.optim.schedule(optimizer, n_steps)
+        schedule = self.run.optim.schedule(optimizer, n_steps)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
@@ -54,11 +73,7 @@ class SeededModule(pl.LightningModule):
 
 
 class SpeechModule(SeededModule):
-    """One step of training and validation.
-
-    Everything random in a step comes from the seed and the step's number, so that a run which is
-    resumed draws what an unbroken one draws.
-    """
+    """Training and validation steps of an acoustic model."""
 
     model: AcousticModel
 
@@ -68,45 +83,46 @@ class SpeechModule(SeededModule):
         model: AcousticModel,
         vocabulary: Vocabulary,
         augment: Augment,
-        optim: AdamWCosine,
-        settings: Trainer,
-        seed: int,
+        run: Run,
     ) -> None:
-        super().__init__(model, optim, seed)
-        self.features = features
-        self.augment = augment
-        self.vocabulary = vocabulary
-        self.settings = settings
+        super().__init__(model, run)
+        self.features, self.augment = features, augment
+        self.vocabulary, self.settings = vocabulary, run.trainer
 
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
         return batch.to(device)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        torch.manual_seed(mixed_seed(self.seed, self.global_step))  # dropout
+    def loss(self, batch: Batch) -> tuple[Tensor, int]:
         generator = torch.Generator(self.device)
-        generator.manual_seed(mixed_seed(self.seed, self.global_step, 1))
+        generator.manual_seed(self.step_seed(1))
         with torch.no_grad():
-            frames, lengths, batch = self._heard(batch, generator)
+            frames, lengths, batch = self.augmented(batch, generator)
             mixture = self._mixture(len(frames)) if self.settings.mixup else None
             if mixture:
                 frames, lengths = mixup(frames, lengths, *mixture)
         logits, lengths = self.model(frames, lengths)
         loss = self._loss(logits, lengths, batch, self.settings.label_smoothing, mixture)
         if batch.spans is not None and self.settings.frame_weight:
-            step = self.features.hop_length * self.model.subsampling
-            places = step_targets(batch.spans, batch.targets, lengths, step)
-            missed = F.cross_entropy(logits.transpose(1, 2), places, reduction="sum")
-            to_go = 1 - self.global_step / int(self.trainer.estimated_stepping_batches)
-            words = batch.target_lengths.sum().clamp(min=1)
-            first, last = self.settings.frame_weight, self.settings.last_frame_weight
-            loss = loss + (last + to_go * (first - last)) * missed / words
-        self.log("train/loss", loss, batch_size=len(batch.indices), on_step=False, on_epoch=True)
-        return loss
+            loss = loss + self._frame_loss(logits, lengths, batch, batch.spans)
+        return loss, len(batch.indices)
 
-    def _heard(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Batch]:
-        """Return what is trained on: frames, their lengths, and the batch that they are of."""
+    def _frame_loss(self, logits: Tensor, lengths: Tensor, batch: Batch, spans: Tensor) -> Tensor:
+        """Return the weighted cross-entropy of each step with the word that is spoken there."""
+        step = self.features.hop_length * self.model.subsampling
+        places = step_targets(spans, batch.targets, lengths, step)
+        missed = F.cross_entropy(logits.transpose(1, 2), places, reduction="sum")
+        to_go = 1 - self.global_step / int(self.trainer.estimated_stepping_batches)
+        words = batch.target_lengths.sum().clamp(min=1)
+        first, last = self.settings.frame_weight, self.settings.last_frame_weight
+        return (last + to_go * (first - last)) * missed / words
+
+    def augmented(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Batch]:
+        """Return augmented frames (B, T, D), their lengths (B,), and the batch that they show.
+
+        With `Trainer.copies` the clips themselves come first, then their augmented copies.
+        """
         copies = batch.repeated(max(1, self.settings.copies))
         waveform, lengths, spans = self.augment.waveform(
             copies.waveform, copies.lengths, generator, copies.spans
@@ -125,7 +141,7 @@ class SpeechModule(SeededModule):
 
     def _mixture(self, n_clips: int) -> Mixture:
         """Draw a partner for each clip, and its share."""
-        random = np.random.default_rng(mixed_seed(self.seed, self.global_step, 2))
+        random = np.random.default_rng(self.step_seed(2))
         share = random.beta(self.settings.mixup, self.settings.mixup, n_clips)
         return Mixture(
             torch.from_numpy(random.permutation(n_clips)).to(self.device),
@@ -135,15 +151,11 @@ class SpeechModule(SeededModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         frames, lengths = self.features(batch.waveform, batch.lengths)
         logits, lengths = self.model(frames, lengths)
-        n_clips = len(batch.indices)
-        loss = self._loss(logits, lengths, batch)
-        self.log("validation/loss", loss, batch_size=n_clips, prog_bar=True)
-        self.log(
-            "validation/error_rate",
-            self._error_rate(logits, lengths, batch),
-            batch_size=n_clips,
-            prog_bar=True,
-        )
+        figures: dict[str, Tensor | float] = {
+            "validation/loss": self._loss(logits, lengths, batch),
+            "validation/error_rate": self._error_rate(logits, lengths, batch),
+        }
+        self.log_dict(figures, batch_size=len(batch.indices), prog_bar=True)
 
     def _loss(
         self,

@@ -1,10 +1,9 @@
-"""A corpus becomes a Recognizer: what is read, trained, calibrated, evaluated and written."""
+"""Train a Recognizer: read a corpus, fit a model, calibrate it, score it and write the files."""
 
 from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +18,7 @@ from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
 from speech_rnn.data.batching import Batch, batches
 from speech_rnn.data.cache import AudioCache, Clips
-from speech_rnn.data.combining import exclude as excluded
-from speech_rnn.data.combining import merged
+from speech_rnn.data.combining import exclude, merged
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
@@ -33,188 +31,146 @@ from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
-from speech_rnn.model.pretrained import speech_embedding
+from speech_rnn.model.pretrained import Pretrained, speech_embedding
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.fitting import claim, fit, validated
 from speech_rnn.training.module import SpeechModule
-from speech_rnn.training.settings import AdamWCosine, Trainer
+from speech_rnn.training.settings import Run
 from speech_rnn.vocabulary import Vocabulary, head_of
 
-__all__ = ["TrainingResult", "current_commit", "train"]
+__all__ = ["Recipe", "TrainingResult", "train"]
 
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 10
 """Files that a message names."""
 
-ModelFactory = Callable[..., AcousticModel]
-
 
 @dataclass(frozen=True)
-class TrainingResult:
-    """Where the Recognizer is, and how it did on the test split (None where it was not asked)."""
-
-    recognizer: Path
-    evaluation: Evaluation | None
-    metrics: dict[str, Any]
-
-
-def train(
-    source: Source,
-    features: LogMel,
-    model: ModelFactory,
-    *,
-    extra: Source | None = None,
-    exclude: str | Path | None = None,
-    negatives: Negatives | None = None,
-    connected: Connected | None = None,
-    augment: Augment | None = None,
-    optim: AdamWCosine | None = None,
-    trainer: Trainer | None = None,
-    unit: str = "classes",
-    token_bonus: float = 0.0,
-    keep: float | None = None,
-    spotting: Spotting | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    output_dir: str | Path = "outputs",
-    resume: bool = False,
-    test: bool = True,
-    config: str = "",
-    command: str = "",
-) -> TrainingResult:
-    """Train on a corpus, evaluate on its test split, and write the Recognizer.
+class Recipe:
+    """The data and the parts of which a Recognizer is made.
 
     Parameters
     ----------
     source : of the corpus.
     features : waveform to frames.
-    model : called with ``n_features``, ``n_outputs`` and ``head``, returns the untrained model.
+    model : returns the untrained model, called with ``n_features``, ``n_outputs`` and ``head``.
     extra : another source of the same words, whose training clips join those of `source`.
-    exclude : a CSV file of clips of `source` that are left out, see `data.exclusion.exclude`.
-    negatives : what is none of the words; None adds nothing.
+    exclude : CSV file of clips of `source` that are left out, see `data.combining.exclude`.
+    negatives : sounds that are none of the words; None adds nothing.
     connected : how isolated words are joined into utterances; None leaves them alone.
+    augment : changes of the training clips; None changes nothing.
     unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
-    token_bonus : what each token of a sequence adds to its score when it is decoded.
-    keep : share of the validation clips with a right answer that a classifier's thresholds let
-        pass; None: every clip is answered.
-    spotting : when a word of a stream is an event, unless `speech_rnn.tune` finds better; None is
-        what suits the head.
-    seed : of weights, order, dropout and augmentation.
-    device : ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-    output_dir : gets ``recognizer.safetensors``, ``metrics.json``, ``evaluation.json``,
-        ``hypotheses.jsonl``, ``config.yaml``, ``checkpoints/`` and ``logs/``.
-    resume : go on from the last checkpoint in `output_dir`, if there is one.
-    test : whether the test split is scored: what is chosen by many trainings is not chosen by it.
-    config : the run's configuration as YAML, kept beside the Recognizer.
-    command : the line that started it, for ``metrics.json``.
+    token_bonus : added to the score of a decoded sequence for each of its tokens.
+    keep : share of the correct validation answers that a classifier's thresholds let pass, in
+        (0, 1]; None sets no thresholds: every clip is answered.
+    spotting : when a word of a stream is an event, unless `speech_rnn.tune` finds better settings;
+        None takes the defaults of the head.
+    """
+
+    source: Source
+    features: LogMel
+    model: Callable[..., AcousticModel]
+    extra: Source | None = None
+    exclude: str | Path | None = None
+    negatives: Negatives | None = None
+    connected: Connected | None = None
+    augment: Augment | None = None
+    unit: str = "classes"
+    token_bonus: float = 0.0
+    keep: float | None = None
+    spotting: Spotting | None = None
+
+    def corpus(self) -> Corpus:
+        """Prepare the corpus, with all that joins it and without what is left out."""
+        corpus = self.source.prepare()
+        if self.exclude is not None:
+            corpus = exclude(corpus, self.exclude)
+        if self.extra is not None:
+            added = self.extra.prepare()
+            joined = merged([corpus, replace(added, utterances=added.split("train"))])
+            corpus = replace(joined, words=corpus.words)
+        if self.negatives is not None:
+            corpus = self.negatives.join(corpus, to_train=True)
+        if self.connected is not None:
+            corpus = self.connected.join(corpus)
+        return corpus
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """The Recognizer, its file, and its score on the test split (None if that was not asked)."""
+
+    recognizer: Recognizer
+    file: Path
+    evaluation: Evaluation | None
+    metrics: dict[str, Any]
+
+
+def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> TrainingResult:
+    """Train on a corpus, evaluate on its test split, and write the Recognizer.
+
+    Parameters
+    ----------
+    recipe : the data and the parts.
+    run : optimizer, epochs, seed, device and folder, which gets ``recognizer.safetensors``,
+        ``metrics.json``, ``evaluation.json``, ``hypotheses.jsonl``, ``config.yaml``,
+        ``checkpoints/`` and ``logs/``.
+    test : whether the test split is scored. Whoever compares many trainings leaves it alone.
+    command : command line of the training, for ``metrics.json``.
 
     Raises
     ------
     ConfigurationError
-        if `output_dir` holds another run, or the parts do not fit.
+        if `run.output_dir` holds another run, or the parts do not fit.
     DataError
         if the corpus cannot be had, or its texts do not fit the vocabulary.
     """
-    augment = augment or Augment(features.sample_rate)
-    optim, trainer = optim or AdamWCosine(), trainer or Trainer()
-    chosen = choose_device(device)
-    # What does not fit is told before data is fetched or read.
-    tried = model(n_features=features.n_features, n_outputs=2, head=head_of(unit))
-    pretrained = speech_embedding() if tried.front is not None else None
-    if head_of(unit) == "ctc" or connected is not None:
-        trainer.check_sequences()
-    output_dir = claim(Path(output_dir), config, resume)
-    corpus = source.prepare()
-    if exclude is not None:
-        corpus = excluded(corpus, exclude)
-    if extra is not None:
-        added = extra.prepare()
-        joined = merged([corpus, replace(added, utterances=added.split("train"))])
-        corpus = replace(joined, words=corpus.words)
-    if negatives is not None:
-        corpus = negatives.join(corpus, to_train=True)
-    if connected is not None:
-        corpus = connected.join(corpus)
-    vocabulary = corpus.vocabulary(unit)
-    caches = _read(corpus, features.sample_rate)
-    augment.set_noise(
-        [torch.from_numpy(load_audio(file, features.sample_rate)) for file in corpus.noise]
-    )
-
+    pretrained = _check(recipe, run)
+    claim(run.output_dir, run.config, run.resume)
+    corpus = recipe.corpus()
+    vocabulary = corpus.vocabulary(recipe.unit)
+    caches = _read(corpus, recipe.features.sample_rate)
     clips: Clips = caches["train"]
-    if connected is not None:
-        clips = ConnectedClips(caches["train"], connected, corpus)
-    if features.normalization == "global":
-        _set_statistics(features, batches(clips, vocabulary, trainer.batch_size))
-
-    torch.manual_seed(seed)
-    acoustic_model = model(
-        n_features=features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
-    )
-    if acoustic_model.front is not None and pretrained is not None:
-        acoustic_model.front.load(pretrained.weights)
+    if recipe.connected is not None:
+        clips = ConnectedClips(caches["train"], recipe.connected, corpus)
+    batch_size = run.trainer.batch_size
+    if recipe.features.normalization == "global":
+        _set_statistics(recipe.features, batches(clips, vocabulary, batch_size))
+    model = _untrained(recipe, vocabulary, run.seed, pretrained)
     if vocabulary.head == "ctc":
-        step = features.hop_length * acoustic_model.subsampling
-        _check_room([clips, caches["validation"]], vocabulary, step)
-    module = SpeechModule(
-        features,
-        acoustic_model,
-        vocabulary,
-        augment,
-        optim,
-        trainer,
-        seed,
-    )
-    held = batches(caches["validation"], vocabulary, trainer.batch_size)
-    started = time.monotonic()
-    epochs = fit(
-        module,
-        batches(clips, vocabulary, trainer.batch_size, seed=seed, balance=trainer.balance),
-        held,
-        trainer,
-        output_dir,
-        device=chosen,
-        resume=resume,
-    )
-    seconds = time.monotonic() - started
-    validation = validated(module, held, trainer, chosen)
+        _check_room([clips, caches["validation"]], vocabulary, recipe.features, model)
 
-    provenance = _provenance(source, corpus, caches, seed, config) | {
+    training = batches(clips, vocabulary, batch_size, seed=run.seed, balance=run.trainer.balance)
+    held_out = batches(caches["validation"], vocabulary, batch_size)
+    module = SpeechModule(recipe.features, model, vocabulary, _augment(recipe, corpus), run)
+    started = time.monotonic()
+    epochs = fit(module, training, held_out, run)
+    seconds = time.monotonic() - started
+    validation = validated(module, held_out, run)
+
+    provenance = _provenance(recipe, corpus, caches, run) | {
         "epochs": epochs,
-        "n_parameters": acoustic_model.n_parameters,
+        "n_parameters": model.n_parameters,
         "training_seconds": round(seconds, 1),
     }
     if pretrained is not None:
         provenance["pretrained_sha256"] = pretrained.sha256
     recognizer = Recognizer.from_modules(
-        features,
-        acoustic_model,
+        recipe.features,
+        model,
         vocabulary,
         provenance=provenance,
-        token_bonus=token_bonus,
-        spotting=spotting,
-    )
-    recognizer.to(chosen)
+        token_bonus=recipe.token_bonus,
+        spotting=recipe.spotting,
+    ).to(choose_device(run.device))
     if vocabulary.head == "classification":
-        recognizer.calibration = calibrated(recognizer, held, keep)
-    evaluation = None
-    if test and (clips_of_test := corpus.split("test")):
-        evaluation = evaluate(recognizer, clips_of_test, batch_size=trainer.batch_size)
-        recognizer.provenance["test"] = evaluation.summary()
-        evaluation.write(output_dir)
-    file = output_dir / "recognizer.safetensors"
-    recognizer.save(file)
-    metrics = provenance | {
-        "command": command,
-        "validation": validation,
-        "test": evaluation.to_dict() if evaluation else None,
-        "cost": cost_of(file).to_dict(),
-    }
-    (output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    return TrainingResult(file, evaluation, metrics)
+        recognizer.calibration = calibrated(recognizer, held_out, recipe.keep)
+    rows = corpus.split("test") if test else ()
+    evaluation = evaluate(recognizer, rows, batch_size=batch_size) if rows else None
+    return _written(recognizer, evaluation, run, {"command": command, "validation": validation})
 
 
 def calibrated(
@@ -230,8 +186,19 @@ def calibrated(
     return calibrate(np.concatenate(logits), np.concatenate(targets), tokens, keep=keep)
 
 
+def _check(recipe: Recipe, run: Run) -> Pretrained | None:
+    """Refuse parts that do not fit before data is fetched; return a front end's weights."""
+    choose_device(run.device)
+    head = head_of(recipe.unit)
+    if head == "ctc" or recipe.connected is not None:
+        run.trainer.check_sequences()
+    with torch.device("meta"):  # checks the values, and allocates no weights
+        plan = recipe.model(n_features=recipe.features.n_features, n_outputs=2, head=head)
+    return speech_embedding() if plan.front is not None else None
+
+
 def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
-    """Read what training needs into memory; say which files are left out."""
+    """Read training and validation clips into memory; log which files are left out."""
     caches = {}
     for split in ("train", "validation"):
         rows = corpus.split(split)
@@ -240,32 +207,54 @@ def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
         caches[split] = AudioCache(rows, sample_rate)
         for failure in caches[split].failures:
             log.warning("left out of %s: %s", split, failure.error)
-    sizes = {split: len(corpus.split(split)) for split in SPLITS}
-    log.info("%d words; clips: %s", len(corpus.words), sizes)
+    log.info("%d words; clips: %s", len(corpus.words), _sizes(corpus))
     return caches
 
 
-def _check_room(splits: Sequence[Clips], vocabulary: Vocabulary, step: int) -> None:
+def _sizes(corpus: Corpus) -> dict[str, int]:
+    return {split: len(corpus.split(split)) for split in SPLITS}
+
+
+def _untrained(
+    recipe: Recipe, vocabulary: Vocabulary, seed: int, pretrained: Pretrained | None
+) -> AcousticModel:
+    """Return the model with the weights that the seed draws, and those of its front end."""
+    torch.manual_seed(seed)
+    model = recipe.model(
+        n_features=recipe.features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
+    )
+    if model.front is not None and pretrained is not None:
+        model.front.load(pretrained.weights)
+    return model
+
+
+def _augment(recipe: Recipe, corpus: Corpus) -> Augment:
+    """Return the augmentation, with the noise recordings of the corpus."""
+    sample_rate = recipe.features.sample_rate
+    augment = recipe.augment or Augment(sample_rate)
+    augment.set_noise([torch.from_numpy(load_audio(file, sample_rate)) for file in corpus.noise])
+    return augment
+
+
+def _check_room(
+    splits: Sequence[Clips], vocabulary: Vocabulary, features: LogMel, model: AcousticModel
+) -> None:
     """Refuse clips that have fewer steps than CTC needs for their texts."""
     wrong = []
     for clips in splits:
         for row, n_samples in zip(clips.utterances, clips.n_samples.tolist(), strict=True):
             needed = steps_needed(vocabulary.encode(row.text))
-            if n_samples // step + 1 < needed:
+            n_steps = n_samples // (features.hop_length * model.subsampling) + 1
+            if n_steps < needed:
                 wrong.append(
-                    f"  {row.audio}: {row.text!r} needs {needed} steps, and it has "
-                    f"{n_samples // step + 1}"
+                    f"  {row.audio}: {row.text!r} needs {needed} steps, and it has {n_steps}"
                 )
     if wrong:
+        step = features.hop_length * model.subsampling
         raise DataError(
-            "\n".join(
-                [
-                    f"{len(wrong)} clips are too short for their texts (a step is {step} samples; "
-                    "between two tokens alike comes one more): correct or leave them out, or lower "
-                    "model.stack",
-                    *wrong[:MOST_NAMED],
-                ]
-            )
+            f"{len(wrong)} clips are too short for their texts (a step is {step} samples; between "
+            "two tokens alike comes one more): correct or leave them out, or lower model.stack\n"
+            + "\n".join(wrong[:MOST_NAMED])
         )
 
 
@@ -283,28 +272,32 @@ def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
 
 
 def _provenance(
-    source: Source, corpus: Corpus, caches: dict[str, AudioCache], seed: int, config: str
+    recipe: Recipe, corpus: Corpus, caches: dict[str, AudioCache], run: Run
 ) -> dict[str, Any]:
-    """Say where a Recognizer came from."""
+    """Return where a Recognizer came from, as plain values for JSON."""
     return {
         "speech_rnn": speech_rnn.__version__,
         "torch": torch.__version__,
-        "commit": current_commit(),
-        "seed": seed,
-        "source": type(source).__name__,
+        **run.provenance(),
+        "source": type(recipe.source).__name__,
         "corpus_sha256": corpus.fingerprint(),
         "audio_sha256": {split: cache.sha256() for split, cache in caches.items()},
-        "n_clips": {split: len(corpus.split(split)) for split in SPLITS},
+        "n_clips": _sizes(corpus),
         "synthetic_words": list(corpus.synthetic),
-        "config": config,
     }
 
 
-def current_commit() -> str | None:
-    """The commit of a source checkout; None for an installed wheel."""
-    here = Path(speech_rnn.__file__).resolve().parents[1]
-    if not (here / ".git").exists():
-        return None
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None
+def _written(
+    recognizer: Recognizer, evaluation: Evaluation | None, run: Run, figures: dict[str, Any]
+) -> TrainingResult:
+    """Write the Recognizer, its scores and what it costs, and return them."""
+    if evaluation is not None:
+        recognizer.provenance["test"] = evaluation.summary()
+        evaluation.write(run.output_dir)
+    file = run.output_dir / "recognizer.safetensors"
+    recognizer.save(file)
+    metrics = recognizer.provenance | figures
+    metrics["test"] = evaluation.to_dict() if evaluation else None
+    metrics["cost"] = cost_of(recognizer.to("cpu"), file.stat().st_size).to_dict()
+    (run.output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    return TrainingResult(recognizer, file, evaluation, metrics)

@@ -1,19 +1,23 @@
-"""How a model is trained: the optimizer with its schedule, and how long and how carefully."""
+"""Settings of a training: the optimizer and its schedule, the epochs, the seed and the folder."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+import speech_rnn
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["AdamWCosine", "Trainer"]
+__all__ = ["AdamWCosine", "Run", "Trainer"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,12 @@ class AdamWCosine:
 
     Parameters
     ----------
-    learning_rate : at the end of the warm-up.
-    final_learning_rate : at the end of the training.
-    warmup_fraction : of all steps.
-    weight_decay : decoupled; biases and normalisation have none.
-    front_scale : factor on the learning rate of a front that others have trained.
+    learning_rate : its value at the end of the warm-up.
+    final_learning_rate : its value at the end of the training.
+    warmup_fraction : share of all steps in which it rises, in [0, 1].
+    weight_decay : decoupled decay; biases and normalisation have none.
+    betas : decay of the running means of the gradient and of its square, in [0, 1).
+    front_scale : factor on the learning rate of a pre-trained front end.
     """
 
     learning_rate: float = 2e-3
@@ -70,7 +75,7 @@ class AdamWCosine:
 
 @dataclass(frozen=True)
 class Trainer:
-    """How long and how carefully to train.
+    """Length and care of a training.
 
     Parameters
     ----------
@@ -80,24 +85,26 @@ class Trainer:
     gradient_clip : largest norm of the gradient; None leaves it.
     label_smoothing : of the classification loss, in [0, 1).
     mixup : both parameters of the Beta distribution that draws the shares of two clips, whose
-        frames become one and whose classes are both expected (Zhang et al., 2018; 0.1 to 0.4 is
+        frames are added and whose classes are both targets (Zhang et al., 2018; 0.1 to 0.4 is
         usual); 0 is off.
-    copies : so many copies of each clip, each augmented with draws of its own, join the batch, and
-        the clip itself stays as it is; 0 augments each clip, once. A batch then holds
+    copies : augmented copies of each clip that join the batch, each with its own draws, while the
+        clip itself stays as it is; 0 augments each clip, once. A batch then holds
         ``batch_size * (1 + copies)`` clips.
     balance : in [0, 1]: 0 draws each clip once an epoch; 1 draws as many, but all classes equally
         often; between them a class of n clips has a share in proportion to n^(1 - balance).
-    frame_weight : of the cross-entropy between each step and the word that is spoken there, a
-        word's steps summed, which joins the CTC loss where the times of words are known. CTC alone
-        is content with a word at any one step of it, and for long with none.
-    last_frame_weight : to which it falls towards the end, step by step. Above 0 a word's posterior
-        lasts as long as the word, which tells it from what is like a part of it.
-    ema_decay : of the moving average of the weights that is validated and kept; None keeps the
-        weights themselves.
+    frame_weight : weight of the cross-entropy between each step and the word that is spoken there,
+        summed over a word's steps, which joins the CTC loss where the times of words are known.
+        CTC alone is content with a word at any one of its steps, and for long with none.
+    last_frame_weight : the value to which `frame_weight` falls, step by step. Above 0 a word's
+        posterior lasts as long as the word, which separates it from words that contain a part
+        of it.
+    ema_decay : decay of the moving average of the weights that is validated and kept; None keeps
+        the weights themselves.
     patience : epochs without a better validation loss after which training stops; None never.
-    select : ``best``: the epoch of the lowest validation loss becomes the Recognizer; ``last``.
+    select : epoch whose weights the Recognizer gets: ``best``, of the lowest validation loss, or
+        ``last``.
     limit_batches : batches of an epoch; None takes all (a few are enough to try a recipe out).
-    progress : whether a bar shows on a terminal.
+    progress : whether a terminal shows a progress bar.
 
     Raises
     ------
@@ -123,27 +130,20 @@ class Trainer:
 
     def __post_init__(self) -> None:
         for name in ("max_epochs", "batch_size", "gradient_clip", "patience", "limit_batches"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ConfigurationError(f"trainer.{name}={value} must be above 0")
+            self._check(name, lambda value: value > 0, "above 0")
         for name in ("mixup", "copies"):
-            if getattr(self, name) < 0:
-                raise ConfigurationError(
-                    f"trainer.{name}={getattr(self, name)} must be 0, which is off, or more"
-                )
-        if not 0 <= self.balance <= 1:
-            raise ConfigurationError(f"trainer.balance={self.balance} must lie in [0, 1]")
+            self._check(name, lambda value: value >= 0, "0, which is off, or more")
+        self._check("balance", lambda value: 0 <= value <= 1, "in [0, 1]")
         for name in ("label_smoothing", "ema_decay"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < 1:
-                raise ConfigurationError(f"trainer.{name}={value} must lie in [0, 1)")
-        for name, known in (
-            ("select", ("best", "last")),
-            ("precision", ("32-true", "bf16-mixed", "16-mixed")),
-        ):
-            if getattr(self, name) not in known:
-                given = getattr(self, name)
-                raise ConfigurationError(f"trainer.{name}={given!r} must be one of {known}")
+            self._check(name, lambda value: 0 <= value < 1, "in [0, 1)")
+        precisions = ("32-true", "bf16-mixed", "16-mixed")
+        for name, known in (("select", ("best", "last")), ("precision", precisions)):
+            self._check(name, known.__contains__, f"one of {known}")
+
+    def _check(self, name: str, holds: Callable[[Any], bool], rule: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not holds(value):
+            raise ConfigurationError(f"trainer.{name}={value!r} must be {rule}")
 
     def check_sequences(self) -> None:
         """Refuse what sequences of words cannot be trained with.
@@ -162,3 +162,43 @@ class Trainer:
                     f"trainer.{name}={value} needs one word a clip (vocabulary=classes, without "
                     f"connected): {why}; set it to 0"
                 )
+
+
+@dataclass(frozen=True)
+class Run:
+    """Settings that every kind of training shares.
+
+    Parameters
+    ----------
+    optim : optimizer and schedule.
+    trainer : number of epochs, batches, and the weights that are kept.
+    seed : seed of weights, order, dropout and augmentation.
+    device : ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    output_dir : folder that gets every file of the training.
+    resume : continue from the last checkpoint in `output_dir`, if there is one.
+    config : the configuration as YAML, which is kept in `output_dir` and beside the weights.
+    """
+
+    optim: AdamWCosine = AdamWCosine()
+    trainer: Trainer = Trainer()
+    seed: int = 0
+    device: str = "cpu"
+    output_dir: Path = Path("outputs")
+    resume: bool = False
+    config: str = ""
+
+    def provenance(self) -> dict[str, Any]:
+        """Return commit, seed and configuration, as plain values for JSON.
+
+        The commit is that of a source checkout; None for an installed wheel.
+        """
+        return {"commit": _commit(), "seed": self.seed, "config": self.config}
+
+
+def _commit() -> str | None:
+    here = Path(speech_rnn.__file__).resolve().parents[1]
+    if not (here / ".git").exists():
+        return None
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None

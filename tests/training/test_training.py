@@ -15,11 +15,12 @@ from safetensors.torch import load_file
 from speech_rnn.augment import Augment
 from speech_rnn.data.batching import Batch
 from speech_rnn.data.connected import Connected
+from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.training import AdamWCosine, Trainer, train
+from speech_rnn.training import AdamWCosine, Recipe, Run, Trainer, train
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.targets import Mixture
 from speech_rnn.vocabulary import Vocabulary
@@ -232,20 +233,26 @@ def test_a_bad_file_is_named_and_left_out(tmp_path):
     assert "low_train_0.wav" in result.stderr + result.stdout
 
 
-def small_model(n_features, n_outputs, head):
-    return AcousticModel(n_features=n_features, n_outputs=n_outputs, head=head, hidden_size=4)
+def small_model(n_features, n_outputs, head, **settings):
+    return AcousticModel(n_features, n_outputs, head=head, hidden_size=4, **settings)
 
 
-class Nothing:
+class Given:
+    """A source of given rows."""
+
+    def __init__(self, rows, words):
+        self.corpus = Corpus(tuple(rows), words)
+
     def prepare(self):
-        from speech_rnn.data.corpus import Corpus, Utterance
+        return self.corpus
 
-        return Corpus((Utterance("a.wav", "yes", split="test"),), ("yes",))
+
+EMPTY = Given([Utterance("a.wav", "yes", split="test")], ("yes",))
 
 
 def test_a_split_without_clips(tmp_path):
     with pytest.raises(DataError, match="split='train' has no clips"):
-        train(Nothing(), MFCC(), small_model, output_dir=tmp_path)
+        train(Recipe(EMPTY, MFCC(), small_model), Run(output_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -257,15 +264,9 @@ def test_a_split_without_clips(tmp_path):
     ],
 )
 def test_what_sequences_cannot_have_is_told_first(settings, more, message, tmp_path):
+    recipe = Recipe(EMPTY, MFCC(), small_model, **more)
     with pytest.raises(ConfigurationError, match=message):
-        train(
-            Nothing(),
-            MFCC(),
-            small_model,
-            trainer=Trainer(**settings),
-            output_dir=tmp_path / "run",
-            **more,
-        )
+        train(recipe, Run(trainer=Trainer(**settings), output_dir=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -285,11 +286,9 @@ def test_copies_join_clips_that_stay_as_they_are(copies, has_spans):
         small_model(features.n_features, 3, "classification"),
         Vocabulary.of(list(TONES_HZ)),
         augment,
-        AdamWCosine(),
-        Trainer(copies=copies),
-        seed=0,
+        Run(trainer=Trainer(copies=copies)),
     )
-    frames, lengths, heard = module._heard(batch, torch.Generator().manual_seed(1))
+    frames, lengths, heard = module.augmented(batch, torch.Generator().manual_seed(1))
     plain, plain_lengths = features(batch.waveform, batch.lengths)
     assert torch.equal(frames[:3, : plain.shape[1]], plain)
     assert not frames[:3, plain.shape[1] :].any()
@@ -325,9 +324,10 @@ def test_the_loss_of_a_mixture_is_the_mixed_loss(label_smoothing):
     [
         ({"mixup": -0.1}, "trainer.mixup=-0.1 must be 0, which is off, or more"),
         ({"copies": -1}, "trainer.copies=-1 must be 0, which is off, or more"),
-        ({"balance": 1.5}, r"trainer.balance=1.5 must lie in \[0, 1\]"),
+        ({"balance": 1.5}, r"trainer.balance=1.5 must be in \[0, 1\]"),
         ({"max_epochs": 0}, "trainer.max_epochs=0 must be above 0"),
-        ({"label_smoothing": 1.0}, r"trainer.label_smoothing=1.0 must lie in \[0, 1\)"),
+        ({"label_smoothing": 1.0}, r"trainer.label_smoothing=1.0 must be in \[0, 1\)"),
+        ({"ema_decay": -0.5}, r"trainer.ema_decay=-0.5 must be in \[0, 1\)"),
         ({"select": "first"}, "trainer.select='first' must be one of"),
         ({"precision": "8"}, "trainer.precision='8' must be one of"),
     ],
