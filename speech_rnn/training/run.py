@@ -244,7 +244,7 @@ def _check_room(
     for clips in splits:
         for row, n_samples in zip(clips.utterances, clips.n_samples.tolist(), strict=True):
             needed = steps_needed(vocabulary.encode(row.text))
-            n_steps = n_samples // (features.hop_length * model.subsampling) + 1
+            n_steps = -(-features.n_frames(n_samples) // model.subsampling)
             if n_steps < needed:
                 wrong.append(
                     f"  {row.audio}: {row.text!r} needs {needed} steps, and it has {n_steps}"

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from speech_rnn.audio import write_audio
 from speech_rnn.augment import Augment
 from speech_rnn.data.batching import Batch
 from speech_rnn.data.connected import Connected
@@ -25,7 +27,7 @@ from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.targets import Mixture
 from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn
-from tests.tones import TONES_HZ, write_corpus
+from tests.tones import TONES_HZ, tone, write_corpus
 
 SMALL = (
     "data=manifest",
@@ -268,6 +270,16 @@ def test_what_sequences_cannot_have_is_told_first(settings, more, message, tmp_p
     with pytest.raises(ConfigurationError, match=message):
         train(recipe, Run(trainer=Trainer(**settings), output_dir=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_clip_needs_as_many_steps_as_its_windows_give(tmp_path):
+    # 3200 samples hold 18 whole windows of 480, and 21 that lie around a hop: 9 steps, or 11.
+    write_audio(tmp_path / "a.wav", tone("low", 0.2))
+    splits = ("train", "validation")
+    rows = [Utterance(str(tmp_path / "a.wav"), " ".join("abcdefghij"), split=s) for s in splits]
+    source, model = Given(rows, tuple("abcdefghij")), partial(small_model, stack=2)
+    with pytest.raises(DataError, match="needs 10 steps, and it has 9"):
+        train(Recipe(source, MFCC(framing="snip"), model, unit="words"), Run(output_dir=tmp_path))
 
 
 @pytest.mark.parametrize("copies", [1, 3])
