@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CompareRuns", "compare_runs", "report_on"]
 
 
-def report_on(folder: Path, recognizer: Recognizer) -> None:
+def report_on(folder: Path, recognizer: Recognizer | None = None) -> None:
     """Write the report of a training, or say what it takes: the training is done either way."""
     from speech_rnn.reporting.page import write_report
 
