@@ -20,4 +20,5 @@ def test_the_demo_as_the_readme_promises_it(tmp_path):
     started = time.monotonic()
     metrics = train("demo", tmp_path)
     assert accuracy(metrics) >= 0.97
+    assert metrics["test"]["calibration_error"] < 0.015
     assert time.monotonic() - started < 600  # five minutes where nothing else runs

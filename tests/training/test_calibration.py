@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
+from scipy.stats import beta
 
 from speech_rnn.decoding.confidence import Calibration, evidence
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
@@ -31,18 +31,37 @@ def test_temperature_is_the_most_probable(seed, sharpness):
     found = fit_temperature(logits, targets)
 
     def surprise(temperature):
-        return torch.nn.functional.cross_entropy(
-            torch.from_numpy(logits) / temperature, torch.from_numpy(targets)
-        ).item()
+        right = softmax(logits / temperature, axis=1)[np.arange(len(targets)), targets]
+        share = 0.5 ** (1 / 401)
+        return -np.mean(share * np.log(right) + (1 - share) * np.log1p(-right.clip(max=1 - 1e-15)))
 
     assert found == pytest.approx(sharpness, rel=0.3)
     grid = np.geomspace(0.05, 20, 200)
     assert surprise(found) <= min(map(surprise, grid)) + 1e-6
 
 
-def test_temperature_is_bounded_where_all_is_right():
-    assert fit_temperature(np.eye(3), np.arange(3)) == pytest.approx(0.05, rel=1e-3)
+@pytest.mark.parametrize("n_clips", [1, 3, 30, 300])
+def test_a_perfect_validation_promises_what_its_clips_can(n_clips):
+    """Of clips that are all as sure, the confidence is the median of the share that is right."""
+    logits = np.eye(3)[np.arange(n_clips) % 3]
+    temperature = fit_temperature(logits, np.arange(n_clips) % 3)
+    confidence = softmax(logits / temperature, axis=1).max(axis=1).mean()
+    assert beta.cdf(confidence, n_clips + 1, 1) == pytest.approx(0.5, abs=1e-3)
+
+
+@given(st.integers(0, 10_000), st.integers(10, 300), st.floats(0.1, 10))
+def test_a_perfect_validation_promises_no_more_than_its_clips_can(seed, n_clips, scale):
+    logits = scale * np.random.default_rng(seed).standard_normal((n_clips, 4))
+    temperature = fit_temperature(logits, logits.argmax(axis=1))
+    confidence = softmax(logits / temperature, axis=1).max(axis=1).mean()
+    assert confidence <= 0.5 ** (1 / (n_clips + 1)) + 1e-6
+    assert confidence < 0.999
+
+
+def test_temperature_is_bounded():
     assert fit_temperature(-np.eye(3), np.arange(3)) == pytest.approx(20, rel=1e-3)
+    assert fit_temperature(1e-3 * np.eye(3), np.arange(3)) == pytest.approx(0.05, rel=1e-3)
+    assert fit_temperature(np.ones((5, 1)), np.zeros(5, dtype=int)) == 1.0
 
 
 def test_evidence_by_hand():
