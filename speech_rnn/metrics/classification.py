@@ -130,9 +130,11 @@ def area_under_roc(higher: ArrayLike, lower: ArrayLike) -> float | None:
     where all scores are the same.
     """
     one, other = np.asarray(higher, dtype=np.float64), np.asarray(lower, dtype=np.float64)
-    if not len(one) or not len(other) or len(np.unique([*one, *other])) == 1:
+    if not len(one) or not len(other) or len(np.unique(np.concatenate([one, other]))) == 1:
         return None
-    return float((np.sign(one[:, None] - other[None, :]).mean() + 1) / 2)
+    from scipy.stats import mannwhitneyu  # a second to import: only who needs it waits for it
+
+    return float(mannwhitneyu(one, other, method="asymptotic").statistic) / (len(one) * len(other))
 
 
 def check_lengths(references: Sequence[str], hypotheses: Sequence[str]) -> None:

@@ -2,13 +2,15 @@ import itertools
 import json
 import math
 import time
+import tracemalloc
 from dataclasses import FrozenInstanceError
 from functools import cache
 
 import jiwer
 import numpy as np
 import pytest
-from hypothesis import given
+import scipy.stats
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.errors import ConfigurationError
@@ -131,6 +133,16 @@ def test_wilson_solves_its_equation(counts):
 def test_wilson_refuses(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         wilson_interval(*arguments)
+
+
+@given(
+    st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.sampled_from([0.5, 0.95, 0.999]),
+)
+@settings(max_examples=20)
+def test_wilson_is_that_of_scipy(counts, confidence):
+    theirs = scipy.stats.binomtest(*counts).proportion_ci(confidence, method="wilson")
+    assert wilson_interval(*counts, confidence) == pytest.approx((theirs.low, theirs.high))
 
 
 def test_the_bootstrap_covers_the_truth():
@@ -321,7 +333,9 @@ def test_every_wrong_label_and_its_nearest_are_named():
         confusion_matrix(["yess", "left"], ["qqq", "lefft"], ["yes", "left"])
     message = "texts ['lefft', 'qqq', 'yess'] are not among the labels; did you mean 'left', 'yes'?"
     assert str(caught.value) == message
-    with pytest.raises(ConfigurationError, match=r"\['zzz'\] are not among the labels$"):
+    with pytest.raises(
+        ConfigurationError, match=r"\['zzz'\] are not among the labels; choose one of yes$"
+    ):
         per_class(["zzz"], ["yes"], ["yes"])
     with pytest.raises(ConfigurationError, match="1 references and 2 hypotheses"):
         confusion_matrix(["a"], ["a", "a"], ["a"])
@@ -399,6 +413,16 @@ def test_area_under_roc_is_the_share_of_pairs(higher, lower):
         return
     pairs = [(one > other) + (one == other) / 2 for one in higher for other in lower]
     assert found == pytest.approx(sum(pairs) / len(pairs))
+
+
+def test_area_under_roc_of_many_takes_little_memory():
+    random = np.random.default_rng(0)
+    words, others = random.normal(1, 1, 12_000), random.normal(0, 1, 4_000)
+    area_under_roc(words[:9], others[:9])  # what is imported is no part of it
+    tracemalloc.start()
+    assert area_under_roc(words, others) == pytest.approx(0.7602, abs=0.01)  # normal(1/√2)
+    assert tracemalloc.get_traced_memory()[1] < 2e7
+    tracemalloc.stop()
 
 
 answers = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30)
