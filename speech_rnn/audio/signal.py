@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.errors import AudioError, ConfigurationError
 
-__all__ = ["AudioWarning", "check_waveform", "downmix", "resample", "waveform_of"]
+__all__ = ["AudioWarning", "check_waveform", "downmix", "noise_gain", "resample", "waveform_of"]
 
 SILENCE_DB = -60.0
 LEAST_RATE = 8_000
@@ -28,6 +28,18 @@ class AudioWarning(UserWarning):
 def downmix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of the channels: (N, channels) to (N,)."""
     return samples if samples.ndim == 1 else samples.mean(axis=1)
+
+
+def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
+    """Return the factor on noise that puts it `snr_db` below a signal, all that mix noise share.
+
+    Parameters
+    ----------
+    signal_power, noise_power : mean or sum of squares over the same samples; that of the noise is
+        above 0. Numbers, or tensors of a batch.
+    snr_db : of the mixture.
+    """
+    return (signal_power / noise_power * 10 ** (-snr_db / 10)) ** 0.5
 
 
 def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]:

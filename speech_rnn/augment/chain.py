@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from speech_rnn.augment.frames import frame_means, mask_spans
 from speech_rnn.augment.noise import coloured_noise, mix
 from speech_rnn.augment.voice import stretch, time_warp, vocal_tract_warp
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.tensors.lengths import is_inside
 
 __all__ = ["Augment", "Responses"]
 
@@ -26,6 +28,13 @@ LOW_CORNER_HZ = (50.0, 400.0)
 HIGH_CORNER_HZ = (1100.0, 3200.0)
 LOWEST_PEAK_HZ = 60.0
 PEAK_OCTAVES = (0.2, 1.0)
+RANGES = (
+    *("speed", "tempo", "pitch_semitones", "vtlp", "lead_ms", "trail_ms", "gain_db"),
+    *("noise_snr_db", "low_shelf_db", "high_shelf_db", "equalizer_db"),
+    *("band_low_hz", "band_high_hz"),
+)
+# A clip at a tenth of its speed is ten times as long; a batch of longer ones fills the memory.
+ABOVE = {"speed": 0.1, "tempo": 0.1, "vtlp": 0.0, "band_low_hz": 0.0, "band_high_hz": 0.0}
 
 
 class Responses(Protocol):
@@ -35,7 +44,56 @@ class Responses(Protocol):
         """Return impulse responses (K,), each from its direct sound on."""
 
 
-class Augment(nn.Module):
+# eq=False, repr=False: a torch module, which these become, has its own.
+@dataclass(frozen=True, eq=False, repr=False)
+class _Parameters:
+    """The parameters of `Augment`, whose docstring describes them; checked when they are given."""
+
+    sample_rate: int = 16_000
+    _: KW_ONLY
+    speed: Range | None = None
+    tempo: Range | None = None
+    pitch_semitones: Range | None = None
+    vtlp: Range | None = None
+    lead_ms: Range | None = None
+    trail_ms: Range | None = None
+    gain_db: Range | None = None
+    rooms: Responses | None = None
+    reverb_probability: float = 0.0
+    noise_probability: float = 0.0
+    noise_snr_db: Range = (0.0, 30.0)
+    recorded_share: float = 0.5
+    low_shelf_db: Range | None = None
+    high_shelf_db: Range | None = None
+    equalizer_db: Range | None = None
+    equalizer_bands: int = 3
+    band_probability: float = 0.0
+    band_low_hz: Range = (50.0, 500.0)
+    band_high_hz: Range = (2500.0, 7000.0)
+    time_masks: int = 0
+    time_mask_frames: int = 25
+    feature_masks: int = 0
+    feature_mask_size: int = 7
+
+    def __post_init__(self) -> None:
+        for name in RANGES:
+            _check_range(name, getattr(self, name), ABOVE.get(name, -math.inf))
+        shares = ("reverb_probability", "noise_probability", "recorded_share", "band_probability")
+        for name in shares:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)} must lie in [0, 1]")
+        if self.equalizer_bands < 1:
+            raise ConfigurationError(
+                f"equalizer_bands={self.equalizer_bands} must be 1 or more; "
+                "equalizer_db=null is off"
+            )
+        if self.reverb_probability and self.rooms is None:
+            raise ConfigurationError(
+                f"reverb_probability={self.reverb_probability} needs rooms, recorded or simulated"
+            )
+
+
+class Augment(_Parameters, nn.Module):
     """Another voice, silence around it, a room, noise, bands and gain; SpecAugment for frames.
 
     They come in this order, as they do between a mouth and a file: a room's echoes are of the
@@ -72,84 +130,22 @@ class Augment(nn.Module):
     Raises
     ------
     ConfigurationError
-        for a range that is no pair of ascending numbers, a factor not above 0, a probability
-        outside [0, 1], an equaliser without bands, and for reverberation without rooms.
+        for a range that is no pair of ascending numbers, a speed or tempo not above 0.1, a `vtlp`
+        or a band's end not above 0, a probability outside [0, 1], an equaliser without bands, and
+        for reverberation without rooms.
     """
 
     noise: Tensor
     responses: Tensor
 
-    def __init__(
-        self,
-        sample_rate: int = 16_000,
-        *,
-        speed: Range | None = None,
-        tempo: Range | None = None,
-        pitch_semitones: Range | None = None,
-        vtlp: Range | None = None,
-        lead_ms: Range | None = None,
-        trail_ms: Range | None = None,
-        gain_db: Range | None = None,
-        rooms: Responses | None = None,
-        reverb_probability: float = 0.0,
-        noise_probability: float = 0.0,
-        noise_snr_db: Range = (0.0, 30.0),
-        recorded_share: float = 0.5,
-        low_shelf_db: Range | None = None,
-        high_shelf_db: Range | None = None,
-        equalizer_db: Range | None = None,
-        equalizer_bands: int = 3,
-        band_probability: float = 0.0,
-        band_low_hz: Range = (50.0, 500.0),
-        band_high_hz: Range = (2500.0, 7000.0),
-        time_masks: int = 0,
-        time_mask_frames: int = 25,
-        feature_masks: int = 0,
-        feature_mask_size: int = 7,
-    ) -> None:
-        super().__init__()
-        self.sample_rate = sample_rate
-        self.speed = _checked("speed", speed, above=0.0)
-        self.tempo = _checked("tempo", tempo, above=0.0)
-        self.pitch_semitones = _checked("pitch_semitones", pitch_semitones)
-        self.vtlp = _checked("vtlp", vtlp, above=0.0)
-        self.lead_ms = _checked("lead_ms", lead_ms)
-        self.trail_ms = _checked("trail_ms", trail_ms)
-        self.gain_db = _checked("gain_db", gain_db)
-        self.noise_snr_db = _checked("noise_snr_db", noise_snr_db)
-        self.low_shelf_db = _checked("low_shelf_db", low_shelf_db)
-        self.high_shelf_db = _checked("high_shelf_db", high_shelf_db)
-        self.equalizer_db = _checked("equalizer_db", equalizer_db)
-        self.band_low_hz = _checked("band_low_hz", band_low_hz, above=0.0)
-        self.band_high_hz = _checked("band_high_hz", band_high_hz, above=0.0)
-        for name, value in (
-            ("reverb_probability", reverb_probability),
-            ("noise_probability", noise_probability),
-            ("recorded_share", recorded_share),
-            ("band_probability", band_probability),
-        ):
-            if not 0 <= value <= 1:
-                raise ConfigurationError(f"{name}={value} must lie in [0, 1]")
-        if equalizer_bands < 1:
-            raise ConfigurationError(
-                f"equalizer_bands={equalizer_bands} must be 1 or more; equalizer_db=null is off"
-            )
-        if reverb_probability and rooms is None:
-            raise ConfigurationError(
-                f"reverb_probability={reverb_probability} needs rooms, recorded or simulated"
-            )
-        self.reverb_probability = reverb_probability
-        self.noise_probability = noise_probability
-        self.band_probability = band_probability
-        self.recorded_share = recorded_share
-        self.equalizer_bands = equalizer_bands
-        self.time_masks, self.time_mask_frames = time_masks, time_mask_frames
-        self.feature_masks, self.feature_mask_size = feature_masks, feature_mask_size
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        nn.Module.__init__(self)
         self.register_buffer("noise", torch.zeros(0), persistent=False)
-        found = rooms.responses(sample_rate) if rooms and reverb_probability else []
-        padded = (
-            pad_sequence(list(map(torch.from_numpy, found)), batch_first=True) if found else None
-        )
+        found: Sequence[NDArray[np.float32]] = ()
+        if self.rooms and self.reverb_probability:
+            found = self.rooms.responses(self.sample_rate)
+        padded = pad_sequence([*map(torch.from_numpy, found)], batch_first=True) if found else None
         self.register_buffer("responses", padded, persistent=False)  # (R, K)
 
     def set_noise(self, recordings: Sequence[Tensor]) -> None:
@@ -168,71 +164,18 @@ class Augment(nn.Module):
 
         `spans` (B, L, 2), in samples, move as the sound does.
         """
-        n_clips = len(waveform)
-
-        def draw(interval: Range | None, neutral: float) -> Tensor:
-            low, high = interval or (neutral, neutral)
-            uniform = torch.rand(n_clips, generator=generator, device=waveform.device)
-            return low + (high - low) * uniform  # (B,)
-
-        samples_per_ms = self.sample_rate / 1000
-        speed = draw(self.speed, 1.0)
-        lead = (draw(self.lead_ms, 0.0) * samples_per_ms).round()
-        trail = (draw(self.trail_ms, 0.0) * samples_per_ms).round()
-        if self.tempo or self.pitch_semitones:
-            # Spoken slower and played faster by the same factor, a voice is higher and as long.
-            pitch = 2 ** (draw(self.pitch_semitones, 0.0) / 12)
-            tempo = draw(self.tempo, 1.0) / pitch
-            waveform, lengths = stretch(waveform, lengths, self.sample_rate, tempo)
-            speed = speed * pitch
-            spans = None if spans is None else spans / tempo[:, None, None]
-        waveform, lengths = time_warp(waveform, lengths, speed=speed, lead=lead, trail=trail)
-        if spans is not None:
-            spans = spans / speed[:, None, None] + lead[:, None, None]
-        if self.vtlp:
-            factor = draw(self.vtlp, 1.0)
-            waveform = vocal_tract_warp(waveform, lengths, self.sample_rate, factor)
-        if self.reverb_probability:
-            place = (draw((0.0, 1.0), 0.0) * len(self.responses)).long()
-            is_wet = draw((0.0, 1.0), 0.0) < self.reverb_probability
-            wet = reverberate(waveform, lengths, self.responses[place])
-            waveform = torch.where(is_wet[:, None], wet, waveform)
-        snr_db = draw(self.noise_snr_db, 0.0)
-        is_noisy = draw((0.0, 1.0), 0.0) < self.noise_probability
-        if self.noise_probability:
-            noise = self._noise(waveform.shape, draw, generator)
-            noisy = mix(waveform, noise, lengths, snr_db)
-            waveform = torch.where(is_noisy[:, None], noisy, waveform)
-        if self.low_shelf_db or self.high_shelf_db:
-            waveform = shelve(
-                waveform,
-                lengths,
-                self.sample_rate,
-                low_db=draw(self.low_shelf_db, 0.0),
-                low_hz=draw(LOW_CORNER_HZ, 0.0),
-                high_db=draw(self.high_shelf_db, 0.0),
-                high_hz=draw(HIGH_CORNER_HZ, 0.0),
-            )
-        if self.equalizer_db:
-            heard = (math.log2(LOWEST_PEAK_HZ), math.log2(0.45 * self.sample_rate))
-            peak_db, peak, octaves = (
-                torch.stack([draw(interval, 0.0) for _ in range(self.equalizer_bands)], dim=1)
-                for interval in (self.equalizer_db, heard, PEAK_OCTAVES)
-            )  # (B, P)
-            waveform = equalize(
-                waveform,
-                lengths,
-                self.sample_rate,
-                peak_db=peak_db,
-                peak_hz=2**peak,
-                octaves=octaves,
-            )
-        if self.band_probability:
-            is_narrow = draw((0.0, 1.0), 0.0) < self.band_probability
-            low_hz, high_hz = draw(self.band_low_hz, 0.0), draw(self.band_high_hz, 0.0)
-            narrow = band_limit(waveform, lengths, self.sample_rate, low_hz, high_hz)
-            waveform = torch.where(is_narrow[:, None], narrow, waveform)
-        gain = 10 ** (draw(self.gain_db, 0.0) / 20)
+        draw = _Draw(len(waveform), generator, waveform.device)
+        waveform, lengths, spans = self._hurry(waveform, lengths, spans, draw)
+        for effect in (
+            self._warp_formants,
+            self._reverberate,
+            self._add_noise,
+            self._shelve,
+            self._equalize,
+            self._limit_band,
+        ):
+            waveform = effect(waveform, lengths, draw)
+        gain = 10 ** (draw(self.gain_db) / 20)
         return waveform * gain[:, None], lengths, spans
 
     def frames(self, frames: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
@@ -245,33 +188,125 @@ class Augment(nn.Module):
         for _ in range(self.feature_masks):
             width = torch.full_like(lengths, n_features)
             deaf |= mask_spans(width, n_features, self.feature_mask_size, generator)
-        valid = torch.arange(n_frames, device=frames.device) < lengths[:, None]  # (B, T)
-        hidden = (masked[:, :, None] | deaf[:, None, :]) & valid[:, :, None]
+        hidden = (masked[:, :, None] | deaf[:, None, :]) & is_inside(n_frames, lengths)[:, :, None]
         return torch.where(hidden, frame_means(frames, lengths), frames)
 
-    def _noise(
-        self, shape: torch.Size, draw: Callable[[Range, float], Tensor], generator: Generator
-    ) -> Tensor:
+    def _hurry(
+        self, waveform: Tensor, lengths: Tensor, spans: Tensor | None, draw: _Draw
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Change speed, tempo and pitch, and the silence around each clip."""
+        samples_per_ms = self.sample_rate / 1000
+        speed = draw(self.speed, 1.0)
+        lead = (draw(self.lead_ms) * samples_per_ms).round()
+        trail = (draw(self.trail_ms) * samples_per_ms).round()
+        if self.tempo or self.pitch_semitones:
+            # Spoken slower and played faster by the same factor, a voice is higher and as long.
+            pitch = 2 ** (draw(self.pitch_semitones) / 12)
+            tempo = draw(self.tempo, 1.0) / pitch
+            waveform, lengths = stretch(waveform, lengths, self.sample_rate, tempo)
+            speed = speed * pitch
+            spans = None if spans is None else spans / tempo[:, None, None]
+        waveform, lengths = time_warp(waveform, lengths, speed=speed, lead=lead, trail=trail)
+        if spans is not None:
+            spans = spans / speed[:, None, None] + lead[:, None, None]
+        return waveform, lengths, spans
+
+    def _warp_formants(self, waveform: Tensor, lengths: Tensor, draw: _Draw) -> Tensor:
+        if not self.vtlp:
+            return waveform
+        return vocal_tract_warp(waveform, lengths, self.sample_rate, draw(self.vtlp))
+
+    def _reverberate(self, waveform: Tensor, lengths: Tensor, draw: _Draw) -> Tensor:
+        if not self.reverb_probability:
+            return waveform
+        place = (draw.share() * len(self.responses)).long()
+        is_wet = draw.share() < self.reverb_probability
+        wet = reverberate(waveform, lengths, self.responses[place])
+        return torch.where(is_wet[:, None], wet, waveform)
+
+    def _add_noise(self, waveform: Tensor, lengths: Tensor, draw: _Draw) -> Tensor:
+        snr_db = draw(self.noise_snr_db)
+        is_noisy = draw.share() < self.noise_probability
+        if not self.noise_probability:
+            return waveform
+        noisy = mix(waveform, self._noise(waveform.shape, draw), lengths, snr_db)
+        return torch.where(is_noisy[:, None], noisy, waveform)
+
+    def _noise(self, shape: torch.Size, draw: _Draw) -> Tensor:
         """Recorded or coloured noise for each clip, (B, N), of any level."""
-        tilt = draw((0.0, 2.0), 0.0)
-        noise = coloured_noise(shape, tilt, generator)
+        tilt = draw((0.0, 2.0))
+        noise = coloured_noise(shape, tilt, draw.generator)
         if not len(self.noise):
             return noise
-        start = (draw((0.0, 1.0), 0.0) * len(self.noise)).long()
+        start = (draw.share() * len(self.noise)).long()
         steps = torch.arange(shape[1], device=self.noise.device)
         recorded = self.noise[(start[:, None] + steps) % len(self.noise)]  # (B, N)
-        is_recorded = draw((0.0, 1.0), 0.0) < self.recorded_share
+        is_recorded = draw.share() < self.recorded_share
         return torch.where(is_recorded[:, None], recorded, noise)
 
+    def _shelve(self, waveform: Tensor, lengths: Tensor, draw: _Draw) -> Tensor:
+        if not (self.low_shelf_db or self.high_shelf_db):
+            return waveform
+        return shelve(
+            waveform,
+            lengths,
+            self.sample_rate,
+            low_db=draw(self.low_shelf_db),
+            low_hz=draw(LOW_CORNER_HZ),
+            high_db=draw(self.high_shelf_db),
+            high_hz=draw(HIGH_CORNER_HZ),
+        )
 
-def _checked(name: str, interval: Range | None, above: float = -math.inf) -> Range | None:
+    def _equalize(self, waveform: Tensor, lengths: Tensor, draw: _Draw) -> Tensor:
+        if not self.equalizer_db:
+            return waveform
+        audible = (math.log2(LOWEST_PEAK_HZ), math.log2(0.45 * self.sample_rate))
+        peak_db, peak, octaves = (
+            torch.stack([draw(interval) for _ in range(self.equalizer_bands)], dim=1)
+            for interval in (self.equalizer_db, audible, PEAK_OCTAVES)
+        )  # (B, P)
+        return equalize(
+            waveform,
+            lengths,
+            self.sample_rate,
+            peak_db=peak_db,
+            peak_hz=2**peak,
+            octaves=octaves,
+        )
+
+    def _limit_band(self, waveform: Tensor, lengths: Tensor, draw: _Draw) -> Tensor:
+        if not self.band_probability:
+            return waveform
+        is_narrow = draw.share() < self.band_probability
+        low_hz, high_hz = draw(self.band_low_hz), draw(self.band_high_hz)
+        narrow = band_limit(waveform, lengths, self.sample_rate, low_hz, high_hz)
+        return torch.where(is_narrow[:, None], narrow, waveform)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Uniform draws, one for each of `n_clips`."""
+
+    n_clips: int
+    generator: Generator
+    device: torch.device
+
+    def __call__(self, interval: Range | None, neutral: float = 0.0) -> Tensor:
+        """Draw from an interval, (B,); all are `neutral` where it is None."""
+        low, high = interval or (neutral, neutral)
+        return low + (high - low) * self.share()
+
+    def share(self) -> Tensor:
+        """Draw from [0, 1), (B,)."""
+        return torch.rand(self.n_clips, generator=self.generator, device=self.device)
+
+
+def _check_range(name: str, interval: Range | None, above: float = -math.inf) -> None:
     if interval is None:
-        return None
+        return
     rule = "must be a pair of numbers [low, high], low <= high"
     if len(interval) != 2 or not all(isinstance(value, (int, float)) for value in interval):
         raise ConfigurationError(f"{name}={list(interval)} {rule}")
-    low, high = interval
-    if not above < low <= high:
+    if not above < interval[0] <= interval[1]:
         rule += f", above {above:g}" if above > -math.inf else ""
         raise ConfigurationError(f"{name}={list(interval)} {rule}")
-    return (low, high)

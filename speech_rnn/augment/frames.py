@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from speech_rnn.tensors.lengths import is_inside
+
 __all__ = ["frame_means", "mask_spans", "mixup"]
 
 
@@ -32,7 +34,7 @@ def mixup(frames: Tensor, lengths: Tensor, partner: Tensor, share: Tensor) -> tu
     partner : (B,), the place of the clip that each is mixed with.
     share : (B,) in [0, 1], of the clip itself; its partner has the rest.
     """
-    inside = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]  # (B, T)
+    inside = is_inside(frames.shape[1], lengths)  # (B, T)
     filled = torch.where(inside[:, :, None], frames, frame_means(frames, lengths))
     longer = torch.maximum(lengths, lengths[partner])
     mixed = torch.lerp(filled[partner], filled, share[:, None, None])

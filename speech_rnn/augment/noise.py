@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from speech_rnn.audio.signal import noise_gain
 from speech_rnn.augment.filters import fast_length
+from speech_rnn.tensors.lengths import zero_beyond
 
 __all__ = ["coloured_noise", "mix"]
 
@@ -26,9 +28,9 @@ def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Ten
 
     Power is the mean square over a clip's own samples. Beyond them the result is zero.
     """
-    inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
-    noise = noise * inside
-    signal_energy = (waveform * inside).square().sum(dim=1)
+    noise = zero_beyond(noise, lengths)
+    signal = zero_beyond(waveform, lengths)
     noise_energy = noise.square().sum(dim=1).clamp(min=torch.finfo(noise.dtype).tiny)
-    scale = (signal_energy / noise_energy * 10 ** (-snr_db / 10)).sqrt()
-    return waveform * inside + scale[:, None] * noise
+    # torchaudio's add_noise gives NaN where the noise is silent
+    gain = noise_gain(signal.square().sum(dim=1), noise_energy, snr_db)
+    return signal + gain[:, None] * noise

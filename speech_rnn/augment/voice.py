@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from speech_rnn.augment.filters import fast_length
+from speech_rnn.tensors.lengths import zero_beyond
 
 __all__ = ["stretch", "time_warp", "vocal_tract_warp"]
 
@@ -68,7 +69,7 @@ def stretch(
     A phase vocoder (Flanagan and Golden, 1966) in the form of Dolson (1986): step k of the result
     has the magnitudes of the clip at step k * tempo, between two of its steps interpolated
     linearly, and its phases go on from step k - 1 as they do there. Its power stays. With a tempo
-    of 1 the clip comes out as it was.
+    of 1 the clip comes out as it was. (torchaudio's phase_vocoder has one tempo for all clips.)
 
     Parameters
     ----------
@@ -95,8 +96,7 @@ def stretch(
     phase = spectra[:, :, :1].angle() + advance.cumsum(dim=2) - advance
     spoken = _synthesise(torch.polar(magnitude, phase), stretched, n_samples, n_fft)
     # Phases of neighbouring bins drift apart, which costs speech 3 to 4 dB (librosa's as well).
-    inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
-    before = (waveform * inside).square().sum(dim=1) / lengths.clamp(min=1)
+    before = zero_beyond(waveform, lengths).square().sum(dim=1) / lengths.clamp(min=1)
     after = (spoken.square().sum(dim=1) / stretched).clamp(min=torch.finfo(spoken.dtype).tiny)
     return spoken * (before / after).sqrt()[:, None], stretched
 
@@ -162,11 +162,10 @@ def _n_steps(n_samples: int, n_fft: int) -> int:
 def _analyse(waveform: Tensor, lengths: Tensor, n_fft: int) -> Tensor:
     """Return the short-time spectra (B, F, T) of clips (B, N) in silence; step 0 is sample 0."""
     hop_length, n_samples = n_fft // OVERLAP, waveform.shape[1]
-    inside = torch.arange(n_samples, device=waveform.device) < lengths[:, None]
     behind = (_n_steps(n_samples, n_fft) - 1) * hop_length - n_samples
     window = torch.hann_window(n_fft, device=waveform.device)
     return torch.stft(
-        F.pad(waveform * inside, (0, behind)),
+        F.pad(zero_beyond(waveform, lengths), (0, behind)),
         n_fft,
         hop_length,
         window=window,
@@ -179,4 +178,4 @@ def _synthesise(spectra: Tensor, lengths: Tensor, n_samples: int, n_fft: int) ->
     """Return the clips (B, N) of short-time spectra (B, F, T)."""
     window = torch.hann_window(n_fft, device=spectra.device)
     waveform = torch.istft(spectra, n_fft, n_fft // OVERLAP, window=window, length=n_samples)
-    return waveform * (torch.arange(n_samples, device=lengths.device) < lengths[:, None])
+    return zero_beyond(waveform, lengths)

@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.corpus import PINK, Part, Utterance
 
 __all__ = ["compose", "faded", "pink_noise", "spoken", "trim"]
@@ -55,8 +56,8 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
             )
             noise = np.resize(read(bed), len(mixed))  # over again where it is too short
         loudness = float(np.mean(mixed[heard] ** 2)) if heard.any() else 1.0
-        power = loudness / max(float(np.mean(noise**2)), 1e-12)
-        mixed += noise * np.float32((power * 10 ** (-composition.noise_snr_db / 10)) ** 0.5)
+        power = max(float(np.mean(noise**2)), 1e-12)
+        mixed += noise * np.float32(noise_gain(loudness, power, composition.noise_snr_db))
     return mixed / max(1.0, float(np.abs(mixed).max(initial=0.0)))
 
 

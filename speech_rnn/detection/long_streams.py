@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
 from speech_rnn.audio.finding import sound_files
+from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.connected import trimmed
 from speech_rnn.data.corpus import PINK, Corpus, Source, Utterance
 from speech_rnn.data.mixing import faded, pink_noise, spoken
@@ -140,8 +141,8 @@ class LongStream:
             if beneath < nominal * 10 ** (LEAST_NOISE_DB / 10):
                 beneath = nominal
             samples = self._read(piece.audio, piece.start_seconds, piece.n_samples)
-            power = beneath * 10 ** (piece.snr_db / 10) / max(_power(samples), 1e-20)
-            laid.append(samples * np.float32(math.sqrt(power)))
+            gain = noise_gain(beneath, max(_power(samples), 1e-20), -piece.snr_db)
+            laid.append(samples * np.float32(gain))
         for piece, samples in zip(segment.pieces, laid, strict=True):
             mixed[piece.at : piece.at + piece.n_samples] += samples
         return mixed

@@ -14,6 +14,7 @@ from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from speech_rnn.audio import load_audio
 from speech_rnn.audio.finding import sound_files
+from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.mixing import pink_noise
@@ -27,6 +28,8 @@ __all__ = ["Condition", "Conditions", "Stress", "band_limited", "noisy", "reverb
 
 Samples = NDArray[np.float32]
 BAND_ORDER = 6
+SLOWEST = 0.1
+"""A clip at a tenth of its speed is ten times as long."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Conditions:
     snr_db : power of a clip, on average over the whole of it, relative to that of the noise.
     noise : sound files, or folders of them, that training never heard; pink noise without.
     gain_db : changes of level; what is beyond full scale is clipped.
-    speed : factors by which a clip is played faster, its pitch with it.
+    speed : factors above 0.1 by which a clip is played faster, its pitch with it.
     band_hz : lowest and highest frequency, such as 300-3400 for a telephone.
     rooms : impulse responses, files or folders of them.
     seed : of the stretches of noise.
@@ -84,7 +87,7 @@ class Conditions:
     Raises
     ------
     ConfigurationError
-        for an SNR or a gain that is no number, a speed that is not above 0, or a band that is none.
+        for an SNR or a gain that is no number, a speed not above 0.1, or a band that is none.
     """
 
     snr_db: Sequence[float] = (20.0, 10.0, 5.0, 0.0, -5.0)
@@ -96,11 +99,11 @@ class Conditions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, lowest in (("snr_db", -np.inf), ("gain_db", -np.inf), ("speed", 0.0)):
+        for name, lowest in (("snr_db", -np.inf), ("gain_db", -np.inf), ("speed", SLOWEST)):
             for value in getattr(self, name):
                 is_number = isinstance(value, (int, float)) and np.isfinite(value)
                 if not is_number or not value > lowest:
-                    above = " above 0" if name == "speed" else ""
+                    above = f" above {SLOWEST}" if name == "speed" else ""
                     raise ConfigurationError(f"{name}={value!r} must be a number{above}")
         for band in self.band_hz:
             low, mark, high = str(band).partition("-")
@@ -177,7 +180,7 @@ def noisy(samples: Samples, noise: Samples, snr_db: float) -> Samples:
     """Add noise (N,) to a clip (N,) so that their powers differ by `snr_db` exactly."""
     power = float(np.mean(samples.astype(np.float64) ** 2))
     of_noise = max(float(np.mean(noise.astype(np.float64) ** 2)), 1e-20)
-    return samples + noise * np.float32((power / of_noise * 10 ** (-snr_db / 10)) ** 0.5)
+    return samples + noise * np.float32(noise_gain(power, of_noise, snr_db))
 
 
 def band_limited(samples: Samples, sample_rate: int, low_hz: float, high_hz: float) -> Samples:

@@ -257,11 +257,12 @@ def test_spans_lie_within_their_length(length, longest, seed):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"speed": (0, 1)}, r"speed=\[0, 1\] must be a pair .* above 0"),
+        ({"speed": (0, 1)}, r"speed=\[0, 1\] must be a pair .* above 0.1"),
+        ({"speed": (0.004, 1)}, r"speed=\[0.004, 1\] must be a pair .* above 0.1"),
         ({"gain_db": (3, 1)}, r"gain_db=\[3, 1\] must be a pair of numbers"),
         ({"noise_snr_db": ("loud", 3)}, "noise_snr_db=.* must be a pair of numbers"),
         ({"lead_ms": (1, 2, 3)}, "lead_ms=.* must be a pair"),
-        ({"tempo": (0, 1)}, r"tempo=\[0, 1\] must be a pair .* above 0"),
+        ({"tempo": (0, 1)}, r"tempo=\[0, 1\] must be a pair .* above 0.1"),
         ({"pitch_semitones": (2, -2)}, r"pitch_semitones=\[2, -2\] must be a pair"),
         ({"vtlp": (0.0, 1)}, r"vtlp=\[0.0, 1\] must be a pair .* above 0"),
         ({"equalizer_db": (9, -9)}, r"equalizer_db=\[9, -9\] must be a pair"),

@@ -118,7 +118,8 @@ def test_noise_is_worse_than_none(tmp_path):
     ("wrong", "message"),
     [
         ({"snr_db": [float("nan")]}, "snr_db=nan must be a number"),
-        ({"speed": [0]}, "speed=0 must be a number above 0"),
+        ({"speed": [0]}, "speed=0 must be a number above 0.1"),
+        ({"speed": [0.004]}, "speed=0.004 must be a number above 0.1"),
         ({"band_hz": ["3400-300"]}, "band_hz='3400-300' must be LOW-HIGH"),
         ({"band_hz": ["wide"]}, "band_hz='wide'"),
     ],
