@@ -8,12 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.files.text import read_lines
-from speech_rnn.language.scoring import TokenScorer, check_model
+from speech_rnn.language.scoring import KeyedScorer, check_model
 from speech_rnn.language.text import BEGIN, END, SPACE, UNKNOWN_TOKEN, tokens_of
 from speech_rnn.vocabulary import Vocabulary
 
@@ -116,10 +113,7 @@ class NGram:
         return self.back_offs.get(context, 0.0) + self.log10(context[1:], token)
 
     def score(self, sentence: str) -> tuple[float, int]:
-        """Return the natural logarithm of a sentence's probability with its end, and its tokens.
-
-        Unknown tokens are left out of both.
-        """
+        """Score a sentence; see `LanguageModel.score`."""
         total, count = 0.0, 0
         context: Gram = (BEGIN,)
         for token in (*tokens_of(sentence, self.unit), END):
@@ -129,14 +123,8 @@ class NGram:
             context = (*context, token)[-self.order :]
         return total, count
 
-    def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
-        """Return its scores of a vocabulary's tokens.
-
-        Raises
-        ------
-        ConfigurationError
-            for a vocabulary of another unit, or one that lacks words of the model.
-        """
+    def scorer(self, vocabulary: Vocabulary) -> KeyedScorer:
+        """Return its scores of a vocabulary's tokens; see `LanguageModel.scorer`."""
         return _NGramScorer(self, vocabulary)
 
     def save(self, path: str | Path) -> None:
@@ -192,34 +180,24 @@ class NGram:
         return cls(log_probs, back_offs, str(path))
 
 
-class _NGramScorer(TokenScorer):
-    """Its states are the contexts of an n-gram model."""
+class _NGramScorer(KeyedScorer):
+    """The states are the contexts of an n-gram model."""
 
     def __init__(self, model: NGram, vocabulary: Vocabulary) -> None:
-        super().__init__(len(vocabulary))
         check_model(model, vocabulary)
-        self.model = model
+        self.model, self.longest = model, model.order - 1
         self.tokens = [tuple(tokens_of(token, model.unit)) for token in vocabulary.tokens]
-        self.contexts: list[Gram] = []
-        self.numbers: dict[Gram, int] = {}
-        self._number((BEGIN,))
+        super().__init__(len(vocabulary), self._cut((BEGIN,)))
 
-    def extend(self, states: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        pairs = zip(states.tolist(), tokens.tolist(), strict=True)
-        return np.array([self._number((*self.contexts[s], *self.tokens[t])) for s, t in pairs])
-
-    def _number(self, context: Gram) -> int:
-        context = context[len(context) - min(len(context), self.model.order - 1) :]
-        if context not in self.numbers:
-            self.contexts.append(context)
-            scores = [0.0] + [self._chain(context, words) for words in self.tokens[1:]]
-            final = self.model.log10(context, END)
-            row = np.array([[*scores, final]]) * math.log(10)
-            self.numbers[context] = int(self.add(row[:, :-1], row[:, -1])[0])
-        return self.numbers[context]
-
-    def _chain(self, context: Gram, words: Gram) -> float:
-        """Score one token of the vocabulary, which may be several words."""
-        return sum(
-            self.model.log10((*context, *words[:place]), word) for place, word in enumerate(words)
+    def after(self, key: Gram, token: int) -> tuple[Gram, float]:
+        words = self.tokens[token]  # a token may be several words
+        score = sum(
+            self.model.log10((*key, *words[:place]), word) for place, word in enumerate(words)
         )
+        return self._cut((*key, *words)), score * math.log(10)
+
+    def final(self, key: Gram) -> float:
+        return self.model.log10(key, END) * math.log(10)
+
+    def _cut(self, context: Gram) -> Gram:
+        return context[max(0, len(context) - self.longest) :]

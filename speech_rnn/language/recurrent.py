@@ -106,10 +106,7 @@ class RecurrentLanguageModel(nn.Module):
 
     @torch.inference_mode()
     def score(self, sentence: str) -> tuple[float, int]:
-        """Return the natural logarithm of a sentence's probability with its end, and its tokens.
-
-        Unknown tokens are left out of both.
-        """
+        """Score a sentence; see `LanguageModel.score`."""
         ids = self.encode(sentence)
         log_probs, _ = self.eval()(torch.tensor([[BOUNDARY, *ids]]))
         following = torch.tensor([*ids, BOUNDARY])
@@ -157,13 +154,7 @@ class RecurrentLanguageModel(nn.Module):
         return "".join(" " if token == SPACE else token for token in said)
 
     def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
-        """Return its scores of a vocabulary's tokens.
-
-        Raises
-        ------
-        ConfigurationError
-            for a vocabulary of another unit, or one that lacks tokens of the model.
-        """
+        """Return its scores of a vocabulary's tokens; see `LanguageModel.scorer`."""
         return _RecurrentScorer(self, vocabulary)
 
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:

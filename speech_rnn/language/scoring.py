@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,15 @@ from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.language.text import SPACE
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["HotWords", "LanguageModel", "TokenScorer", "check_fit", "check_model", "perplexity"]
+__all__ = [
+    "HotWords",
+    "KeyedScorer",
+    "LanguageModel",
+    "TokenScorer",
+    "check_fit",
+    "check_model",
+    "perplexity",
+]
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,7 +44,13 @@ class LanguageModel(Protocol):
         """What it knows, without sentence ends and the unknown word."""
 
     def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
-        """Return its scores of a vocabulary's tokens."""
+        """Return its scores of a vocabulary's tokens.
+
+        Raises
+        ------
+        ConfigurationError
+            for a vocabulary of another unit, or one that lacks words of the model.
+        """
 
     def score(self, sentence: str) -> tuple[float, int]:
         """Return the natural logarithm of a sentence's probability with its end, and its tokens.
@@ -93,7 +107,44 @@ class TokenScorer(ABC):
         return numbers
 
 
-class HotWords(TokenScorer):
+class KeyedScorer(TokenScorer):
+    """An automaton whose states are keys, such as the words before.
+
+    Parameters
+    ----------
+    n_tokens : tokens of the vocabulary.
+    start : the key of the start of a sentence.
+    """
+
+    def __init__(self, n_tokens: int, start: Hashable) -> None:
+        super().__init__(n_tokens)
+        self._n_tokens = n_tokens
+        self._keys: list[Any] = []
+        self._numbers: dict[Any, int] = {}
+        self._number(start)
+
+    @abstractmethod
+    def after(self, key: Any, token: int) -> tuple[Any, float]:
+        """Return the key after a token, and the token's score."""
+
+    @abstractmethod
+    def final(self, key: Any) -> float:
+        """Return the score of a sentence's end."""
+
+    def extend(self, states: Ids, tokens: Ids) -> Ids:
+        """Make the states that follow; see `TokenScorer.extend`."""
+        pairs = zip(states.tolist(), tokens.tolist(), strict=True)
+        return np.array([self._number(self.after(self._keys[s], t)[0]) for s, t in pairs])
+
+    def _number(self, key: Any) -> int:
+        if key not in self._numbers:
+            scores = [0.0] + [self.after(key, token)[1] for token in range(1, self._n_tokens)]
+            self._keys.append(key)
+            self._numbers[key] = int(self.add(np.array([scores]), np.array([self.final(key)]))[0])
+        return self._numbers[key]
+
+
+class HotWords(KeyedScorer):
     """Words or phrases that are to be heard more easily.
 
     Each token of a phrase brings its share of the bonus as soon as it is spoken; what breaks off
@@ -111,7 +162,6 @@ class HotWords(TokenScorer):
     """
 
     def __init__(self, bonuses: Mapping[str, float], vocabulary: Vocabulary) -> None:
-        super().__init__(len(vocabulary))
         texts = [text for phrase in bonuses for text in _spelled(phrase, vocabulary)]
         check_fit("hot_words", texts, vocabulary)
         self.separator = (
@@ -128,25 +178,13 @@ class HotWords(TokenScorer):
             for size in range(1, len(tokens) + 1):
                 share = bonus * size / len(tokens)
                 self.earned[tokens[:size]] = max(self.earned.get(tokens[:size], share), share)
-        self.keys: list[tuple[int, ...] | None] = []
-        self.numbers: dict[tuple[int, ...] | None, int] = {}
-        self._number(())
+        super().__init__(len(vocabulary), ())
 
-    def extend(self, states: Ids, tokens: Ids) -> Ids:
-        """Make the states that follow."""
-        pairs = zip(states.tolist(), tokens.tolist(), strict=True)
-        return np.array([self._number(self._after(self.keys[s], t)[0]) for s, t in pairs])
+    def final(self, key: tuple[int, ...] | None) -> float:
+        """Return what the end of a sentence settles."""
+        return self.whole.get(key or (), 0.0) - self.earned[key or ()]
 
-    def _number(self, key: tuple[int, ...] | None) -> int:
-        if key not in self.numbers:
-            self.keys.append(key)
-            n_tokens = self._scores.shape[1]
-            scores = np.array([0.0] + [self._after(key, token)[1] for token in range(1, n_tokens)])
-            final = self.whole.get(key or (), 0.0) - self.earned[key or ()]
-            self.numbers[key] = int(self.add(scores[None], np.array([final]))[0])
-        return self.numbers[key]
-
-    def _after(
+    def after(
         self, key: tuple[int, ...] | None, token: int
     ) -> tuple[tuple[int, ...] | None, float]:
         """Return what has been said of a phrase after one more token, and what that brings.
