@@ -18,7 +18,7 @@ from speech_rnn.audio import audio_duration, load_audio
 from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.data.mixing import compose, trim
-from speech_rnn.data.rng import choose
+from speech_rnn.data.rng import check_ranges, choose
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.files.text import read_lines
 from speech_rnn.vocabulary import REASONS, UNKNOWN, Vocabulary
@@ -87,12 +87,7 @@ class Connected:
 
     def __post_init__(self) -> None:
         least = {"n_words": 0, "gap_ms": -1000, "edge_ms": 0, "level_db": -60, "noise_snr_db": -60}
-        for name, lowest in least.items():
-            pair = getattr(self, name)
-            if pair is not None and (len(pair) != 2 or not lowest <= pair[0] <= pair[1]):
-                raise ConfigurationError(
-                    f"{name}={list(pair)} must be the lowest and the highest value, from {lowest}"
-                )
+        check_ranges(self, {name: (lowest, math.inf) for name, lowest in least.items()})
         for name in ("repeat_share", "chatter_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)} must lie in [0, 1]")

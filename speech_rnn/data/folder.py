@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from speech_rnn.audio.finding import AUDIO_SUFFIXES, sound_files, sounds_below
 from speech_rnn.data.corpus import Corpus, Utterance
-from speech_rnn.data.splits import require_every_class, speaker_regex, split_by_hash
+from speech_rnn.data.splits import require_every_class, speaker_of, speaker_regex, split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.files.text import read_lines
 
@@ -161,11 +161,8 @@ class Folder:
         """Return the speaker of each clip, empty without a pattern."""
         if self.speaker_pattern is None:
             return dict.fromkeys(names, "")
-        pattern = speaker_regex(self.speaker_pattern)
-        group = "speaker" if "speaker" in pattern.groupindex else 1
-        found = {name: pattern.search(name) for name in names}
-        speakers = {name: match[group] or "" for name, match in found.items() if match}
-        if wrong := [name for name in found if not speakers.get(name)]:
+        speakers = {name: speaker_of(name, self.speaker_pattern) for name in names}
+        if wrong := [name for name, speaker in speakers.items() if not speaker]:
             raise DataError(
                 f"speaker_pattern={self.speaker_pattern!r} finds no speaker in {_some(wrong)}; "
                 "it is searched for in paths as they are written here"

@@ -13,13 +13,12 @@ from speech_rnn.audio import audio_duration
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Source, Utterance
 from speech_rnn.data.rng import choose
-from speech_rnn.data.splits import split_by_hash
+from speech_rnn.data.splits import recordings_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 __all__ = ["Negatives"]
 
-TEST_PERCENTAGE, VALIDATION_PERCENTAGE = 20.0, 10.0
 PEAK_DB = (-60.0, -20.0)
 
 
@@ -126,13 +125,7 @@ class Negatives:
         """Cut stretches out of recordings."""
         if not recordings or not count:
             return
-        shares = (TEST_PERCENTAGE, VALIDATION_PERCENTAGE)
-        files = [file for file in recordings if split_by_hash(file.name, *shares) == split]
-        if not files:
-            raise DataError(
-                f"speech={list(self.speech)} has no file for the {split} split; give more "
-                "recordings, or shorter ones"
-            )
+        files = recordings_of(split, recordings)
         random = Random(f"{self.seed}/speech/{split}")
         durations = {file: audio_duration(file) for file in files}
         for _ in range(count):

@@ -5,11 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from speech_rnn.data.corpus import SPLITS, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["hash_percentage", "require_every_class", "speaker_regex", "split_by_hash"]
+__all__ = [
+    "TEST_PERCENTAGE",
+    "VALIDATION_PERCENTAGE",
+    "hash_percentage",
+    "recordings_of",
+    "require_every_class",
+    "speaker_of",
+    "speaker_regex",
+    "split_by_hash",
+]
+
+TEST_PERCENTAGE, VALIDATION_PERCENTAGE = 20.0, 10.0
 
 
 def hash_percentage(name: str, seed: int = 0) -> float:
@@ -23,7 +35,10 @@ def hash_percentage(name: str, seed: int = 0) -> float:
 
 
 def split_by_hash(
-    name: str, test_percentage: float, validation_percentage: float, seed: int = 0
+    name: str,
+    test_percentage: float = TEST_PERCENTAGE,
+    validation_percentage: float = VALIDATION_PERCENTAGE,
+    seed: int = 0,
 ) -> str:
     """Return the split in which `hash_percentage` puts a name: the test first, training last."""
     percentage = hash_percentage(name, seed)
@@ -75,3 +90,40 @@ def speaker_regex(pattern: str) -> re.Pattern[str]:
             r"the speaker, such as '/(\w+)_\d+\.'"
         )
     return compiled
+
+
+def speaker_of(path: str, pattern: str) -> str:
+    """Return the speaker that a `speaker_pattern` finds in a path, or nothing."""
+    compiled = speaker_regex(pattern)
+    match = compiled.search(path)
+    found = match and match["speaker" if "speaker" in compiled.groupindex else 1]
+    return found or ""
+
+
+def recordings_of(split: str, files: Sequence[Path], pattern: str | None = None) -> list[Path]:
+    """Return the recordings of speech that the hash of their name, or speaker, puts in a split.
+
+    Parameters
+    ----------
+    split : ``train``, ``validation`` or ``test``.
+    files : of all splits.
+    pattern : a `speaker_pattern`, searched for in their paths.
+
+    Raises
+    ------
+    DataError
+        for a file without a speaker, and files of which none is in the split.
+    """
+    owners = {
+        file: file.name if pattern is None else speaker_of(file.as_posix(), pattern)
+        for file in files
+    }
+    if nobodys := [str(file) for file, owner in owners.items() if not owner]:
+        raise DataError(f"speaker_pattern={pattern!r} finds no speaker in {nobodys[0]}")
+    kept = [file for file in files if split_by_hash(owners[file]) == split]
+    if files and not kept:
+        raise DataError(
+            f"speech={[str(file) for file in files[:3]]} … has no file for the {split} split; give "
+            "more recordings, or shorter ones"
+        )
+    return kept

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,8 @@ from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.connected import trimmed
 from speech_rnn.data.corpus import PINK, Corpus, Source, Utterance
 from speech_rnn.data.mixing import faded, pink_noise, spoken
-from speech_rnn.data.negatives import TEST_PERCENTAGE, VALIDATION_PERCENTAGE
-from speech_rnn.data.rng import choose, shuffled
-from speech_rnn.data.splits import speaker_regex, split_by_hash
+from speech_rnn.data.rng import check_ranges, choose, shuffled
+from speech_rnn.data.splits import recordings_of, speaker_regex
 from speech_rnn.detection.labels import Label
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS, SILENCE
@@ -225,30 +225,17 @@ class Streams:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.hours < math.inf:
-            raise ConfigurationError(f"hours={self.hours!r} must be above 0")
-        pairs = {"gap_seconds": (self.gap_seconds, 0.0, LONGEST_GAP)}
-        pairs["snr_db"] = (self._snr_db, -60.0, 100.0)
-        for name, (pair, lowest, highest) in pairs.items():
-            if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
-                raise ConfigurationError(
-                    f"{name}={list(pair)} must be the lowest and the highest value, from "
-                    f"{lowest:g} to {highest:g}"
-                )
-        if not 0 <= self.quiet_share <= 1:
-            raise ConfigurationError(f"quiet_share={self.quiet_share!r} must lie in [0, 1]")
-        if not -90 <= self.noise_db <= 0:
-            raise ConfigurationError(f"noise_db={self.noise_db!r} must lie between -90 and 0 dB")
-        if not self.trim_db > 0:
-            raise ConfigurationError(f"trim_db={self.trim_db!r} must be above 0")
-        if self.above_noise_db is not None and not self.above_noise_db > 0:
-            raise ConfigurationError(f"above_noise_db={self.above_noise_db!r} must be above 0")
+        for name in ("hours", "trim_db", "above_noise_db"):
+            if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
+                raise ConfigurationError(f"{name}={value!r} must be above 0")
+        for name, lowest, highest in (("quiet_share", 0, 1), ("noise_db", -90, 0)):
+            if not lowest <= (value := getattr(self, name)) <= highest:
+                raise ConfigurationError(f"{name}={value!r} must lie in [{lowest}, {highest}]")
+        if isinstance(self.snr_db, (int, float)):
+            object.__setattr__(self, "snr_db", (self.snr_db, self.snr_db))
+        check_ranges(self, {"gap_seconds": (0, LONGEST_GAP), "snr_db": (-60, 100)})
         if self.speaker_pattern is not None:
             speaker_regex(self.speaker_pattern)
-
-    @property
-    def _snr_db(self) -> Sequence[float]:
-        return (self.snr_db, self.snr_db) if isinstance(self.snr_db, (int, float)) else self.snr_db
 
     def in_room(self, background: Sequence[str]) -> Streams:
         """Return the same with recordings of a room beside the noise, or in place of pink noise."""
@@ -286,7 +273,8 @@ class _Plan:
             others += [row for row in theirs if row.text not in corpus.words]
         others = [row for row in others if row.text != SILENCE and row.composition is None]
         self.impostors = trimmed(others, streams.trim_db)
-        self.speech = _durations(self._speech())
+        speech = sound_files(streams.speech, "speech")
+        self.speech = _durations(recordings_of(split, speech, streams.speaker_pattern))
         self.noise = _durations(sound_files(streams.noise, "noise"))
 
     def __call__(self) -> LongStream:
@@ -406,32 +394,9 @@ class _Plan:
             start += length
 
     def _piece(self, audio: str, start_seconds: float, at: int, length: int) -> Piece:
-        snr_db = self.random.uniform(*self.streams._snr_db)
+        low, high = cast("Sequence[float]", self.streams.snr_db)
+        snr_db = self.random.uniform(low, high)
         return Piece(audio, start_seconds, at, length, snr_db)
-
-    def _speech(self) -> list[Path]:
-        """Return the recordings of people who talk that are of the split."""
-        files = sound_files(self.streams.speech, "speech")
-        shares = (TEST_PERCENTAGE, VALIDATION_PERCENTAGE)
-        kept = [file for file in files if split_by_hash(self._owner(file), *shares) == self.split]
-        if files and not kept:
-            raise DataError(
-                f"speech={list(self.streams.speech)} has no file for the {self.split} split; give "
-                "more recordings, or shorter ones"
-            )
-        return kept
-
-    def _owner(self, file: Path) -> str:
-        """Return what decides the split of a recording: its speaker, or its name."""
-        if self.streams.speaker_pattern is None:
-            return file.name
-        pattern = speaker_regex(self.streams.speaker_pattern)
-        match = pattern.search(file.as_posix())
-        if match is None:
-            raise DataError(
-                f"speaker_pattern={self.streams.speaker_pattern!r} finds no speaker in {file}"
-            )
-        return match["speaker" if "speaker" in pattern.groupindex else 1]
 
 
 def _durations(files: Sequence[Path]) -> Mapping[str, float]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import resample, write_audio
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
-from speech_rnn.data.rng import shuffled
+from speech_rnn.data.rng import check_ranges, shuffled
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 
 __all__ = ["CachedVoices", "Clip", "check_words", "put_clip", "refuse_words", "word_folder"]
@@ -90,14 +90,7 @@ class CachedVoices:
                 raise ConfigurationError(f"{name}={clips!r} must be {self.least_clips} or more")
         if self.sample_rate < 1:
             raise ConfigurationError(f"sample_rate={self.sample_rate!r} must be above 0, in Hz")
-        limits = {**self.ranges, "silence_seconds": (0, 60), "peak_db": (-90, 0)}
-        for name, (lowest, highest) in limits.items():
-            pair = getattr(self, name)
-            if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
-                raise ConfigurationError(
-                    f"{name}={list(pair)!r} must be the lowest and the highest value, "
-                    f"within {lowest} and {highest}"
-                )
+        check_ranges(self, {**self.ranges, "silence_seconds": (0, 60), "peak_db": (-90, 0)})
         check_words(self.words)
 
     def cache(self, kind: str, values: Any) -> Path:

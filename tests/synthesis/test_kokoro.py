@@ -97,7 +97,7 @@ def test_a_missing_extra_names_itself(monkeypatch):
     ("wrong", "message"),
     [
         ({"train_clips": -1}, "train_clips=-1 must be 0 or more"),
-        ({"speed": (0.1, 1)}, r"speed=\[0.1, 1\] must be .* within 0.5 and 2.0"),
+        ({"speed": (0.1, 1)}, r"speed=\[0.1, 1\] must be .* within 0.5 and 2"),
         ({"silence_seconds": (1, 0)}, "silence_seconds"),
     ],
 )
