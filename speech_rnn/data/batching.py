@@ -49,25 +49,17 @@ class Batch:
 
     def repeated(self, times: int) -> Batch:
         """Return the batch so many times, one after the other."""
-        return Batch(
-            self.samples.repeat(times, 1),
-            self.lengths.repeat(times),
-            self.targets.repeat(times, 1),
-            self.target_lengths.repeat(times),
-            self.indices * times,
-            None if self.spans is None else self.spans.repeat(times, 1, 1),
-        )
+        return self._changed(lambda rows: torch.cat([rows] * times), self.indices * times)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch with its tensors on `device`."""
-        return Batch(
-            self.samples.to(device),
-            self.lengths.to(device),
-            self.targets.to(device),
-            self.target_lengths.to(device),
-            self.indices,
-            None if self.spans is None else self.spans.to(device),
-        )
+        return self._changed(lambda rows: rows.to(device), self.indices)
+
+    def _changed(self, change: Callable[[Tensor], Tensor], indices: list[int]) -> Batch:
+        spans = None if self.spans is None else change(self.spans)
+        rows = (self.samples, self.lengths, self.targets, self.target_lengths)
+        samples, lengths, targets, target_lengths = map(change, rows)
+        return Batch(samples, lengths, targets, target_lengths, indices, spans)
 
 
 def pad(clips: Sequence[NDArray[np.int16]]) -> tuple[Tensor, Tensor]:

@@ -17,9 +17,10 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException, HTTPMessage
+from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -131,7 +132,8 @@ def download(
     with _on_disk(part):
         part.parent.mkdir(parents=True, exist_ok=True)
     with _bar(path.name) as show:
-        _persist(url, part, size, attempts, backoff_seconds, timeout_seconds, show)
+        transfer = _Transfer(url, part, size, timeout_seconds, show)
+        transfer.persist(1 if urlsplit(url).scheme == "file" else attempts, backoff_seconds)
     found = _sha256(part)
     if sha256 and found != sha256.lower():
         part.unlink()
@@ -197,116 +199,114 @@ class _CutError(Exception):
     """The connection broke or the server was busy: worth another try."""
 
 
-class _Response(Protocol):
-    """What `urlopen` returns, for any of its schemes."""
+@dataclass(frozen=True)
+class _Transfer:
+    """A file on its way; `part` holds what has come of it."""
 
-    status: int | None
-    headers: HTTPMessage
+    url: str
+    part: Path
+    size: int | None
+    timeout_seconds: float
+    show: Show
 
-    def read1(self, n: int) -> bytes: ...
+    @property
+    def offset(self) -> int:
+        """How many bytes have come."""
+        return self.part.stat().st_size if self.part.exists() else 0
 
+    @property
+    def by_hand(self) -> str:
+        return f"get the file by other means and place it at {self.part.with_suffix('')}"
 
-def _persist(
-    url: str,
-    part: Path,
-    size: int | None,
-    attempts: int,
-    backoff_seconds: float,
-    timeout_seconds: float,
-    show: Show,
-) -> None:
-    """Fetch until the part is whole; tries are counted anew whenever something new came."""
-    if urlsplit(url).scheme == "file":
-        attempts = 1
-    most, tries = _size(part), 0
-    while size is None or _size(part) != size:
+    def persist(self, attempts: int, backoff_seconds: float) -> None:
+        """Fetch until the part is whole; tries are counted anew whenever something new came."""
+        most, tries = self.offset, 0
+        while self.size is None or self.offset != self.size:
+            try:
+                return self.fetch()
+            except _CutError as cut:
+                tries = 1 if self.offset > most else tries + 1
+                most = max(most, self.offset)
+                if tries >= attempts:
+                    raise DataError(
+                        f"url={self.url!r} could not be fetched: {cut}. Check the network and run "
+                        f"again (it goes on after {self.offset} bytes), or {self.by_hand}"
+                    ) from cut
+                pause = backoff_seconds * 2 ** (tries - 1)
+                log.warning("%s: %s; trying again in %g s", self.url, cut, pause)
+                time.sleep(pause)
+
+    def fetch(self) -> None:
+        """Ask once for what the part lacks, and append it."""
+        offset, url = self.offset, self.url
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        request = urllib.request.Request(url, headers=headers)
         try:
-            return _fetch(url, part, size, timeout_seconds, show)
-        except _CutError as cut:
-            tries = 1 if _size(part) > most else tries + 1
-            most = max(most, _size(part))
-            if tries >= attempts:
+            answer = urllib.request.urlopen(request, timeout=self.timeout_seconds)
+        except urllib.error.HTTPError as error:
+            with error:
+                return self.judge(error, offset)
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                raise DataError(f"url={url!r} cannot be trusted: {reason}") from error
+            raise _CutError(str(reason) or type(reason).__name__) from error
+        with answer as response:
+            first, total = _extent(response)
+            if first not in (0, offset):
+                self.part.unlink()
+                raise _CutError(f"the server sent bytes from {first} on instead of {offset}")
+            if self.size is not None and total not in (None, self.size):
                 raise DataError(
-                    f"url={url!r} could not be fetched: {cut}. Check the network and run again "
-                    f"(it goes on after {_size(part)} bytes), or get the file by other means and "
-                    f"place it at {part.with_suffix('')}"
-                ) from cut
-            pause = backoff_seconds * 2 ** (tries - 1)
-            log.warning("%s: %s; trying again in %g s", url, cut, pause)
-            time.sleep(pause)
+                    f"url={url!r} announces {total} bytes, not size={self.size}: another file?"
+                )
+            total = self.size if total is None else total
+            with _on_disk(self.part), self.part.open("ab" if first else "wb") as file:
+                _check_room(self.part, (total or 0) - first)
+                for chunk in _chunks(response):
+                    file.write(chunk)
+                    self.show(file.tell(), total)
+        if total is not None and self.offset < total:
+            raise _CutError(f"the connection was cut after {self.offset} of {total} bytes")
+
+    def judge(self, error: urllib.error.HTTPError, offset: int) -> None:
+        """Return if the part is whole; raise `_CutError` for what may pass, or `DataError`."""
+        if error.code == 416 and offset:
+            if error.headers["Content-Range"] == f"bytes */{offset}":
+                return
+            self.part.unlink()
+            raise _CutError(
+                f"{self.part.name} is not a part of this file and was removed"
+            ) from error
+        if error.code in PASSING_STATUSES or error.code >= 500:
+            raise _CutError(f"the server answers {error.code} {error.reason}") from error
+        raise DataError(
+            f"url={self.url!r} is answered by {error.code} {error.reason}: correct the URL, or "
+            f"{self.by_hand}"
+        ) from error
 
 
-def _fetch(url: str, part: Path, size: int | None, timeout_seconds: float, show: Show) -> None:
-    """Ask once for what the part lacks, and append it."""
-    offset = _size(part)
-    headers = {"Range": f"bytes={offset}-"} if offset else {}
-    try:
-        answer = urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=timeout_seconds
-        )
-    except urllib.error.HTTPError as error:
-        with error:
-            _judge(error, url, part, offset)
-        return
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            raise DataError(f"url={url!r} cannot be trusted: {reason}") from error
-        raise _CutError(str(reason) or type(reason).__name__) from error
-    with answer as response:
-        first, total = _extent(response)
-        if first not in (0, offset):
-            part.unlink()
-            raise _CutError(f"the server sent bytes from {first} on instead of {offset}")
-        if size is not None and total not in (None, size):
-            raise DataError(f"url={url!r} announces {total} bytes, not size={size}: another file?")
-        total = size if total is None else total
-        with _on_disk(part), part.open("ab" if first else "wb") as file:
-            _check_room(part, (total or 0) - first)
-            _copy(response, file, total, show)
-    if total is not None and _size(part) < total:
-        raise _CutError(f"the connection was cut after {_size(part)} of {total} bytes")
-
-
-def _judge(error: urllib.error.HTTPError, url: str, part: Path, offset: int) -> None:
-    """Return if the part is whole; raise `_CutError` for what may pass, or `DataError`."""
-    if error.code == 416 and offset:
-        if _number(r"bytes \*/(\d+)", error.headers["Content-Range"]) == offset:
-            return
-        part.unlink()
-        raise _CutError(f"{part.name} is not a part of this file and was removed") from error
-    if error.code in PASSING_STATUSES or error.code >= 500:
-        raise _CutError(f"the server answers {error.code} {error.reason}") from error
-    raise DataError(
-        f"url={url!r} is answered by {error.code} {error.reason}: correct the URL, or get the file "
-        f"by other means and place it at {part.with_suffix('')}"
-    ) from error
-
-
-def _extent(response: _Response) -> tuple[int, int | None]:
+def _extent(response: Any) -> tuple[int, int | None]:
     """Return the first byte that an answer holds, and the length of the whole file."""
-    length = _number(r"(\d+)", response.headers["Content-Length"])
+    length = response.headers["Content-Length"]
+    length = int(length) if (length or "").isdigit() else None
     if response.status != 206:
         return 0, length
     announced = response.headers["Content-Range"]
-    first = _number(r"bytes (\d+)-", announced)
-    if first is None:
+    found = re.match(r"bytes (\d+)-\d+/(\d+|\*)", announced or "")
+    if found is None:
         raise _CutError(f"the server sent a part with Content-Range {announced!r}")
-    total = _number(r"bytes \d+-\d+/(\d+)", announced)
-    return first, total if total or length is None else first + length
+    first = int(found[1])
+    return first, int(found[2]) if found[2] != "*" else length and first + length
 
 
-def _copy(response: _Response, file: BinaryIO, total: int | None, show: Show) -> None:
-    while True:
-        try:
-            # read1 hands over what came before a cut; read would lose up to a chunk of it.
-            chunk = response.read1(CHUNK_BYTES)
-        except (OSError, HTTPException) as error:
-            raise _CutError(str(error) or type(error).__name__) from error
-        if not chunk:
-            return
-        file.write(chunk)
-        show(file.tell(), total)
+def _chunks(response: Any) -> Iterator[bytes]:
+    try:
+        # read1 hands over what came before a cut; read would lose up to a chunk of it.
+        while chunk := response.read1(CHUNK_BYTES):
+            yield chunk
+    except (OSError, HTTPException) as error:
+        raise _CutError(str(error) or type(error).__name__) from error
 
 
 def _unpack(archive: Path, folder: Path) -> int:
@@ -423,15 +423,6 @@ def _bar(name: str) -> Iterator[Show]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _number(pattern: str, header: str | None) -> int | None:
-    found = re.match(pattern, header or "")
-    return int(found[1]) if found else None
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _sha256(path: Path) -> str:

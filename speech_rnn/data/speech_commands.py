@@ -17,7 +17,9 @@ from speech_rnn.audio import load_audio
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.download import fetch
 from speech_rnn.data.rng import choose, shuffled
+from speech_rnn.data.splits import require_every_class
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.files.text import read_lines
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 __all__ = ["COMMANDS", "WORDS", "SpeechCommands", "which_set"]
@@ -48,8 +50,8 @@ class _Archive(NamedTuple):
     size: int | None
 
 
-_URL = "https://storage.googleapis.com/download.tensorflow.org/data/{}.tar.gz"
-_ARCHIVES = {
+URL = "https://storage.googleapis.com/download.tensorflow.org/data/{}.tar.gz"
+ARCHIVES = {
     "speech_commands_v0.01": _Archive(
         "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d", None
     ),
@@ -161,7 +163,9 @@ class SpeechCommands:
         else:
             words = tuple(self.words or WORDS[self.version])
             rows = list(_clips(tree, words))
-        self._check_classes(tree, words, rows)
+        shares = {SILENCE: self.silence_percentage, UNKNOWN: self.unknown_percentage}
+        wanted = [word for word in words if shares.get(word, 1)]
+        require_every_class(rows, wanted, SPLITS, str(tree))
         return Corpus(tuple(rows), words, heard)
 
     def _twelve(
@@ -183,12 +187,12 @@ class SpeechCommands:
             known = [row for row in clips if row.split == split and row.text in COMMANDS]
             other = [row for row in clips if row.split == split and row.text not in COMMANDS]
             rows += known
-            count = min(_share(self.unknown_percentage, known), len(other))
+            count = min(share_of(self.unknown_percentage, known), len(other))
             chosen = shuffled(other, self._random(split, UNKNOWN))[:count]
             rows += [replace(row, text=UNKNOWN) for row in chosen]
             files = heard if split == "train" else held_out
             zeros_share = 1.0 if split == "test" else ZEROS_SHARE
-            count = _share(self.silence_percentage, known)
+            count = share_of(self.silence_percentage, known)
             rows += _silence(files, split, count, zeros_share, self._random(split, SILENCE))
         return rows
 
@@ -221,8 +225,8 @@ class SpeechCommands:
     ) -> Path:
         """Return `root` or ``root/name``, whichever holds a marking folder; download if need be."""
         tree = root / name
-        known = _ARCHIVES[name]
-        url = url or _URL.format(name)
+        known = ARCHIVES[name]
+        url = url or URL.format(name)
         archive = root / f"{name}.tar.gz"
         if any((root / mark).is_dir() for mark in marks):
             return root
@@ -243,22 +247,6 @@ class SpeechCommands:
                 f"have it made anew, or name the folder that holds them"
             )
         return tree
-
-    def _check_classes(self, tree: Path, words: tuple[str, ...], rows: list[Utterance]) -> None:
-        """Raise for classes without a clip in a split, all at once."""
-        off = {SILENCE: not self.silence_percentage, UNKNOWN: not self.unknown_percentage}
-        present = {(row.text, row.split) for row in rows}
-        missing = [
-            f"{word} ({', '.join(gaps)})"
-            for word in words
-            if not off.get(word)
-            and (gaps := [split for split in SPLITS if (word, split) not in present])
-        ]
-        if missing:
-            raise DataError(
-                f"root={str(tree)!r} has no clip of {'; '.join(missing)}: get the whole corpus"
-                + ("" if self._is_12 else ", or name the words that are there (words=…)")
-            )
 
 
 def which_set(filename: str) -> str:
@@ -307,14 +295,11 @@ def _read_lists(tree: Path) -> dict[str, str] | None:
     """Return the split of each listed clip, or None where a list is missing."""
     if not all((tree / file).is_file() for file in LISTS.values()):
         return None
-    try:
-        return {
-            name: split
-            for split, file in LISTS.items()
-            for name in (tree / file).read_text(encoding="utf-8").split()
-        }
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"root={str(tree)!r} has lists that cannot be read: {error}") from error
+    return {
+        name.strip(): split
+        for split, file in LISTS.items()
+        for name in read_lines(tree / file, "list")
+    }
 
 
 def _official_test(tree: Path) -> Iterable[Utterance]:
@@ -343,7 +328,7 @@ def _silence(
     return rows
 
 
-def _share(percentage: float, rows: list[Utterance]) -> int:
+def share_of(percentage: float, rows: list[Utterance]) -> int:
     return math.ceil(len(rows) * percentage / 100)
 
 

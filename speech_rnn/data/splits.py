@@ -66,7 +66,7 @@ def require_every_class(
     if lacking := [f"{split} split: {', '.join(gap)}" for split, gap in gaps.items() if gap]:
         raise DataError(
             f"root={root!r} has no clip for these words in the {'; in the '.join(lacking)}; "
-            "record more of them, name other words, or split otherwise"
+            "get or record more of them, name other words, or split otherwise"
         )
 
 
