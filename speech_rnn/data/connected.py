@@ -28,41 +28,41 @@ __all__ = ["Connected", "ConnectedClips", "trimmed"]
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16_000
-"""At which the words of validation and test are trimmed; any other rate may read them."""
+"""Rate at which the words of validation and test are trimmed, in Hz; they are read at any rate."""
 LEAST_SECONDS = 0.5
-"""Of noise alone."""
+"""Shortest utterance without words."""
 LATEST_SECONDS = 30
-"""Within so many seconds of a recording, noise starts."""
+"""Latest start of the noise in its recording."""
 
 
 @dataclass(frozen=True)
 class Connected:
-    """How words are joined. Every draw is uniform in its range.
+    """How isolated words become utterances. Every draw is uniform in its range.
 
-    The words of an utterance are one speaker's, where speakers are known. Training composes
-    other utterances in each epoch. Those of validation and test are listed once, from the seed
-    and the utterance's number alone, and stay as they are.
+    The words of an utterance are one speaker's, where speakers are known. Training composes new
+    utterances in each epoch. Those of validation and test depend on the seed and their number
+    alone.
 
     Parameters
     ----------
-    n_words : fewest and most words of an utterance. One without any is chatter, or noise alone.
-    trim_db : what lies so far below a clip's loudest 10 ms, at its ends, is not the word.
+    n_words : fewest and most words of an utterance. One without words is chatter or noise.
+    trim_db : level below a clip's loudest 10 ms, in dB, at which the word starts and ends.
     gap_ms : silence between two words; below zero they overlap.
-    edge_ms : silence before the first word and behind the last.
+    edge_ms : silence before the first word and after the last.
     level_db : change of level of a word.
-    noise_snr_db : level of the words relative to the noise beneath them, which is one of the
-        corpus's recordings, or pink where it has none; None leaves it out.
-    train_utterances, validation_utterances, test_utterances : of each split.
-    curriculum_epochs : over so many epochs the most words of a training utterance rise to that of
-        `n_words`: short ones first tell a CTC head what the words are.
-    repeat_share : of training: how many words are, beyond chance, the one before them once more.
-        Without a gap that is what a CTC head finds hardest: a blank must part the two.
-    chatter_share : how often what is none of the words is said before a word, and behind the last:
-        clips of the corpus that are ``_unknown_``, such as `Negatives` adds. Who shall listen for
-        hours must have heard what comes before a word, and hours of it without one.
+    noise_snr_db : SNR of the words over the noise, which is one of the corpus's recordings, or
+        pink where it has none; None adds no noise.
+    train_utterances, validation_utterances, test_utterances : number of utterances of a split.
+    curriculum_epochs : epochs over which the most words of a training utterance rise to that of
+        `n_words`. Short utterances first show a CTC head what the words are.
+    repeat_share : share of training words, beyond chance, that repeat the word before them.
+        Without a gap that is hardest for a CTC head: it must put a blank between the two.
+    chatter_share : probability of chatter before a word and after the last: clips of the corpus
+        that are ``_unknown_``, such as `Negatives` adds. A recogniser that listens for hours must
+        know what comes before a word, and long stretches without one.
     sentences : a text file with one sentence a line, from which utterances are drawn; None joins
         words at random.
-    seed : of all that is drawn.
+    seed : seed of all draws.
 
     Raises
     ------
@@ -173,11 +173,8 @@ class _Draw:
 
     def __init__(self, connected: Connected, words: Iterable[Utterance], corpus: Corpus) -> None:
         self.connected = connected
-        self.noise = {
-            str(file): audio_duration(file)
-            for file in corpus.noise
-            if connected.noise_snr_db is not None
-        }
+        files = () if connected.noise_snr_db is None else corpus.noise
+        self.noise = {str(file): audio_duration(file) for file in files}
         self.said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
         rows = list(words)
         self.words = [row for row in rows if row.text not in REASONS]
@@ -281,7 +278,7 @@ def _as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
 
 
 def trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
-    """Find the word in each row, see `trim`; what cannot be read is told and left out."""
+    """Find the word in each row, see `trim`; rows that cannot be read are logged and left out."""
     with ThreadPoolExecutor() as readers:
         words = readers.map(lambda row: _trim(row, trim_db), rows)
         return [word for word in words if word is not None]

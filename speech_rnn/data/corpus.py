@@ -1,4 +1,4 @@
-"""What a corpus is: utterances with their texts and splits, and sources that give them."""
+"""Utterances with their texts and splits, the corpora that hold them, and sources of corpora."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Composition:
     Parameters
     ----------
     parts : the words in their order, and chatter between them.
-    noise : path of a recording that lies beneath them, or ``pink``.
-    noise_seconds : where in that recording it starts.
-    noise_snr_db : how far the noise lies below the words; None for no noise.
+    noise : path of the recording of noise under them, or ``pink``.
+    noise_seconds : start in that recording.
+    noise_snr_db : SNR of the words over the noise; None for no noise.
     """
 
     parts: tuple[Part, ...]
@@ -57,14 +57,14 @@ class Composition:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One row of a corpus: a stretch of a sound file and what is said in it.
+    """One row of a corpus: a stretch of a sound file and its text.
 
     Parameters
     ----------
-    audio : path of the sound file; the name of what is composed.
-    text : the words that are said, separated by spaces; ``_silence_`` and ``_unknown_`` stand for
-        no speech and for any word outside the vocabulary.
-    speaker : who says it, or empty where that is not known.
+    audio : path of the sound file, or the name of a composed utterance.
+    text : the spoken words, separated by spaces; ``_silence_`` and ``_unknown_`` stand for no
+        speech and for any word outside the vocabulary.
+    speaker : the speaker, or empty where it is not known.
     split : ``train``, ``validation`` or ``test``.
     start_seconds, duration_seconds : the stretch; a duration of None goes to the end of the file.
     gain : factor on the samples; 0 makes digital silence.
@@ -90,16 +90,16 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a source hands to training and evaluation: three splits and what is known of them.
+    """The three splits that a source hands to training and evaluation.
 
     Parameters
     ----------
     utterances : all rows of all splits.
     words : the classes, or the words that may occur, in a fixed order.
     noise : recordings that training may mix in.
-    synthetic : those of `words` that no person says in it, but synthesizers alone.
-    sentences : whether a text is a sentence, whose words a CTC head recognises one by one. Else
-        each of `words` is one, such as ``lights on``, the name of a folder.
+    synthetic : the `words` that only synthesizers say in it.
+    sentences : whether texts are sentences, whose words a CTC head recognises one by one. If not,
+        each of `words` is one token, such as ``lights on``, the name of a folder.
     """
 
     utterances: tuple[Utterance, ...]
@@ -109,7 +109,7 @@ class Corpus:
     sentences: bool = False
 
     def vocabulary(self, unit: str) -> Vocabulary:
-        """Return what a model of this corpus can answer, in `unit`; see `Vocabulary.of`.
+        """Return the vocabulary of a model of this corpus, in `unit`; see `Vocabulary.of`.
 
         Raises
         ------

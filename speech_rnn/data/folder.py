@@ -23,8 +23,7 @@ LISTS = {
     "test": ("test.txt", "testing_list.txt"),
 }
 WAYS = ("hash", "speaker", "lists")
-# How many of many files a message names.
-SHOWN = 5
+SHOWN = 5  # files that a message names
 
 
 @dataclass(frozen=True)
@@ -38,31 +37,29 @@ class Folder:
 
     By hash, a clip is in the test split if `hash_percentage` of its path below `root` is below
     `test_percentage`, and in the validation split if it is in the `validation_percentage` above
-    that. So a clip stays in its split whatever else there is, on every machine, and the test split
-    does not depend on `validation_percentage`. Where there is a `speaker_pattern`, the speaker
-    takes the path's place: nobody is in two splits.
+    that: on every machine, whatever other clips there are. With a `speaker_pattern`, the speaker
+    takes the place of the path, so that nobody is in two splits.
 
     Parameters
     ----------
     root : the folder that holds one folder a word.
     words : the classes in their order; None takes all, sorted.
-    split : ``hash``; ``speaker``, which is the same and insists on a `speaker_pattern`; or
-        ``lists``: ``train.txt``, ``validation.txt`` (or ``validation_list.txt``) and ``test.txt``
-        (or ``testing_list.txt``) in `root`, a path relative to it on each line. Without
-        ``train.txt``, what is in no list is training; with it, what is in no list is left out.
+    split : ``hash``; ``speaker``, the same with a `speaker_pattern`, which it needs; or ``lists``:
+        ``train.txt``, ``validation.txt`` (or ``validation_list.txt``) and ``test.txt`` (or
+        ``testing_list.txt``) in `root`, a path relative to it on each line. Clips in no list are
+        for training where there is no ``train.txt``, and left out otherwise.
     test_percentage, validation_percentage : shares of all clips; 0 leaves a split empty.
     speaker_pattern : a regular expression, searched for in the path below `root`; its group
         ``speaker``, or its only group, is the speaker.
     noise : sound files, or folders of them, that training may mix in; None takes those of
         ``_background_noise_``.
-    seed : of the hash; 0 is the plain one.
+    seed : seed of the hash.
 
     Raises
     ------
     ConfigurationError
-        for an unknown split, words that are none, occur twice or are no texts, percentages out of
-        range, or a `speaker_pattern` that is no regular expression with a group, or is needed and
-        missing.
+        for an unknown split, wrong words, percentages out of range, and a `speaker_pattern` that
+        is missing or no regular expression with a group.
     """
 
     root: str
@@ -99,10 +96,9 @@ class Folder:
         Raises
         ------
         DataError
-            for a root that is missing or holds no words, words without a folder or without a
-            clip, files that `speaker_pattern` does not match, lists that are missing or name
-            missing files or a clip twice, and words without a clip in a split: all of a kind at
-            once.
+            for a root without words, words without a folder or a clip in a split, files that
+            `speaker_pattern` does not match, and lists that are missing or name missing files or a
+            clip twice: all of a kind at once.
         """
         root = Path(self.root)
         folders = self._folders(root)

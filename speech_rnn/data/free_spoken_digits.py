@@ -27,15 +27,14 @@ class FreeSpokenDigits:
     """English digits, 8 kHz, in files named ``{digit}_{speaker}_{index}.wav``.
 
     Recordings 0 to 4 of each digit and speaker are the test split, as the set defines it. Where
-    speakers are held out, their recordings, all of them, are the test split instead.
+    speakers are held out, all of their recordings are the test split instead.
 
     Parameters
     ----------
     root : the folder of the files, or the one that holds them as ``recordings``.
-    held_out_speakers : a name or a list of names; all of them leave nothing but the test.
-    validation_indices : which recordings are the validation split; the others are training.
-    train_clips : of each digit, of all speakers in turn; None takes all. A few show what recordings
-        are worth beside synthetic voices.
+    held_out_speakers : a name or a list of names; with all of them there is only a test split.
+    validation_indices : numbers of the recordings in the validation split; the others are training.
+    train_clips : number of clips of each digit, from all speakers in turn; None takes all.
 
     Raises
     ------

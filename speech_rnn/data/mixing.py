@@ -1,4 +1,4 @@
-"""Sounds laid over each other: the words of a composed utterance, and the noise beneath them."""
+"""Composed utterances: words over noise; and where the word is in a clip."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["compose", "faded", "pink_noise", "spoken", "trim"]
 Samples = NDArray[np.float32]
 FADE_SECONDS = 0.005
 DEEPEST_DB, LEAST_DB = 35.0, 20.0
-"""Below the loudest 10 ms, a word may end here; it does not end above this."""
+"""Range of levels below the loudest 10 ms at which a word may start and end."""
 LONGEST_PAUSE = 30
-"""Frames of 10 ms within a word, or a phrase."""
+"""Longest pause within a word or phrase, in frames of 10 ms."""
 SILENT_DB = 80.0
-"""So far below the loudest 10 ms lies no room, but digital silence."""
+"""Level below the loudest 10 ms that is digital silence, and not the room."""
 QUIET_SHARE = 0.2
-"""Of the frames of a clip in a room, so many are the room's."""
+"""Share of a clip's frames that is taken for the room."""
 
 
 def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Samples]) -> Samples:
@@ -54,7 +54,7 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
             bed = Part(
                 composition.noise, "", 0.0, composition.noise_seconds, len(mixed) / sample_rate
             )
-            noise = np.resize(read(bed), len(mixed))  # over again where it is too short
+            noise = np.resize(read(bed), len(mixed))  # repeated where it is too short
         loudness = float(np.mean(mixed[heard] ** 2)) if heard.any() else 1.0
         power = max(float(np.mean(noise**2)), 1e-12)
         mixed += noise * np.float32(noise_gain(loudness, power, composition.noise_snr_db))
@@ -95,12 +95,12 @@ def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
 
 
 def spoken(samples: Samples, sample_rate: int, above_noise_db: float) -> tuple[int, int]:
-    """Find when a word is said in a clip (N,) that holds the room before and after it, in samples.
+    """Find the word in a clip (N,) that holds the room before and after it, in samples.
 
-    It is the longest stretch without a pause of more than 0.3 s, a click being none, and a pause
-    what lies less than `above_noise_db` above the room: above the level that a fifth of the clip
-    does not reach. It ends 20 to 35 dB below the loudest 10 ms, however loud the room is, and has
-    20 ms on either side. A clip that is shorter than 10 ms stays whole.
+    It is the longest stretch without a pause of more than 0.3 s. A pause is less than
+    `above_noise_db` above the room, whose level a fifth of the clip does not reach. The word ends
+    20 to 35 dB below the loudest 10 ms, however loud the room is, and has 20 ms on either side. A
+    clip that is shorter than 10 ms stays whole.
     """
     size = max(1, sample_rate // 100)
     frames = _frames(samples, size).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What is none of the words: other speech, other words, near misses, noise and silence."""
+"""Negative examples: other speech, other words, near misses, noise and silence."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class Neighbours(Protocol):
 
 @dataclass(frozen=True)
 class Negatives:
-    """Add clips of `_unknown_` and `_silence_` to a corpus of words.
+    """Add clips of ``_unknown_`` and ``_silence_`` to a corpus of words.
 
     Parameters
     ----------
-    held_out_words : words of the corpus that training never hears; in the test they are unknown.
+    held_out_words : words of the corpus that training leaves out; in the test they are unknown.
     speech : sound files, or folders of them, of people who say none of the words. Stretches of
-        them are unknown; a file is in one split alone, by the hash of its name.
-    speech_share : how many such stretches, relative to the clips of a word on average.
+        them are unknown; see `recordings_of` for the split of a file.
+    speech_share : number of such stretches, relative to the clips of a word on average.
     others : a source of other words, all unknown.
-    near_misses : who speaks what sounds nearly like the words; in training alone, all unknown.
-        Of either, words of the corpus are left out.
-    silence_share : how many clips of silence, relative to the clips of a word on average: a tenth
-        digital silence, the others stretches of the corpus' noise (pink noise where there is
-        none) at low levels.
+    near_misses : a source of words that sound nearly like those of the corpus, all unknown, for
+        training alone. Words of the corpus are left out, here and in `others`.
+    silence_share : number of clips of silence, relative to the clips of a word on average: a tenth
+        digital silence, the rest quiet stretches of the corpus' noise, or of pink noise where it
+        has none.
     seconds : shortest and longest stretch.
-    seed : of all that is drawn.
+    seed : seed of all draws.
 
     Raises
     ------
@@ -74,14 +74,14 @@ class Negatives:
             )
 
     def join(self, corpus: Corpus, *, to_train: bool = False) -> Corpus:
-        """Return the corpus with what is none of its words.
+        """Return the corpus with negative examples.
 
-        `_unknown_` and `_silence_` become classes where training has clips of them.
+        ``_unknown_`` and ``_silence_`` become classes where training has clips of them.
 
         Parameters
         ----------
         corpus : of words.
-        to_train : whether it is to be trained on; near misses join it only then.
+        to_train : whether the corpus is for training, so that near misses join it.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Negatives:
         return words
 
     def _known(self, corpus: Corpus, words: Sequence[str]) -> Iterator[Utterance]:
-        """Leave out words that are held out, but in the test, where they are unknown."""
+        """Leave out the held-out words, except in the test, where they are unknown."""
         for row in corpus.utterances:
             if row.text in words or row.text not in corpus.words:
                 yield row
@@ -157,5 +157,5 @@ class Negatives:
 
 
 def _unknown(rows: Sequence[Utterance], corpus: Corpus) -> list[Utterance]:
-    """Return the rows as unknown words, but those of words of the corpus, held out or not."""
+    """Return the rows as unknown words, without those of words of the corpus, held out or not."""
     return [replace(row, text=UNKNOWN) for row in rows if row.text not in corpus.words]

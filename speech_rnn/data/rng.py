@@ -1,4 +1,7 @@
-"""Draws that give the same in every version of Python: of `Random`, that is promised of few."""
+"""Draws that are the same in every version of Python, and checks of their ranges.
+
+Of `random.Random`, Python promises that for `random` alone.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ WORDS = {1: tuple(sorted(_V1)), 2: tuple(sorted((*_V1, *_ONLY_V2)))}
 
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 NOISE = "_background_noise_"
-# Training never hears it, so that no noise of the validation silence is known (as TFDS does).
+# Not in training, so that the validation silence is of unknown noise (as in TFDS).
 HELD_OUT_NOISE = "running_tap.wav"
 SAMPLE_RATE = 16000
 # Without digital zeros in training a clean silence is always taken for something else. The share
@@ -75,12 +75,12 @@ class SpeechCommands:
     none; no speaker is in two of them. `Corpus.noise` are its background recordings but for
     ``running_tap.wav``, which is held out of training.
 
-    The 12-class task knows ten commands, ``_unknown_`` (a seeded choice of all other words) and
-    ``_silence_``: crops of the noise recordings at a random gain, and digital zeros. Its figures
+    The 12 classes are ten commands, ``_unknown_`` (a seeded choice of all other words) and
+    ``_silence_``: crops of the noise recordings at a random gain, and digital zeros. The figures
     depend on the test set:
 
     ========  ==========================================================================
-    test set  what it is
+    test set  clips
     ========  ==========================================================================
     B         the official test archive (4,890 clips in V2): reproducible to the byte
     A         the test split, ``_unknown_`` chosen as for training, and all-zero clips

@@ -1,4 +1,4 @@
-"""Training, validation and test, told apart by hash or by speaker."""
+"""Splits by the hash of a name or a speaker."""
 
 from __future__ import annotations
 

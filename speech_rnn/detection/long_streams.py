@@ -1,8 +1,8 @@
-"""Hours of sound with words at known times: noise, people who talk, other words, and the words.
+"""Hours of sound with words at known times, among noise, other speech and other words.
 
-A stream is planned as a whole, from the seed alone: what lies where, no sound. Its samples are made
-as they are asked for, a segment at a time: one word in the middle of its noise, from the middle of
-the gap before it to the middle of the gap behind.
+A stream is planned as a whole, from the seed alone. Its samples are made when they are asked for,
+a segment at a time: a word and its noise, from the middle of the gap before to that of the gap
+after.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ __all__ = ["LongStream", "Piece", "Segment", "Streams"]
 
 Samples = NDArray[np.float32]
 HALVES = {"validation": (0.0, 0.5), "test": (0.5, 1.0)}
-"""Of each noise recording: what tunes a threshold is not what tests it."""
+"""Part of each noise recording, so that thresholds are tuned and tested on other noise."""
 LONGEST_GAP = 600.0
-"""Seconds; a segment is in memory as a whole."""
+"""In seconds: a whole segment is in memory."""
 MARGIN_SECONDS = 1.0
-"""Between a word and what else is said: an event on one is none on the other."""
+"""Least distance of other speech from a word: an event on one does not count for the other."""
 PAUSE_SECONDS = (0.3, 2.0)
 AROUND_SECONDS = 1.0
-"""Of a file, beside the word: so the room is heard."""
+"""Sound read on either side of a word, to measure its room."""
 SPEECH_SECONDS = (3.0, 15.0)
 LEAST_SPEECH_SECONDS = 1.0
-"""Of a stretch that is cut short by the end of its gap."""
+"""Shortest stretch of speech at the end of a gap."""
 LEAST_NOISE_DB = -60.0
-"""Noise that is so far below its mean where a word lies is taken as its mean: it may be none."""
+"""Noise under a word that is so far below its mean level counts as the mean: it may be silence."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class LongStream:
     segments : one behind the other.
     labels : the words, in their order.
     noise_db : level of the noise of each segment.
-    notes : what the person who reads figures of it should know.
+    notes : warnings for whoever reads its figures.
     """
 
     sample_rate: int
@@ -114,8 +114,7 @@ class LongStream:
     def blocks(self, block_seconds: float) -> Iterator[Samples]:
         """Yield the samples, (n,) each: the same to the bit, whatever the size of the blocks.
 
-        They are not clipped: where noise bursts under a word, both may be beyond full scale, and
-        who hears them clips, as a microphone does.
+        They are not clipped: noise and a word together may be beyond full scale.
 
         Raises
         ------
@@ -180,30 +179,29 @@ def _power(samples: Samples) -> float:
 class Streams:
     """How long test streams are composed. Every draw is uniform in its range.
 
-    Words are the clips of a split, trimmed, each once before one comes again. What is heard
-    besides is of the same split: so thresholds that are tuned on one are tested on another.
+    Words are the trimmed clips of a split, each once before one comes again. All other sound is of
+    the same split, so that thresholds tuned on one split are tested on another.
 
     Parameters
     ----------
-    hours : of sound.
-    snr_db : power of a word relative to the noise under it, exactly; or the lowest and the highest.
-        What else is said is as loud.
+    hours : duration of a stream.
+    snr_db : SNR of a word over the noise under it, exactly, or its lowest and highest value. Other
+        speech is as loud.
     gap_seconds : shortest and longest time from a word to the next, at most 600 s.
-    noise : sound files, or folders of them, that training never heard; pink noise without. The
+    noise : sound files, or folders of them, that training did not use; pink noise without. The
         first half of each is for validation, the second for the test.
-    speech : sound files, or folders of them, of people who say none of the words; a file is in one
-        split alone, by the hash of its name, as for `Negatives`.
-    speaker_pattern : a regular expression, searched for in the paths of `speech`; its group
-        ``speaker``, or its only group, is the speaker, whose hash then decides.
-    impostors : a source of other words; those that are words of the corpus are left out. What is
-        ``_unknown_`` in the corpus itself joins them.
-    quiet_share : of the gaps, with noise alone.
+    speech : sound files, or folders of them, of people who say none of the words; see
+        `recordings_of`.
+    speaker_pattern : a regular expression, searched for in the paths of `speech`, whose group is
+        the speaker; see `speaker_regex`.
+    impostors : a source of other words; words of the corpus are left out. Clips of the corpus that
+        are ``_unknown_`` join them.
+    quiet_share : share of the gaps with noise alone.
     noise_db : level of the noise, root mean square in dB of full scale.
-    trim_db : what lies so far below a clip's loudest 10 ms, at its ends, is not the word.
-    above_noise_db : for clips that hold the room around their word, whose noise may lie above
-        `trim_db`: a label goes from where the word rises so far above the room to where it falls
-        below; see `spoken`. None labels the whole trimmed clip.
-    seed : of all that is drawn.
+    trim_db : level below a clip's loudest 10 ms, in dB, at which the word starts and ends.
+    above_noise_db : level above the room, in dB, at which a label starts and ends, for clips whose
+        room is louder than `trim_db` allows; see `spoken`. None labels the whole trimmed clip.
+    seed : seed of all draws.
 
     Raises
     ------
@@ -307,7 +305,7 @@ class _Plan:
         )
 
     def _notes(self, segments: Sequence[Segment]) -> Iterator[str]:
-        """Tell how often the same people are heard: what they set off once, they do again."""
+        """Warn where the same speech comes again: it repeats its false accepts."""
         pieces = [piece for segment in segments for piece in segment.pieces]
         played = sum(piece.n_samples for piece in pieces if piece.audio in self.speech) / self.rate
         there = sum(self.speech.values())
@@ -329,7 +327,7 @@ class _Plan:
             yield from shuffled(self.words, self.random)
 
     def _label(self, clip: Utterance, at: float, seconds: float) -> Label:
-        """Say when the word is heard of a clip that is laid so many seconds from the start."""
+        """Return the label of a clip that starts `at` seconds from the start."""
         above_noise_db = self.streams.above_noise_db
         if above_noise_db is None:
             return Label(clip.text, at, at + seconds)
@@ -341,7 +339,7 @@ class _Plan:
     def _spoken(
         self, clip: Utterance, seconds: float, above_noise_db: float
     ) -> tuple[float, float]:
-        """Find when the word is said within its trimmed clip, by what the file holds around it."""
+        """Find the word within its trimmed clip, by the sound around it in its file."""
         around = min(AROUND_SECONDS, clip.start_seconds)
         samples = load_audio(
             clip.audio,
@@ -352,7 +350,7 @@ class _Plan:
         )
         start, stop = spoken(samples, self.rate, above_noise_db)
         begin, end = (min(max(0.0, at / self.rate - around), seconds) for at in (start, stop))
-        return (begin, end) if begin < end else (0.0, seconds)  # what is beside it was louder
+        return (begin, end) if begin < end else (0.0, seconds)  # the sound beside it was louder
 
     def _segment(self, clip: Utterance, before: int, length: int, after: int) -> Segment:
         margin = self._samples(MARGIN_SECONDS)
@@ -372,7 +370,7 @@ class _Plan:
         return Segment(total, noise, begin, seconds, 0, tuple(pieces))
 
     def _talk(self, start: int, stop: int) -> Iterator[Piece]:
-        """Fill a gap with what is none of the words, and pauses."""
+        """Fill a gap with other speech, other words and pauses."""
         kinds = [kind for kind in ("speech", "impostors") if getattr(self, kind)]
         if not kinds or self.random.random() < self.streams.quiet_share:
             return

@@ -1,4 +1,4 @@
-"""What all synthesizers share: words that can be spoken, how clips are drawn, and their cache."""
+"""Shared by all synthesizers: checks of words, how clips are drawn, and their cache."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clip:
-    """All that a clip depends on, but for what names its cache.
+    """A clip, and what its samples depend on beside the name of its cache.
 
     Parameters
     ----------
-    path : where it is kept.
-    text, split, speaker : what is said, in which split, and by whom.
-    voice : what the synthesizer is asked for.
-    silence_seconds : before and after the word.
-    peak_db : its level, in dB of full scale.
+    path : its file in the cache.
+    text, split, speaker : its row of the corpus.
+    voice : the settings of the synthesizer.
+    silence_seconds : silence before and after the word.
+    peak_db : level of its peak, in dB of full scale.
     """
 
     path: Path
@@ -54,18 +54,18 @@ class Clip:
 class CachedVoices:
     """Words or phrases that a synthesizer speaks, cached as 16-bit WAV files under `root`.
 
-    Each clip is drawn from the seed and its own name alone: other words, or more clips, leave it
-    as it is. The cache's folder is named by a hash of everything that shapes the samples. What is
-    there is not made again, so that a run that was killed goes on where it was.
+    Each clip depends on the seed and its own name alone: other words, or more clips, do not change
+    it. The cache's folder is named by a hash of everything that shapes the samples. Clips in the
+    cache are not made again, so that a run that was killed goes on where it was.
 
     Parameters
     ----------
-    words : what is said, each a class; words that go together, such as ``lights on``, are one.
-    root : where the sounds are kept.
+    words : the classes, each a word or a phrase such as ``lights on``.
+    root : folder of all caches.
     silence_seconds : shortest and longest silence before, and after, the word.
     peak_db : lowest and highest level of a clip's peak, in dB of full scale.
     sample_rate : of the files, in Hz.
-    seed : of all that is drawn, and of the split of the voices.
+    seed : seed of all draws and of the split of the voices.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def check_words(words: Sequence[str]) -> None:
 
 
 def _not_words(words: Sequence[str]) -> Iterator[str]:
-    """Say what is wrong with words before anybody tries to speak them."""
+    """Say what is wrong with words."""
     seen: set[str] = set()
     for word in words:
         if not isinstance(word, str):
@@ -188,13 +188,7 @@ def _not_words(words: Sequence[str]) -> Iterator[str]:
 
 
 def refuse_words(wrong: Sequence[str]) -> None:
-    """Tell what is wrong with words, all at once.
-
-    Raises
-    ------
-    ConfigurationError
-        if anything is.
-    """
+    """Raise a `ConfigurationError` that lists what is wrong with words, if anything is."""
     if wrong:
         raise ConfigurationError("\n  ".join(["words cannot all be spoken:", *wrong]))
 
@@ -205,9 +199,9 @@ def word_folder(word: str) -> str:
 
 
 def put_clip(clip: Clip, spoken: NDArray[np.float32], spoken_rate: int, sample_rate: int) -> None:
-    """Write what was spoken (N,), cut to the word, at a level, between silences: whole or not.
+    """Write speech (N,), cut to the word, at the clip's level between its silences.
 
-    What lies below a hundredth of its peak, at its ends, is not the word.
+    The word starts and ends at a hundredth of the peak.
     """
     loudness = np.abs(spoken)
     heard = np.flatnonzero(loudness >= _EDGE * loudness.max())

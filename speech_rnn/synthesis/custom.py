@@ -19,21 +19,21 @@ __all__ = ["Custom"]
 
 @dataclass(frozen=True)
 class Custom:
-    """Words spoken by espeak-ng, whose training takes in a few recordings of people.
+    """Words spoken by espeak-ng, and a few recordings of people for training.
 
-    All recordings go to training, where each comes so often that together they have their share:
-    validation and test are synthetic voices. What the recogniser is worth on people, recordings
-    that it was not trained on tell: ``evaluate data=folder data.root=DIR``.
+    All recordings go to training and are repeated to reach their share; validation and test are
+    synthetic voices. To measure the recogniser on people, evaluate it on other recordings:
+    ``evaluate data=folder data.root=DIR``.
 
     Parameters
     ----------
-    words : what is said, each a class.
-    root : where the synthetic sounds are kept.
+    words : the classes.
+    root : folder of the synthetic clips.
     recordings : a folder with one folder a word, such as ``lights_on/``; three to ten clips a word
         help. None trains on synthetic voices alone.
-    recorded_share : of the training clips of a word that has recordings.
-    train_clips, validation_clips, test_clips : synthetic ones of each word.
-    seed : of the synthetic voices.
+    recorded_share : share of recordings in the training clips of a word that has some.
+    train_clips, validation_clips, test_clips : number of synthetic clips of each word.
+    seed : seed of the synthetic voices.
 
     Raises
     ------

@@ -26,9 +26,9 @@ __all__ = ["NeuralVoices", "as_trained", "blend"]
 MODEL, VOICES = "kokoro-v1.0.int8.onnx", "voices-v1.0.bin"
 ADDRESS = "https://github.com/thewh1teagle/kokoro-onnx/releases/tag/model-files-v1.0"
 MARKS = (".", ".", ".", "", "!", ",", "?")
-"""What follows a word: how it is intoned."""
+"""Punctuation after a word, which decides its intonation."""
 PROSODIES = 40
-"""Of a voice: it has one for each length of a text; those of short texts are spoken alike."""
+"""Styles of a voice that are used: it has one for each length of a text."""
 # Voices are dealt in this order, female and male ones apart.
 _DEAL = ("test", *2 * ("train",), "validation", *2 * ("train",), "test", *3 * ("train",))
 _PHONEMES = (

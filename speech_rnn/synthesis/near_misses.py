@@ -1,4 +1,4 @@
-"""What sounds nearly like a word: what a recogniser that listens for the word must not answer."""
+"""Words that sound nearly like others: a recogniser that listens must not take them for these."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ Speaks = Callable[[Sequence[str]], Source]
 class NearMisses:
     """Words like those of a vocabulary, in synthetic voices: for "smart mirror" start, mark, smart.
 
-    See `near_misses` for what is near. The words come from the vocabulary alone and from how often
-    people use others: nobody need think of what his recogniser might take for a word.
+    They are chosen from the most frequent words of the language; see `near_misses`.
 
     Parameters
     ----------
-    espeak, kokoro : what makes a source of given words, a synthesizer each.
-    per_word : near ones of each word, and of each word of a phrase.
-    frequent : so many of the language's most frequent words are looked through.
-    language : of the vocabulary, as wordfreq names it.
-    accent : by which espeak-ng says what a word sounds like.
+    espeak, kokoro : functions that return a source of given words, one for each synthesizer.
+    per_word : near words of each word, and of each word of a phrase.
+    frequent : number of the language's most frequent words to choose from.
+    language : language of the vocabulary, as wordfreq names it.
+    accent : accent of espeak-ng by which words sound alike.
 
     Raises
     ------
@@ -100,19 +99,20 @@ def near_misses(
     phonemes: Callable[[Sequence[str]], list[Phonemes]],
     per_word: int,
 ) -> list[str]:
-    """Return what sounds nearly like the phrases.
+    """Return words and phrases that sound nearly like the given ones.
 
-    Of a word, the `per_word` words of the lexicon of the least edit distance, relative to the
-    longer one's length, in phonemes (Levenshtein); of two as near, the one that comes first in the
-    lexicon. Of a phrase, each of its words; what is near to that; and the phrase with that in its
-    place. What sounds the same as one of the phrases, or holds the very word, is none.
+    For a word, they are the `per_word` words of the lexicon with the least edit distance in
+    phonemes (Levenshtein), relative to the longer word; of equally near words, the first in the
+    lexicon. For a phrase, they are each of its words, the near words of that word, and the phrase
+    with a near word in its place. Texts that sound the same as a phrase, or hold the very word,
+    are left out.
 
     Parameters
     ----------
     phrases : the vocabulary.
-    lexicon : words of the language, first the most frequent.
-    phonemes : the sounds of texts.
-    per_word : how many.
+    lexicon : words of the language, the most frequent first.
+    phonemes : returns the sounds of texts.
+    per_word : near words of each word.
     """
     said: dict[Phonemes, str] = {}
     for word, sound in zip(lexicon, phonemes(lexicon), strict=True):

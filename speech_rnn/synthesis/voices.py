@@ -16,12 +16,13 @@ SYNTHESIZERS = ("espeak", "kokoro", "flite", "piper")
 
 @dataclass(frozen=True)
 class Voices:
-    """The clips of all that are given: the more kinds of voices, the more people are understood.
+    """The clips of several synthesizers: more kinds of voices make more people understood.
 
     Parameters
     ----------
-    espeak, kokoro, flite, piper : synthesizers.
-    people : a few recordings; their training clips alone join, each so often as `people_times`.
+    espeak, kokoro, flite, piper : synthesizers; null leaves one out.
+    people : a few recordings, whose training clips join.
+    people_times : how often each of these clips does.
     noise : sound files, or folders of them, that training may mix in.
 
     Raises
