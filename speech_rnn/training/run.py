@@ -18,7 +18,7 @@ from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
 from speech_rnn.data.batching import Batch, batches
 from speech_rnn.data.cache import AudioCache, Clips
-from speech_rnn.data.combining import exclude, merged
+from speech_rnn.data.combining import exclude, merged, to_train
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
@@ -89,8 +89,7 @@ class Recipe:
         if self.exclude is not None:
             corpus = exclude(corpus, self.exclude)
         if self.extra is not None:
-            added = self.extra.prepare()
-            joined = merged([corpus, replace(added, utterances=added.split("train"))])
+            joined = merged([corpus, to_train(self.extra.prepare())])
             corpus = replace(joined, words=corpus.words)
         if self.negatives is not None:
             corpus = self.negatives.join(corpus, to_train=True)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.batching import Batch, BucketSampler, batches, pad
+from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import DataError

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.combining import Merged, merged
-from speech_rnn.synthesis.espeak_voices import Synthetic
+from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.synthesis.espeak_voices import Synthetic
 from tests.commands import speech_rnn
 
 PEOPLE = Corpus(

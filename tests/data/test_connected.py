@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.cache import FULL_SCALE, AudioCache
 from speech_rnn.data.batching import batches
-from speech_rnn.data.mixing import compose, pink_noise, spoken, trim
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.data.manifest import Manifest, read_manifest, write_manifest
+from speech_rnn.data.mixing import compose, pink_noise, spoken, trim
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.training import step_targets
 from speech_rnn.vocabulary import UNKNOWN, Vocabulary
 from tests.commands import speech_rnn
-from tests.training.test_training import SMALL
 from tests.tones import TONES_HZ, tone, write_corpus
+from tests.training.test_training import SMALL
 
 SPLITS = {"validation_utterances": 5, "test_utterances": 20, "train_utterances": 30}
 
@@ -374,7 +374,7 @@ def test_chatter_needs_what_is_unknown(corpus):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"n_words": (-1, 3)}, r"n_words=\[-1, 3\] must be the lowest and the highest.* within 0 and inf"),
+        ({"n_words": (-1, 3)}, r"n_words=\[-1, 3\] must be .* within 0 and inf"),
         ({"n_words": (0, 0)}, r"n_words=\[0, 0\] must end with 1 or more"),
         ({"chatter_share": -0.1}, r"chatter_share=-0.1 must lie in \[0, 1\]"),
         ({"n_words": (4, 3)}, r"n_words=\[4, 3\]"),

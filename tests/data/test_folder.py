@@ -188,9 +188,7 @@ def test_an_underscore_of_a_word_is_two_of_its_folder(tmp_path):
 
 
 def test_words_without_a_folder_are_named_with_the_nearest(root):
-    with pytest.raises(
-        DataError, match=r"'stopp', 'light on'; did you mean 'stop', 'lights on'"
-    ):
+    with pytest.raises(DataError, match=r"'stopp', 'light on'; did you mean 'stop', 'lights on'"):
         Folder(root=str(root), words=["stopp", "go", "light on"]).prepare()
 
 

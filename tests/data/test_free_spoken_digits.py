@@ -66,9 +66,7 @@ def test_validation_indices_are_chosen(root):
 
 def test_unknown_speakers_are_named_with_the_nearest(root):
     source = FreeSpokenDigits(root=str(root), held_out_speakers=["goerge", "nicolas", "jack"])
-    with pytest.raises(
-        DataError, match=r"'goerge', 'jack'\] did .* mean 'george', 'jackson'"
-    ):
+    with pytest.raises(DataError, match=r"'goerge', 'jack'\] did .* mean 'george', 'jackson'"):
         source.prepare()
 
 

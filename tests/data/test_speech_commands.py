@@ -17,8 +17,8 @@ from speech_rnn.audio import load_audio
 from speech_rnn.data.corpus import SPLITS
 from speech_rnn.data.speech_commands import (
     ARCHIVES,
-    URL,
     COMMANDS,
+    URL,
     WORDS,
     SpeechCommands,
     share_of,
@@ -458,7 +458,7 @@ def test_silence_needs_noise(data, tmp_path):
 def test_lists_that_are_no_text(data, tmp_path):
     tree = shutil.copytree(data / V1_TREE, tmp_path / V1_TREE)
     (tree / "testing_list.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="list=.* cannot be read"):
+    with pytest.raises(DataError, match=r"list=.* cannot be read"):
         corpus(tmp_path, version=1)
 
 
