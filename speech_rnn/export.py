@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -51,10 +52,7 @@ def export(
         print(f"onnx: {found.path} ({found.kind}, {found.precision}, opset {found.opset}, {size})")
 
 
-def main() -> None:
-    """Write a recogniser as ONNX."""
-    typer.run(export)
-
+main = partial(typer.run, export)
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -41,10 +42,7 @@ def _sentences(
     return RecurrentLanguageModel.load(str(lm)).sentences(number, seed, temperature=temperature)
 
 
-def main() -> None:
-    """Make up sentences."""
-    typer.run(generate)
-
+main = partial(typer.run, generate)
 
 if __name__ == "__main__":
     main()

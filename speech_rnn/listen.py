@@ -82,10 +82,7 @@ def listen(
             sys.exit(1)
 
 
-def main() -> None:
-    """Print words as they are said."""
-    typer.run(listen)
-
+main = partial(typer.run, listen)
 
 if __name__ == "__main__":
     main()

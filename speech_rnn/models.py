@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +29,7 @@ def models(
             print(json.dumps(found, ensure_ascii=False) if as_json else told(found))
 
 
-def main() -> None:
-    """Tell what recognisers know."""
-    typer.run(models)
-
+main = partial(typer.run, models)
 
 if __name__ == "__main__":
     main()

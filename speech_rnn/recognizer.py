@@ -29,7 +29,7 @@ from speech_rnn.files import atomic
 from speech_rnn.starter import STARTER
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
-from speech_rnn.streaming.stream import EventStream, reasons_against_streaming
+from speech_rnn.streaming.stream import EventStream, PosteriorStream, reasons_against_streaming
 from speech_rnn.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -169,15 +169,16 @@ class Recognizer:
             for a recogniser that cannot stream, see `can_stream`: it names the reasons and a
             recipe for one that can.
         """
-        return EventStream(
+        posteriors = PosteriorStream(
             self.engine,
             self.vocabulary,
             temperature=self.calibration.temperature,
             sample_rate=self.sample_rate if sample_rate is None else sample_rate,
-            spotting=spotting or self.spotting,
             gating=gating,
             block_seconds=block_seconds,
         )
+        default = self.spotting or Spotting.of(self.vocabulary.head)
+        return EventStream(posteriors, spotting or default)
 
     def to(self, device: str | torch.device) -> Recognizer:
         """Compute on `device` from now on, and return the recogniser."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -55,10 +56,7 @@ def spot(
             sys.exit(1)
 
 
-def main() -> None:
-    """Find words in recordings."""
-    typer.run(spot)
-
+main = partial(typer.run, spot)
 
 if __name__ == "__main__":
     main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,10 +105,7 @@ def _print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None
             print(f"{name}{score}{answer.text}", flush=True)
 
 
-def main() -> None:
-    """Transcribe sound files."""
-    typer.run(transcribe)
-
+main = partial(typer.run, transcribe)
 
 if __name__ == "__main__":
     main()

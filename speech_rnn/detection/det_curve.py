@@ -144,7 +144,7 @@ def hear(
         for a scene with words that the recogniser does not know.
     """
     stream = recognizer.stream(scene.sample_rate, spotting=spotting, block_seconds=block_seconds)
-    spotter, sweep = stream.spotter(spotting), _Sweep(stream, spotting, thresholds)
+    spotter, sweep = stream.posteriors.spotter(spotting), _Sweep(stream, spotting, thresholds)
     if unknown := {label.word for label in scene.labels} - set(spotter.words):
         raise DataError(
             f"words {sorted(unknown)} are said, but none of the model's: "
@@ -180,7 +180,7 @@ class _Sweep:
         self, stream: EventStream, spotting: Spotting, thresholds: Sequence[float]
     ) -> None:
         alone = [replace(spotting, threshold=threshold, thresholds={}) for threshold in thresholds]
-        self._spotters: list[WordSpotter] = [stream.spotter(one) for one in alone]
+        self._spotters: list[WordSpotter] = [stream.posteriors.spotter(one) for one in alone]
         self._found: list[list[Word]] = [[] for _ in thresholds]
         self._thresholds = thresholds
         self._waiting: list[Posteriors] = []

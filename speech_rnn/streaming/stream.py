@@ -58,15 +58,29 @@ class Posteriors(NamedTuple):
 
 
 class PosteriorStream:
-    """Posteriors of sound that arrives in chunks: what an `EventStream` finds its words in.
+    """Posteriors of sound that arrives in chunks: an `EventStream` finds its words in them.
+
+    With a gate, features and model hear only what passes: when it opens they begin anew, as at the
+    start of a clip. Without one they hear all of a stream as one clip.
 
     Parameters
     ----------
-    engine, vocabulary, temperature, sample_rate, gating, block_seconds : as there.
+    engine, vocabulary : of a recogniser that can stream.
+    temperature : the divisor of logits before the softmax.
+    sample_rate : the rate of the chunks, in Hz.
+    gating : when the gate is open; None: there is no gate.
+    block_seconds : seconds of sound that are computed at once: chunks of 10 ms alone cost five
+        times as much as ten of them together.
 
     Attributes
     ----------
-    samples : the intake.
+    samples : the intake; its `n_clipped` counts the samples beyond full scale.
+
+    Raises
+    ------
+    ConfigurationError
+        for a recogniser that cannot stream (it names the reasons and a recipe), a rate that is not
+        above 0, and a block below 0.
     """
 
     def __init__(
@@ -76,8 +90,8 @@ class PosteriorStream:
         *,
         temperature: float,
         sample_rate: int,
-        gating: Gating | None,
-        block_seconds: float,
+        gating: Gating | None = None,
+        block_seconds: float = 0.1,
     ) -> None:
         if reasons := reasons_against_streaming(engine, vocabulary):
             raise ConfigurationError("\n".join(reasons))
@@ -88,7 +102,13 @@ class PosteriorStream:
         self._gate = _NoGate() if gating is None else Gate(gating, engine.sample_rate)
         self._logits = engine.stream()
         self._temperature = np.float32(temperature)
+        self._tokens, self._step = vocabulary.tokens, engine.step_length
+        self._rate = engine.sample_rate
         self._begin()
+
+    def spotter(self, spotting: Spotting) -> WordSpotter:
+        """Return what finds words in these posteriors."""
+        return WordSpotter(spotting, self._tokens, self._step, self._rate)
 
     def _begin(self) -> None:
         self._waiting: list[NDArray[np.float32]] = []
@@ -174,66 +194,20 @@ class WordSpotter:
 class EventStream:
     """Words of sound that arrives in chunks; made by `Recognizer.stream`.
 
-    A word comes soon after it was said: what the model looks ahead, the settling of the spotting,
-    and up to a block. Times are counted in samples, so that they are exact after any number of
-    hours. What is kept does not grow with the stream.
-
-    With a gate, features and model hear only what passes: when it opens they begin anew, as at
-    the start of a clip, and when it closes the words that are under way are told. Without one they
-    hear all of a stream as one clip.
+    A word comes soon after it was said: the delay is what the model looks ahead, the settling of
+    the spotting, and up to a block. Times are counted in samples, so that they are exact after any
+    number of hours. What is kept does not grow with the stream. When a gate closes, the words that
+    are under way are reported.
 
     Parameters
     ----------
-    engine, vocabulary : of a recogniser that can stream.
-    temperature : by which logits are divided before the softmax.
-    sample_rate : of the chunks, in Hz.
-    spotting : when a word is an event; None is what suits the head.
-    gating : when the gate is open; None: there is none.
-    block_seconds : of sound that is worked on at once: a chunk of 10 ms alone costs five times as
-        much as one of ten.
-
-    Attributes
-    ----------
-    posteriors : in which the words are found.
-
-    Raises
-    ------
-    ConfigurationError
-        for a recogniser that cannot stream (it names the reasons and a recipe), a rate that is not
-        above 0, and a block below 0.
+    posteriors : the stream of posteriors in which the words are found.
+    spotting : when a word is an event.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        vocabulary: Vocabulary,
-        *,
-        temperature: float = 1.0,
-        sample_rate: int,
-        spotting: Spotting | None = None,
-        gating: Gating | None = None,
-        block_seconds: float = 0.1,
-    ) -> None:
-        self.posteriors = PosteriorStream(
-            engine,
-            vocabulary,
-            temperature=temperature,
-            sample_rate=sample_rate,
-            gating=gating,
-            block_seconds=block_seconds,
-        )
-        self._tokens, self._rate = vocabulary.tokens, engine.sample_rate
-        self._step = engine.step_length
-        self._spotter = self.spotter(spotting or Spotting.of(vocabulary.head))
-
-    @property
-    def samples(self) -> SampleStream:
-        """The intake; its `n_clipped` tells how many samples were beyond full scale."""
-        return self.posteriors.samples
-
-    def spotter(self, spotting: Spotting) -> WordSpotter:
-        """Return what finds words in the posteriors by other settings."""
-        return WordSpotter(spotting, self._tokens, self._step, self._rate)
+    def __init__(self, posteriors: PosteriorStream, spotting: Spotting) -> None:
+        self.posteriors, self.samples = posteriors, posteriors.samples
+        self._spotter = posteriors.spotter(spotting)
 
     @property
     def words(self) -> list[str]:
