@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.decoding.alignment import align, spell
+from speech_rnn.decoding.alignment import spell
 from speech_rnn.decoding.beam import BeamSearch, Candidate
 from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.greedy import classify, greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
-from speech_rnn.decoding.viterbi import GraphSearch
+from speech_rnn.decoding.viterbi import GraphSearch, align
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.language.scoring import HotWords, LanguageModel, TokenScorer
 from speech_rnn.vocabulary import Vocabulary

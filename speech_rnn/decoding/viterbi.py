@@ -3,15 +3,47 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.decoding.alignment import BLANK_ID, Span
-from speech_rnn.decoding.grammar import Graph
+from speech_rnn.decoding.alignment import BLANK_ID, Span, steps_needed
+from speech_rnn.decoding.grammar import Arc, Graph
+from speech_rnn.errors import DataError
 
-__all__ = ["GraphSearch"]
+__all__ = ["GraphSearch", "align"]
+
+
+def align(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> list[Span]:
+    """Find the most probable path of a token sequence (Graves et al., 2006, section 4.1).
+
+    Parameters
+    ----------
+    log_probs : (T, C), natural logarithms; token 0 is the blank.
+    tokens : ids without blanks.
+
+    Returns
+    -------
+    One span for each token, in their order.
+
+    Raises
+    ------
+    DataError
+        if there are too few steps for the tokens, or they cannot be there.
+    """
+    n_steps, needed = len(log_probs), steps_needed(tokens)
+    if n_steps < needed:
+        raise DataError(
+            f"{len(tokens)} tokens need {needed} steps (a blank between two alike), "
+            f"but there are {n_steps}; the clip is too short for its text"
+        )
+    arcs = tuple(Arc(place, token, place + 1) for place, token in enumerate(tokens))
+    found = GraphSearch(Graph(len(tokens) + 1, arcs, frozenset({len(tokens)})))(log_probs)
+    if not found:
+        raise DataError(f"{len(tokens)} tokens have a probability of 0 in these steps")
+    return found[0][0]
 
 
 class GraphSearch:

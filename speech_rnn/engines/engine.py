@@ -34,23 +34,20 @@ class LogitStream(Protocol):
 
 
 class Engine(Protocol):
-    """Computes the logits of clips and streams."""
+    """Computes the logits of clips and streams.
 
-    @property
-    def sample_rate(self) -> int:
-        """Of the waveforms, in Hz."""
+    Attributes
+    ----------
+    sample_rate : of the waveforms, in Hz.
+    step_length : samples from one step of the logits to the next.
+    n_outputs : columns C of the logits.
+    head : ``classification`` or ``ctc``.
+    """
 
-    @property
-    def step_length(self) -> int:
-        """Samples from one step of the logits to the next."""
-
-    @property
-    def n_outputs(self) -> int:
-        """Columns C of the logits."""
-
-    @property
-    def head(self) -> str:
-        """``classification``, or ``ctc``."""
+    sample_rate: int
+    step_length: int
+    n_outputs: int
+    head: str
 
     @property
     def device(self) -> torch.device | str:

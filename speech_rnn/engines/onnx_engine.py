@@ -59,7 +59,10 @@ class OnnxEngine:
         self.graph = graph
         self._session = session
         self._description = description
-        self._n_outputs = int(session.get_outputs()[0].shape[-1])
+        self.sample_rate = graph.sample_rate
+        self.step_length = round(graph.step_seconds * graph.sample_rate)
+        self.n_outputs = int(session.get_outputs()[0].shape[-1])
+        self.head = str(description["model"]["head"])
 
     @classmethod
     def load(cls, path: str | Path, device: str) -> tuple[OnnxEngine, dict[str, Any]]:
@@ -90,26 +93,6 @@ class OnnxEngine:
                 f"model={str(path)!r}: its graph does not fit its description: {error}; export "
                 "it again"
             ) from error
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the waveforms, in Hz."""
-        return self.graph.sample_rate
-
-    @property
-    def step_length(self) -> int:
-        """Samples from one step of the logits to the next."""
-        return round(self.graph.step_seconds * self.graph.sample_rate)
-
-    @property
-    def n_outputs(self) -> int:
-        """Columns C of the logits."""
-        return self._n_outputs
-
-    @property
-    def head(self) -> str:
-        """``classification``, or ``ctc``."""
-        return str(self._description["model"]["head"])
 
     @property
     def device(self) -> str:

@@ -48,6 +48,9 @@ class TorchEngine:
             )
         self.features = features.eval()
         self.model = model.eval()
+        self.sample_rate = features.sample_rate
+        self.step_length = features.hop_length * model.subsampling
+        self.n_outputs, self.head = model.n_outputs, model.head
 
     @classmethod
     def load(cls, path: str | Path, device: str) -> tuple[TorchEngine, dict[str, Any]]:
@@ -96,26 +99,6 @@ class TorchEngine:
                 }
             )
         return cls(features, model)
-
-    @property
-    def sample_rate(self) -> int:
-        """Of the waveforms, in Hz."""
-        return self.features.sample_rate
-
-    @property
-    def step_length(self) -> int:
-        """Samples from one step of the logits to the next."""
-        return self.features.hop_length * self.model.subsampling
-
-    @property
-    def n_outputs(self) -> int:
-        """Columns C of the logits."""
-        return self.model.n_outputs
-
-    @property
-    def head(self) -> str:
-        """``classification``, or ``ctc``."""
-        return self.model.head
 
     @property
     def device(self) -> torch.device:

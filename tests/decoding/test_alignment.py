@@ -7,7 +7,8 @@ import torchaudio
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from speech_rnn.decoding.alignment import Span, align, spell
+from speech_rnn.decoding.alignment import Span, spell
+from speech_rnn.decoding.viterbi import align
 from speech_rnn.errors import DataError
 from speech_rnn.vocabulary import Vocabulary
 from tests.decoding.test_beam import random_log_probs
