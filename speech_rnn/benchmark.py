@@ -44,8 +44,7 @@ def benchmark(
     """Measure speed, memory and growth side by side, in turns, on this machine."""
     with spoken_errors():
         from speech_rnn.benchmarking import SECTIONS, OnnxFile, Settings, run
-        from speech_rnn.benchmarking.picture import draw
-        from speech_rnn.benchmarking.table import print_machine, print_section
+        from speech_rnn.benchmarking.display import draw, print_machine, print_section
 
         settings = Settings(
             sections=tuple(sections or SECTIONS),

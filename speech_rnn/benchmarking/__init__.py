@@ -1,7 +1,7 @@
-"""How fast it is: beside other libraries and engines, on the same audio, in one run.
+"""Speed, memory and growth beside other libraries and engines, on the same audio, in one run.
 
-Each section runs in a process of its own, whose threads are set before any library starts; what it
-compares takes turns, so that other work on the machine slows all alike.
+Each section runs in a process of its own, whose threads are set before any library starts; its
+contenders take turns, so that other work on the machine slows all alike.
 """
 
 from speech_rnn.benchmarking.results import Benchmark, Row, Section

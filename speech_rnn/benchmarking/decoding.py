@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speech_rnn.benchmarking.candidates import Candidates, peer
 from speech_rnn.benchmarking.results import Section
-from speech_rnn.benchmarking.settings import THREADS, Settings
-from speech_rnn.benchmarking.timing import Contender
+from speech_rnn.benchmarking.settings import Settings
+from speech_rnn.benchmarking.timing import Candidates, Contender
 from speech_rnn.decoding.beam import BeamSearch
 
 __all__ = ["of_utterances", "random_log_probs", "searched"]
 
-UTTERANCES, QUICK_UTTERANCES = 1000, 20
 STEPS, TOKENS, BEAM, BATCH = 60, 11, 50, 100
 
 
 def of_utterances(settings: Settings) -> Section:
     """Time the search through many utterances."""
-    n = QUICK_UTTERANCES if settings.quick else UTTERANCES
+    n = 20 if settings.quick else 1000
     log_probs = random_log_probs(n, TOKENS)
     found = Candidates()
     found.add("speech_rnn", lambda: searched(log_probs))
     found.add("flashlight-text", lambda: _flashlight(log_probs))
     title = f"{n} utterances of {STEPS} steps, {TOKENS} tokens, a beam of {BEAM}"
-    return Section("decoding", title, THREADS["decoding"], found.rows(settings.n_rounds))
+    return Section("decoding", title, found.rows(settings.n_rounds))
 
 
 def random_log_probs(n: int, n_tokens: int) -> NDArray[np.float32]:
@@ -50,7 +50,6 @@ def searched(log_probs: NDArray[np.float32]) -> Contender:
 
 
 def _flashlight(log_probs: NDArray[np.float32]) -> Contender:
-    peer("flashlight.lib.text")
     from torchaudio.models.decoder import ctc_decoder
 
     decoder = ctc_decoder(
@@ -64,4 +63,4 @@ def _flashlight(log_probs: NDArray[np.float32]) -> Contender:
         blank_token="-",
         sil_token="|",
     )
-    return lambda: decoder(torch.from_numpy(log_probs))
+    return partial(decoder, torch.from_numpy(log_probs))

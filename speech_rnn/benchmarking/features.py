@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speech_rnn.benchmarking.candidates import Candidates, peer
 from speech_rnn.benchmarking.results import Section
-from speech_rnn.benchmarking.settings import THREADS, Settings
-from speech_rnn.benchmarking.sounds import clips, one_second
-from speech_rnn.benchmarking.timing import Contender
+from speech_rnn.benchmarking.settings import Settings
+from speech_rnn.benchmarking.subjects import clips, one_second
+from speech_rnn.benchmarking.timing import Candidates, Contender
 from speech_rnn.features import MFCC
 
 __all__ = ["of_a_batch", "of_a_clip"]
 
-RATE, BATCH, QUICK_BATCH = 16_000, 256, 4
+RATE = 16_000
 WINDOW: dict[str, Any] = {"n_fft": 512, "win_length": 480, "hop_length": 160, "n_mels": 80}
 FROM_HZ, TO_HZ, N_MFCC = 20.0, 7600.0, 40
 
 
 def of_a_batch(settings: Settings) -> Section:
     """Time the MFCCs of many one-second clips."""
-    n = QUICK_BATCH if settings.quick else BATCH
+    n = 4 if settings.quick else 256
     return _section("features", f"MFCC of {n} one-second clips", clips(n, RATE), settings)
 
 
@@ -39,40 +40,41 @@ def _section(name: str, title: str, sounds: NDArray[np.float32], settings: Setti
     waveform = torch.from_numpy(sounds)
     lengths = torch.full((len(sounds),), sounds.shape[1] - 1)  # one sample of padding each
     ranged = {"fmin": FROM_HZ, "fmax": TO_HZ, "n_mfcc": N_MFCC}
+    plain = MFCC().eval()
     ours = {
-        "speech_rnn, like torchaudio": MFCC.like("torchaudio", **WINDOW, **ranged),
-        "speech_rnn, like librosa": MFCC.like("librosa", **WINDOW, **ranged),
-        "speech_rnn, like kaldi": MFCC.like("kaldi", win_length=480, n_mels=80, **ranged).eval(),
+        "speech_rnn": partial(plain, waveform),
+        "speech_rnn, with lengths": partial(plain, waveform, lengths),
+        "speech_rnn, like torchaudio": partial(
+            MFCC.like("torchaudio", **WINDOW, **ranged), waveform
+        ),
+        "speech_rnn, like librosa": partial(MFCC.like("librosa", **WINDOW, **ranged), waveform),
+        "speech_rnn, like kaldi": partial(
+            MFCC.like("kaldi", win_length=480, n_mels=80, **ranged).eval(), waveform
+        ),
     }
     found = Candidates()
-    plain = MFCC().eval()
-    found.add("speech_rnn", lambda: lambda: plain(waveform))
-    found.add("speech_rnn, with lengths", lambda: lambda: plain(waveform, lengths))
-    for contender, features in ours.items():
-        found.add(contender, lambda features=features: lambda: features(waveform))  # type: ignore[misc]
+    for contender, run in ours.items():
+        found.add(contender, partial(lambda run: run, run))
     found.add("torchaudio", lambda: _torchaudio(waveform))
     found.add("librosa", lambda: _librosa(sounds))
     found.add("kaldi-native-fbank", lambda: _kaldi(sounds))
-    return Section(name, title, THREADS[name], found.rows(settings.n_rounds))
+    return Section(name, title, found.rows(settings.n_rounds))
 
 
 def _torchaudio(waveform: torch.Tensor) -> Contender:
     import torchaudio
 
-    transform = torchaudio.transforms.MFCC(
-        RATE, N_MFCC, melkwargs={**WINDOW, "f_min": FROM_HZ, "f_max": TO_HZ}
-    )
-    return lambda: transform(waveform)
+    mel = {**WINDOW, "f_min": FROM_HZ, "f_max": TO_HZ}
+    return partial(torchaudio.transforms.MFCC(RATE, N_MFCC, melkwargs=mel), waveform)
 
 
 def _librosa(sounds: NDArray[np.float32]) -> Contender:
-    librosa = peer("librosa")
-    settings = {**WINDOW, "sr": RATE, "n_mfcc": N_MFCC, "fmin": FROM_HZ, "fmax": TO_HZ}
-    return lambda: librosa.feature.mfcc(y=sounds, **settings)
+    mfcc = import_module("librosa").feature.mfcc
+    return partial(mfcc, y=sounds, sr=RATE, n_mfcc=N_MFCC, fmin=FROM_HZ, fmax=TO_HZ, **WINDOW)
 
 
 def _kaldi(sounds: NDArray[np.float32]) -> Contender:
-    knf = peer("kaldi_native_fbank")
+    knf = import_module("kaldi_native_fbank")
     options = knf.MfccOptions()
     options.frame_opts.dither = 0.0
     options.frame_opts.frame_length_ms = 30.0

@@ -1,32 +1,50 @@
-"""How a cost grows with a size: the exponent of the power law that fits it best."""
+"""Growth of the cost of an answer with a clip's length, with the batch and with the vocabulary."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-import numpy as np
+import torch
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.benchmarking.decoding import random_log_probs, searched
+from speech_rnn.benchmarking.results import Growth, Section
+from speech_rnn.benchmarking.settings import Settings
+from speech_rnn.benchmarking.subjects import clips, measured, untrained
+from speech_rnn.benchmarking.timing import Contender, interleaved
+from speech_rnn.recognizer import Recognizer
 
-__all__ = ["exponent"]
+__all__ = ["of_an_answer"]
 
 
-def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """Return k of cost = c * size^k: the slope of the line through logarithms (least squares).
+def of_an_answer(settings: Settings) -> Section:
+    """Time answers at several sizes, one size after the other in turns."""
+    recognizer = measured(settings)
 
-    Parameters
-    ----------
-    sizes, costs : above 0, as many of each, two different sizes at least.
+    def of_words(n_words: int) -> Contender:
+        return _answer(untrained([f"word {i}" for i in range(n_words)]))
 
-    Raises
-    ------
-    ConfigurationError
-        for other sizes and costs.
-    """
-    if len(sizes) != len(costs) or len(set(sizes)) < 2 or min(*sizes, *costs) <= 0:
-        raise ConfigurationError(
-            f"sizes={list(sizes)} and costs={list(costs)} must be as many, all above 0, with two "
-            "different sizes at least"
-        )
-    slope, _ = np.polyfit(np.log(sizes), np.log(costs), 1)
-    return float(slope)
+    # Quick contenders have more sizes; the smallest ones mostly cost what any call costs.
+    wanted: list[tuple[str, Callable[[int], Contender], Sequence[int]]] = [
+        ("seconds of a clip", lambda n: _answer(recognizer, seconds=n), (1, 2, 4, 8, 16, 32)),
+        ("clips of a batch", lambda n: _answer(recognizer, n), (1, 2, 4, 8, 16, 32, 64)),
+        ("words of a classifier", of_words, (10, 40, 160, 640, 2560, 10_240)),
+        (
+            "tokens of a beam search",
+            lambda n: searched(random_log_probs(10, n)),
+            (11, 41, 161, 641),
+        ),
+    ]
+    growths = []
+    for name, make, sizes in wanted:
+        chosen = sizes[:2] if settings.quick else sizes
+        took = interleaved({str(size): make(size) for size in chosen}, settings.n_rounds)
+        growths.append(Growth(name, tuple(map(float, chosen)), tuple(took.values())))
+    title = "growth of the cost of an answer (PyTorch)"
+    return Section("growth", title, growths=tuple(growths))
+
+
+def _answer(recognizer: Recognizer, n_clips: int = 1, seconds: int = 1) -> Contender:
+    sounds = clips(n_clips, recognizer.sample_rate, seconds)
+    lengths = torch.full((n_clips,), sounds.shape[1])
+    return partial(recognizer.recognize, torch.from_numpy(sounds), lengths)

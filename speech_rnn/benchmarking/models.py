@@ -1,84 +1,92 @@
-"""The recogniser in its engines: a clip from samples to a word, and a stream hop by hop."""
+"""The recogniser in its engines, on a clip and in a stream, and engines of others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speech_rnn.benchmarking.candidates import Candidates
-from speech_rnn.benchmarking.exported import loaded
-from speech_rnn.benchmarking.results import Row, Section
-from speech_rnn.benchmarking.settings import THREADS, Settings
-from speech_rnn.benchmarking.sounds import idle, one_second
-from speech_rnn.benchmarking.subjects import compiled, measured, streamable, transcribing
-from speech_rnn.benchmarking.timing import Contender
+from speech_rnn.benchmarking.results import Section
+from speech_rnn.benchmarking.settings import Settings
+from speech_rnn.benchmarking.subjects import engines, idle, measured, one_second, streamable
+from speech_rnn.benchmarking.timing import Candidates, Contender
+from speech_rnn.errors import ConfigurationError
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.stream import EventStream
 
-__all__ = ["of_a_clip", "of_a_stream"]
+__all__ = ["of_a_clip", "of_a_stream", "of_peers"]
 
+RATE = 16_000
 HOP_SECONDS = 0.01
-HOPS, QUICK_HOPS = 100, 10
 BLOCKS = {"each hop at once": 0.0, "blocks of 100 ms": 0.1}
 SETTLING_SECONDS = 5
-"""Until the gate has taken a room's noise for its floor."""
+"""Time in which the gate takes the noise of a room for its floor."""
+WAKE_WORD_CHUNK = 1280
+"""Samples that openWakeWord takes at once: 80 ms."""
 
 
 def of_a_clip(settings: Settings) -> Section:
     """Time a one-second clip from samples to a word."""
     recognizer = measured(settings)
     clip = one_second(settings.audio, recognizer.sample_rate)
-    waveform = torch.from_numpy(clip)[None]
-
-    def features() -> Contender:
-        return lambda: recognizer.features(waveform)
-
-    found = Candidates()
-    found.add("PyTorch", lambda: transcribing(recognizer, clip))
+    chosen = engines(recognizer, ())
     if not settings.quick:  # a compiler takes a minute
-        found.add("PyTorch, model compiled", lambda: transcribing(compiled(recognizer), clip))
-    for file in settings.onnx:
-        found.add(file.name, lambda file=file: transcribing(loaded(file), clip))  # type: ignore[misc]
+        chosen["PyTorch, model compiled"] = partial(_compiled, recognizer)
+    found = Candidates()
+    for name, engine in (chosen | engines(recognizer, settings.onnx)).items():
+        found.add(name, partial(_transcribing, engine, clip))
     with torch.inference_mode():
-        found.add("PyTorch, features alone", features)
-        rows = found.rows(settings.n_rounds)
-    return Section("model", "a one-second clip, samples to word", THREADS["model"], rows)
+        features = partial(recognizer.features, torch.from_numpy(clip)[None])
+        found.add("PyTorch, features alone", lambda: features)
+        return Section("model", "a one-second clip, samples to word", found.rows(settings.n_rounds))
+
+
+def _transcribing(engine: Callable[[], Recognizer], clip: NDArray[np.float32]) -> Contender:
+    return partial(engine().transcribe, clip)
+
+
+def _compiled(recognizer: Recognizer) -> Recognizer:
+    model: Any = torch.compile(recognizer.model)
+    return Recognizer.from_modules(
+        recognizer.features, model, recognizer.vocabulary, calibration=recognizer.calibration
+    )
 
 
 def of_a_stream(settings: Settings) -> Section:
-    """Time a hop of 10 ms in a stream, at once and in blocks of ten, heard and at a closed gate."""
-    recognizer = streamable(settings)
-    n_hops = QUICK_HOPS if settings.quick else HOPS
-    engines: dict[str, Callable[[], Recognizer]] = {"PyTorch": lambda: recognizer}
-    for file in settings.onnx_streams or settings.onnx:
-        engines[file.name] = partial(loaded, file)
+    """Time a hop of 10 ms in a stream, at once and in blocks of ten, gate open and closed."""
+    n_hops = 10 if settings.quick else 100
     found = Candidates()
-    for name, engine in engines.items():
+    files = settings.onnx_streams or settings.onnx
+    for name, engine in engines(streamable(settings), files).items():
         for block, seconds in BLOCKS.items():
-            heard = partial(_heard, engine, settings, n_hops, seconds)
-            found.add(f"{name}, {block}", heard)
-            found.add(f"{name}, {block}, gate closed", partial(_unheard, engine, n_hops, seconds))
+            opened = partial(_open, engine, settings.audio, n_hops, seconds)
+            found.add(f"{name}, {block}", opened)
+            found.add(f"{name}, {block}, gate closed", partial(_closed, engine, n_hops, seconds))
     rows = tuple(
-        Row(row.name, row.seconds and row.seconds.per(n_hops), row.figures, row.note)
+        replace(row, seconds=row.seconds and row.seconds.per(n_hops))
         for row in found.rows(settings.n_rounds)
     )
-    return Section("stream", "a hop of 10 ms in a stream", THREADS["stream"], rows)
+    return Section("stream", "a hop of 10 ms in a stream", rows)
 
 
-def _heard(
-    engine: Callable[[], Recognizer], settings: Settings, n_hops: int, block_seconds: float
+def _open(
+    engine: Callable[[], Recognizer], audio: str | None, n_hops: int, block_seconds: float
 ) -> Contender:
     recognizer = engine()
-    second = one_second(settings.audio, recognizer.sample_rate)
+    second = one_second(audio, recognizer.sample_rate)
     return _pushed(recognizer.stream(block_seconds=block_seconds), second, n_hops)
 
 
-def _unheard(engine: Callable[[], Recognizer], n_hops: int, block_seconds: float) -> Contender:
+def _closed(engine: Callable[[], Recognizer], n_hops: int, block_seconds: float) -> Contender:
     recognizer = engine()
     room = idle(recognizer.sample_rate)
     stream = recognizer.stream(gating=Gating(), block_seconds=block_seconds)
@@ -94,5 +102,59 @@ def _pushed(stream: EventStream, second: NDArray[np.float32], n_hops: int) -> Co
     def run() -> None:
         for chunk in chunks:
             stream.push(chunk)
+
+    return run
+
+
+def of_peers(settings: Settings) -> Section:
+    """Time each engine on the same second of sound, run as in its own examples."""
+    recognizer = measured(settings)
+    clip = one_second(settings.audio, recognizer.sample_rate)
+    pcm = (one_second(settings.audio, RATE) * 32767).clip(-32768, 32767).astype("<i2").tobytes()
+    words = recognizer.vocabulary.words
+    found = Candidates()
+    for name, engine in engines(recognizer, settings.onnx).items():
+        answering = partial(_transcribing, engine, clip)
+        found.add(f"speech_rnn, {name}", answering, f"one of {len(words)} words, a clip")
+    grammar = f"one of {len(words)} words, by a grammar"
+    found.add("PocketSphinx", lambda: _pocketsphinx(pcm, words), grammar)
+    found.add("openWakeWord", lambda: _wake_word(pcm), "one wake word, a stream in hops of 80 ms")
+    return Section("peers", "a second of sound, samples to answer", found.rows(settings.n_rounds))
+
+
+def _pocketsphinx(pcm: bytes, words: tuple[str, ...]) -> Contender:
+    """Recognise by the English model that the wheel of PocketSphinx (BSD) holds."""
+    decoder = import_module("pocketsphinx").Decoder(lm=None, loglevel="FATAL")
+    spoken = {part for word in words for part in word.split()}
+    if unknown := sorted(part for part in spoken if decoder.lookup_word(part) is None):
+        raise ConfigurationError(f"words={unknown} are not in its dictionary")
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "words.gram"
+        file.write_text(f"#JSGF V1.0;\ngrammar words;\npublic <word> = {' | '.join(words)};\n")
+        decoder.add_jsgf_file("words", str(file))
+    decoder.activate_search("words")
+
+    def run() -> None:
+        decoder.start_utt()
+        decoder.process_raw(pcm, full_utt=True)
+        decoder.end_utt()
+        decoder.hyp()
+
+    return run
+
+
+def _wake_word(pcm: bytes) -> Contender:
+    """Listen for "okay nabu" by the models that the wheel of pyopen-wakeword (Apache 2.0) holds."""
+    package = import_module("pyopen_wakeword")
+    model = package.OpenWakeWord.from_builtin(package.Model.OKAY_NABU)
+    features = package.OpenWakeWordFeatures.from_builtin()
+    size = 2 * WAKE_WORD_CHUNK  # bytes
+    chunks = [pcm[start : start + size] for start in range(0, len(pcm), size)]
+
+    def run() -> None:
+        for chunk in chunks:
+            for embedding in features.process_streaming(chunk):
+                for _ in model.process_streaming(embedding):
+                    pass
 
     return run

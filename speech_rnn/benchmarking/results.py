@@ -1,17 +1,75 @@
-"""What a benchmark finds, as plain values: rows in sections, with the machine and versions."""
+"""Results of a benchmark: times in rows, rows in sections, with the machine and versions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech_rnn.benchmarking.growth import exponent
-from speech_rnn.benchmarking.timing import Times
+import numpy as np
 
-__all__ = ["Benchmark", "Growth", "Row", "Section"]
+from speech_rnn.benchmarking.settings import MEASURED
+from speech_rnn.errors import ConfigurationError
+
+__all__ = ["Benchmark", "Growth", "Row", "Section", "Times", "exponent", "readable"]
+
+UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of a call in each turn; their median and quartiles.
+
+    Raises
+    ------
+    ConfigurationError
+        for no times.
+    """
+
+    seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.seconds:
+            raise ConfigurationError("seconds=() must hold a time or more")
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.seconds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """A quarter of the times are below the first, and a quarter above the second."""
+        low, high = np.quantile(self.seconds, (0.25, 0.75)).tolist()
+        return low, high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "median_seconds": self.median,
+            "quartile_seconds": list(self.quartiles),
+            "seconds": list(self.seconds),
+        }
+
+    def per(self, n: int) -> Times:
+        """Return the times of one of `n` things that a call does."""
+        return Times(tuple(seconds / n for seconds in self.seconds))
+
+
+def readable(seconds: float) -> str:
+    """Return a time with three digits, in s, ms or µs."""
+    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
+    digits = seconds / size
+    return f"{digits:.0f} {unit}" if digits >= 100 else f"{digits:.3g} {unit}"
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Return k of cost = c * size^k, by least squares on the logarithms."""
+    slope, _ = np.polyfit(np.log(sizes), np.log(costs), 1)
+    return float(slope)
 
 
 @dataclass(frozen=True)
@@ -20,10 +78,10 @@ class Row:
 
     Parameters
     ----------
-    name : of the contender.
-    seconds : that it took; None where it could not run.
-    figures : what else was measured, by a name that holds the unit.
-    note : what to know; why it could not run.
+    name : name of the contender.
+    seconds : times of a call; None where it could not run.
+    figures : other measurements, by a name that holds the unit.
+    note : a remark; the reason if it could not run.
     """
 
     name: str
@@ -33,33 +91,13 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        told: dict[str, Any] = {"name": self.name}
-        if self.seconds is not None:
-            low, high = self.seconds.quartiles
-            told |= {
-                "median_seconds": self.seconds.median,
-                "quartile_seconds": [low, high],
-                "seconds": list(self.seconds.seconds),
-            }
-        return told | {"figures": self.figures, "note": self.note}
-
-    @classmethod
-    def of_dict(cls, told: Mapping[str, Any]) -> Row:
-        """Return the row that `to_dict` told of."""
-        seconds = Times(tuple(told["seconds"])) if "seconds" in told else None
-        return cls(told["name"], seconds, told["figures"], told["note"])
+        times = self.seconds.to_dict() if self.seconds else {}
+        return {"name": self.name, **times, "figures": self.figures, "note": self.note}
 
 
 @dataclass(frozen=True)
 class Growth:
-    """What a cost is at several sizes.
-
-    Parameters
-    ----------
-    name : of what grows, with its unit.
-    sizes : of it.
-    seconds : at each size.
-    """
+    """Times of a call at each of several sizes; `name` says what grows, and holds the unit."""
 
     name: str
     sizes: tuple[float, ...]
@@ -67,47 +105,38 @@ class Growth:
 
     @property
     def exponent(self) -> float:
-        """Of the power law through the medians."""
+        """The exponent of the power law through the medians."""
         return exponent(self.sizes, [times.median for times in self.seconds])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {
-            "name": self.name,
-            "sizes": list(self.sizes),
-            "median_seconds": [times.median for times in self.seconds],
-            "quartile_seconds": [list(times.quartiles) for times in self.seconds],
-            "seconds": [list(times.seconds) for times in self.seconds],
-            "exponent": self.exponent,
-        }
-
-    @classmethod
-    def of_dict(cls, told: Mapping[str, Any]) -> Growth:
-        """Return the growth that `to_dict` told of."""
-        seconds = tuple(Times(tuple(times)) for times in told["seconds"])
-        return cls(told["name"], tuple(told["sizes"]), seconds)
+        times = [times.to_dict() for times in self.seconds]
+        columns = {key: [one[key] for one in times] for key in times[0]}
+        return {"name": self.name, "sizes": list(self.sizes), **columns, "exponent": self.exponent}
 
 
 @dataclass(frozen=True)
 class Section:
-    """Contenders with the same task and the same threads; the first row is compared with.
-
-    Parameters
-    ----------
-    name : as the command takes it.
-    title : what each does.
-    n_threads : that each may use.
-    rows, growths : what was found.
-    """
+    """Contenders with the same task and the same threads; all are compared with the first row."""
 
     name: str
     title: str
-    n_threads: int
     rows: tuple[Row, ...] = ()
     growths: tuple[Growth, ...] = ()
 
+    @property
+    def n_threads(self) -> int:
+        """The threads that each contender may use."""
+        return MEASURED[self.name][1]
+
+    @property
+    def heading(self) -> str:
+        """The title with the threads."""
+        threads = "one thread" if self.n_threads == 1 else f"{self.n_threads} threads"
+        return f"{self.title} ({threads})"
+
     def times_first(self, row: Row) -> float | None:
-        """Return how many times as long as the first row another took, where both ran."""
+        """Return the ratio of a row's median to the first row's, where both ran."""
         first = self.rows[0]
         if row.seconds is None or first.seconds is None:
             return None
@@ -123,29 +152,10 @@ class Section:
             "growths": [growth.to_dict() for growth in self.growths],
         }
 
-    @classmethod
-    def of_dict(cls, told: Mapping[str, Any]) -> Section:
-        """Return the section that `to_dict` told of."""
-        return cls(
-            told["name"],
-            told["title"],
-            told["n_threads"],
-            tuple(Row.of_dict(row) for row in told["rows"]),
-            tuple(Growth.of_dict(growth) for growth in told["growths"]),
-        )
-
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A run: where, with what, and what it found.
-
-    Parameters
-    ----------
-    processor, n_cores : of the machine.
-    versions : of Python and packages.
-    command : the line that started it.
-    sections : in the order in which they ran.
-    """
+    """A run: its machine, the versions of packages, its command line, and what it measured."""
 
     processor: str
     n_cores: int
@@ -155,13 +165,7 @@ class Benchmark:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {
-            "processor": self.processor,
-            "n_cores": self.n_cores,
-            "versions": self.versions,
-            "command": self.command,
-            "sections": [section.to_dict() for section in self.sections],
-        }
+        return {**vars(self), "sections": [section.to_dict() for section in self.sections]}
 
     def write(self, folder: str | Path) -> Path:
         """Write ``benchmark.json`` into a folder, which is made, and return the file."""

@@ -1,23 +1,24 @@
-"""Sections run one after the other, each in a process with its own number of threads."""
+"""Run sections one after the other, each in a process with its own number of threads."""
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from speech_rnn.benchmarking.exported import loaded, with_exported
+import torch
+
 from speech_rnn.benchmarking.results import Benchmark, Row, Section
-from speech_rnn.benchmarking.settings import THREADS, Settings
-from speech_rnn.benchmarking.sounds import one_second
-from speech_rnn.benchmarking.subjects import measured
+from speech_rnn.benchmarking.settings import MEASURED, Settings
+from speech_rnn.benchmarking.subjects import loaded, measured, one_second, with_exported
 from speech_rnn.evaluation.machine import n_cores, processor, versions
 
-__all__ = ["run"]
+__all__ = ["measure", "run", "work"]
 
 PACKAGES = (
     "speech-rnn",
@@ -37,8 +38,8 @@ THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-
 USING_ONNX = {"model", "stream", "peers", "start", "files"}
+WORKER = "from speech_rnn.benchmarking.running import work; work()"
 
 
 def run(
@@ -49,8 +50,8 @@ def run(
     Parameters
     ----------
     settings : what is measured, and how thoroughly.
-    command : the line that started it.
-    tell : is called with each section as soon as it is there.
+    command : command line of the benchmark.
+    tell : called with each section as soon as it has been measured.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def run(
 
 
 def _check(settings: Settings) -> None:
-    """Read what a person has named, before a process would fail with it."""
+    """Read the files that `settings` name, before a process would fail with them."""
     if settings.model is not None:
         measured(settings)
     for file in settings.onnx:
@@ -80,18 +81,35 @@ def _check(settings: Settings) -> None:
 
 
 def _in_a_process(name: str, settings: Settings) -> Section:
-    n_threads = THREADS[name]
     with TemporaryDirectory() as folder:
-        result = Path(folder) / "section.json"
+        result = Path(folder) / "section"
         finished = subprocess.run(
-            [sys.executable, "-m", "speech_rnn.benchmarking.worker", name, str(result)],
-            input=json.dumps(settings.to_dict()),
+            [sys.executable, "-c", WORKER, name, str(result)],
+            input=pickle.dumps(settings),
             capture_output=True,
-            text=True,
-            env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(n_threads)),
+            # Libraries read these as they are loaded.
+            env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(MEASURED[name][1])),
             check=False,
         )
         if finished.returncode == 0:
-            return Section.of_dict(json.loads(result.read_text()))
-    lines = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
-    return Section(name, name, n_threads, (Row(name, note=f"not measured: {lines[-1]}"),))
+            section: Section = pickle.loads(result.read_bytes())
+            return section
+    lines = finished.stderr.decode(errors="replace").strip().splitlines()
+    reason = lines[-1] if lines else f"exit code {finished.returncode}"
+    return Section(name, name, (Row(name, note=f"not measured: {reason}"),))
+
+
+def work() -> None:
+    """Measure one section in this process; its settings come in on standard input."""
+    name, result = sys.argv[1:]
+    torch.set_num_threads(MEASURED[name][1])
+    settings = pickle.load(sys.stdin.buffer)
+    Path(result).write_bytes(pickle.dumps(measure(name, settings)))
+
+
+def measure(name: str, settings: Settings) -> Section:
+    """Measure a section in this process, with the threads that it has."""
+    module, _, function = MEASURED[name][0].partition(".")
+    place = import_module(f"speech_rnn.benchmarking.{module}")
+    section: Section = getattr(place, function)(settings)
+    return section

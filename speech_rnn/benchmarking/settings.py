@@ -1,44 +1,35 @@
-"""What is measured, and how thoroughly."""
+"""Settings of a benchmark, and its sections."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["SECTIONS", "THREADS", "OnnxFile", "Settings"]
+__all__ = ["MEASURED", "SECTIONS", "OnnxFile", "Settings"]
 
-THREADS = {
-    "features": 2,
-    "clip": 1,
-    "model": 1,
-    "stream": 1,
-    "peers": 1,
-    "decoding": 1,
-    "growth": 1,
-    "start": 1,
-    "files": 2,
-    "training": 2,
+MEASURED = {
+    "features": ("features.of_a_batch", 2),
+    "clip": ("features.of_a_clip", 1),
+    "model": ("models.of_a_clip", 1),
+    "stream": ("models.of_a_stream", 1),
+    "peers": ("models.of_peers", 1),
+    "decoding": ("decoding.of_utterances", 1),
+    "growth": ("growth.of_an_answer", 1),
+    "start": ("starting.of_a_process", 1),
+    "files": ("starting.of_files", 2),
+    "training": ("training.of_digits", 2),
 }
-"""The threads of each section."""
+"""The function that measures each section, and its number of threads."""
 
-SECTIONS = tuple(name for name in THREADS if name != "training")
-"""What runs unless something else is asked for: training takes many minutes."""
+SECTIONS = tuple(name for name in MEASURED if name != "training")
+"""The sections that run by default: training takes many minutes."""
 
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """A recogniser as an ONNX file.
-
-    Parameters
-    ----------
-    name : of its row.
-    path : of the file.
-    reason : why there is none.
-    """
+    """A recogniser as an ONNX file: its row's name, its path, and why it could not be exported."""
 
     name: str
     path: str
@@ -56,16 +47,16 @@ class Settings:
 
     Parameters
     ----------
-    sections : of `THREADS`, in their order.
+    sections : keys of `MEASURED`, in the order in which they run.
     model : a Recognizer's file; None takes the default architecture with random weights.
-    onnx, onnx_streams : the same recogniser as ONNX files, for clips and for streams; none: they
-        are exported.
-    audio : a sound file whose first second is heard; None takes noise in syllables.
+    onnx, onnx_streams : the same recogniser as ONNX files, for clips and for streams; without any
+        it is exported.
+    audio : a sound file whose first second is recognised; None takes noise in syllables.
     data : the recordings of the Free Spoken Digit Dataset, which ``training`` needs.
     n_rounds : turns of each contender.
-    n_files : that ``files`` transcribes.
-    n_epochs : of ``training``.
-    quick : small sizes, to see that everything runs.
+    n_files : files that ``files`` transcribes.
+    n_epochs : epochs of ``training``.
+    quick : whether sizes are small, to see that everything runs.
 
     Raises
     ------
@@ -85,10 +76,9 @@ class Settings:
     quick: bool = False
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.sections if name not in THREADS]
-        if unknown or not self.sections:
+        if not self.sections or not MEASURED.keys() >= {*self.sections}:
             raise ConfigurationError(
-                f"sections={list(self.sections)} must be some of {', '.join(THREADS)}"
+                f"sections={list(self.sections)} must be some of {', '.join(MEASURED)}"
             )
         for name in ("n_rounds", "n_files", "n_epochs"):
             if getattr(self, name) < 1:
@@ -98,16 +88,3 @@ class Settings:
                 "data=None, but training needs the recordings of the Free Spoken Digit Dataset; "
                 "give their folder with --data"
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def of_dict(cls, told: Mapping[str, Any]) -> Settings:
-        """Return the settings that `to_dict` told of."""
-        files = {
-            name: tuple(OnnxFile(**file) for file in told[name])
-            for name in ("onnx", "onnx_streams")
-        }
-        return cls(**{**told, **files, "sections": tuple(told["sections"])})

@@ -6,21 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from speech_rnn.audio import write_audio
-from speech_rnn.benchmarking.results import Row, Section
-from speech_rnn.benchmarking.settings import THREADS, Settings
-from speech_rnn.benchmarking.sounds import clips, one_second
-from speech_rnn.benchmarking.subjects import measured
-from speech_rnn.benchmarking.timing import Times, turns
+from speech_rnn.benchmarking.results import Row, Section, Times
+from speech_rnn.benchmarking.settings import Settings
+from speech_rnn.benchmarking.subjects import clips, measured, one_second
+from speech_rnn.benchmarking.timing import turns
 from speech_rnn.errors import ModelError
 
-__all__ = ["of_a_process", "of_files"]
+__all__ = ["Process", "of_a_process", "of_files", "timed"]
 
 RATE = 16_000
 MOST_STARTS = 7
@@ -29,7 +28,9 @@ DIFFERENT_FILES = 100
 
 
 @dataclass(frozen=True)
-class _Process:
+class Process:
+    """Duration of a process until its first line and until its end, and its peak memory."""
+
     first_line_seconds: float
     seconds: float
     peak_bytes: float | None
@@ -42,25 +43,21 @@ def of_a_process(settings: Settings) -> Section:
         write_audio(clip, one_second(settings.audio, RATE), RATE)
         commands = {name: _transcribe(model, clip) for name, model in models.items()}
         commands["Python alone"] = [sys.executable, "-c", "print()"]
-        took: dict[str, list[_Process]] = {name: [] for name in commands}
-        failed: dict[str, str] = {}
+        took: dict[str, list[Process]] = {name: [] for name in commands}
+        failed: dict[str, Row] = {}
         for name in turns(commands, min(settings.n_rounds, MOST_STARTS)):
             if name not in failed:
                 try:
-                    took[name].append(_run(commands[name]))
+                    took[name].append(timed(commands[name]))
                 except ModelError as error:
-                    failed[name] = f"not measured: {error}"
-    rows = tuple(
-        Row(name, note=failed[name])
-        if name in failed
-        else Row(
-            name,
-            Times(tuple(process.first_line_seconds for process in processes)),
-            _peak(processes),
-        )
-        for name, processes in took.items()
-    )
-    return Section("start", "process start to printed word", THREADS["start"], rows)
+                    failed[name] = Row(name, note=f"not measured: {error}")
+    rows = tuple(failed.get(name) or _row(name, took[name]) for name in commands)
+    return Section("start", "process start to printed word", rows)
+
+
+def _row(name: str, processes: Sequence[Process]) -> Row:
+    times = Times(tuple(process.first_line_seconds for process in processes))
+    return Row(name, times, _peak(processes))
 
 
 def of_files(settings: Settings) -> Section:
@@ -74,13 +71,13 @@ def of_files(settings: Settings) -> Section:
             for n in numbers:
                 name = f"{model_name}, {n:,} files"
                 try:
-                    process = _run(_transcribe(model, folder / str(n)))
+                    process = timed(_transcribe(model, folder / str(n)))
                 except ModelError as error:
                     rows.append(Row(name, note=f"not measured: {error}"))
                     continue
                 figures = {"files a second": n / process.seconds, **_peak([process])}
                 rows.append(Row(name, Times((process.seconds,)), figures))
-    return Section("files", "many one-second files", THREADS["files"], tuple(rows))
+    return Section("files", "many one-second files", tuple(rows))
 
 
 @contextmanager
@@ -91,11 +88,9 @@ def _models(settings: Settings) -> Iterator[tuple[dict[str, str], Path]]:
         file = settings.model or str(folder / "recognizer.safetensors")
         if settings.model is None:
             measured(settings).save(file)
-        models = {"transcribe, PyTorch": file}
-        models |= {
-            f"transcribe, {file.name}": file.path for file in settings.onnx if not file.reason
-        }
-        yield models, folder
+        exported = {file.name: file.path for file in settings.onnx if not file.reason}
+        models = {"PyTorch": file} | exported
+        yield {f"transcribe, {engine}": model for engine, model in models.items()}, folder
 
 
 def _transcribe(model: str, sounds: Path) -> list[str]:
@@ -113,12 +108,12 @@ def _fill(folder: Path, n_files: int) -> None:
             os.link(first, file)
 
 
-def _peak(processes: list[_Process]) -> dict[str, float]:
+def _peak(processes: Sequence[Process]) -> dict[str, float]:
     peaks = [process.peak_bytes for process in processes if process.peak_bytes is not None]
     return {"peak memory (MB)": max(peaks) / 1e6} if peaks else {}
 
 
-def _run(command: list[str]) -> _Process:
+def timed(command: list[str]) -> Process:
     """Run a command, and measure it.
 
     Raises
@@ -126,14 +121,10 @@ def _run(command: list[str]) -> _Process:
     ModelError
         if it fails.
     """
-    stopwatch = Path(__file__).with_name("stopwatch.py")
-    finished = subprocess.run(
-        [sys.executable, "-I", str(stopwatch), *command],
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    told = json.loads(finished.stdout)
-    if told.pop("exit_code"):
-        raise ModelError(told["errors"])
-    del told["errors"]
-    return _Process(**told)
+    stopwatch = [sys.executable, "-I", str(Path(__file__).with_name("stopwatch.py"))]
+    finished = subprocess.run([*stopwatch, *command], stdout=subprocess.PIPE, check=True)
+    found = json.loads(finished.stdout)
+    errors = found.pop("errors")
+    if found.pop("exit_code"):
+        raise ModelError(errors)
+    return Process(**found)

@@ -1,6 +1,6 @@
-"""Runs a command and tells as JSON how long it took and how much memory it held.
+"""Run a command, and print its duration and its peak memory as JSON.
 
-Run by its path, and small: Linux counts what the parent of a process held to that process.
+It is run by its path, and imports little: Linux adds the memory of a process's parent to its peak.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 
 
 def _wait(process: subprocess.Popen[bytes]) -> float | None:
-    """Wait for a process and return the most memory that it held, in bytes, where that is told."""
+    """Wait for a process and return its peak memory in bytes, where the system measures it."""
     if not hasattr(os, "wait4"):  # on Windows
         process.wait()
         return None
@@ -36,14 +36,14 @@ def main() -> None:
         peak = _wait(process)
         seconds = time.perf_counter() - begun
         errors.seek(0)
-        told = {
+        found = {
             "first_line_seconds": first_line,
             "seconds": seconds,
             "peak_bytes": peak,
             "exit_code": process.returncode,
             "errors": errors.read().decode(errors="replace").strip(),
         }
-    print(json.dumps(told))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
-"""The recogniser that is measured: a file's, or one with random weights, which cost the same."""
+"""The recogniser that is measured, in each engine, and the sound that it recognises."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speech_rnn.benchmarking.settings import Settings
-from speech_rnn.benchmarking.timing import Contender
+from speech_rnn.audio import load_audio
+from speech_rnn.benchmarking.settings import OnnxFile, Settings
+from speech_rnn.errors import ModelError
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
@@ -19,17 +23,20 @@ from speech_rnn.vocabulary import Vocabulary
 __all__ = [
     "DEFAULT",
     "STREAMABLE",
-    "WORDS",
-    "compiled",
+    "clips",
+    "engines",
+    "idle",
+    "loaded",
     "measured",
+    "one_second",
     "streamable",
-    "transcribing",
     "untrained",
+    "with_exported",
 ]
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
-# model=gru_attention, which trainings take unless told otherwise, and model=gru_last_causal
+# model=gru_attention, the default of trainings, and model=gru_last_causal
 DEFAULT: dict[str, Any] = {
     "cell": "gru",
     "hidden_size": 128,
@@ -48,14 +55,20 @@ STREAMABLE: dict[str, Any] = {
     "stack": 2,
 }
 
+SYLLABLES_PER_SECOND = 4
+IDLE_LEVEL = 0.003
+"""Root mean square of a quiet room, as a share of full scale: -50 dB."""
+
 
 def untrained(words: Sequence[str] = WORDS, model: dict[str, Any] = DEFAULT) -> Recognizer:
-    """Return a recogniser of `words` whose weights are random, the same each time."""
+    """Return a recogniser of `words` with random weights, the same each time.
+
+    It costs as much as a trained one.
+    """
     torch.manual_seed(0)
     features, vocabulary = MFCC(), Vocabulary.of(words, "classes")
-    return Recognizer.from_modules(
-        features, AcousticModel(features.n_features, len(vocabulary), **model), vocabulary
-    )
+    network = AcousticModel(features.n_features, len(vocabulary), **model)
+    return Recognizer.from_modules(features, network, vocabulary)
 
 
 def measured(settings: Settings) -> Recognizer:
@@ -75,14 +88,76 @@ def streamable(settings: Settings) -> Recognizer:
     return recognizer if recognizer.can_stream else untrained(model=STREAMABLE)
 
 
-def transcribing(recognizer: Recognizer, clip: NDArray[np.float32]) -> Contender:
-    """Return what answers for a clip, (N,), from its samples to its words."""
-    return lambda: recognizer.transcribe(clip)
+def with_exported(settings: Settings, folder: Path) -> Settings:
+    """Return settings that name ONNX files of the recogniser, exported into a folder if need be.
+
+    A file that cannot be exported is named with the reason.
+    """
+    if settings.onnx:
+        return settings
+    clips = _export(measured(settings), folder / "clips", streaming=False)
+    streams = _export(streamable(settings), folder / "streams", streaming=True)
+    return replace(settings, onnx=clips, onnx_streams=streams)
 
 
-def compiled(recognizer: Recognizer) -> Recognizer:
-    """Return a recogniser whose model goes through ``torch.compile``."""
-    model: Any = torch.compile(recognizer.model)
-    return Recognizer.from_modules(
-        recognizer.features, model, recognizer.vocabulary, calibration=recognizer.calibration
-    )
+def _export(recognizer: Recognizer, place: Path, *, streaming: bool) -> tuple[OnnxFile, ...]:
+    files = []
+    for precision in ("float", "int8"):
+        file, reason = place.with_suffix(f".{precision}.onnx"), ""
+        try:
+            from speech_rnn.exporting import export_onnx
+
+            model = export_onnx(recognizer, streaming=streaming, int8=precision == "int8")
+            file.write_bytes(model.SerializeToString())
+        except Exception as error:  # an extra that is not installed, a model that has no graph
+            reason = str(error)
+        files.append(OnnxFile(f"ONNX Runtime, {precision}", str(file), reason))
+    return tuple(files)
+
+
+def loaded(file: OnnxFile) -> Recognizer:
+    """Return the recogniser of an ONNX file.
+
+    Raises
+    ------
+    ModelError
+        if it could not be exported or cannot be read.
+    """
+    if file.reason:
+        raise ModelError(file.reason)
+    return Recognizer.load(file.path)
+
+
+def engines(
+    recognizer: Recognizer, files: Sequence[OnnxFile]
+) -> dict[str, Callable[[], Recognizer]]:
+    """Return by name what loads a recogniser in PyTorch, and from each of its ONNX files."""
+    return {"PyTorch": lambda: recognizer} | {file.name: partial(loaded, file) for file in files}
+
+
+def one_second(audio: str | None, sample_rate: int) -> NDArray[np.float32]:
+    """Return a second of sound, (N,): of a file, with silence after a shorter one, or of noise.
+
+    Raises
+    ------
+    AudioError
+        if the file cannot be read.
+    """
+    if audio is None:
+        return clips(1, sample_rate)[0]
+    samples = load_audio(audio, sample_rate)[:sample_rate]
+    return np.pad(samples, (0, sample_rate - len(samples)))
+
+
+def clips(n: int, sample_rate: int, seconds: float = 1.0) -> NDArray[np.float32]:
+    """Return clips of noise that swells as syllables do, (n, N); the same each time."""
+    n_samples = round(seconds * sample_rate)
+    noise = np.random.default_rng(0).standard_normal((n, n_samples))
+    time = np.arange(n_samples) / sample_rate
+    loudness = np.sin(np.pi * SYLLABLES_PER_SECOND * time) ** 2
+    return (0.1 * noise * loudness).astype(np.float32)
+
+
+def idle(sample_rate: int) -> NDArray[np.float32]:
+    """Return a second of a room in which nobody speaks, (N,): steady noise; the same each time."""
+    return (IDLE_LEVEL * np.random.default_rng(0).standard_normal(sample_rate)).astype(np.float32)

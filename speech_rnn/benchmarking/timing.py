@@ -1,66 +1,23 @@
-"""Contenders take turns, so that whatever else the machine does slows all of them alike."""
+"""Time contenders in turns, so that whatever else the machine does slows all of them alike."""
 
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.benchmarking.results import Row, Times
+from speech_rnn.errors import ConfigurationError, MissingExtraError
 
-__all__ = ["Contender", "Times", "interleaved", "told", "turns"]
+__all__ = ["Candidates", "Contender", "interleaved", "turns"]
 
 Contender = Callable[[], object]
 
-UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
-
 LEAST_SECONDS = 0.01
-"""A turn of something quicker is several calls, so that the clock and a cold cache do not tell."""
+"""A turn of a quicker contender is several calls: one is too short for clock and caches."""
 TRIES = 4
-"""Calls of something quick that tell how quick it is: a busy machine may hold one of them up."""
-
-
-@dataclass(frozen=True)
-class Times:
-    """Seconds a call, of each turn; the median and both quartiles of them.
-
-    Raises
-    ------
-    ConfigurationError
-        for no times.
-    """
-
-    seconds: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.seconds:
-            raise ConfigurationError("seconds=() must hold a time or more")
-
-    @property
-    def median(self) -> float:
-        """The middle one."""
-        return statistics.median(self.seconds)
-
-    @property
-    def quartiles(self) -> tuple[float, float]:
-        """A quarter of the times are below the first, and a quarter above the second."""
-        if len(self.seconds) == 1:
-            return self.seconds[0], self.seconds[0]
-        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
-        return low, high
-
-    def per(self, n: int) -> Times:
-        """Return the times of one of `n` things that a call does."""
-        return Times(tuple(seconds / n for seconds in self.seconds))
-
-
-def told(seconds: float) -> str:
-    """Return a time as people say it: three digits, in s, ms or µs."""
-    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
-    digits = seconds / size
-    return f"{digits:.0f} {unit}" if digits >= 100 else f"{digits:.3g} {unit}"
+"""Calls of a quick contender that estimate its time: a busy machine may hold up one of them."""
+LONGEST_NOTE = 200
 
 
 def turns(names: Iterable[str], n_rounds: int) -> Iterator[str]:
@@ -79,14 +36,14 @@ def interleaved(
 ) -> dict[str, Times]:
     """Time contenders in `turns`.
 
-    Each is called a few times before, to warm up and to learn how many calls make a turn; a turn
+    Each is called a few times before, to warm up and to choose how many calls make a turn; a turn
     of several calls begins with one that is not timed.
 
     Parameters
     ----------
     contenders : by name.
     n_rounds : turns of each.
-    least_seconds : a turn takes at least about so long.
+    least_seconds : shortest duration of a turn, about.
     clock : returns seconds.
 
     Raises
@@ -116,3 +73,37 @@ def interleaved(
             contenders[name]()
         took[name].append(timed(contenders[name], calls[name]))
     return {name: Times(tuple(seconds)) for name, seconds in took.items()}
+
+
+class Candidates:
+    """Contenders of which some may be missing: their rows say why, and the others are timed."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Contender] = {}
+        self._notes: dict[str, str] = {}
+
+    def add(self, name: str, make: Callable[[], Contender], note: str = "") -> None:
+        """Make a contender and call it once; if it raises, its row will say why.
+
+        Parameters
+        ----------
+        name : of its row.
+        make : returns what is timed; imports and loading belong here.
+        note : a remark for its row.
+        """
+        self._notes[name] = note
+        try:
+            run = make()
+            run()
+        except Exception as error:  # whatever another library raises
+            if isinstance(error, ImportError) and error.name:
+                error = MissingExtraError(error.name, "peers")
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            self._notes[name] = f"not measured: {reason[:LONGEST_NOTE]}"
+        else:
+            self._runs[name] = run
+
+    def rows(self, n_rounds: int) -> tuple[Row, ...]:
+        """Time them and return a row each, in the order in which they were added."""
+        took = interleaved(self._runs, n_rounds) if self._runs else {}
+        return tuple(Row(name, took.get(name), {}, note) for name, note in self._notes.items())

@@ -1,7 +1,7 @@
 """A training of digits beside a plain loop in PyTorch: same split, network, optimiser and epochs.
 
-The plain loop is what an example of PyTorch does: a data set that reads a file, resamples it and
-takes torchaudio's MFCC, workers that load, random batches that are padded, and no frame stacking.
+The plain loop is that of PyTorch's examples: a data set that reads a file, resamples it and takes
+torchaudio's MFCC, worker processes, random batches that are padded, and no frame stacking.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
-from speech_rnn.benchmarking.results import Row, Section
-from speech_rnn.benchmarking.settings import THREADS, Settings
+from speech_rnn.benchmarking.results import Row, Section, Times
+from speech_rnn.benchmarking.settings import Settings
 from speech_rnn.benchmarking.subjects import DEFAULT
-from speech_rnn.benchmarking.timing import Times
-from speech_rnn.data.corpus import Corpus, Utterance
+from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.free_spoken_digits import DIGITS, FreeSpokenDigits
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import MFCC
@@ -39,31 +38,25 @@ Batch = tuple[Tensor, Tensor, Tensor]
 def of_digits(settings: Settings) -> Section:
     """Train both ways, one after the other, and score both on the test split."""
     source = FreeSpokenDigits(str(settings.data), train_clips=20 if settings.quick else None)
-    corpus, n_epochs = source.prepare(), settings.n_epochs
-    ways: dict[str, Callable[[], Callable[[], float]]] = {
-        "speech_rnn": lambda: _ours(source, corpus, n_epochs),
-        "plain PyTorch loop": lambda: _plain(corpus, n_epochs),
-    }
+    n_epochs = settings.n_epochs
     rows = []
-    for name, way in ways.items():
+    for name, way in (("speech_rnn", _ours), ("plain PyTorch loop", _plain)):
         begun = time.perf_counter()
-        accuracy = way()
-        seconds = time.perf_counter() - begun
-        figures = {"test accuracy (%)": 100 * accuracy()}
-        rows.append(Row(name, Times((seconds,)), figures))
+        accuracy = way(source, n_epochs)
+        times = Times((time.perf_counter() - begun,))
+        rows.append(Row(name, times, {"test accuracy (%)": 100 * accuracy()}))
+    corpus = source.prepare()
     n_train, n_test = len(corpus.split("train")), len(corpus.split("test"))
     title = f"training on {n_train:,} digits, {n_epochs} epochs ({n_test} test clips)"
-    return Section("training", title, THREADS["training"], tuple(rows))
+    return Section("training", title, tuple(rows))
 
 
-def _ours(source: FreeSpokenDigits, corpus: Corpus, n_epochs: int) -> Callable[[], float]:
-    trainer = Trainer(max_epochs=n_epochs, progress=False)
+def _ours(source: FreeSpokenDigits, n_epochs: int) -> Callable[[], float]:
+    recipe = Recipe(source, MFCC(), partial(AcousticModel, **DEFAULT))
     with TemporaryDirectory() as folder:
-        run = Run(trainer=trainer, output_dir=Path(folder))
-        recognizer = train(
-            Recipe(source, MFCC(), partial(AcousticModel, **DEFAULT)), run, test=False
-        ).recognizer
-    test = corpus.split("test")
+        run = Run(trainer=Trainer(max_epochs=n_epochs, progress=False), output_dir=Path(folder))
+        recognizer = train(recipe, run, test=False).recognizer
+    test = source.prepare().split("test")
     return lambda: evaluate(recognizer, test).summary()["accuracy"]["accuracy"]
 
 
@@ -71,14 +64,12 @@ class _Clips(Dataset[tuple[Tensor, int]]):
     """Frames (T, D) and class of each clip, computed when they are asked for."""
 
     def __init__(self, utterances: Sequence[Utterance]) -> None:
-        import torchaudio
+        from torchaudio import transforms
 
         self._utterances = utterances
-        melkwargs = {"n_fft": 512, "win_length": 480, "hop_length": 160, "n_mels": 80}
-        ranged = {"f_min": 20.0, "f_max": 7600.0}
-        self._mfcc = torchaudio.transforms.MFCC(RATE, 40, melkwargs=melkwargs | ranged)
-        self._resample: dict[int, nn.Module] = {}
-        self._resampler = torchaudio.transforms.Resample
+        mel = {"n_fft": 512, "win_length": 480, "hop_length": 160, "n_mels": 80}
+        self._mfcc = transforms.MFCC(RATE, 40, melkwargs=mel | {"f_min": 20.0, "f_max": 7600.0})
+        self._resample = transforms.Resample(8000, RATE)
 
     def __len__(self) -> int:
         return len(self._utterances)
@@ -87,12 +78,9 @@ class _Clips(Dataset[tuple[Tensor, int]]):
         from scipy.io import wavfile
 
         utterance = self._utterances[index]
-        rate, samples = wavfile.read(utterance.audio)
+        _, samples = wavfile.read(utterance.audio)
         waveform = torch.from_numpy(samples).float() / 32768
-        if rate not in self._resample:
-            self._resample[rate] = self._resampler(rate, RATE)
-        frames = self._mfcc(self._resample[rate](waveform)).T
-        return frames, DIGITS.index(utterance.text)
+        return self._mfcc(self._resample(waveform)).T, DIGITS.index(utterance.text)
 
 
 def _padded(clips: Sequence[tuple[Tensor, int]]) -> Batch:
@@ -101,8 +89,8 @@ def _padded(clips: Sequence[tuple[Tensor, int]]) -> Batch:
     return pad_sequence(list(frames), batch_first=True), lengths, torch.tensor(targets)
 
 
-def _plain(corpus: Corpus, n_epochs: int) -> Callable[[], float]:
-    trainer, optim = Trainer(), AdamWCosine()
+def _plain(source: FreeSpokenDigits, n_epochs: int) -> Callable[[], float]:
+    corpus, trainer, optim = source.prepare(), Trainer(), AdamWCosine()
     torch.manual_seed(0)
     loaders = {
         split: DataLoader(
