@@ -20,7 +20,15 @@ from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.training.search import Choices, Dimension, Interval, Values
 
-__all__ = ["SEARCH_KEYS", "defaults_of", "space_of", "train_command", "trial_config", "with_ranges"]
+__all__ = [
+    "SEARCH_KEYS",
+    "defaults_of",
+    "dimension_of",
+    "space_of",
+    "train_command",
+    "trial_config",
+    "with_ranges",
+]
 
 SEARCH_KEYS = ("trials", "space", "objective", "swept")
 """Keys that a training does not know."""
@@ -58,14 +66,21 @@ def space_of(cfg: DictConfig) -> dict[str, Dimension]:
     """
     fixed = {_key(override) for override in parsed(HydraConfig.get().overrides.task)}
     ranges = [entry for entry in parsed(cfg.space) if _key(entry) not in fixed] + parsed(cfg.swept)
-    return {_key(override): _dimension(override) for override in ranges}
+    return {_key(override): dimension_of(override) for override in ranges}
 
 
 def _key(override: Override) -> str:
     return override.get_key_element().lstrip("+")
 
 
-def _dimension(override: Override) -> Dimension:
+def dimension_of(override: Override) -> Dimension:
+    """Return the range of an override, such as ``KEY=interval(LOW,HIGH)``.
+
+    Raises
+    ------
+    ConfigurationError
+        if it is no range.
+    """
     value = override.value()
     if isinstance(value, IntervalSweep):
         low, high = value.start, value.end

@@ -1,6 +1,6 @@
-"""The settings of a training, searched on its validation split by Optuna's sampler.
+"""Search the settings of a training on its validation split, by Optuna's sampler.
 
-Hydra's own Optuna plugin needs Optuna 2 and SQLAlchemy 1.4, and begins anew where it was cut off.
+Hydra's own Optuna plugin needs Optuna 2 and SQLAlchemy 1.4, and starts again after an interruption.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 JOURNAL = "study.journal"
 
 Values = dict[str, float | str]
-"""What a trial sets, by key."""
+"""The settings of a trial, by key."""
 
 Objective = Callable[[Values, Path], float]
 """Called with a trial's values and folder; smaller is better."""
@@ -36,12 +36,12 @@ Objective = Callable[[Values, Path], float]
 
 @dataclass(frozen=True)
 class Interval:
-    """Numbers from `low` to `high`, evenly or in their logarithm; `whole` ones in steps of `step`.
+    """Numbers from `low` to `high`, drawn evenly or on a `log` scale; `whole` ones step by `step`.
 
     Raises
     ------
     ConfigurationError
-        if it is empty, or holds 0 where the logarithm is taken.
+        if it is empty, or reaches 0 on a log scale.
     """
 
     low: float
@@ -59,7 +59,7 @@ class Interval:
             )
 
     def distribution(self) -> BaseDistribution:
-        """Return it as Optuna's."""
+        """Return it as a distribution of Optuna."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
         if self.whole:
@@ -67,13 +67,13 @@ class Interval:
         return FloatDistribution(self.low, self.high, self.log)
 
     def used(self, drawn: Any) -> float | int:
-        """Return a number of three digits: more would say nothing."""
+        """Return a drawn number rounded to three digits: more would make no difference."""
         if self.whole:
             return int(drawn)
         return min(max(float(f"{drawn:.3g}"), self.low), self.high)
 
     def drawn(self, value: Any) -> float | None:
-        """Return a value as Optuna would draw it; None where it lies outside."""
+        """Return a value as Optuna would draw it; None if it is outside of the interval."""
         if not isinstance(value, int if self.whole else (int, float)):
             return None
         on_step = not self.whole or (value - self.low) % self.step == 0
@@ -82,22 +82,22 @@ class Interval:
 
 @dataclass(frozen=True)
 class Choices:
-    """One of several values, each as it is written on a command line."""
+    """One of several values, in the spelling of a command line."""
 
     values: tuple[str, ...]
 
     def distribution(self) -> BaseDistribution:
-        """Return it as Optuna's."""
+        """Return it as a distribution of Optuna."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution(self.values)
 
     def used(self, drawn: Any) -> str:
-        """Return the value."""
+        """Return the value that was drawn."""
         return str(drawn)
 
     def drawn(self, value: Any) -> str | None:
-        """Return a value as Optuna would draw it; None where it is none of them."""
+        """Return a value as Optuna would draw it; None if it is not among the choices."""
         return str(value) if str(value) in self.values else None
 
 
@@ -106,20 +106,16 @@ Dimension = Interval | Choices
 
 @dataclass(frozen=True)
 class Trial:
-    """What was tried, and the objective that it reached; None where the training diverged."""
+    """Settings that were tried, and their objective; None where the training diverged."""
 
     number: int
     values: Values
     objective: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {"number": self.number, "values": self.values, "objective": self.objective}
-
 
 @dataclass(frozen=True)
 class Search:
-    """Every trial, the best first, and the name of what they minimise."""
+    """Every trial, the best first, and the name of the objective."""
 
     objective: str
     trials: tuple[Trial, ...]
@@ -131,10 +127,7 @@ class Search:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {
-            "objective": f"validation/{self.objective}",
-            "trials": [trial.to_dict() for trial in self.trials],
-        }
+        return asdict(self) | {"objective": f"validation/{self.objective}"}
 
 
 def search(
@@ -149,18 +142,19 @@ def search(
 ) -> Search:
     """Minimise an objective by Optuna's TPE sampler (Bergstra et al., 2011).
 
-    A search that was cut off goes on: the trial under way is run again, in its folder, with its
-    values. What a trial draws depends on the seed, its number and the trials before it, so that it
-    ends as an unbroken one does; and more `trials` may be asked for later.
+    An interrupted search continues: the unfinished trial is run again, in its folder, with its
+    values. The draws of a trial depend on the seed, its number and the trials before it, so that
+    the search ends as an unbroken one does; and more `trials` may be added later.
 
     Parameters
     ----------
-    space : what may be set, by key.
+    objective : called with a trial's values and folder; returns what is minimised.
+    space : the range of each key.
     output_dir : gets ``study.journal``, ``search.json`` and a folder ``trials/N`` for each.
-    trials : how many there shall be, with those that are there already.
-    first : what the first trial sets, if the space holds it, such as the defaults.
-    name : of the objective.
-    seed : of the sampler.
+    trials : number of trials, with those that are there already.
+    first : values of the first trial, if the space holds them all, such as the defaults.
+    name : name of the objective.
+    seed : seed of the sampler.
 
     Raises
     ------
@@ -188,8 +182,9 @@ def search(
     start = {key: dimension.drawn((first or {}).get(key)) for key, dimension in space.items()}
     if not study.trials and None not in start.values():
         study.enqueue_trial(start)
-    while len(_finished(study)) < trials:
-        number, drawn = _next(study, distributions, seed)
+    found = _found(study, space, name)
+    while len(found.trials) < trials:
+        number, drawn = _next(study, distributions, seed, len(found.trials))
         values = {key: space[key].used(drawn[key]) for key in space}
         log.info("trial %d of %d: %s", number + 1, trials, values)
         reached = objective(values, output_dir / "trials" / str(number))
@@ -199,40 +194,37 @@ def search(
             study.tell(number, state=optuna.trial.TrialState.FAIL)
         found = _found(study, space, name)
         (output_dir / "search.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n")
-    return _found(study, space, name)
-
-
-def _finished(study: Study) -> list[Any]:
-    return [trial for trial in study.trials if trial.state.is_finished()]
+    return found
 
 
 def _next(
-    study: Study, distributions: dict[str, BaseDistribution], seed: int
+    study: Study, distributions: dict[str, BaseDistribution], seed: int, n_finished: int
 ) -> tuple[int, dict[str, Any]]:
-    """Return number and parameters of the trial that was cut off, or else of a new one."""
+    """Return number and parameters of the interrupted trial, or else of a new one."""
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         if trial.params.keys() == distributions.keys():
             return trial.number, trial.params
-        study.tell(trial.number, state=TrialState.FAIL)  # cut off while it was drawn
-    number = len(_finished(study))
-    own_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        study.tell(trial.number, state=TrialState.FAIL)  # interrupted while it was drawn
+        n_finished += 1
+    own_seed = int(np.random.SeedSequence([seed, n_finished]).generate_state(1)[0])
     study.sampler = TPESampler(seed=own_seed)
     asked = study.ask(distributions)
     return asked.number, asked.params
 
 
 def _found(study: Study, space: Mapping[str, Dimension], name: str) -> Search:
-    trials = [
+    trials = (
         Trial(
             trial.number,
             {key: space[key].used(trial.params[key]) for key in space if key in trial.params},
             trial.value,
         )
-        for trial in _finished(study)
-    ]
+        for trial in study.trials
+        if trial.state.is_finished()
+    )
     return Search(
         name, tuple(sorted(trials, key=lambda t: (t.objective is None, t.objective, t.number)))
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_rnn.config.app import parsed
-from speech_rnn.config.ranges import _dimension
+from speech_rnn.config.ranges import dimension_of
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.training.search import Choices, Interval, search
 from tests.commands import speech_rnn
@@ -48,7 +48,7 @@ def bowl(values, folder):
 )
 def test_ranges_are_hydras_own(line, expected):
     (override,) = parsed([line])
-    assert _dimension(override) == expected
+    assert dimension_of(override) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_ranges_are_hydras_own(line, expected):
 def test_what_is_no_range_is_told(line, message):
     (override,) = parsed([line])
     with pytest.raises(ConfigurationError, match=message):
-        _dimension(override)
+        dimension_of(override)
 
 
 @given(st.floats(1e-5, 10), st.floats(0, 10), st.floats(0, 1))
@@ -84,22 +84,14 @@ def test_a_search_finds_the_bottom_of_a_valley(tmp_path):
         assert trial.objective == bowl(trial.values, tmp_path)
         assert trial.values["n"] in (0, 3, 6, 9)
     # better than as many blind draws: the best of those, in the median of 200 such searches
-    draw = np.random.default_rng(0)
-    blind = [
-        min(
-            bowl(
-                {
-                    "x": draw.uniform(-4, 4),
-                    "rate": 10 ** draw.uniform(-4, 0),
-                    "n": draw.choice([0, 3, 6, 9]),
-                    "cell": draw.choice(["gru", "lstm"]),
-                },
-                None,
-            )
-            for _ in range(60)
-        )
-        for _ in range(200)
-    ]
+    random = np.random.default_rng(0)
+
+    def drawn():
+        cell, n = random.choice(["gru", "lstm"]), random.choice([0, 3, 6, 9])
+        rate = 10 ** random.uniform(-4, 0)
+        return {"x": random.uniform(-4, 4), "rate": rate, "n": n, "cell": cell}
+
+    blind = [min(bowl(drawn(), None) for _ in range(60)) for _ in range(200)]
     assert found.best.objective < np.median(blind)
 
 
@@ -140,9 +132,9 @@ def test_the_first_trial_is_the_recipe_and_one_that_diverges_is_last(tmp_path):
         return math.nan if values == first else bowl(values, folder)
 
     found = search(objective, SPACE, tmp_path, trials=3, first=first)
-    assert found.trials[-1].to_dict() == {"number": 0, "values": first, "objective": None}
+    assert vars(found.trials[-1]) == {"number": 0, "values": first, "objective": None}
     written = json.loads((tmp_path / "search.json").read_text())
-    assert written == found.to_dict()
+    assert written == json.loads(json.dumps(found.to_dict()))
     assert written["objective"] == "validation/loss"
     # A first trial that the space does not hold is left out.
     found = search(bowl, SPACE, tmp_path / "outside", trials=1, first={**first, "n": 4})
