@@ -19,7 +19,7 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from speech_rnn.config.build import corpus_of
-    from speech_rnn.detection.thresholds import Promise, tune
+    from speech_rnn.detection.thresholds import Promise, Verdict, tune
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.progress import tracked
     from speech_rnn.reporting.tables import print_tuning
@@ -43,7 +43,7 @@ def run(cfg: DictConfig) -> None:
     (folder / "tuning.json").write_text(json.dumps(tuned.to_dict(), indent=2) + "\n")
     print_tuning(tuned)
     print(f"tuning: {folder / 'tuning.json'}")
-    if tuned.is_kept is False:
+    if tuned.verdict is Verdict.BROKEN:
         sys.exit(1)
     recognizer.spotting = tuned.spotting
     recognizer.provenance["tuning"] = tuned.to_dict()

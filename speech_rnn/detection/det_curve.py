@@ -234,7 +234,7 @@ class DetectionReport:
     @property
     def total(self) -> Detections:
         """All words together."""
-        return Detections.of(self.per_word.values(), next(iter(self.per_word.values())).hours)
+        return Detections.of_words(self.per_word)
 
     @property
     def at_rates(self) -> dict[float, DetPoint | None]:
@@ -310,5 +310,4 @@ def detect(
 
 def _added(scenes: Sequence[Mapping[str, Detections]]) -> dict[str, Detections]:
     """Add the counts of each word in several scenes."""
-    hours = sum(next(iter(counts.values())).hours for counts in scenes)
-    return {word: Detections.of([counts[word] for counts in scenes], hours) for word in scenes[0]}
+    return {word: Detections.of_scenes([counts[word] for counts in scenes]) for word in scenes[0]}

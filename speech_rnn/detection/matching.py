@@ -127,15 +127,19 @@ class Detections:
         return poisson_interval(self.n_false, self.hours)
 
     @classmethod
-    def of(cls, parts: Iterable[Detections], hours: float) -> Detections:
-        """Add the counts of words, or of recordings, of so many hours together."""
-        given = list(parts)
-        return cls(
-            sum(part.n_labels for part in given),
-            sum(part.n_hits for part in given),
-            sum(part.n_false for part in given),
-            hours,
-        )
+    def of_words(cls, per_word: Mapping[str, Detections]) -> Detections:
+        """Add the counts of several words in the same hours."""
+        return cls._added(per_word.values(), next(iter(per_word.values())).hours)
+
+    @classmethod
+    def of_scenes(cls, scenes: Sequence[Detections]) -> Detections:
+        """Add the counts of the same words in several hours."""
+        return cls._added(scenes, sum(scene.hours for scene in scenes))
+
+    @classmethod
+    def _added(cls, parts: Iterable[Detections], hours: float) -> Detections:
+        counts = zip(*((part.n_labels, part.n_hits, part.n_false) for part in parts), strict=True)
+        return cls(*map(sum, counts), hours)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -191,8 +195,7 @@ class DetPoint:
     @property
     def total(self) -> Detections:
         """All words together."""
-        hours = next(iter(self.per_word.values())).hours
-        return Detections.of(self.per_word.values(), hours)
+        return Detections.of_words(self.per_word)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

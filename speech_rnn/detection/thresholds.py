@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,19 @@ from speech_rnn.metrics import poisson_limit
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
 
-__all__ = ["Promise", "Tuning", "choose", "tune"]
+__all__ = ["Promise", "Tuning", "Verdict", "choose", "tune"]
 
 SLACK = 1e-9
 """For rates times hours that should be whole numbers."""
+
+
+class Verdict(Enum):
+    """Whether a promise was kept on other audio, the best first; the values are those of JSON."""
+
+    KEPT = True
+    UNSURE = None
+    """It was not, but by no more than chance explains: the 95 % interval holds what is promised."""
+    BROKEN = False
 
 
 @dataclass(frozen=True)
@@ -82,14 +92,16 @@ class Promise:
             return f"at most {100 * self.miss_rate:g} % missed"
         return f"at most {self.false_accepts_per_hour:g} false accepts an hour"
 
-    def is_kept(self, found: Detections) -> bool | None:
-        """Say whether it was kept; None if it was not, by no more than chance explains (95 %)."""
+    def verdict(self, found: Detections) -> Verdict:
+        """Return whether counts keep it."""
         if self.miss_rate is not None:
             rate, (low, _), most = found.miss_rate or 0.0, found.miss_interval, self.miss_rate
         else:
             rate, (low, _) = found.false_per_hour, found.false_interval
             most = self.false_accepts_per_hour or 0.0
-        return True if rate <= most else None if low <= most else False
+        if rate <= most:
+            return Verdict.KEPT
+        return Verdict.UNSURE if low <= most else Verdict.BROKEN
 
 
 def choose(curve: Sequence[DetPoint], promise: Promise) -> dict[str, DetPoint]:
@@ -184,20 +196,20 @@ class Tuning:
     @property
     def total_expected(self) -> Detections:
         """All words together, on the audio that the thresholds were chosen on."""
-        return _total(self.expected)
+        return Detections.of_words(self.expected)
 
     @property
     def total(self) -> Detections:
         """All words together, on other audio."""
-        return _total(self.measured)
+        return Detections.of_words(self.measured)
 
     @property
-    def is_kept(self) -> bool | None:
-        """Whether the promise was kept on other audio; None if chance explains that it was not."""
+    def verdict(self) -> Verdict:
+        """Whether other audio keeps the promise; of a miss rate, the word that keeps it least."""
         if self.promise.false_accepts_per_hour is not None:
-            return self.promise.is_kept(self.total)
-        kept = [self.promise.is_kept(found) for found in self.measured.values()]
-        return False if False in kept else None if None in kept else True
+            return self.promise.verdict(self.total)
+        found = {self.promise.verdict(counts) for counts in self.measured.values()}
+        return next(verdict for verdict in reversed(Verdict) if verdict in found)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -221,7 +233,7 @@ class Tuning:
         """Return plain values for JSON."""
         return {
             "promise": asdict(self.promise),
-            "is_kept": self.is_kept,
+            "is_kept": self.verdict.value,
             "doubts": list(self.doubts),
             "notes": list(self.notes),
             "spotting": self.spotting.to_dict(),
@@ -236,10 +248,6 @@ class Tuning:
                 for word in self.spotting.thresholds
             },
         }
-
-
-def _total(per_word: Mapping[str, Detections]) -> Detections:
-    return Detections.of(per_word.values(), next(iter(per_word.values())).hours)
 
 
 def tune(

@@ -37,6 +37,12 @@ __all__ = [
 MOST_MISTAKES = 10
 """Utterances that differ, which are shown."""
 
+VERDICTS = {
+    "KEPT": "kept on other audio",
+    "UNSURE": "not kept on other audio, by no more than chance explains (95 %)",
+    "BROKEN": "BROKEN on other audio: no thresholds are written",
+}
+
 MOST_LABELS = 16
 """A wider confusion matrix would not fit a terminal; the JSON has it whole."""
 
@@ -211,12 +217,7 @@ def print_tuning(tuning: Tuning) -> None:
     _print(table)
     print(f"tuning: {_detections(tuning.total_expected)}")
     print(f"test: {_detections(tuning.total)}")
-    verdicts = {
-        True: "kept on other audio",
-        None: "not kept on other audio, by no more than chance explains (95 %)",
-        False: "BROKEN on other audio: no thresholds are written",
-    }
-    print(f"promise: {tuning.promise}: {verdicts[tuning.is_kept]}")
+    print(f"promise: {tuning.promise}: {VERDICTS[tuning.verdict.name]}")
     for note in (*tuning.doubts, *tuning.notes):
         print(f"note: {note}")
 

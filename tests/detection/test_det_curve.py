@@ -79,7 +79,7 @@ def test_several_scenes_are_counted_together(listener):
     assert both.n_labels == 11
     assert both.hours == pytest.approx((one.duration + other.duration) / 3600)
     alone = [detect(listener, [scene]).total for scene in (one, other)]
-    assert both == Detections.of(alone, both.hours)
+    assert both == Detections.of_scenes(alone)
 
 
 def test_a_label_that_is_not_said_is_missed_and_a_word_without_label_is_false(listener):

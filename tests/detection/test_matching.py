@@ -76,7 +76,7 @@ def test_the_matching_is_the_best_of_all(data, tolerance):
 @given(labels, events, st.sampled_from([0.0, 0.5]))
 def test_nothing_is_lost_or_counted_twice(said, heard, tolerance):
     found = count(said, heard, ["go", "stop"], 2.0, tolerance)
-    total = Detections.of(found.values(), 2.0)
+    total = Detections.of_words(found)
     assert total.n_labels == len(said)
     assert total.n_hits + total.n_missed == len(said)
     assert total.n_hits + total.n_false == len(heard)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from speech_rnn.audio import write_audio
 from speech_rnn.detection.det_curve import hear
 from speech_rnn.detection.matching import Detections, DetPoint, lags_of
-from speech_rnn.detection.thresholds import Promise, Tuning, choose, tune
+from speech_rnn.detection.thresholds import Promise, Tuning, Verdict, choose, tune
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.recognizer import Recognizer
@@ -112,11 +112,11 @@ def test_promises_that_are_none(given, message):
 
 def test_whether_a_promise_is_kept():
     promise = Promise(false_accepts_per_hour=0.5)
-    assert promise.is_kept(Detections(10, 9, 5, 10.0)) is True
-    assert promise.is_kept(Detections(10, 9, 7, 10.0)) is None  # 0.28 to 1.44 an hour
-    assert promise.is_kept(Detections(10, 9, 15, 10.0)) is False
-    assert Promise(miss_rate=0.1).is_kept(Detections(100, 88, 9, 1.0)) is None
-    assert Promise(miss_rate=0.1).is_kept(Detections(100, 70, 9, 1.0)) is False
+    assert promise.verdict(Detections(10, 9, 5, 10.0)) is Verdict.KEPT
+    assert promise.verdict(Detections(10, 9, 7, 10.0)) is Verdict.UNSURE  # 0.28 to 1.44 an hour
+    assert promise.verdict(Detections(10, 9, 15, 10.0)) is Verdict.BROKEN
+    assert Promise(miss_rate=0.1).verdict(Detections(100, 88, 9, 1.0)) is Verdict.UNSURE
+    assert Promise(miss_rate=0.1).verdict(Detections(100, 70, 9, 1.0)) is Verdict.BROKEN
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_promise_holds_on_other_audio(listener):
     assert strict.total_expected.n_false <= 3
     assert strict.total_expected.n_missed >= loose.total_expected.n_missed
     low, high = strict.total_expected.false_interval
-    assert low <= strict.total.false_per_hour <= high or strict.is_kept
+    assert low <= strict.total.false_per_hour <= high or strict.verdict is Verdict.KEPT
     assert all(strict.spotting.thresholds[word] > 0 for word in WORDS)
     assert listener.spotting is None
     plain = strict.to_dict()
@@ -172,8 +172,11 @@ def test_few_misses(listener):
     tuning, test = (sound(SAID * 6, seed=seed, gap=0.8) for seed in (11, 12))
     tuned = tune(listener, tuning, test, Promise(miss_rate=0.02))
     assert tuned.total_expected.n_missed == 0
-    assert tuned.is_kept
+    assert tuned.verdict is Verdict.KEPT
     assert "too few utterances to promise at most 2 % missed" in tuned.doubts[0]
+    worse = dict(tuned.measured) | {"low": Detections(100, 93, 0, 1.0)}
+    assert replace(tuned, measured=worse).verdict is Verdict.BROKEN  # by one of its words
+    assert replace(tuned, measured=worse).to_dict()["is_kept"] is False
     many = {word: Detections(1000, 999, 0, 1.0) for word in WORDS}
     assert Tuning(tuned.promise, tuned.spotting, many, many).doubts == ()
 
