@@ -22,11 +22,11 @@ def models(
     """Tell what recognisers know: their words, and which of them no person has taught them."""
     with spoken_errors():
         from speech_rnn.recognizer import Recognizer
-        from speech_rnn.reporting.summary import about, told
+        from speech_rnn.reporting.summary import Summary
 
         for file in files or [STARTER]:
-            found = about(file, Recognizer.load(file))
-            print(json.dumps(found, ensure_ascii=False) if as_json else told(found))
+            found = Summary.of(file, Recognizer.load(file))
+            print(json.dumps(found.to_dict(), ensure_ascii=False) if as_json else found)
 
 
 main = partial(typer.run, models)

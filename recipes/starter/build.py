@@ -23,7 +23,7 @@ from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.reporting.summary import by_teacher
+from speech_rnn.reporting.summary import Summary
 from speech_rnn.starter import CARD, STARTER
 from speech_rnn.vocabulary import REASONS
 
@@ -98,7 +98,7 @@ def right(rows: list[Row]) -> Accuracy:
 def card(recognizer: Recognizer, file: Path, rows: tuple[Utterance, ...]) -> str:
     """Return the text about a file: what it is, what it has learnt from, what it is worth."""
     known = recognizer.provenance
-    taught, alone = by_teacher(recognizer.vocabulary.words, known["synthetic_words"])
+    taught, alone = Summary.of(file, recognizer).by_teacher
     return TEXT.format(
         size=f"{file.stat().st_size / 1e6:.2f}",
         taught=", ".join(taught),

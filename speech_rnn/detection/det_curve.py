@@ -258,6 +258,26 @@ class DetectionReport:
             "notes": list(self.notes),
         }
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DetectionReport:
+        """Make the report from `to_dict`'s values."""
+
+        def words(point: Mapping[str, Any]) -> dict[str, Detections]:
+            return {word: Detections.from_dict(row) for word, row in point["per_word"].items()}
+
+        times = ("latency", "starts", "ends")
+        latency, starts, ends = (values[name] and Quantiles(**values[name]) for name in times)
+        return cls(
+            Spotting(**values["spotting"]),
+            values["tolerance_seconds"],
+            words(values),
+            latency,
+            starts,
+            ends,
+            tuple(DetPoint(point["threshold"], words(point)) for point in values["curve"]),
+            tuple(values["notes"]),
+        )
+
 
 def detect(
     recognizer: Recognizer,

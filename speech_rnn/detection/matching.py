@@ -12,7 +12,7 @@ False accepts are counted for each hour of all that was heard, that of the words
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -138,8 +138,14 @@ class Detections:
 
     @classmethod
     def _added(cls, parts: Iterable[Detections], hours: float) -> Detections:
-        counts = zip(*((part.n_labels, part.n_hits, part.n_false) for part in parts), strict=True)
-        return cls(*map(sum, counts), hours)
+        counts = np.array([(part.n_labels, part.n_hits, part.n_false) for part in parts])
+        n_labels, n_hits, n_false = counts.sum(axis=0).tolist()
+        return cls(n_labels, n_hits, n_false, hours)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Detections:
+        """Make the counts from `to_dict`'s values."""
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

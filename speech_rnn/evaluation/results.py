@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from speech_rnn.data.corpus import Utterance
-from speech_rnn.decoding.hypothesis import Hypothesis
+from speech_rnn.data.corpus import Composition, Part, Utterance
+from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.metrics import (
     Accuracy,
     ClassFigures,
@@ -18,7 +18,7 @@ from speech_rnn.metrics import (
     area_under_roc,
     word_error_rate,
 )
-from speech_rnn.vocabulary import REASONS
+from speech_rnn.vocabulary import REASONS, Vocabulary
 
 __all__ = ["OTHER", "Evaluation", "Group", "Rejection", "Row", "Split", "WordFigures"]
 
@@ -76,6 +76,31 @@ class Row:
             return values | {"error": self.error}
         answer = {"label": self.label, "is_correct": self.is_correct}
         return values | answer | self.hypothesis.to_dict()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], vocabulary: Vocabulary) -> Row:
+        """Make a row of a test split from `to_dict`'s values; an answer's alternatives are lost."""
+        composition = None
+        if given := values.get("composition"):
+            parts = tuple(Part(**part) for part in given["parts"])
+            composition = Composition(**{**given, "parts": parts})
+        utterance = Utterance(
+            values["file"],
+            values["reference"],
+            values["speaker"],
+            "test",
+            values["start_seconds"],
+            values.get("duration_seconds"),
+            values.get("gain", 1.0),
+            composition,
+        )
+        reference = vocabulary.label_of(utterance.text)
+        if "error" in values:
+            return cls(utterance, reference, None, values["error"])
+        words = tuple(Word(**word) for word in values["words"])
+        reason, evidence = values.get("reason"), values.get("evidence")
+        answer = Hypothesis(words, values["confidence"], reason, evidence=evidence)
+        return cls(utterance, reference, answer)
 
 
 @dataclass(frozen=True)

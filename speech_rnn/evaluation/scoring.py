@@ -40,7 +40,7 @@ from speech_rnn.metrics import (
     word_error_rate,
 )
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.vocabulary import REASONS, SILENCE
+from speech_rnn.vocabulary import REASONS, SILENCE, Vocabulary
 
 __all__ = ["evaluate", "evaluate_texts", "score"]
 
@@ -69,21 +69,10 @@ def evaluate(
     """
     if not utterances:
         raise DataError("there are no utterances to evaluate; choose another split")
-    vocabulary = recognizer.vocabulary
-    splits: dict[str, Split] = {
-        "classes": _whole,
-        "words": vocabulary.split,
-        "characters": list,
-    }
     if cache is None:
         cache = AudioCache(utterances, recognizer.sample_rate)
     rows = _recognize(recognizer, cache, utterances, batch_size, change)
-    return score(rows, vocabulary.tokens, splits[vocabulary.unit])
-
-
-def _whole(words: list[str]) -> list[str]:
-    """A class is one, however many words it has."""
-    return [" ".join(words)] if words else []
+    return score(rows, recognizer.vocabulary)
 
 
 def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation:
@@ -122,17 +111,18 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
         )
         for number, (reference, hypothesis) in enumerate(zip(said, heard, strict=True), start=1)
     )
-    return score(rows, (), list)
+    return score(rows)
 
 
-def score(rows: Sequence[Row], order: Sequence[str], split: Split) -> Evaluation:
+def score(rows: Sequence[Row], vocabulary: Vocabulary | None = None) -> Evaluation:
     """Put all figures of rows together.
 
     Parameters
     ----------
-    order : labels in the order of the tables; others follow by the alphabet.
-    split : parts the words of a text into those that are counted.
+    vocabulary : its order is that of the tables, other labels follow by the alphabet; it joins
+        the words that are one token. None counts the words of texts.
     """
+    order, split = vocabulary.tokens if vocabulary else (), _split_of(vocabulary)
     read = [row for row in rows if row.hypothesis]
     errors = [word_error_rate([row.spoken], [row.heard]) for row in read]
     lengths = [len(split(row.spoken.split())) for row in read]
@@ -164,6 +154,15 @@ def score(rows: Sequence[Row], order: Sequence[str], split: Split) -> Evaluation
         labels=labels,
         confusion=confusion,
     )
+
+
+def _split_of(vocabulary: Vocabulary | None) -> Split:
+    """Return what parts the words of a text into those that are counted."""
+    if vocabulary is None or vocabulary.unit == "characters":
+        return list
+    if vocabulary.unit == "words":
+        return vocabulary.split
+    return lambda words: [" ".join(words)] if words else []  # a class is one, of many words too
 
 
 def _reliability(rows: Sequence[Row]) -> Reliability | None:

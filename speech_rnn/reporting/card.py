@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from speech_rnn.model.complexity import multiply_adds
+from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting.run_folder import RunFolder
 
 __all__ = ["ModelCard", "model_card"]
@@ -26,40 +28,73 @@ class ModelCard:
 
 def model_card(run: RunFolder) -> ModelCard:
     """Describe the Recognizer of a run."""
-    recognizer, told = run.recognizer, run.metrics
-    model, features = recognizer.model, recognizer.features
+    told = run.metrics
     file = run.path / "recognizer.safetensors"
-    given = model.hyperparameters
-    words = [token for token in recognizer.vocabulary.tokens if not token.startswith("_")]
+    when = datetime.fromtimestamp(file.stat().st_mtime, tz=timezone.utc)
+    size = f"{file.stat().st_size / 1e6:.2f} MB"
+    rows = {
+        **_model(run.recognizer, told),
+        "speed": _speed(told.get("cost")),
+        "file": f"{file.name}, {size}, {when:%Y-%m-%d %H:%M} UTC",
+        **_sound(run.recognizer),
+        **_training(told),
+    }
+    command = str(told.get("command") or "")
+    recipe = next((part[8:] for part in command.split() if part.startswith("+recipe=")), "")
+    return ModelCard(
+        f"{recipe or run.path.resolve().name}: what it has reached",
+        f"{when:%Y-%m-%d %H:%M} UTC · commit {told.get('commit')} · seed {told.get('seed')} · "
+        f"{run.recognizer.model.n_parameters:,} parameters",
+        tuple((name, value) for name, value in rows.items() if value),
+        command,
+    )
+
+
+def _model(recognizer: Recognizer, told: Mapping[str, Any]) -> dict[str, str]:
+    """Return what it answers, and what computes it."""
+    model, given = recognizer.model, recognizer.model.hyperparameters
+    is_classifier = model.head == "classification"
+    words = recognizer.vocabulary.words
     more = f" and {len(words) - MOST_WORDS} more" if len(words) > MOST_WORDS else ""
-    frames = round(1 / features.hop_seconds)
     kind = ("bidirectional " if given["bidirectional"] else "") + given["cell"].upper()
     if model.chunk is not None:
-        kind = f"{kind} (chunks of {model.chunk} and {model.look_ahead} steps ahead)"
-    calibration = recognizer.calibration
+        kind += f" (chunks of {model.chunk} and {model.look_ahead} steps ahead)"
+    pooled = f", pooled by {model.pooling}" if is_classifier else ""
+    front = (
+        f"speech embedding (Lin et al., 2020), Apache 2.0, {given['n_frozen']} of 20 "
+        f"convolutions as published, SHA-256 {told.get('pretrained_sha256', '')}"
+    )
+    operations = multiply_adds(model, round(1 / recognizer.features.hop_seconds)) / 1e6
+    return {
+        "words": ", ".join(words[:MOST_WORDS]) + more,
+        "answers": "one a clip" if is_classifier else "sequences (CTC)",
+        "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units{pooled}",
+        "front": front if given["front"] else "",
+        "parameters": f"{model.n_parameters:,}",
+        "multiply-adds": f"{operations:.2f} million for a second of sound",
+    }
+
+
+def _sound(recognizer: Recognizer) -> dict[str, str]:
+    """Return its features, and its calibration."""
+    features, calibration = recognizer.features, recognizer.calibration
     answered = "every clip is answered"
     if calibration.unknown_below is not None:
         answered = f"withheld below an evidence of {calibration.unknown_below:.2f}"
-    hashes = told.get("audio_sha256", {})
-    pooled = f", pooled by {model.pooling}" if model.head == "classification" else ""
-    when = datetime.fromtimestamp(file.stat().st_mtime, tz=timezone.utc)
-    rows = {
-        "words": ", ".join(words[:MOST_WORDS]) + more,
-        "answers": "one a clip" if model.head == "classification" else "sequences (CTC)",
-        "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units{pooled}",
-        "front": f"speech embedding (Lin et al., 2020), Apache 2.0, {given['n_frozen']} of 20 "
-        f"convolutions as published, SHA-256 {told.get('pretrained_sha256', '')}"
-        if given["front"]
-        else "",
-        "parameters": f"{model.n_parameters:,}",
-        "multiply-adds": f"{multiply_adds(model, frames) / 1e6:.2f} million for a second of sound",
-        "speed": _speed(told.get("cost")),
-        "file": f"{file.name}, {file.stat().st_size / 1e6:.2f} MB, {when:%Y-%m-%d %H:%M} UTC",
+    is_classifier = recognizer.model.head == "classification"
+    return {
         "features": f"{type(features).__name__}, {features.n_features} a frame, every "
         f"{1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
         "calibration": f"temperature {calibration.temperature:.3f}; {answered}"
-        if model.head == "classification"
+        if is_classifier
         else "",
+    }
+
+
+def _training(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return what it was trained on, and how it can be trained again."""
+    hashes = told.get("audio_sha256", {})
+    return {
         "corpus": f"{told.get('source', '')}, SHA-256 {told.get('corpus_sha256', '')}",
         "clips": ", ".join(f"{split} {n:,}" for split, n in told.get("n_clips", {}).items()),
         "sounds": ", ".join(f"{split} SHA-256 {digest}" for split, digest in hashes.items()),
@@ -68,18 +103,9 @@ def model_card(run: RunFolder) -> ModelCard:
         "commit": str(told.get("commit")),
         "versions": f"speech_rnn {told.get('speech_rnn')}, torch {told.get('torch')}",
     }
-    command = str(told.get("command") or "")
-    recipe = next((part[8:] for part in command.split() if part.startswith("+recipe=")), "")
-    return ModelCard(
-        f"{recipe or run.path.resolve().name}: what it has reached",
-        f"{when:%Y-%m-%d %H:%M} UTC · commit {told.get('commit')} · seed {told.get('seed')} · "
-        f"{model.n_parameters:,} parameters",
-        tuple((name, value) for name, value in rows.items() if value),
-        command,
-    )
 
 
-def _speed(cost: dict[str, Any] | None) -> str:
+def _speed(cost: Mapping[str, Any] | None) -> str:
     if not cost:  # of a run before costs were kept
         return ""
     return (

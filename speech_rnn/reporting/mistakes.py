@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from speech_rnn.audio import AudioWarning
 from speech_rnn.data.cache import read_clip
 from speech_rnn.data.corpus import Utterance
+from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.errors import SpeechRnnError
+from speech_rnn.evaluation.results import Row
 from speech_rnn.features import LogMel
 from speech_rnn.metrics import align_words
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting import pictures
 from speech_rnn.reporting.pictures import Span
 from speech_rnn.reporting.playback import LONGEST_SECONDS, embedded, played
-from speech_rnn.reporting.run_folder import RunFolder, is_right, utterance_of
-from speech_rnn.vocabulary import REASONS
+from speech_rnn.reporting.run_folder import RunFolder
 
 __all__ = ["Mistake", "mistakes"]
 
@@ -54,14 +54,15 @@ class Mistake:
 
 def mistakes(run: RunFolder) -> list[Mistake]:
     """Return the errors that the run was surest of, the surest first."""
-    wrong = [row for row in run.heard if not is_right(row)]
-    wrong.sort(key=lambda row: -row["confidence"])
+    rows = run.evaluation.rows if run.evaluation else ()
+    wrong = [(row, row.hypothesis) for row in rows if row.hypothesis and not row.is_correct]
+    wrong.sort(key=lambda pair: -pair[1].confidence)
     found: list[Mistake] = []
     room = MOST_SOUND
-    for row in wrong[:MOST_ERRORS]:
+    for row, answer in wrong[:MOST_ERRORS]:
         with warnings.catch_warnings():  # the evaluation has said what is odd about a file
             warnings.simplefilter("ignore", AudioWarning)
-            mistake = _mistake(run.recognizer, row)
+            mistake = _mistake(run.recognizer, row, answer)
         if len(mistake.sound) > room:
             note = f"{mistake.note} · its sound is left out, to keep the page small"
             mistake = replace(mistake, note=note, sound="")
@@ -70,26 +71,26 @@ def mistakes(run: RunFolder) -> list[Mistake]:
     return found
 
 
-def _mistake(recognizer: Recognizer, row: dict[str, Any]) -> Mistake:
-    utterance = utterance_of(row)
+def _mistake(recognizer: Recognizer, row: Row, answer: Hypothesis) -> Mistake:
+    utterance = row.utterance
     who = f"{utterance.speaker} " if utterance.speaker else ""
     mistake = Mistake(
         utterance.text,
-        row["label"] or "nothing",
-        f"confidence {row['confidence']:.3f} · {who}{utterance.audio}",
+        row.label or "nothing",
+        f"confidence {answer.confidence:.3f} · {who}{utterance.audio}",
     )
     if recognizer.model.head == "ctc":
-        mistake = replace(mistake, words=_aligned(utterance.text, row["text"]))
+        mistake = replace(mistake, words=_aligned(row))
     try:
         samples = played(utterance)
-        picture = _picture(recognizer, utterance, row)
+        picture = _picture(recognizer, utterance, answer)
     except SpeechRnnError:  # the file has gone since
         return mistake
     return replace(mistake, picture=picture, sound=embedded(samples))
 
 
-def _aligned(reference: str, heard: str) -> tuple[Words, Words]:
-    pairs = align_words("" if reference in REASONS else reference, heard)
+def _aligned(row: Row) -> tuple[Words, Words]:
+    pairs = align_words(row.spoken, row.heard)
     same = [pair.reference == pair.hypothesis for pair in pairs]
     return (
         [(pair.reference or "", right) for pair, right in zip(pairs, same, strict=True)],
@@ -97,7 +98,7 @@ def _aligned(reference: str, heard: str) -> tuple[Words, Words]:
     )
 
 
-def _picture(recognizer: Recognizer, utterance: Utterance, row: dict[str, Any]) -> str:
+def _picture(recognizer: Recognizer, utterance: Utterance, answer: Hypothesis) -> str:
     """Draw the start of an utterance; the model weighs, as it did, the whole of it."""
     rate, features = recognizer.sample_rate, recognizer.features
     samples = torch.from_numpy(read_clip(utterance, rate))
@@ -116,14 +117,14 @@ def _picture(recognizer: Recognizer, utterance: Utterance, row: dict[str, Any]) 
         spectrum, _ = mel(padded, torch.tensor([padded.shape[1]]))
     spans: list[list[Span]] = []
     if recognizer.model.head == "ctc":
-        spans = [[(word["word"], word["start"], word["end"]) for word in row["words"]]]
+        spans = [[(word.word, word.start, word.end) for word in answer.words]]
         if utterance.composition:
             said = [
                 (part.text, part.at_seconds, part.at_seconds + part.duration_seconds)
                 for part in utterance.composition.words
             ]
             spans.insert(0, said)
-    told = f"said {utterance.text}, heard {row['label'] or 'nothing'}, {utterance.audio}"
+    told = f"said {utterance.text}, heard {answer.label or 'nothing'}, {utterance.audio}"
     return pictures.clip(
         shown.numpy(),
         rate,

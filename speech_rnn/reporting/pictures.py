@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_rnn.detection.matching import Detections, DetPoint
 from speech_rnn.errors import MissingExtraError
 from speech_rnn.metrics import Reliability, RiskCoverage
-from speech_rnn.reporting.run_folder import Curve
+from speech_rnn.reporting.run_folder import Curve, Stressed
 
 __all__ = [
     "Span",
@@ -186,63 +187,55 @@ def risk(figures: RiskCoverage) -> str:
     return _drawn(draw, f"{told} on average", 3.6, 2.8)
 
 
-def sweep(rows: Sequence[Mapping[str, Any]], name: str, clean: float | None = None) -> str:
+def sweep(rows: Sequence[Stressed], name: str, clean: float | None = None) -> str:
     """Draw accuracy, with its interval, under one condition after another; `clean` is a line."""
-    shares = [100 * row["accuracy"]["accuracy"] for row in rows]
-    low, high = (
-        [
-            abs(100 * row["accuracy"]["interval"][end] - share)
-            for row, share in zip(rows, shares, strict=True)
-        ]
-        for end in (0, 1)
-    )
+    shares = np.array([100 * row.accuracy.value for row in rows])
+    low, high = 100 * np.array([row.accuracy.interval for row in rows]).T
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         places = range(len(rows))
-        joined = all(isinstance(row["value"], (int, float)) for row in rows)  # not rooms
+        joined = all(isinstance(row.value, (int, float)) for row in rows)  # not rooms
         bars = {"color": FIRST, "ecolor": FAINT, "capsize": 3, "marker": "o"}
         bars |= {"linestyle": "-" if joined else "none", "linewidth": 1.4, "elinewidth": 1.4}
-        axes.errorbar(places, shares, np.abs([low, high]), **bars)
+        axes.errorbar(places, shares, np.abs([shares - low, high - shares]), **bars)
         if clean is not None:
             axes.axhline(100 * clean, color=FAINT, linewidth=1, linestyle=":")
         slope = {} if joined else {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-        axes.set_xticks(places, _plain([_short(row["value"]) for row in rows]), **slope)
+        axes.set_xticks(places, _plain([_short(row.value) for row in rows]), **slope)
         axes.set_ylabel("accuracy (%)")  # the heading names the condition
-        axes.set_ylim(min([*(np.array(shares) - low), 90]) - 2, 101)
+        axes.set_ylim(min([*low, 90]) - 2, 101)
 
-    ends = ", ".join(
-        f"{row['value']}: {share:.1f} %" for row, share in zip(rows, shares, strict=True)
-    )
+    ends = ", ".join(f"{row.value}: {100 * row.accuracy.value:.1f} %" for row in rows)
     return _drawn(draw, f"Accuracy under {name}: {ends}", 3.6, 2.6)
 
 
-def det(curve: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> str:
+def det(curve: Sequence[DetPoint], total: Detections) -> str:
     """Draw misses over false accepts an hour, a dot a threshold, and where it listens by itself.
 
     Both axes are logarithmic; a rate of 0 lies at the edge, at half of one in all that was heard.
     """
-    least_false = 0.5 / total["hours"]
-    least_missed = 50 / max(1, total["n_labels"])  # in per cent
+    least_false = 0.5 / total.hours
+    least_missed = 50 / max(1, total.n_labels)  # in per cent
 
-    def place(point: Mapping[str, Any]) -> tuple[float, float]:
-        missed = 100 * (point["miss_rate"] or 0.0)
-        return max(point["false_per_hour"], least_false), max(missed, least_missed)
+    def place(found: Detections) -> tuple[float, float]:
+        missed = 100 * (found.miss_rate or 0.0)
+        return max(found.false_per_hour, least_false), max(missed, least_missed)
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        across, up = zip(*map(place, curve), strict=True)
+        across, up = zip(*(place(point.total) for point in curve), strict=True)
         axes.plot(across, up, ".-", color=FIRST, linewidth=1.4, markersize=4)
         x, y = place(total)
-        false = np.clip(total["false_interval"], least_false, None)
-        missed = np.clip(100 * np.array(total["miss_interval"]), least_missed, None)
+        false = np.clip(total.false_interval, least_false, None)
+        missed = np.clip(100 * np.array(total.miss_interval), least_missed, None)
         bars = {"ecolor": FAINT, "color": SECOND, "marker": "o", "capsize": 3, "zorder": 3}
         axes.errorbar(x, y, np.abs(missed - y)[:, None], np.abs(false - x)[:, None], **bars)
         axes.set(xscale="log", yscale="log", xlabel="false accepts an hour", ylabel="missed (%)")
 
     told = (
-        f"Misses over false accepts: {100 * (total['miss_rate'] or 0):.1f} % missed at "
-        f"{total['false_per_hour']:.2f} false accepts an hour"
+        f"Misses over false accepts: {100 * (total.miss_rate or 0):.1f} % missed at "
+        f"{total.false_per_hour:.2f} false accepts an hour"
     )
     return _drawn(draw, told, 3.6, 2.8)
 

@@ -5,19 +5,32 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speech_rnn.data.corpus import Composition, Part, Utterance
+from speech_rnn.detection.det_curve import DetectionReport
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.evaluation.results import Evaluation, Row
+from speech_rnn.evaluation.scoring import score
 from speech_rnn.files.tables import made, read_records
+from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Curve", "RunFolder", "is_right", "utterance_of"]
+__all__ = ["Curve", "RunFolder", "Stressed"]
 
 Curve = list[tuple[float, float]]
 """(epoch, value) pairs in their order."""
+
+
+@dataclass(frozen=True)
+class Stressed:
+    """The accuracy under one condition: a row of ``stress.json``."""
+
+    condition: str
+    value: float | str | None
+    accuracy: Accuracy
 
 
 @dataclass(frozen=True)
@@ -27,22 +40,20 @@ class RunFolder:
     Parameters
     ----------
     path : the folder.
-    metrics : of ``metrics.json``.
-    evaluation : of ``evaluation.json``; None where the corpus has no test split.
-    rows : of ``hypotheses.jsonl``, an utterance each.
+    metrics : of ``metrics.json``, where the training came from.
+    evaluation : of the utterances in ``hypotheses.jsonl``; None where the corpus has no test split.
     curves : of the logs, by name.
-    stress : rows of ``stress.json``, where `speech_rnn.stress` wrote one.
+    stress : of ``stress.json``, where `speech_rnn.stress` wrote one.
     detection : of ``detection.json``, where `speech_rnn.detect` wrote one.
     """
 
     path: Path
     metrics: dict[str, Any]
     recognizer: Recognizer
-    evaluation: dict[str, Any] | None = None
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    curves: dict[str, Curve] = field(default_factory=dict)
-    stress: list[dict[str, Any]] = field(default_factory=list)
-    detection: dict[str, Any] | None = None
+    evaluation: Evaluation | None
+    curves: dict[str, Curve]
+    stress: tuple[Stressed, ...]
+    detection: DetectionReport | None
 
     @classmethod
     def load(cls, path: str | Path, recognizer: Recognizer | None = None) -> RunFolder:
@@ -63,56 +74,38 @@ class RunFolder:
                 f"run={str(path)!r} holds no metrics.json; give the output_dir of a training"
             )
         try:
+            metrics = _json(path / "metrics.json")
+            recognizer = recognizer or Recognizer.load(path / "recognizer.safetensors")
+            stress = _json(path / "stress.json") or {"rows": []}
+            detection = _json(path / "detection.json")
             return cls(
                 path,
-                json.loads((path / "metrics.json").read_text()),
-                recognizer or Recognizer.load(path / "recognizer.safetensors"),
-                _json(path / "evaluation.json"),
-                _lines(path / "hypotheses.jsonl"),
+                metrics,
+                recognizer,
+                _evaluation(path / "hypotheses.jsonl", recognizer.vocabulary),
                 _curves(path / "logs" / "csv"),
-                (_json(path / "stress.json") or {}).get("rows", []),
-                _json(path / "detection.json"),
+                tuple(map(_stressed, stress["rows"])),
+                detection and DetectionReport.from_dict(detection),
             )
-        except (OSError, ValueError) as error:
-            raise DataError(f"run={str(path)!r} cannot be read: {error}") from error
-
-    @property
-    def heard(self) -> list[dict[str, Any]]:
-        """The utterances that could be read."""
-        return [row for row in self.rows if "error" not in row]
-
-
-def is_right(row: dict[str, Any]) -> bool:
-    """Whether an utterance's answer is right; runs of before said it by their labels alone."""
-    return bool(row.get("is_correct", row["label"] == row["reference"]))
-
-
-def utterance_of(row: dict[str, Any]) -> Utterance:
-    """Return the utterance that a line of ``hypotheses.jsonl`` tells of."""
-    composition = None
-    if given := row.get("composition"):
-        parts = tuple(Part(**part) for part in given["parts"])
-        composition = Composition(**{**given, "parts": parts})
-    return Utterance(
-        row["file"],
-        row["reference"],
-        row["speaker"],
-        "test",
-        row["start_seconds"],
-        row.get("duration_seconds"),
-        row.get("gain", 1.0),
-        composition,
-    )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"run={str(path)!r} cannot be read: {error!r}") from error
 
 
 def _json(path: Path) -> Any:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def _evaluation(path: Path, vocabulary: Vocabulary) -> Evaluation | None:
     if not path.is_file():
-        return []
-    return made(read_records(path, "hypotheses"), lambda _, row: row, path, "hypotheses")
+        return None
+    records = read_records(path, "hypotheses")
+    rows = made(records, lambda _, row: Row.from_dict(row, vocabulary), path, "hypotheses")
+    return score(rows, vocabulary)
+
+
+def _stressed(row: dict[str, Any]) -> Stressed:
+    share = row["accuracy"]
+    return Stressed(row["condition"], row["value"], Accuracy(share["correct"], share["total"]))
 
 
 def _curves(folder: Path) -> dict[str, Curve]:

@@ -1,59 +1,80 @@
-"""What a recogniser knows: its words, who has taught them, and what its file takes."""
+"""The words of a recogniser, whose speech taught them, and what its file takes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD, STARTER
 
-__all__ = ["about", "by_teacher", "told"]
+__all__ = ["Summary"]
 
 
-def about(file: Path, recognizer: Recognizer) -> dict[str, Any]:
-    """Return what a recogniser of a file knows, as plain values.
+@dataclass(frozen=True)
+class Summary:
+    """A recogniser in a file.
 
-    Returns
-    -------
-    ``file``, ``bytes``, ``head``, ``streams``, ``sample_rate``, ``words``; ``synthetic_words``,
-    those that it has heard from synthesizers alone, None where its file does not tell; ``commit``
-    and ``seed`` of its training; ``card``, the path of a text about it, or None.
+    Parameters
+    ----------
+    bytes : size of the file.
+    words : those that it can answer.
+    synthetic_words : those that were trained on synthetic speech only; None where its file does
+        not tell.
+    commit, seed : of its training.
+    card : path of a text about it, or None.
     """
-    provenance = recognizer.provenance
-    return {
-        "file": str(file),
-        "bytes": file.stat().st_size,
-        "head": recognizer.vocabulary.head,
-        "streams": recognizer.can_stream,
-        "sample_rate": recognizer.sample_rate,
-        "words": list(recognizer.vocabulary.words),
-        "synthetic_words": provenance.get("synthetic_words"),
-        "commit": provenance.get("commit"),
-        "seed": provenance.get("seed"),
-        "card": str(CARD) if file == STARTER else None,
-    }
 
+    file: str
+    bytes: int
+    head: str
+    streams: bool
+    sample_rate: int
+    words: Sequence[str]
+    synthetic_words: Sequence[str] | None
+    commit: str | None
+    seed: int | None
+    card: str | None
 
-def by_teacher(words: Sequence[str], synthetic: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the words that people have taught, and those that synthesizers alone have."""
-    alone = set(synthetic)
-    return [word for word in words if word not in alone], [word for word in words if word in alone]
+    @classmethod
+    def of(cls, file: Path, recognizer: Recognizer) -> Summary:
+        """Describe the recogniser of a file."""
+        provenance = recognizer.provenance
+        return cls(
+            file=str(file),
+            bytes=file.stat().st_size,
+            head=recognizer.vocabulary.head,
+            streams=recognizer.can_stream,
+            sample_rate=recognizer.sample_rate,
+            words=recognizer.vocabulary.words,
+            synthetic_words=provenance.get("synthetic_words"),
+            commit=provenance.get("commit"),
+            seed=provenance.get("seed"),
+            card=str(CARD) if file == STARTER else None,
+        )
 
+    @property
+    def by_teacher(self) -> tuple[list[str], list[str]]:
+        """The words that people have taught, and those of synthetic speech only."""
+        alone = set(self.synthetic_words or ())
+        taught = [word for word in self.words if word not in alone]
+        return taught, [word for word in self.words if word in alone]
 
-def told(found: dict[str, Any]) -> str:
-    """Return lines for a person."""
-    taught, alone = by_teacher(found["words"], found["synthetic_words"] or ())
-    whom = "learnt from people" if found["synthetic_words"] is not None else "words"
-    where = "clips and streams" if found["streams"] else "clips"
-    lines = [
-        found["file"],
-        f"  {found['bytes'] / 1e6:.2f} MB, of {where} at {found['sample_rate']} Hz",
-        *([f"  {whom}: {', '.join(taught)}"] if taught else []),
-    ]
-    if alone:
-        lines.append(f"  learnt from synthetic voices alone: {', '.join(alone)}")
-    if found["card"]:
-        lines.append(f"  more: {found['card']}")
-    return "\n".join(lines)
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        taught, alone = self.by_teacher
+        whom = "learnt from people" if self.synthetic_words is not None else "words"
+        where = "clips and streams" if self.streams else "clips"
+        lines = [
+            self.file,
+            f"  {self.bytes / 1e6:.2f} MB, of {where} at {self.sample_rate} Hz",
+            *([f"  {whom}: {', '.join(taught)}"] if taught else []),
+            *([f"  learnt from synthetic voices alone: {', '.join(alone)}"] if alone else []),
+            *([f"  more: {self.card}"] if self.card else []),
+        ]
+        return "\n".join(lines)

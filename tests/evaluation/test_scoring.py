@@ -41,7 +41,7 @@ def row_of(said, heard, speaker="", confidences=None):
 
 
 def scored(*rows):
-    return score(rows, VOCABULARY.tokens, VOCABULARY.split)
+    return score(rows, VOCABULARY)
 
 
 @given(st.lists(st.tuples(texts.filter(bool), texts), min_size=1, max_size=6))

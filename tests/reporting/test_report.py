@@ -12,13 +12,16 @@ import pytest
 
 from speech_rnn.config.callbacks import report_on
 from speech_rnn.data.corpus import Composition, Part, Utterance
+from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.detection.det_curve import DetectionReport
 from speech_rnn.detection.matching import Detections, DetPoint, Quantiles
 from speech_rnn.errors import DataError, MissingExtraError
-from speech_rnn.evaluation.scoring import evaluate
+from speech_rnn.evaluation.results import Row
+from speech_rnn.evaluation.scoring import evaluate, score
+from speech_rnn.metrics import Accuracy
 from speech_rnn.reporting import mistakes
 from speech_rnn.reporting.page import write_report
-from speech_rnn.reporting.run_folder import utterance_of
+from speech_rnn.reporting.run_folder import RunFolder
 from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn
 from tests.test_recognizer import untrained
@@ -29,10 +32,9 @@ pytest.importorskip("matplotlib", reason="pictures need the extra [report]")
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-SHARES = {10: 0.95, 0: 0.8}
 STRESS = [
-    {"condition": "snr_db", "value": value, "accuracy": {"accuracy": share, "interval": [0.7, 1]}}
-    for value, share in SHARES.items()
+    {"condition": "snr_db", "value": value, "accuracy": Accuracy(correct, 20).to_dict()}
+    for value, correct in {10: 19, 0: 16}.items()
 ]
 
 
@@ -109,7 +111,7 @@ def test_stress_is_shown_where_it_was_measured(run, tmp_path):
     (folder / "stress.json").write_text(json.dumps({"rows": STRESS}))
     result = speech_rnn("report", folder, cwd=tmp_path, module=True)
     assert result.returncode == 0, result.stderr
-    assert "Under stress" in (folder / "report.html").read_text()
+    assert "ratio (dB): 10: 95.0 %, 0: 80.0 %" in (folder / "report.html").read_text()
 
 
 def test_detection_is_shown_where_it_was_measured(run, tmp_path):
@@ -179,9 +181,13 @@ def test_sequences_are_shown_word_above_word(sequences, tmp_path):
     gone.unlink()
     page = write_report(sequences, tmp_path / "page.html").read_text()
     rows = [json.loads(line) for line in (sequences / "hypotheses.jsonl").read_text().splitlines()]
-    assert [utterance_of(row) for row in rows] == [
+    evaluation = RunFolder.load(sequences).evaluation
+    assert [row.utterance for row in evaluation.rows] == [
         replace(row, split="test") for row in composed(tmp_path)
     ]
+    kept = json.loads((sequences / "evaluation.json").read_text())
+    for name in ("accuracy", "word_error_rate", "calibration_error", "rejection"):
+        assert evaluation.summary()[name] == kept[name], name
     assert "word error rate" in page
     assert "<h2>How many words are said</h2>" in page
     n_wrong = sum(row["label"] != row["reference"] for row in rows)
@@ -195,11 +201,22 @@ def test_sequences_are_shown_word_above_word(sequences, tmp_path):
     assert page.count("7*7") >= len(TOLD)
 
 
-def test_words_are_aligned():
-    said, heard = mistakes._aligned("one two three four", "two three five four")
+def test_words_are_aligned(sequences):
+    run = RunFolder.load(sequences)
+    texts = [("one two three four", "two three five four"), ("_silence_", "one")]
+    rows = [
+        Row(
+            Utterance("gone.wav", said),
+            said,
+            Hypothesis(tuple(Word(word, 0.0, 0.1, 0.5) for word in heard.split()), 0.5),
+        )
+        for said, heard in texts
+    ]
+    first, second = mistakes.mistakes(replace(run, evaluation=score(rows)))
+    said, heard = first.words
     assert said == [("one", False), ("two", True), ("three", True), ("", False), ("four", True)]
     assert [word for word, _ in heard] == ["", "two", "three", "five", "four"]
-    assert mistakes._aligned("_silence_", "one") == ([("", False)], [("one", False)])
+    assert second.words == ([("", False)], [("one", False)])
 
 
 def test_sounds_of_a_page_have_a_limit(sequences, tmp_path, monkeypatch):
@@ -222,8 +239,8 @@ def test_what_is_no_run_is_told(tmp_path, run, monkeypatch, capsys):
     for name in ("metrics.json", "recognizer.safetensors"):
         shutil.copy(run / name, tmp_path)
     assert "holds no evaluation of a test split" in write_report(tmp_path).read_text()
-    (tmp_path / "evaluation.json").write_text('{"accuracy": {}}')
-    with pytest.raises(DataError, match="lacks 'accuracy' in evaluation"):
+    (tmp_path / "hypotheses.jsonl").write_text('{"file": "a.wav"}\n')
+    with pytest.raises(DataError, match=r"(?s)hypotheses=.* has wrong rows:.*line 1: lacks 'refer"):
         write_report(tmp_path)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"speech-rnn\[report\]"):
