@@ -24,13 +24,12 @@ from speech_rnn.model.layers import (
     step_at,
 )
 from speech_rnn.model.stream import (
-    ConvolutionStream,
     Each,
     Forwards,
     InChunks,
     ModelStream,
     Part,
-    Stack,
+    Sliding,
 )
 from speech_rnn.tensors.lengths import zero_beyond
 
@@ -253,7 +252,8 @@ class AcousticModel(nn.Module):
         if batch_size < 1:
             raise ConfigurationError(f"batch_size={batch_size} must be at least 1")
         no_frames = self.output.weight.new_zeros(batch_size, 0, self.n_features)
-        return ModelStream(self._stream_parts, no_frames)
+        no_logits = self.output.weight.new_zeros(batch_size, 0, self.n_outputs)
+        return ModelStream(self._stream_parts, no_frames, no_logits)
 
     def _stream_parts(self) -> list[Part]:
         """Return what a stream passes, in the order of `encode` and `score`."""
@@ -263,19 +263,29 @@ class AcousticModel(nn.Module):
         if self.normalization is not None:
             parts.append(Each(self._normalized))
         parts.append(Each(lambda frames: frames[:, None]))  # (B, 1, t, D)
-        parts += map(ConvolutionStream, cast(Iterable[Convolution], self.convolutions))
-        parts.append(Each(lambda maps: maps.transpose(1, 2).flatten(2)))  # (B, t, channels * D)
-        if self.stack > 1:
-            parts.append(Stack(self.stack))
-        parts.append(
-            Forwards(self.recurrence) if self.chunk is None else InChunks(self._in_chunks())
-        )
-        return [*parts, Each(self.score)]
+        for each in cast(Iterable[Convolution], self.convolutions):
+            kernel = each.convolution.kernel_size[0]
+            parts.append(Sliding(each.convolved, kernel, each.stride, each.padding))
+        parts += [
+            Sliding(
+                lambda maps: self._stacked(maps.transpose(1, 2).flatten(2)),  # (B, t, D')
+                self.stack,
+                self.stack,
+                padding=(0, self.stack - 1),  # the last step is filled up
+            ),
+            Forwards(self.recurrence) if self.chunk is None else InChunks(self._in_chunks()),
+            Each(self.score),
+        ]
+        return parts
 
     def _normalized(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         assert self.normalization is not None
         maps = frames.transpose(1, 2)[..., None]  # (B, D, T, 1)
         return self.normalization(maps, lengths)[..., 0].transpose(1, 2)  # (B, T, D)
+
+    def _stacked(self, steps: Tensor) -> Tensor:
+        """Map (B, T, D) to (B, T / stack, stack * D)."""
+        return steps.reshape(steps.shape[0], -1, self.stack * steps.shape[2])
 
     def _in_chunks(self) -> Chunks:
         assert self.chunk is not None
@@ -326,9 +336,7 @@ class AcousticModel(nn.Module):
         steps = maps.transpose(1, 2).flatten(2)  # (B, T, channels * D)
         if self.stack > 1:
             steps = zero_beyond(steps, lengths)
-            steps = F.pad(steps, (0, 0, 0, -steps.shape[1] % self.stack))
-            width = self.stack * steps.shape[2]
-            steps = steps.reshape(steps.shape[0], -1, width)  # (B, T, stack * D)
+            steps = self._stacked(F.pad(steps, (0, 0, 0, -steps.shape[1] % self.stack)))
             lengths = ceil_div(lengths, self.stack)
         if self.chunk is not None:
             n_steps = steps.shape[1]

@@ -7,7 +7,8 @@ had learnt about voices, rooms and microphones stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model.layers import MaskedBatchNorm, ceil_div
+from speech_rnn.model.stream import Sliding, push_through
 from speech_rnn.tensors.lengths import is_inside
 
 __all__ = ["SpeechEmbedding"]
@@ -104,17 +106,20 @@ class SpeechEmbedding(nn.Module):
     def _embed(self, level: Tensor) -> Tensor:
         """Map levels (B, T, 32) to embeddings (B, 96, (T - 68) // 8, 1), not yet normalised."""
         maps = level[:, None]  # (B, 1, T, 32)
-        for number, convolution in enumerate(self.convolutions):
-            maps = self.rectified(number, convolution(maps))
-            if number in POOLING:
-                maps = F.max_pool2d(maps, POOLING[number])
+        for function, *_ in self.windows():
+            maps = function(maps)
         return maps
 
-    @staticmethod
-    def rectified(number: int, maps: Tensor) -> Tensor:
-        """Return what follows a convolution: nothing after the last."""
-        is_last = number == len(CHANNELS) - 1
-        return maps if is_last else F.leaky_relu(maps, 0.2).clamp(min=-0.4)
+    def windows(self) -> Iterator[tuple[Callable[[Tensor], Tensor], int, int]]:
+        """Yield convolutions and poolings: the function, the frames of its window, the stride."""
+        for number, convolution in enumerate(self.convolutions):
+            assert isinstance(convolution, nn.Conv2d)
+            is_last = number == len(CHANNELS) - 1
+            function = convolution if is_last else partial(_rectified, convolution)
+            yield function, convolution.kernel_size[0], 1
+            if number in POOLING:
+                size = POOLING[number]
+                yield partial(F.max_pool2d, kernel_size=size), size[0], size[0]
 
     def _in_silence(self, frames: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
         """Level each clip and put silence around it, so that every step lies amid what it sees."""
@@ -147,50 +152,27 @@ class EmbeddingStream:
     def __init__(self, front: SpeechEmbedding) -> None:
         self._front = front
         self._n_frames = 0
-        self._kept: dict[str, Tensor] = {}
+        self._no_frames: Tensor | None = None
+        self._parts = [Sliding(*window) for window in front.windows()]
 
-    def push(self, frames: Tensor, final: bool) -> Tensor:
+    def push(self, frames: Tensor | None, final: bool) -> Tensor | None:
         """Map frames (B, t, 32) in dB to the embeddings now known, (B, s, 96)."""
-        level = _level(frames, LOUDEST_DB)
+        frames = self._no_frames if frames is None else frames
+        if frames is None:
+            return None
+        self._no_frames = frames[:, :0]
         before = 0 if self._n_frames else BEFORE
         self._n_frames += frames.shape[1]
         after = -self._n_frames % STRIDE + LOOK_AHEAD if final else 0
-        if not frames.shape[1] and not after:
-            return frames.new_zeros(len(frames), 0, self._front.n_outputs)
-        maps = F.pad(level, (0, 0, before, after), value=SILENCE)[:, None]  # (B, 1, t, 32)
-        for number, convolution in enumerate(self._front.convolutions):
-            maps = self._front.rectified(number, self._convolved(number, convolution, maps))
-            if number in POOLING:
-                maps = self._pooled(number, maps)
-            if not maps.shape[2]:
-                return frames.new_zeros(len(frames), 0, self._front.n_outputs)
+        level = F.pad(_level(frames, LOUDEST_DB), (0, 0, before, after), value=SILENCE)
+        maps = push_through(self._parts, level[:, None] if level.shape[1] else None, final)
+        if maps is None:
+            return None
         return self._front.normalization(maps)[..., 0].transpose(1, 2)  # (B, s, 96)
 
-    def _convolved(self, number: int, convolution: nn.Module, maps: Tensor) -> Tensor:
-        assert isinstance(convolution, nn.Conv2d)
-        reach = convolution.kernel_size[0] - 1
-        maps = self._continued(f"convolution {number}", maps)
-        n_outputs = max(0, maps.shape[2] - reach)
-        self._keep(f"convolution {number}", maps, n_outputs)
-        if n_outputs:
-            return convolution(maps)
-        bands = maps.shape[3] + 2 * int(convolution.padding[1]) - convolution.kernel_size[1] + 1
-        return maps.new_zeros(len(maps), convolution.out_channels, 0, bands)
 
-    def _pooled(self, number: int, maps: Tensor) -> Tensor:
-        frames, bands = POOLING[number]
-        maps = self._continued(f"pooling {number}", maps)
-        n_taken = maps.shape[2] // frames * frames
-        self._keep(f"pooling {number}", maps, n_taken)
-        if n_taken:
-            return F.max_pool2d(maps[:, :, :n_taken], (frames, bands))
-        return maps.new_zeros(len(maps), maps.shape[1], 0, maps.shape[3] // bands)
-
-    def _continued(self, place: str, maps: Tensor) -> Tensor:
-        return torch.cat([self._kept[place], maps], dim=2) if place in self._kept else maps
-
-    def _keep(self, place: str, maps: Tensor, n_done: int) -> None:
-        self._kept[place] = maps[:, :, n_done:].clone()
+def _rectified(convolution: nn.Module, maps: Tensor) -> Tensor:
+    return F.leaky_relu(convolution(maps), 0.2).clamp(min=-0.4)
 
 
 def _level(frames: Tensor, loudest: Tensor | float) -> Tensor:

@@ -61,10 +61,13 @@ class Convolution(nn.Module):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, channels, T, D) to (B, channels', ⌈T / stride⌉, D)."""
-        maps = zero_beyond(maps, lengths)
-        maps = self.convolution(F.pad(maps, (0, 0, *self.padding))).relu()
+        maps = F.pad(zero_beyond(maps, lengths), (0, 0, *self.padding))
         lengths = ceil_div(lengths, self.stride)
-        return self.normalization(maps, lengths), lengths
+        return self.convolved(maps, lengths), lengths
+
+    def convolved(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map (B, channels, T, D) without padding; `lengths` are those of the result."""
+        return self.normalization(self.convolution(maps).relu(), lengths)
 
 
 class RecurrentLayer(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 from typing import Protocol
 
@@ -12,16 +12,26 @@ from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model.chunks import Chunks
-from speech_rnn.model.layers import Convolution, RecurrentLayer, State
+from speech_rnn.model.layers import RecurrentLayer, State
 
-__all__ = ["ConvolutionStream", "Each", "Forwards", "InChunks", "ModelStream", "Part", "Stack"]
+__all__ = ["Each", "Forwards", "InChunks", "ModelStream", "Part", "Sliding", "push_through"]
 
 
 class Part(Protocol):
     """One thing that the steps of a stream pass."""
 
-    def push(self, steps: Tensor, final: bool, /) -> Tensor:
-        """Take the next steps, the last ones if `final`, and return what is now known."""
+    def push(self, steps: Tensor | None, final: bool, /) -> Tensor | None:
+        """Take the next steps, the last ones if `final`; return what is now known.
+
+        None stands for no steps.
+        """
+
+
+def push_through(parts: Iterable[Part], steps: Tensor | None, final: bool) -> Tensor | None:
+    """Push the next steps, None if there are none, through one part after another."""
+    for part in parts:
+        steps = part.push(steps, final)
+    return steps
 
 
 class ModelStream:
@@ -34,11 +44,13 @@ class ModelStream:
     Parameters
     ----------
     begin : returns the parts of a model in evaluation mode, at their beginning.
-    no_frames : (B, 0, D), with the type and device of the frames.
+    no_frames, no_logits : (B, 0, D) and (B, 0, C), with their type and device.
     """
 
-    def __init__(self, begin: Callable[[], Sequence[Part]], no_frames: Tensor) -> None:
-        self._begin, self._no_frames = begin, no_frames
+    def __init__(
+        self, begin: Callable[[], Sequence[Part]], no_frames: Tensor, no_logits: Tensor
+    ) -> None:
+        self._begin, self._no_frames, self._no_logits = begin, no_frames, no_logits
         self._parts, self._any_frames = begin(), False
 
     def push(self, frames: Tensor) -> Tensor:
@@ -70,11 +82,10 @@ class ModelStream:
         return logits
 
     @torch.inference_mode()
-    def _advance(self, steps: Tensor, final: bool) -> Tensor:
-        self._any_frames |= steps.shape[1] > 0
-        for part in self._parts:
-            steps = part.push(steps, final)
-        return steps  # (B, s, C)
+    def _advance(self, frames: Tensor, final: bool) -> Tensor:
+        self._any_frames |= frames.shape[1] > 0
+        logits = push_through(self._parts, frames if frames.shape[1] else None, final)
+        return self._no_logits if logits is None else logits  # (B, s, C)
 
 
 class Each:
@@ -83,58 +94,47 @@ class Each:
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         self._function = function
 
-    def push(self, steps: Tensor, final: bool) -> Tensor:
+    def push(self, steps: Tensor | None, final: bool) -> Tensor | None:
         """Map what there is."""
-        return self._function(steps)
+        return None if steps is None else self._function(steps)
 
 
-class ConvolutionStream:
-    """A convolution that keeps what its next output reaches back to."""
+class Sliding:
+    """A function of windows of maps, which keeps what the next window reaches back to.
 
-    def __init__(self, convolution: Convolution) -> None:
-        self._convolution = convolution
+    Parameters
+    ----------
+    function : maps (B, channels, T, D) to a step for each window.
+    kernel, stride : steps of a window, and from one to the next.
+    padding : steps of zeros before the first step and after the last.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Tensor], Tensor],
+        kernel: int,
+        stride: int = 1,
+        padding: tuple[int, int] = (0, 0),
+    ) -> None:
+        self._function, self._kernel, self._stride = function, kernel, stride
+        self._before, self._after = padding
         self._kept: Tensor | None = None
         self._to_skip = 0  # where the stride is longer than the kernel
 
-    def push(self, maps: Tensor, final: bool) -> Tensor:
-        """Map (B, channels, t, D) to (B, channels', t', D)."""
-        convolution = self._convolution
-        before, after = convolution.padding
-        kernel, stride = convolution.convolution.kernel_size[0], convolution.stride
-        before = before if self._kept is None else 0
-        kept = F.pad(maps, (0, 0, before, after if final else 0))
-        if self._kept is not None:
-            kept = torch.cat([self._kept, kept], dim=2)
+    def push(self, maps: Tensor | None, final: bool) -> Tensor | None:
+        """Map (B, channels, t, D) to (B, channels', t', D')."""
+        is_first, kept = self._kept is None, _joined(self._kept, maps, axis=2)
+        if kept is None:
+            return None
+        kept = F.pad(kept, (0, 0, self._before * is_first, self._after * final))
         skipped = min(self._to_skip, kept.shape[2])
         kept = kept[:, :, skipped:]
-        n_outputs = max(0, (kept.shape[2] - kernel) // stride + 1)
-        taken = n_outputs * stride
+        n_outputs = max(0, (kept.shape[2] - self._kernel) // self._stride + 1)
+        taken = n_outputs * self._stride
         self._to_skip += max(0, taken - kept.shape[2]) - skipped
         self._kept = kept[:, :, taken:].clone()
-        if not n_outputs:
-            channels = convolution.convolution.out_channels
-            return maps.new_zeros(len(maps), channels, 0, maps.shape[3])
-        outputs = convolution.convolution(kept[:, :, : taken - stride + kernel]).relu()
-        return convolution.normalization(outputs)
-
-
-class Stack:
-    """Frames that wait until they are enough for a step."""
-
-    def __init__(self, stack: int) -> None:
-        self._stack = stack
-        self._kept: Tensor | None = None
-
-    def push(self, steps: Tensor, final: bool) -> Tensor:
-        """Map (B, t, D) to (B, s, stack * D)."""
-        if self._kept is not None:
-            steps = torch.cat([self._kept, steps], dim=1)
-        if final:
-            steps = F.pad(steps, (0, 0, 0, -steps.shape[1] % self._stack))
-        n_steps = steps.shape[1] // self._stack
-        self._kept = steps[:, n_steps * self._stack :].clone()
-        width = self._stack * steps.shape[2]
-        return steps[:, : n_steps * self._stack].reshape(len(steps), n_steps, width)
+        read = kept[:, :, : taken - self._stride + self._kernel]
+        return self._function(read) if n_outputs else None
 
 
 class Forwards:
@@ -144,12 +144,11 @@ class Forwards:
         self._layers = layers
         self._states: list[State | None] = [None] * len(layers)
 
-    def push(self, steps: Tensor, final: bool) -> Tensor:
+    def push(self, steps: Tensor | None, final: bool) -> Tensor | None:
         """Map (B, t, D) to hidden states (B, t, H)."""
-        if not steps.shape[1]:
-            return steps.new_zeros(len(steps), 0, self._layers[-1].forwards.hidden_size)
-        for number, layer in enumerate(self._layers):
-            steps, self._states[number] = layer.forwards(steps, self._states[number])
+        if steps is not None:
+            for number, layer in enumerate(self._layers):
+                steps, self._states[number] = layer.forwards(steps, self._states[number])
         return steps
 
 
@@ -161,17 +160,24 @@ class InChunks:
         self._kept: Tensor | None = None
         self._states: list[State] | None = None
 
-    def push(self, steps: Tensor, final: bool) -> Tensor:
+    def push(self, steps: Tensor | None, final: bool) -> Tensor | None:
         """Map (B, t, D) to the hidden states now known, (B, s, H)."""
-        chunks = self._chunks
-        kept = steps if self._kept is None else torch.cat([self._kept, steps], dim=1)
+        chunks, kept = self._chunks, _joined(self._kept, steps)
+        if kept is None:
+            return None
         n_steps = kept.shape[1]
         if not final:
             n_steps = max(0, (n_steps - chunks.look_ahead) // chunks.size) * chunks.size
         self._kept = kept[:, n_steps:].clone()
         if not n_steps:
-            return steps.new_zeros(len(steps), 0, 2 * chunks.layers[-1].forwards.hidden_size)
+            return None
         lengths = torch.full((len(kept),), kept.shape[1], device=kept.device)
         n_chunks = ceil(n_steps / chunks.size)
         hidden, self._states = chunks.encode(kept, lengths, n_chunks, self._states)
         return hidden[:, :n_steps]  # (B, s, H)
+
+
+def _joined(kept: Tensor | None, steps: Tensor | None, axis: int = 1) -> Tensor | None:
+    if kept is None or steps is None:
+        return steps if kept is None else kept
+    return torch.cat([kept, steps], dim=axis)
