@@ -7,6 +7,7 @@ exporter cannot translate a GRU whose number of steps is free.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,11 @@ def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Tim
     chunks = _Chunks(
         graph,
         chunk,
-        model.look_ahead > 0,
-        inside,
-        (n_chunks, graph.size(steps, 1)),
-        isinstance(timing, Stream),
+        looks_ahead=model.look_ahead > 0,
+        inside=inside,
+        n_chunks=n_chunks,
+        batch=graph.size(steps, 1),
+        is_stream=isinstance(timing, Stream),
     )
     for number, layer in enumerate(model.recurrence):
         is_last = number == len(model.layers) - 1
@@ -106,6 +108,7 @@ def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Tim
     return graph.op("Transpose", hidden, perm=[1, 0, 2])
 
 
+@dataclass(frozen=True)
 class _Chunks:
     """What the layers of a model with chunks share.
 
@@ -114,22 +117,17 @@ class _Chunks:
     chunk : steps that a window answers for.
     looks_ahead : whether it reads more than those.
     inside : steps of each window that belong to its clip, (K * B,).
-    sizes : K and B, (1,) each.
+    n_chunks, batch : K and B, (1,) each.
     is_stream : whether forward states are carried from run to run.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        chunk: int,
-        looks_ahead: bool,
-        inside: Value,
-        sizes: tuple[Value, Value],
-        is_stream: bool,
-    ) -> None:
-        self.graph, self.chunk, self.looks_ahead = graph, chunk, looks_ahead
-        self.inside, self.is_stream = inside, is_stream
-        self.n_chunks, self.batch = sizes
+    graph: Graph
+    chunk: int
+    looks_ahead: bool
+    inside: Value
+    n_chunks: Value
+    batch: Value
+    is_stream: bool
 
     def read(self, layer: RecurrentLayer, number: int, windows: Value, is_last: bool) -> Value:
         """Map windows (K, W, B, D) to (K, W, B, H), of the last layer to (K, chunk, B, H)."""

@@ -47,19 +47,20 @@ def first_run(stages: Sequence[Stage]) -> tuple[int, list[int]]:
             return n_blocks, needed
 
 
+@dataclass(frozen=True)
 class Timing(ABC):
     """Where the steps of a tensor (..., T, D) lie.
 
     Attributes
     ----------
     graph : that is being built.
-    total : steps of each clip, (B,) int64; of a stream (1,).
+    total : steps of each clip, (B,) int64; of a stream (1,), very many as long as it goes on.
     first : the number of the tensor's first step, (1,) int64, or 0.
     """
 
     graph: Graph
     total: Value
-    first: Value | int
+    first: Value | int = 0
 
     @abstractmethod
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
@@ -132,15 +133,7 @@ class Context:
 
 
 class Clips(Timing):
-    """Whole clips of a batch with padding after them.
-
-    Parameters
-    ----------
-    total : steps of each clip, (B,) int64.
-    """
-
-    def __init__(self, graph: Graph, total: Value) -> None:
-        self.graph, self.total, self.first = graph, total, 0
+    """Whole clips of a batch with padding after them."""
 
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
         """Leave the zeros around a clip to the convolution."""
@@ -176,20 +169,16 @@ class Clips(Timing):
         return steps, 0
 
 
+@dataclass(frozen=True)
 class Stream(Timing):
     """A piece of one stream, (1, ..., T, D).
 
     Parameters
     ----------
-    total : steps of the stream, (1,) int64; very many as long as it goes on.
-    first : the number of the piece's first step, (1,) int64.
     n_first : steps of the stream's first piece, when it is as short as can be.
     """
 
-    first: Value
-
-    def __init__(self, graph: Graph, total: Value, first: Value, n_first: int) -> None:
-        self.graph, self.total, self.first, self.n_first = graph, total, first, n_first
+    n_first: int = 0
 
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
         """Put the steps that were kept before the new ones; a stream begins with zeros."""

@@ -92,7 +92,6 @@ class AcousticModel(nn.Module):
     Attributes
     ----------
     subsampling : how many frames one step of the logits stands for.
-    is_causal : no step depends on frames after those that it stands for.
     latency_frames : so many frames after its own are needed, at most, before a step is known; None
         where that is the whole clip.
 
@@ -145,7 +144,6 @@ class AcousticModel(nn.Module):
         if self.front is not None:
             self.subsampling *= self.front.subsampling
             n_features = self.front.n_outputs
-        self.is_causal = not (bidirectional or front) and (causal or not convolutions)
         self.latency_frames = _latency(self._hyperparameters, self.subsampling)
 
         normalizes = input_normalization and not front  # a front does so itself

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from speech_rnn.model.acoustic import AcousticModel
+from speech_rnn.model.layers import Attention
 
 __all__ = ["multiply_adds"]
-
-GATES = {"gru": 3, "lstm": 4}
 
 
 def multiply_adds(model: AcousticModel, n_frames: int) -> int:
     """Return the multiply-adds of a clip of `n_frames`: of matrices and convolutions alone.
 
-    Features, normalisation and the functions of gates are left out, as is usual. A look-ahead is
-    read twice, but in the last layer backwards alone.
+    Features, normalisation and the functions of gates are left out, as is usual. A silent clip is
+    run and its layers are counted: torch's own counter leaves out LSTM layers on a CPU.
     """
-    given = model.hyperparameters
-    steps, channels, total, n_features = n_frames, 1, 0, model.n_features
-    if model.front is not None:
-        total = model.front.multiply_adds(n_frames)
-        steps, n_features = math.ceil(n_frames / model.front.subsampling), model.front.n_outputs
-    for spec in given["convolutions"]:
-        steps = math.ceil(steps / spec["stride"])
-        total += steps * spec["channels"] * channels * spec["kernel"] * n_features
-        channels = spec["channels"]
-    steps = math.ceil(steps / model.stack)
-    width = model.stack * channels * n_features
-    directions = 2 if model.bidirectional else 1
-    n_read, ahead = steps, 0
-    if model.chunk:
-        n_chunks = math.ceil(steps / model.chunk)
-        n_read, ahead = n_chunks * model.chunk, n_chunks * model.look_ahead
-    for number in range(given["n_layers"]):
-        per_step = (
-            GATES.get(given["cell"], 1) * given["hidden_size"] * (width + given["hidden_size"])
-        )
-        reads_ahead = 1 if number == given["n_layers"] - 1 else 2
-        total += (n_read * directions + ahead * reads_ahead) * per_step
-        width = directions * given["hidden_size"]
-    if model.attend is not None:
-        total += 2 * steps * given["n_heads"] * width  # scores and the weighted sum
-        if model.attend.project is not None:
-            total += given["n_heads"] * width**2
-    answers = steps if model.head == "ctc" else 1
-    layers = [layer for layer in (*model.dense, model.output) if isinstance(layer, nn.Linear)]
-    return total + answers * sum(layer.in_features * layer.out_features for layer in layers)
+    total = 0
+
+    def count(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        nonlocal total
+        if isinstance(layer, nn.RNNBase):
+            weights = sum(w.numel() for name, w in layer.named_parameters() if "weight" in name)
+            total += inputs[0].shape[0] * inputs[0].shape[1] * weights
+        elif isinstance(layer, (nn.Linear, nn.Conv2d)):
+            total += output.numel() * layer.weight[0].numel()
+        elif isinstance(layer, Attention):  # scores and the weighted sum
+            total += 2 * layer.n_heads * inputs[0].numel()
+
+    hooks = [layer.register_forward_hook(count) for layer in model.modules()]
+    was_training = model.training
+    weight: Tensor = model.output.weight
+    try:
+        with torch.inference_mode():
+            frames = weight.new_zeros(1, n_frames, model.n_features)
+            model.eval()(frames, torch.tensor([n_frames], device=weight.device))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return total

@@ -129,18 +129,6 @@ class SpeechEmbedding(nn.Module):
         after = STRIDE * (n_steps - 1) + FIELD - BEFORE - frames.shape[1]
         return F.pad(_level(frames, loudest), (0, 0, BEFORE, after), value=SILENCE)
 
-    def multiply_adds(self, n_frames: int) -> int:
-        """Return the multiply-adds of a clip of `n_frames`."""
-        steps = STRIDE * (-(-n_frames // STRIDE) - 1) + FIELD
-        bands, total = N_BANDS, 0
-        for number, convolution in enumerate(self.convolutions):
-            assert isinstance(convolution, nn.Conv2d)
-            steps -= convolution.kernel_size[0] - 1
-            total += steps * bands * convolution.weight.numel()
-            if number in POOLING:
-                steps, bands = steps // POOLING[number][0], bands // POOLING[number][1]
-        return total
-
 
 class EmbeddingStream:
     """Embeddings of frames that arrive in pieces, by `SpeechEmbedding.stream`.
