@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 import typer
+from rich.markup import escape
 
 from speech_rnn import recipes
 from speech_rnn.benchmark import benchmark
@@ -46,7 +47,7 @@ for verb, summary in HYDRA_VERBS.items():
         "ignore_unknown_options": True,
         "help_option_names": [],
     }
-    app.command(verb, help=summary, context_settings=settings)(_hand_over)
+    app.command(verb, help=escape(summary), context_settings=settings)(_hand_over)
 app.command()(transcribe)
 app.command()(spot)
 app.command()(listen)

@@ -10,12 +10,12 @@ import typer
 
 from speech_rnn.errors import ConfigurationError, spoken_errors
 
-app = typer.Typer(help=__doc__, add_completion=False, invoke_without_command=True)
+app = typer.Typer(add_completion=False, invoke_without_command=True)
 
 
 @app.callback()
 def list_recipes(ctx: typer.Context) -> None:
-    """List the recipes; `copy` writes one where you can change it."""
+    """List the recipes, or copy one to change it."""
     if ctx.invoked_subcommand is not None:
         return
     with spoken_errors():
