@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.config.door import hydra_door
+from speech_rnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -26,7 +27,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.reporting.tables import print_audit
     from speech_rnn.training import claim
 
-    if cfg.vocabulary != "classes" or cfg.language_model:
+    if cfg.vocabulary != "classes" or "language_model" in cfg:
         raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
     recipe = kept_config(cfg, "page_clips")
     of_fold = OmegaConf.merge(cfg, {"exclude": None})  # the audit leaves them out itself
@@ -62,12 +63,7 @@ def run(cfg: DictConfig) -> None:
         sys.exit(1)
 
 
-def main() -> None:
-    """Find clips whose label is doubtful."""
-    with spoken_errors():
-        from speech_rnn.config.app import hydra_door
-
-        hydra_door("audit", run)()
+main = hydra_door("audit", run)
 
 
 if __name__ == "__main__":

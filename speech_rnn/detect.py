@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.config.door import hydra_door
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -22,7 +22,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.reporting.progress import tracked
     from speech_rnn.reporting.tables import print_detection
 
-    recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    recognizer = Recognizer.load(cfg.model_file, device=cfg.device)
     found = detect(
         recognizer,
         scenes_of(cfg, recognizer),
@@ -37,12 +37,7 @@ def run(cfg: DictConfig) -> None:
     print(f"detection: {folder / 'detection.json'}")
 
 
-def main() -> None:
-    """Count misses and false accepts."""
-    with spoken_errors():
-        from speech_rnn.config.app import hydra_door, with_model
-
-        with_model(hydra_door("detect", run))()
+main = hydra_door("detect", run)
 
 
 if __name__ == "__main__":

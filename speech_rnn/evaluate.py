@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from speech_rnn.config.door import hydra_door
 from speech_rnn.errors import spoken_errors
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.tables import print_comparison, print_evaluation
 
-    files = [cfg.recognizer, cfg.versus] if cfg.versus else [cfg.recognizer]
+    files = [cfg.model_file, cfg.versus] if cfg.versus else [cfg.model_file]
     recognizers = [Recognizer.load(file, device=cfg.device) for file in files]
     for recognizer in recognizers:
         recognizer.decoder = instantiate(cfg.decoding)
@@ -61,10 +62,7 @@ def main() -> None:
     """Score a Recognizer, or texts."""
     if any(argument.startswith(("--references", "--hypotheses")) for argument in sys.argv):
         return typer.run(score)
-    with spoken_errors():
-        from speech_rnn.config.app import hydra_door, with_model
-
-        with_model(hydra_door("evaluate", run))()
+    hydra_door("evaluate", run)()
 
 
 if __name__ == "__main__":

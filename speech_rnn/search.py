@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.config.door import hydra_door
+from speech_rnn.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,7 +32,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.training import claim
     from speech_rnn.training.search import Values, search
 
-    if cfg.language_model:
+    if "language_model" in cfg:
         raise ConfigurationError("a search needs a recipe that trains a recogniser")
     if cfg.objective not in OBJECTIVES:
         raise ConfigurationError(f"objective={cfg.objective!r} must be one of {OBJECTIVES}")
@@ -62,13 +63,7 @@ def run(cfg: DictConfig) -> None:
         print(f"best: {train_command(found.best.values)}")
 
 
-def main() -> None:
-    """Search the settings of a recipe."""
-    with spoken_errors():
-        from speech_rnn.config.app import hydra_door
-        from speech_rnn.config.ranges import with_ranges
-
-        with_ranges(hydra_door("search", run))()
+main = hydra_door("search", run)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.config.door import hydra_door
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,7 +21,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.tables import print_stress
 
-    recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
+    recognizer = Recognizer.load(cfg.model_file, device=cfg.device)
     recognizer.decoder = instantiate(cfg.decoding)
     recognizer.decoder.check(recognizer.vocabulary)
     found = instantiate(cfg.conditions).sweep(
@@ -33,12 +33,7 @@ def run(cfg: DictConfig) -> None:
     print(f"stress: {folder / 'stress.json'}")
 
 
-def main() -> None:
-    """Score a Recognizer under stress."""
-    with spoken_errors():
-        from speech_rnn.config.app import hydra_door, with_model
-
-        with_model(hydra_door("stress", run))()
+main = hydra_door("stress", run)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.config.door import hydra_door
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,7 +24,7 @@ def run(cfg: DictConfig) -> float | None:
     from speech_rnn.reporting.tables import print_evaluation, print_language_model
 
     training = run_of(cfg, HydraConfig.get().runtime.output_dir, kept_config(cfg))
-    if cfg.language_model:
+    if "language_model" in cfg:
         train_language_model = instantiate(cfg.language_model, _partial_=True)
         print_language_model(train_language_model(run=training, unit=cfg.vocabulary))
         return None
@@ -38,12 +38,7 @@ def run(cfg: DictConfig) -> float | None:
     return float(result.metrics["validation"]["loss"])
 
 
-def main() -> None:
-    """Train a recipe."""
-    with spoken_errors():
-        from speech_rnn.config.app import hydra_door
-
-        hydra_door("train", run)()
+main = hydra_door("train", run)
 
 
 if __name__ == "__main__":

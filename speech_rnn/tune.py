@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.config.door import hydra_door
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,8 +25,8 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.reporting.tables import print_tuning
 
     promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate, cfg.confidence)
-    recognizer = Recognizer.load(cfg.recognizer, device=cfg.device)
-    recognizer.check_can_save(cfg.output or cfg.recognizer)
+    recognizer = Recognizer.load(cfg.model_file, device=cfg.device)
+    recognizer.check_can_save(cfg.output or cfg.model_file)
     streams, corpus = instantiate(cfg.streams).in_room(cfg.background), corpus_of(cfg)
     tuning, test = (
         streams.compose(corpus, split, recognizer.sample_rate) for split in ("validation", "test")
@@ -47,16 +47,11 @@ def run(cfg: DictConfig) -> None:
         sys.exit(1)
     recognizer.spotting = tuned.spotting
     recognizer.provenance["tuning"] = tuned.to_dict()
-    recognizer.save(cfg.output or cfg.recognizer)
-    print(f"thresholds: {cfg.output or cfg.recognizer}")
+    recognizer.save(cfg.output or cfg.model_file)
+    print(f"thresholds: {cfg.output or cfg.model_file}")
 
 
-def main() -> None:
-    """Choose thresholds that keep a promise."""
-    with spoken_errors():
-        from speech_rnn.config.app import hydra_door, with_model
-
-        with_model(hydra_door("tune", run))()
+main = hydra_door("tune", run)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import ast
 import re
 import shlex
 import subprocess
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,8 @@ import typer
 
 from speech_rnn import evaluate
 from speech_rnn.cli import HYDRA_VERBS, app
-from speech_rnn.config.app import as_typed, compose, parsed, recipes
-from speech_rnn.config.keys import check
+from speech_rnn.config.app import as_typed, compose, parsed, primary, recipes
+from speech_rnn.config.keys import MODEL_FILE, check
 from speech_rnn.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +48,9 @@ def typed(page, folder):
 
 def check_settings(door, settings):
     """Check the settings of a command line as its door would; of a sweep, the first job's."""
-    overrides = parsed([re.sub("^model=(?=FILE|outputs)", "recognizer=", one) for one in settings])
+    overrides = parsed(
+        [re.sub("^model=(?=FILE|outputs)", f"{MODEL_FILE}=", one) for one in settings]
+    )
     lines = [
         f"{override.key_or_group}={next(override.sweep_string_iterator())}"
         if override.is_sweep_override()
@@ -57,12 +58,7 @@ def check_settings(door, settings):
         for override in overrides
     ]
     cfg = compose(door, as_typed(lines))
-    check(cfg, unchanged(door))
-
-
-@cache
-def unchanged(door):
-    return compose(door, [])
+    check(cfg, primary(door))
 
 
 def check_command(program, arguments):

@@ -1,4 +1,4 @@
-"""Where ``conf/`` is, and the door through which Hydra comes in.
+"""Where ``conf/`` is, and how a command line becomes a configuration that is checked.
 
 Hydra's own check misses keys that a recipe invents, and stops at the first that the command line
 invents; `speech_rnn.config.keys` finds them all before any work starts.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
@@ -23,10 +24,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from speech_rnn.config.keys import check, unknown_keys
+from speech_rnn.config.keys import MODEL_FILE, check, unknown_keys
 from speech_rnn.errors import ConfigurationError, spoken_errors
 
-__all__ = ["CONF", "as_typed", "compose", "hydra_door", "parsed", "recipes", "with_model"]
+__all__ = ["CONF", "as_typed", "compose", "parsed", "primary", "recipes", "run_app"]
 
 _here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
@@ -63,6 +64,12 @@ def _at_conf() -> AbstractContextManager[None]:
     return hydra.initialize_config_dir(str(CONF), version_base="1.3")
 
 
+@cache
+def primary(config_name: str) -> DictConfig:
+    """Return the configuration of a command as it is without overrides."""
+    return compose(config_name, [])
+
+
 def parsed(lines: Sequence[str]) -> list[Override]:
     """Read what a command line sets.
 
@@ -80,61 +87,127 @@ def parsed(lines: Sequence[str]) -> list[Override]:
 def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
     """Return what a command line sets so that `compose` takes it as our doors do.
 
+    A value is taken even where no YAML mentions its key: the check knows the right ones. What a
+    recipe says of a group goes where the line names an option of the group: that is what its file
+    says.
+
     Raises
     ------
     ConfigurationError
-        if Hydra cannot read it.
+        if Hydra cannot read it, and for a sweep over options of which a recipe changes one.
     """
-    groups = {
-        path.relative_to(root).as_posix()
-        for root in (CONF, *([Path(config_dir)] if config_dir else []))
-        for path in root.rglob("*")
-        if path.is_dir()
+    roots = [CONF, *([Path(config_dir)] if config_dir else [])]
+    groups = {path.parent.relative_to(root).as_posix() for root in roots for path in _yamls(root)}
+    overrides = parsed(lines)
+    chosen = {
+        override.key_or_group: override
+        for override in overrides
+        if override.type == OverrideType.CHANGE and override.key_or_group in groups
     }
-    return [_forced(override, groups) for override in parsed(lines)]
+    recipe = next((one.value() for one in overrides if one.key_or_group == "recipe"), None)
+    undone = [
+        line
+        for group, values in _own_values(str(recipe), roots).items()
+        if group in chosen
+        for line in _undone(chosen[group], values, config_dir)
+    ]
+    typed = [_forced(override, groups) for override in overrides]
+    return [line for line in undone if line not in typed] + typed
 
 
-def hydra_door(config_name: str, run: Callable[[DictConfig], Any]) -> Callable[[], None]:
-    """Return the ``main()`` of a command that Hydra configures.
-
-    Its errors are one line and an exit code, without a traceback. What `run` returns goes to the
-    sweeper of a multirun.
-    """
-
-    def main() -> None:
-        with spoken_errors():
-            primary = compose(config_name, [])
-            sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:], primary)
-
-            def checked_run(cfg: DictConfig) -> Any:
-                with spoken_errors():
-                    check(cfg, primary)
-                    return run(cfg)
-
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(
-                checked_run
-            )()
-
-    return main
+def _yamls(root: Path) -> Iterator[Path]:
+    return (path for path in root.rglob("*.yaml") if path.parent != root)
 
 
-def _checked_arguments(config_name: str, arguments: list[str], primary: DictConfig) -> list[str]:
-    """Check the keys of a command line before Hydra does, and let it take every right one.
+def _forced(override: Override, groups: set[str]) -> str:
+    """Let a value through: Hydra refuses a key that no YAML mentions, and advises a ``+``."""
+    line, key = str(override.input_line), override.key_or_group
+    is_value = override.type == OverrideType.CHANGE and key not in groups
+    is_known_place = key.split(".")[0] not in ("hydra", "recipe") and override.package is None
+    return f"++{line}" if is_value and is_known_place else line
 
-    Hydra refuses a key that no YAML mentions and advises a ``+``, which would let any key in.
-    """
-    args = get_args_parser().parse_intermixed_args(arguments)
+
+def _own_values(recipe: str, roots: Sequence[Path]) -> DictConfig:
+    """Return what a recipe, and those that it is made from, set beside the options they choose."""
+    paths = [path for root in roots if (path := root / f"recipe/{recipe}.yaml").exists()]
+    values = OmegaConf.load(paths[0]) if paths else OmegaConf.create({})
+    assert isinstance(values, DictConfig)
+    parents = [one for one in values.pop("defaults", []) if isinstance(one, str)]
+    merged = OmegaConf.merge(*(_own_values(parent, roots) for parent in parents), values)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def _undone(chosen: Override, own: Any, config_dir: str | None) -> Iterator[str]:
+    """Set what a recipe has changed back to what an option's own file says."""
+    group, name = chosen.key_or_group, chosen.value()
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            f"{chosen.input_line} sweeps over {group}, of which the recipe changes an option; run "
+            "one command for each"
+        )
+    try:
+        composed: Any = OmegaConf.to_container(compose(f"{group}/{name}", [], config_dir))
+    except ConfigurationError:
+        return  # there is none: Hydra lists those that there are
+    option = composed.get(group, {})
+    for key in own:
+        if key in option:
+            yield f"++{group}.{key}={json.dumps(option[key])}"
+        elif not OmegaConf.is_missing(own, key):
+            yield f"~{group}.{key}"
+
+
+def read_arguments(arguments: Sequence[str]) -> Namespace:
+    """Tell what a command line sets (``overrides``) from Hydra's flags, in any order."""
+    parser = ArgumentParser(add_help=False)
+    parser.add_argument("overrides", nargs="*")
+    for flags in ("--help -h", "--hydra-help", "--version", "--multirun -m", "--run -r",
+                  "--resolve", "--shell-completion -sc"):  # fmt: skip
+        parser.add_argument(*flags.split(), action="store_true")
+    for flags in ("--cfg -c", "--package -p", "--config-path -cp", "--config-name -cn",
+                  "--config-dir -cd", "--experimental-rerun"):  # fmt: skip
+        parser.add_argument(*flags.split())
+    parser.add_argument("--info", "-i", nargs="?", const="all")
+    return parser.parse_intermixed_args(arguments)
+
+
+def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
+    """Let Hydra configure a command; what `run` returns goes to the sweeper of a multirun."""
+    OmegaConf.register_new_resolver("swept", _swept, replace=True)
+    sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:])
+
+    def job(cfg: DictConfig) -> Any:
+        with spoken_errors():  # Hydra would print a traceback of what leaves a job
+            check(cfg, primary(config_name))
+            return run(cfg)
+
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+
+
+def _checked_arguments(config_name: str, arguments: list[str]) -> list[str]:
+    """Check the keys of a command line before Hydra does, and let it take every right one."""
+    args = read_arguments(arguments)
     if args.help or args.hydra_help or args.info or args.shell_completion:
         return arguments
-    overrides = parsed(args.overrides)
-    forced = dict(zip(args.overrides, as_typed(args.overrides, args.config_dir), strict=True))
-    if not args.multirun:  # the jobs of a sweep are checked one by one
-        cfg = compose(args.config_name or config_name, [*forced.values()], args.config_dir)
-        if wrong := list(unknown_keys(cfg, primary, "")):
-            raise ConfigurationError("\n".join(wrong))
+    flags = [argument for argument in arguments if argument not in args.overrides]
+    lines, known = args.overrides, primary(config_name)
+    if MODEL_FILE in {*known}:
+        # `model` is a group: Hydra would look FILE up there.
+        lines = [re.sub("^model=", f"{MODEL_FILE}=", line) for line in lines]
+    overrides = parsed(lines)
+    if "swept" in known and not args.multirun:  # a search: for ranges Hydra would want a multirun
+        ranges = [str(one.input_line) for one in overrides if one.is_sweep_override()]
+        lines = [line for line in lines if line not in ranges]
+        lines += [f"swept={json.dumps(ranges)}"] if ranges else []
+    typed = as_typed(lines, args.config_dir)
+    if args.multirun:  # its jobs are checked one by one
+        return [*flags, *typed, *_sweep_folders(overrides)]
+    cfg = compose(args.config_name or config_name, typed, args.config_dir)
+    if wrong := list(unknown_keys(cfg, known, "")):
+        raise ConfigurationError("\n".join(wrong))
     # Hydra's own parser wants flags first: train +recipe=digits -m seed=1,2 shall work too.
-    named = _sweep_folders(overrides) if args.multirun else []
-    return [flag for flag in arguments if flag not in forced] + [*forced.values(), *named]
+    return [*flags, *typed]
 
 
 def _sweep_folders(overrides: Sequence[Override]) -> list[str]:
@@ -150,25 +223,3 @@ def _swept(task: Sequence[str], keys: Sequence[str]) -> str:
     settings = [line.lstrip("+").partition("=") for line in task]
     name = "+".join(f"{key}-{value}" for key, _, value in settings if key in keys)
     return re.sub(r"[^\w.+-]+", "_", re.sub(r"[][{}'\"]", "", name))
-
-
-OmegaConf.register_new_resolver("swept", _swept, replace=True)
-
-
-def _forced(override: Override, groups: set[str]) -> str:
-    """Let a value through even where no YAML mentions its key: the check knows the right ones."""
-    line = str(override.input_line)
-    is_value = override.type == OverrideType.CHANGE and override.key_or_group not in groups
-    is_known_place = override.key_or_group.split(".")[0] != "hydra" and "@" not in line
-    is_recipe = override.key_or_group == "recipe"
-    return f"++{line}" if is_value and is_known_place and not is_recipe else line
-
-
-def with_model(door: Callable[[], None]) -> Callable[[], None]:
-    """Let a door take ``model=FILE``: `model` is a group, so Hydra would look FILE up there."""
-
-    def main() -> None:
-        sys.argv[1:] = [re.sub(r"^model=", "recognizer=", argument) for argument in sys.argv[1:]]
-        door()
-
-    return main

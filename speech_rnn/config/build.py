@@ -59,7 +59,7 @@ def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") ->
         unit=cfg.vocabulary,
         token_bonus=cfg.token_bonus,
         keep=cfg.keep,
-        spotting=instantiate(cfg.spotting),
+        spotting=instantiate(cfg.spotting) or None,
     )
     return train(recipe, run, test=cfg.test, command=command)
 

@@ -9,9 +9,14 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
+from speech_rnn.config.moved import moved
 from speech_rnn.errors import ConfigurationError, MissingExtraError, did_you_mean
 
-__all__ = ["check", "unknown_keys"]
+__all__ = ["MODEL_FILE", "check", "unknown_keys"]
+
+MODEL_FILE = "model_file"
+"""The key of a Recognizer's file, which a command line gives as ``model=FILE``: in a recipe, and so
+in the configuration, ``model`` is the network that the recipe trains."""
 
 
 def check(cfg: DictConfig, primary: DictConfig) -> None:
@@ -36,11 +41,14 @@ def unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
             yield from unknown_keys(item, item, f"{place}[{index}]")
     if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
         return
+    if new := moved(str(node.get("_target_"))):
+        yield f"{place}._target_={node._target_!r} has moved; write {new}"
+        return
     allowed = _allowed_keys(node, primary, place)
     for key in map(str, node):
         name = f"{place}.{key}" if place else key
         if key not in allowed and not key.startswith("_"):
-            yield f"unknown key {name!r}{did_you_mean(key, sorted(allowed))}"
+            yield f"unknown key {name!r}{did_you_mean(key, sorted(allowed - {MODEL_FILE}))}"
             continue
         if OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key):
             continue
@@ -69,8 +77,9 @@ def _is_part(node: Any) -> bool:
 
 def _missing_values(cfg: DictConfig) -> list[str]:
     # OmegaConf's own search for what is missing fails at what refers to it.
-    missing = _missing(OmegaConf.to_container(cfg), "")
-    return [f"{key} must be given: {key}=VALUE" for key in sorted(missing)]
+    missing = sorted(_missing(OmegaConf.to_container(cfg), ""))
+    names = {MODEL_FILE: "model must be given: model=FILE"}
+    return [names.get(key, f"{key} must be given: {key}=VALUE") for key in missing]
 
 
 def _missing(value: Any, place: str) -> Iterator[str]:

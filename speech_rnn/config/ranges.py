@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import json
 import shlex
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from speech_rnn.config.app import compose, parsed
+from speech_rnn.config.app import as_typed, compose, parsed, primary
 from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.training.search import Choices, Dimension, Interval, Values
@@ -27,7 +24,6 @@ __all__ = [
     "space_of",
     "train_command",
     "trial_config",
-    "with_ranges",
 ]
 
 SEARCH_KEYS = ("trials", "space", "objective", "swept")
@@ -35,23 +31,6 @@ SEARCH_KEYS = ("trials", "space", "objective", "swept")
 
 OF_THE_SEARCH = ("test", "report", "output_dir", "resume")
 """Keys that the search sets, and the training of its best does not."""
-
-
-def with_ranges(door: Callable[[], None]) -> Callable[[], None]:
-    """Let a door take ``KEY=interval(LOW,HIGH)``: Hydra would want a multirun for it."""
-
-    def main() -> None:
-        args = get_args_parser().parse_intermixed_args(sys.argv[1:])
-        try:
-            ranges = [str(o.input_line) for o in parsed(args.overrides) if o.is_sweep_override()]
-        except ConfigurationError:
-            ranges = []  # the door says what is wrong
-        others = [argument for argument in sys.argv[1:] if argument not in ranges]
-        swept = [f"swept={json.dumps(ranges)}"] if ranges else []
-        sys.argv[1:] = [*others, *swept]
-        door()
-
-    return main
 
 
 def space_of(cfg: DictConfig) -> dict[str, Dimension]:
@@ -100,11 +79,9 @@ def dimension_of(override: Override) -> Dimension:
 
 def trial_config(values: Values) -> DictConfig:
     """Compose what the search's own command line gives, and the values of a trial."""
-    hydra = HydraConfig.get()
-    groups = {*hydra.runtime.choices}
-    given = [f"{'' if key in groups else '++'}{key}={value}" for key, value in values.items()]
-    cfg = compose("search", [*hydra.overrides.task, *given])
-    check(cfg, compose("search", []))
+    given = [f"{key}={value}" for key, value in values.items()]
+    cfg = compose("search", as_typed([*HydraConfig.get().overrides.task, *given]))
+    check(cfg, primary("search"))
     return cfg
 
 

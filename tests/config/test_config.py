@@ -1,9 +1,15 @@
+import subprocess
+import sys
+
 import pytest
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from speech_rnn import train
-from speech_rnn.config.app import CONF, compose, recipes
+from speech_rnn import detect, evaluate, stress, train, tune
+from speech_rnn.cli import HYDRA_VERBS
+from speech_rnn.config.app import CONF, as_typed, compose, primary, recipes
 from speech_rnn.config.keys import check
+from speech_rnn.config.moved import MOVED, moved
 from speech_rnn.errors import ConfigurationError
 from tests.commands import speech_rnn
 
@@ -13,12 +19,12 @@ def test_every_recipe_has_only_keys_that_something_takes(name):
     needed = {"language_model": ["language_model.text=some.txt"]}
     needed |= {"digits_voices": [], "custom_stream": []}
     cfg = compose("train", [f"+recipe={name}", *needed.get(name, ["data.root=somewhere"])])
-    check(cfg, compose("train", []))
+    check(cfg, primary("train"))
 
 
 @pytest.mark.parametrize("name", recipes())
 def test_what_is_chosen_by_name_is_what_its_file_says(name):
-    """A recipe's own numbers have names, too: none is left in what another name stands for."""
+    """A recipe's own numbers go with the option that it has chosen."""
     choice = {
         "features": "log_mel",
         "augment": "none",
@@ -26,9 +32,8 @@ def test_what_is_chosen_by_name_is_what_its_file_says(name):
         "connected": "none",
         "model": "crnn",
     }
-    chosen = compose(
-        "train", [*(f"{group}={option}" for group, option in choice.items()), f"+recipe={name}"]
-    )
+    line = [*(f"{group}={option}" for group, option in choice.items()), f"+recipe={name}"]
+    chosen = compose("train", as_typed(line))
     for group, option in choice.items():
         assert chosen.get(group, {}) == OmegaConf.load(CONF / group / f"{option}.yaml"), group
 
@@ -48,7 +53,7 @@ def test_the_bare_configuration_is_the_demo():
 def test_all_wrong_keys_come_at_once_with_the_nearest():
     cfg = compose("train", ["+trainer.max_epoch=3", "+sead=7", "+model.hiden_size=3"])
     with pytest.raises(ConfigurationError) as raised:
-        check(cfg, compose("train", []))
+        check(cfg, primary("train"))
     assert str(raised.value).splitlines() == [
         "unknown key 'model.hiden_size'; did you mean 'hidden_size'?",
         "unknown key 'trainer.max_epoch'; did you mean 'max_epochs'?",
@@ -59,13 +64,70 @@ def test_all_wrong_keys_come_at_once_with_the_nearest():
 def test_a_value_that_must_be_given_is_named():
     cfg = compose("train", ["data=folder"])
     with pytest.raises(ConfigurationError, match=r"data\.root must be given: data\.root=VALUE"):
-        check(cfg, compose("train", []))
+        check(cfg, primary("train"))
 
 
 def test_a_target_that_does_not_exist_is_named():
     cfg = OmegaConf.create({"model": {"_target_": "speech_rnn.model.Nothing"}})
     with pytest.raises(ConfigurationError, match=r"model\._target_='speech_rnn\.model\.Nothing'"):
-        check(cfg, compose("train", []))
+        check(cfg, primary("train"))
+
+
+OLD_TARGETS = (
+    "conditions.Conditions",
+    "data.custom.Custom",
+    "data.merged.Merged",
+    "data.near_misses.NearMisses",
+    "data.neural.NeuralVoices",
+    "data.rooms.Rooms",
+    "data.spoken.Spoken",
+    "data.streams.Streams",
+    "data.synthetic.Synthetic",
+    "data.voices.Voices",
+    "decoding.spotting.Spotting",
+    "language_training.train_language_model",
+    "parts.CompareRuns",
+)
+
+
+def test_every_part_that_has_moved_is_where_its_new_name_says():
+    assert {f"speech_rnn.{old}".rpartition(".")[0] for old in OLD_TARGETS} == MOVED.keys()
+    for old in OLD_TARGETS:
+        assert get_object(moved(f"speech_rnn.{old}"))
+
+
+def test_an_older_configuration_is_told_the_new_names():
+    older = ["+extra._target_=speech_rnn.data.synthetic.Synthetic", "+sead=7"]
+    with pytest.raises(ConfigurationError) as raised:
+        check(compose("train", older), primary("train"))
+    assert str(raised.value).splitlines() == [
+        "extra._target_='speech_rnn.data.synthetic.Synthetic' has moved; "
+        "write speech_rnn.synthesis.espeak_voices.Synthetic",
+        "unknown key 'sead'; did you mean 'seed'?",
+    ]
+
+
+def test_values_of_a_recipe_are_not_mixed_into_a_sweep_over_options():
+    with pytest.raises(ConfigurationError, match="augment=none,basic sweeps over augment"):
+        as_typed(["+recipe=starter", "augment=none,basic"])
+
+
+def test_a_path_may_hold_an_at_sign():
+    cfg = compose("train", as_typed(["data=folder", "data.root=a", "data.noise=[/tmp/a@b]"]))
+    assert cfg.data.noise == ["/tmp/a@b"]
+
+
+def test_hydra_learns_of_our_resolver_where_a_command_starts(tmp_path):
+    code = "import speech_rnn.config.app as app; app.OmegaConf.has_resolver('swept') and exit(1)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("door", [evaluate, detect, stress, tune])
+def test_what_needs_a_recogniser_asks_for_its_file(door, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["speech_rnn", "+recipe=demo"])
+    with pytest.raises(SystemExit, match="2"):
+        door.main()
+    assert capsys.readouterr().err == "error: model must be given: model=FILE\n"
 
 
 @pytest.mark.parametrize(
@@ -120,3 +182,11 @@ def test_a_recipe_of_ones_own(tmp_path):
 def test_recipes_are_listed(tmp_path):
     result = speech_rnn("recipes", cwd=tmp_path, apart=True)
     assert [line.split()[0] for line in result.stdout.splitlines()] == recipes()
+
+
+def test_help_shows_what_may_be_typed_as_it_is(tmp_path):
+    verbs = speech_rnn("--help", cwd=tmp_path).stdout
+    assert verbs.count("[key=value …]") == sum(
+        "[key=value …]" in one for one in HYDRA_VERBS.values()
+    )
+    assert "`" not in verbs + speech_rnn("recipes", "--help", cwd=tmp_path).stdout

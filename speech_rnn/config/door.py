@@ -1,0 +1,25 @@
+"""The door of a command that Hydra configures; Hydra itself is imported when it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from speech_rnn.errors import spoken_errors
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+__all__ = ["hydra_door"]
+
+
+def hydra_door(config_name: str, run: Callable[[DictConfig], Any]) -> Callable[[], None]:
+    """Return the ``main()`` of a command: errors are one line and an exit code."""
+
+    def main() -> None:
+        with spoken_errors():
+            from speech_rnn.config.app import run_app
+
+            run_app(config_name, run)
+
+    return main
