@@ -6,21 +6,20 @@ It is run by its path, and imports little: Linux adds the memory of a process's 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 
 
-def _wait(process: subprocess.Popen[bytes]) -> float | None:
-    """Wait for a process and return its peak memory in bytes, where the system measures it."""
-    if not hasattr(os, "wait4"):  # on Windows
-        process.wait()
+def _peak_bytes() -> float | None:
+    """Return the peak memory of the process that has ended, where the system measures it."""
+    if sys.platform == "win32":
         return None
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return float(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+    import resource
+
+    scale = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * scale
 
 
 def main() -> None:
@@ -33,13 +32,13 @@ def main() -> None:
         first_line = time.perf_counter() - begun
         while process.stdout.read(1 << 16):
             pass
-        peak = _wait(process)
+        process.wait()
         seconds = time.perf_counter() - begun
         errors.seek(0)
         found = {
             "first_line_seconds": first_line,
             "seconds": seconds,
-            "peak_bytes": peak,
+            "peak_bytes": _peak_bytes(),
             "exit_code": process.returncode,
             "errors": errors.read().decode(errors="replace").strip(),
         }
