@@ -8,6 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
+from speech_rnn import cli
 
 WIDE = {"COLUMNS": "200"}
 
@@ -30,6 +33,33 @@ def speech_rnn(verb, *arguments, cwd, stdin=None, timeout=300, module=False, apa
         timeout=timeout,
         env=os.environ | WIDE,
     )
+
+
+def typed(verb, folder, monkeypatch, *options):
+    """Return a function that runs `speech-rnn verb options arguments` in a folder, in this process.
+
+    It stays in the folder, and passes on what is raised.
+    """
+    monkeypatch.chdir(folder)
+
+    def run(*arguments, stdin=None):
+        command = [verb, *options, *map(str, arguments)]
+        return CliRunner().invoke(cli.app, command, input=stdin, env=WIDE)
+
+    return run
+
+
+def on_a_terminal(verb, *arguments, cwd):
+    """Run `speech-rnn verb` with standard error on a terminal; return its output and what shows."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "speech_rnn", verb, *arguments]
+    result = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=theirs, timeout=300)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    return result.stdout.decode(), shown
 
 
 def _run_here(verb, arguments, cwd, stdin, module):

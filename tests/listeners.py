@@ -1,5 +1,8 @@
 """Tones in noise, and a small recogniser that streams and has learned them in a few seconds."""
 
+from copy import deepcopy
+from functools import cache
+
 import numpy as np
 import torch
 from torch import nn
@@ -31,6 +34,11 @@ def scene(words, gap=0.6, noise=0.003, seed=0):
 
 def train_listener(**layers):
     """Return a CTC recogniser with such layers; it hears each tone of a scene."""
+    return deepcopy(_trained(**layers))
+
+
+@cache
+def _trained(**layers):
     torch.manual_seed(0)
     vocabulary = Vocabulary.of(WORDS, "words")
     features = MFCC(n_mels=20, n_mfcc=10)

@@ -1,6 +1,4 @@
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from typer.testing import CliRunner
 from speech_rnn import cli
 from speech_rnn.audio import write_audio
 from speech_rnn.language.ngram import NGram
-from tests.commands import speech_rnn
+from tests.commands import on_a_terminal, speech_rnn, typed
 from tests.test_recognizer import untrained
 from tests.tones import tone
 
@@ -33,14 +31,7 @@ MODEL = ("--model", "model.safetensors")
 
 @pytest.fixture
 def transcribe(folder, monkeypatch):
-    """The command line in this process, which has torch loaded already."""
-    monkeypatch.chdir(folder)
-
-    def run(*arguments, stdin=None):
-        command = ["transcribe", *MODEL, *map(str, arguments)]
-        return CliRunner().invoke(cli.app, command, input=stdin, env={"COLUMNS": "200"})
-
-    return run
+    return typed("transcribe", folder, monkeypatch, *MODEL)
 
 
 def test_module_and_console_script_are_the_same_code(folder, transcribe):
@@ -83,16 +74,9 @@ def test_standard_input(transcribe):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_a_terminal_shows_progress_and_a_file_gets_the_answers(folder, transcribe):
-    import pty
-
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "speech_rnn", "transcribe", *MODEL, "0.wav"]
-    result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=theirs, timeout=300)
-    os.close(theirs)
-    shown = os.read(ours, 10_000).decode()
-    os.close(ours)
+    output, shown = on_a_terminal("transcribe", *MODEL, "0.wav", cwd=folder)
     assert "%" in shown
-    assert result.stdout.decode() == transcribe("0.wav").stdout != ""
+    assert output == transcribe("0.wav").stdout != ""
 
 
 def test_a_bad_file_costs_itself_and_the_exit_code(transcribe, tmp_path):

@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from speech_rnn import cli
 from speech_rnn.audio import load_audio, resample, write_audio
 from speech_rnn.data.folder import Folder, folder_of, word_of
 from speech_rnn.errors import AudioError, ConfigurationError, MissingExtraError
@@ -27,7 +25,7 @@ from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.live import events_of
 from speech_rnn.listening.microphone import Microphone
 from speech_rnn.listening.sources import FileSource, PcmSource
-from tests.commands import speech_rnn
+from tests.commands import speech_rnn, typed
 from tests.listeners import RATE, WORDS, scene, train_listener
 from tests.listening.test_spot import MODEL, POSIX, SAID, start
 from tests.streaming.test_streaming import is_right
@@ -55,14 +53,7 @@ def truth():
 
 @pytest.fixture
 def listen(folder, monkeypatch):
-    """The command line in this process, which has torch loaded already."""
-    monkeypatch.chdir(folder)
-
-    def run(*arguments, stdin=None):
-        command = ["listen", *MODEL, *map(str, arguments)]
-        return CliRunner().invoke(cli.app, command, input=stdin, env={"COLUMNS": "200"})
-
-    return run
+    return typed("listen", folder, monkeypatch, *MODEL)
 
 
 def events_in(text):

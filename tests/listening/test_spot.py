@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
@@ -15,9 +14,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from speech_rnn import cli
 from speech_rnn.audio import resample, write_audio
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import ConfigurationError, Stopped
@@ -26,7 +23,7 @@ from speech_rnn.listening.files import FileEnd, spot_files
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.writers import document_paths
 from speech_rnn.streaming.gate import Gating
-from tests.commands import speech_rnn
+from tests.commands import on_a_terminal, speech_rnn, typed
 from tests.listeners import RATE, scene, train_listener
 from tests.streaming.test_streaming import is_right
 from tests.test_recognizer import untrained
@@ -64,14 +61,7 @@ def truth():
 
 @pytest.fixture
 def spot(folder, monkeypatch):
-    """The command line in this process, which has torch loaded already."""
-    monkeypatch.chdir(folder)
-
-    def run(*arguments, stdin=None):
-        command = ["spot", *MODEL, *map(str, arguments)]
-        return CliRunner().invoke(cli.app, command, input=stdin, env={"COLUMNS": "200"})
-
-    return run
+    return typed("spot", folder, monkeypatch, *MODEL)
 
 
 def events_of(result):
@@ -239,16 +229,9 @@ def test_progress_tells_how_far(listener, folder):
 
 @POSIX
 def test_a_terminal_shows_how_far_and_a_file_gets_the_words(folder, spot):
-    import pty
-
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "speech_rnn", "spot", *MODEL, "scene.wav"]
-    result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=theirs, timeout=300)
-    os.close(theirs)
-    shown = os.read(ours, 100_000).decode()
-    os.close(ours)
+    output, shown = on_a_terminal("spot", *MODEL, "scene.wav", cwd=folder)
     assert "1 of 1: scene.wav" in shown
-    assert result.stdout.decode() == spot("scene.wav").stdout != ""
+    assert output == spot("scene.wav").stdout != ""
 
 
 def test_a_wish_to_stop(monkeypatch):
