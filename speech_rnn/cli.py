@@ -48,14 +48,8 @@ for verb, summary in HYDRA_VERBS.items():
         "help_option_names": [],
     }
     app.command(verb, help=escape(summary), context_settings=settings)(_hand_over)
-app.command()(transcribe)
-app.command()(spot)
-app.command()(listen)
-app.command()(models)
-app.command()(export)
-app.command()(generate)
-app.command()(report)
-app.command()(benchmark)
+for door in (transcribe, spot, listen, models, export, generate, report, benchmark):
+    app.command()(door)
 app.add_typer(recipes.app, name="recipes")
 
 

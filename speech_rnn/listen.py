@@ -78,7 +78,7 @@ def listen(
         )
         for event in events_of(stream, heard, actions, tell=tell, stop=stop):
             print(json_line(event) if as_json else text_line(event), flush=True)
-        if actions.n_failures:
+        if any(action.n_failures for action in actions):
             sys.exit(1)
 
 

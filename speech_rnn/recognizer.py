@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -18,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speech_rnn.audio import OpenSound, Sound, load_audio, open_audio, waveform_of
-from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
-from speech_rnn.decoding.decoder import Decoder
+from speech_rnn.decoding.confidence import Calibration, log_softmax
+from speech_rnn.decoding.decoder import Decoder, answers
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.decoding.long_form import LONG_SECONDS, WINDOW_SECONDS, joined, stretches, windows
 from speech_rnn.engines.engine import FORMAT_VERSION, Engine
@@ -57,6 +58,8 @@ class Recognizer:
     Attributes
     ----------
     decoder : turns log-probabilities into words; greedy unless set. The file does not keep it.
+    sample_rate : samples a second that the features expect.
+    step_seconds : the time from one step of the log-probabilities to the next.
 
     Raises
     ------
@@ -80,6 +83,8 @@ class Recognizer:
                 f"of {len(vocabulary)} {vocabulary.unit}; train it with this vocabulary"
             )
         self.engine = engine
+        self.sample_rate = engine.sample_rate
+        self.step_seconds = engine.step_length / engine.sample_rate
         self.vocabulary = vocabulary
         self.provenance = provenance or {}
         self.token_bonus = token_bonus
@@ -127,23 +132,13 @@ class Recognizer:
         return getattr(self.engine, name)
 
     @property
-    def sample_rate(self) -> int:
-        """Samples a second that the features expect."""
-        return self.engine.sample_rate
-
-    @property
-    def step_seconds(self) -> float:
-        """The time from one step of the log-probabilities to the next."""
-        return self.engine.step_length / self.engine.sample_rate
-
-    @property
     def device(self) -> torch.device | str:
         """Where the logits are computed."""
         return self.engine.device
 
     @property
     def can_stream(self) -> bool:
-        """Whether words can be told while the sound is still arriving, by `stream`."""
+        """Whether `stream` can report words while the sound is still arriving."""
         return not reasons_against_streaming(self.engine, self.vocabulary)
 
     def stream(
@@ -158,10 +153,10 @@ class Recognizer:
 
         Parameters
         ----------
-        sample_rate : of the chunks, in Hz; None means the recogniser's own.
-        spotting : when a word is an event; None is the recogniser's own.
-        gating : when to listen at all; None is always.
-        block_seconds : of sound that is worked on at once.
+        sample_rate : the rate of the chunks, in Hz; None means the recogniser's own.
+        spotting : when a word is an event; None means the recogniser's own.
+        gating : when the gate is open; None means always.
+        block_seconds : seconds of sound that are computed at once.
 
         Raises
         ------
@@ -193,10 +188,7 @@ class Recognizer:
         They are calibrated, where the recogniser is.
         """
         logits, steps = self.logits(waveform, lengths)
-        return self._log_probs(logits), steps
-
-    def _log_probs(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        return log_softmax(logits / np.float32(self.calibration.temperature))
+        return log_softmax(logits / np.float32(self.calibration.temperature)), steps
 
     def logits(
         self, waveform: ArrayLike, lengths: ArrayLike
@@ -214,23 +206,12 @@ class Recognizer:
         """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
         logits, steps = self.logits(waveform, lengths)
         durations = (np.asarray(lengths) / self.sample_rate).tolist()
-        found = self._decode(self._log_probs(logits), steps.tolist(), durations)
-        if self.vocabulary.head == "ctc":
-            return found
-        scores = evidence(logits[:, 0], self.vocabulary.tokens)
-        return [
-            self.calibration.judge(answer, round(float(score), 4))  # batches differ by 1e-7
-            for answer, score in zip(found, scores, strict=True)
-        ]
-
-    def _decode(
-        self, log_probs: NDArray[np.float32], lengths: Sequence[int], durations: Sequence[float]
-    ) -> list[Hypothesis]:
-        """Decode log-probabilities (B, T, C)."""
-        return self.decoder(
-            log_probs,
-            lengths,
+        return answers(
+            logits,
+            steps.tolist(),
             self.vocabulary,
+            decoder=self.decoder,
+            calibration=self.calibration,
             step_seconds=self.step_seconds,
             durations=durations,
             token_bonus=self.token_bonus,
@@ -238,7 +219,7 @@ class Recognizer:
 
     def is_long(self, duration: float) -> bool:
         """Whether a sound of so many seconds is read in windows. A class needs it as a whole."""
-        return self.vocabulary.head == "ctc" and duration > LONG_SECONDS
+        return self.engine.head == "ctc" and duration > LONG_SECONDS
 
     def recognize_long(self, blocks: Iterable[NDArray[np.float32]]) -> Hypothesis:
         """Answer for a sound of any length, in memory that does not grow with it.
@@ -247,15 +228,21 @@ class Recognizer:
         ----------
         blocks : the sound from its start, (n,) each, at `sample_rate`.
         """
+        step = self.step_seconds
         heard = (
             self.log_probs(samples[None], [len(samples)])[0][0, counts]
             for samples, counts in windows(blocks, self.engine.step_length, self.sample_rate)
         )
-        answers = (
-            (start, self._decode(found[None], [len(found)], [len(found) * self.step_seconds])[0])
-            for start, found in stretches(heard, self.step_seconds)
+        decode = partial(
+            self.decoder,
+            vocabulary=self.vocabulary,
+            step_seconds=step,
+            token_bonus=self.token_bonus,
         )
-        return joined(answers)
+        return joined(
+            (start, decode(found[None], [len(found)], durations=[len(found) * step])[0])
+            for start, found in stretches(heard, step)
+        )
 
     @overload
     def transcribe(
@@ -295,12 +282,12 @@ class Recognizer:
 
     def _answers(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
         """Answer for clips; those at least twice as long as another are not padded together."""
-        answers: dict[int, Hypothesis] = {}
+        found: dict[int, Hypothesis] = {}
         order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
         while order:
             shortest = clips[order[0]]
             if self.is_long(len(shortest) / self.sample_rate):
-                answers[order.pop(0)] = self.recognize_long([shortest])
+                found[order.pop(0)] = self.recognize_long([shortest])
                 continue
             alike = [
                 index
@@ -313,8 +300,8 @@ class Recognizer:
             waveform = np.zeros((len(alike), lengths[-1]), np.float32)  # (B, N)
             for row, index in zip(waveform, alike, strict=True):
                 row[: len(clips[index])] = clips[index]
-            answers.update(zip(alike, self.recognize(waveform, lengths), strict=True))
-        return [answers[index] for index in range(len(clips))]
+            found.update(zip(alike, self.recognize(waveform, lengths), strict=True))
+        return [found[index] for index in range(len(clips))]
 
     def _samples(self, sound: Any, sample_rate: int | None) -> NDArray[np.float32]:
         if isinstance(sound, (str, os.PathLike, bytes)) or hasattr(sound, "read"):

@@ -4,6 +4,8 @@ import math
 import pickle
 import sys
 from collections import Counter
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+import speech_rnn
 from speech_rnn.audio import write_audio
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError
 from speech_rnn.features import MFCC, LogMel
@@ -245,6 +248,44 @@ def test_a_file_is_opened_and_read_once(unit, tmp_path):
     recognizer.transcribe(path)
     list(transcribe_files(recognizer, [("clip", str(path))]))
     assert opened[str(path)] == 2
+
+
+PACKAGE = Path(speech_rnn.__file__).parent
+TOOLS = {"errors", "files", "tensors"}
+
+
+def folders_entered(call):
+    """The folders of the package in the order in which a call enters them from elsewhere."""
+    entered = []
+
+    def folder(frame):
+        while frame is not None and PACKAGE not in Path(frame.f_code.co_filename).parents:
+            frame = frame.f_back
+        return frame and Path(frame.f_code.co_filename).relative_to(PACKAGE).parts[0]
+
+    def note(frame, event, _):
+        if event == "call" and PACKAGE in Path(frame.f_code.co_filename).parents:
+            here = folder(frame)
+            if here not in TOOLS and here != folder(frame.f_back) and here not in entered[-1:]:
+                entered.append(here)
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return entered
+
+
+def test_a_sound_passes_each_folder_once(tmp_path):
+    write_audio(tmp_path / "clip.wav", tone("low"))
+    for unit in ("classes", "words"):
+        recognizer = untrained(unit)
+        recognizer.transcribe(tmp_path / "clip.wav")  # imports what it needs
+        assert folders_entered(partial(recognizer.transcribe, tmp_path / "clip.wav")) == [
+            *("recognizer.py", "audio", "engines", "features", "model"),
+            *("decoding", "vocabulary.py"),
+        ]
 
 
 @UNITS

@@ -11,7 +11,7 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.language.loading import load_language_model
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["choose_decoder", "parse_hot_words"]
+__all__ = ["choose_decoder", "word_values"]
 
 DEFAULT_BEAM = 50
 """Where a language model or hot words need one."""
@@ -50,27 +50,33 @@ def choose_decoder(
         language_model=load_language_model(lm) if lm else None,
         lm_weight=lm_weight,
         token_bonus=token_bonus,
-        hot_words=parse_hot_words(hot_words or ()),
+        hot_words=word_values(hot_words or (), "hot_word", "WORD=BONUS, such as stop=2"),
     )
     decoder.check(vocabulary)
     return decoder
 
 
-def parse_hot_words(given: Sequence[str]) -> dict[str, float]:
-    """Read ``WORD=BONUS``.
+def word_values(given: Sequence[str], name: str, example: str) -> dict[str, float]:
+    """Read each ``WORD=VALUE`` of a command line.
+
+    Parameters
+    ----------
+    given : the texts.
+    name : the option, for the message.
+    example : such as ``WORD=BONUS, such as stop=2``.
 
     Raises
     ------
     ConfigurationError
-        for what is not of this form.
+        for a text without a word or a number.
     """
-    bonuses = {}
+    values = {}
     for text in given:
-        phrase, mark, bonus = text.rpartition("=")
+        word, _, value = text.rpartition("=")
         try:
-            bonuses[" ".join(phrase.split())] = float(bonus)
+            values[" ".join(word.split())] = float(value)
         except ValueError:
-            mark = ""
-        if not mark or not phrase.strip():
-            raise ConfigurationError(f"hot_word={text!r} must be WORD=BONUS, such as stop=2")
-    return bonuses
+            word = ""
+        if not word.strip():
+            raise ConfigurationError(f"{name}={text!r} must be {example}")
+    return values

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.decoding.alignment import spell
 from speech_rnn.decoding.beam import BeamSearch, Candidate
+from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
 from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.decoding.greedy import classify, greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
@@ -19,7 +20,7 @@ from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.language.scoring import HotWords, LanguageModel, TokenScorer
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Decoder", "check_numbers"]
+__all__ = ["Decoder", "answers", "check_numbers"]
 
 MOST_STATES = 50_000
 """Of a language model that are kept: with 128 hidden units some 50 MB."""
@@ -220,6 +221,42 @@ class Decoder:
             answers.append(Hypothesis(words, confidence))
         # Nothing fits into the clip, or nothing is near enough.
         return _ranked(answers) if answers else Hypothesis((), nearest, "unknown")
+
+
+def answers(
+    logits: NDArray[np.float32],
+    lengths: Sequence[int],
+    vocabulary: Vocabulary,
+    *,
+    decoder: Decoder,
+    calibration: Calibration,
+    step_seconds: float,
+    durations: Sequence[float],
+    token_bonus: float = 0.0,
+) -> list[Hypothesis]:
+    """Answer for the logits (B, T, C) of a batch; T is 1 for classes.
+
+    Parameters
+    ----------
+    calibration : divides the logits by its temperature, and judges the answers of classes.
+    lengths, vocabulary, step_seconds, durations, token_bonus : as of `Decoder`.
+    """
+    log_probs = log_softmax(logits / np.float32(calibration.temperature))
+    found = decoder(
+        log_probs,
+        lengths,
+        vocabulary,
+        step_seconds=step_seconds,
+        durations=durations,
+        token_bonus=token_bonus,
+    )
+    if vocabulary.unit != "classes":
+        return found
+    scores = evidence(logits[:, 0], vocabulary.tokens)
+    return [
+        calibration.judge(answer, round(float(score), 4))  # batches differ by 1e-7
+        for answer, score in zip(found, scores, strict=True)
+    ]
 
 
 def check_numbers(log_probs: NDArray[np.floating]) -> None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
-from torch import Tensor
+from torch import Tensor, nn
 
 from speech_rnn.engines.device import choose_device
 from speech_rnn.engines.engine import read_description
@@ -48,6 +48,7 @@ class TorchEngine:
             )
         self.features = features.eval()
         self.model = model.eval()
+        self.modules = nn.ModuleDict({"features": self.features, "model": self.model})
         self.sample_rate = features.sample_rate
         self.step_length = features.hop_length * model.subsampling
         self.n_outputs, self.head = model.n_outputs, model.head
@@ -88,17 +89,9 @@ class TorchEngine:
     def _assemble(cls, description: dict[str, Any], tensors: dict[str, Tensor]) -> TorchEngine:
         settings = dict(description["features"])
         features = FEATURES[settings.pop("class")](**settings)
-        model = AcousticModel(**description["model"])
-        for part, module in (("features", features), ("model", model)):
-            prefix = f"{part}."
-            module.load_state_dict(
-                {
-                    name.removeprefix(prefix): tensor
-                    for name, tensor in tensors.items()
-                    if name.startswith(prefix)
-                }
-            )
-        return cls(features, model)
+        engine = cls(features, AcousticModel(**description["model"]))
+        engine.modules.load_state_dict(tensors)
+        return engine
 
     @property
     def device(self) -> torch.device:
@@ -107,8 +100,7 @@ class TorchEngine:
 
     def to(self, device: str | torch.device) -> None:
         """Move features and model."""
-        self.features.to(device)
-        self.model.to(device)
+        self.modules.to(device)
 
     @torch.inference_mode()
     def logits(
@@ -145,12 +137,8 @@ class TorchEngine:
 
     def serialize(self, description: dict[str, Any]) -> bytes:
         """Return a safetensors file with the description as metadata."""
-        parts = {"features": self.features, "model": self.model}
-        tensors = {
-            f"{part}.{name}": tensor.cpu().contiguous()
-            for part, module in parts.items()
-            for name, tensor in module.state_dict().items()
-        }
+        state = self.modules.state_dict()
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
         # One key alone: several would be written in an order that changes from run to run.
         return serialize(tensors, {"speech_rnn": json.dumps(description)})
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from speech_rnn.errors import AudioError, ConfigurationError, DataError, did_you
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.formats import COLUMNS
 
-__all__ = ["Command", "SavedTriggers", "Tell"]
+__all__ = ["Action", "Command", "SavedTriggers", "Tell"]
 
 Tell = Callable[[str], None]
 """Is told what went wrong, while the listening goes on."""
@@ -34,6 +34,23 @@ LAST_SECONDS = 10.0
 """For which the programs that still run at the end are waited for."""
 LONGEST_SECONDS = 10.0
 """Of a word, whose start is kept until it is told."""
+
+
+class Action(Protocol):
+    """Something that events set off.
+
+    Attributes
+    ----------
+    n_failures : events for which it failed.
+    """
+
+    n_failures: int
+
+    def hear(self, samples: NDArray[np.float32], events: Sequence[Event]) -> None:
+        """Take the next samples, (n,), and the events that they decided."""
+
+    def finish(self) -> None:
+        """Do what is left at the end of the sound."""
 
 
 class Command:
@@ -82,9 +99,14 @@ class Command:
         self._running: list[tuple[Event, subprocess.Popen[bytes]]] = []
         self.n_failures = 0
 
-    def run(self, event: Event) -> None:
-        """Start the program for an event."""
-        self.check()
+    def hear(self, samples: NDArray[np.float32], events: Sequence[Event]) -> None:
+        """Start the program for each of the events that the next samples decided."""
+        for event in events:
+            self._run(event)
+        self._check()
+
+    def _run(self, event: Event) -> None:
+        self._check()
         if len(self._running) >= MOST_AT_ONCE:
             self._fail(event, f"was not run: {MOST_AT_ONCE} still run")
             return
@@ -101,8 +123,8 @@ class Command:
         else:
             self._running.append((event, process))
 
-    def check(self) -> None:
-        """Tell of programs that have failed."""
+    def _check(self) -> None:
+        """Report programs that have failed."""
         for event, process in self._running:
             if process.poll():
                 self._fail(event, f"ended with {process.returncode}")
@@ -118,7 +140,7 @@ class Command:
                 process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self._tell(f"exec: {self._arguments[0]!r} for {event.word!r} still runs")
-        self.check()
+        self._check()
 
     def _fail(self, event: Event, reason: str) -> None:
         self.n_failures += 1

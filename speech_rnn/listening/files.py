@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from speech_rnn.audio import OpenSound, Sound, open_audio
+from speech_rnn.audio import Sound
 from speech_rnn.errors import AudioError, Stopped
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.feed import Hearing
 from speech_rnn.listening.interrupts import Stop
+from speech_rnn.listening.sources import FileSource
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
@@ -86,30 +86,26 @@ def spot_files(
     recognizer.stream(spotting=spotting, gating=gating)  # what does not fit is told before a file
     stop = stop or Stop()
     for name, sound in files:
-        with ExitStack() as stack:
-            try:
-                with stop.at_once():  # a pipe may take its time
-                    opened = stack.enter_context(
-                        open_audio(sound, block_seconds=block_seconds, name=name)
-                    )
-            except AudioError as error:
-                yield FileEnd(name, error=str(error))
-                continue
-            stream = recognizer.stream(opened.sample_rate, spotting=spotting, gating=gating)
-            hearing = Hearing(stream, opened.sample_rate)
-            yield from _spot(name, opened, hearing, stop, progress)
+        try:
+            with stop.at_once():  # a pipe may take its time
+                source = FileSource(sound, name, is_fast=True, chunk_seconds=block_seconds)
+        except AudioError as error:
+            yield FileEnd(name, error=str(error))
+            continue
+        stream = recognizer.stream(source.sample_rate, spotting=spotting, gating=gating)
+        yield from _spot(source, Hearing(stream, source.sample_rate), stop, progress)
 
 
 def _spot(
-    name: str, opened: OpenSound, hearing: Hearing, stop: Stop, progress: Progress | None
+    source: FileSource, hearing: Hearing, stop: Stop, progress: Progress | None
 ) -> Iterator[Event | FileEnd]:
-    stopped, problems = None, []
+    name, stopped, problems = source.name, None, []
     try:
-        for _, words in hearing.words(_until(stop, opened)):
+        for _, words in hearing.words(source.chunks(stop)):
             for word in words:
                 yield Event.of(name, word)
             if progress is not None:
-                progress(name, hearing.duration, opened.duration)
+                progress(name, hearing.duration, source.duration)
     except AudioError as error:
         problems.append(str(error))
     except Stopped as error:
@@ -120,10 +116,3 @@ def _spot(
     yield FileEnd(name, hearing.duration, hearing.n_clipped, told)
     if stopped is not None:
         raise stopped
-
-
-def _until(stop: Stop, opened: OpenSound) -> Iterator[Any]:
-    """Pass the blocks on until the wish to stop comes."""
-    for block in opened.blocks:
-        stop.check()
-        yield block

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
 from speech_rnn.errors import AudioError, ConfigurationError, Stopped
-from speech_rnn.listening.actions import Command, SavedTriggers, Tell
+from speech_rnn.listening.actions import Action, Command, SavedTriggers, Tell
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.feed import Hearing
 from speech_rnn.listening.interrupts import Stop
@@ -18,20 +17,7 @@ from speech_rnn.listening.microphone import Microphone
 from speech_rnn.listening.sources import FileSource, PcmSource, Source
 from speech_rnn.streaming.stream import EventStream
 
-__all__ = ["Actions", "choose_actions", "choose_source", "events_of"]
-
-
-@dataclass(frozen=True)
-class Actions:
-    """What events set off, besides being told."""
-
-    command: Command | None = None
-    saved: SavedTriggers | None = None
-
-    @property
-    def n_failures(self) -> int:
-        """Of programs, and of sounds that could not be written."""
-        return sum(action.n_failures for action in (self.command, self.saved) if action)
+__all__ = ["choose_actions", "choose_source", "events_of"]
 
 
 def choose_source(
@@ -86,33 +72,35 @@ def choose_actions(
     around_seconds: tuple[float, float],
     model: Path,
     tell: Tell,
-) -> Actions:
+) -> list[Action]:
     """Return what events set off; see `Command` and `SavedTriggers`.
 
     The clips of a file are named after it, and so are replaced when it is heard again; those of
     others, after the time (UTC) when listening began.
     """
-    run = None if command is None else Command(command, stream.words, tell)
-    if save_triggers is None:
-        return Actions(run)
-    began = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
-    saved = SavedTriggers(
-        save_triggers,
-        stream.words,
-        source.sample_rate,
-        prefix=Path(source.name).stem if isinstance(source, FileSource) else began,
-        model=model,
-        tell=tell,
-        before_seconds=around_seconds[0],
-        after_seconds=around_seconds[1],
-    )
-    return Actions(run, saved)
+    actions: list[Action] = []
+    if command is not None:
+        actions.append(Command(command, stream.words, tell))
+    if save_triggers is not None:
+        began = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S")
+        saved = SavedTriggers(
+            save_triggers,
+            stream.words,
+            source.sample_rate,
+            prefix=Path(source.name).stem if isinstance(source, FileSource) else began,
+            model=model,
+            tell=tell,
+            before_seconds=around_seconds[0],
+            after_seconds=around_seconds[1],
+        )
+        actions.append(saved)
+    return actions
 
 
 def events_of(
     stream: EventStream,
     source: Source,
-    actions: Actions | None = None,
+    actions: Sequence[Action] = (),
     *,
     tell: Tell,
     stop: Stop | None = None,
@@ -133,27 +121,18 @@ def events_of(
     Stopped
         where `stop` says so, after these, too.
     """
-    actions = actions or Actions()
-    command, saved = actions.command, actions.saved
     hearing = Hearing(stream, source.sample_rate)
     ended: AudioError | Stopped | None = None
     try:
         for samples, words in hearing.words(source.chunks(stop or Stop())):
             events = [Event.of(source.name, word) for word in words]
-            for event in events:
-                yield event
-                if command is not None:
-                    command.run(event)
-            if saved is not None:
-                saved.hear(samples, events)
-            if command is not None:
-                command.check()
+            yield from events
+            for action in actions:
+                action.hear(samples, events)
     except (AudioError, Stopped) as error:
         ended = error
-    if saved is not None:
-        saved.finish()
-    if command is not None:
-        command.finish()
+    for action in actions:
+        action.finish()
     clipped = f"{hearing.n_clipped} samples beyond full scale were clipped; use less gain"
     lost = [clipped] if hearing.n_clipped else []
     for problem in [*hearing.problems(), *lost, *source.problems()]:

@@ -87,11 +87,13 @@ class StreamOptions:
         ConfigurationError
             for a value out of its range, and a `word_threshold` that is not ``WORD=THRESHOLD``.
         """
+        from speech_rnn.decoding.choosing import word_values
         from speech_rnn.streaming.spotter import Spotting
 
+        form = "WORD=THRESHOLD, such as stop=0.8"
+        own = word_values(self.word_threshold or (), "word_threshold", form)
         base = tuned or Spotting.of(head)
         kept = base.thresholds if self.threshold is None else {}
-        own = dict(map(_word_threshold, self.word_threshold or ()))
         return replace(base, thresholds={**kept, **own}, **self._given(Spotting))
 
     def gating(self) -> Gating | None:
@@ -144,16 +146,3 @@ def with_stream_options(door: Callable[..., None]) -> Callable[..., None]:
         parameter.name: parameter.annotation for parameter in [*own, *shared]
     }
     return command
-
-
-def _word_threshold(text: str) -> tuple[str, float]:
-    word, equals, value = text.rpartition("=")
-    try:
-        threshold = float(value)
-    except ValueError:
-        equals = ""
-    if not equals or not word:
-        raise ConfigurationError(
-            f"word_threshold={text!r} must be WORD=THRESHOLD, such as stop=0.8"
-        )
-    return word, threshold

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -111,12 +112,17 @@ class PcmSource:
 
 
 class FileSource:
-    """A sound file that arrives as a microphone would give it.
+    """A sound file that arrives as a microphone would give it. It is opened once.
 
     Parameters
     ----------
     source, name : as in `load_audio`.
     is_fast : whether it arrives at once.
+    chunk_seconds : the length of a chunk.
+
+    Attributes
+    ----------
+    duration : in seconds, by the header; None where the header does not hold it.
 
     Raises
     ------
@@ -124,16 +130,25 @@ class FileSource:
         for a file that cannot be opened.
     """
 
-    def __init__(self, source: Sound, name: str, *, is_fast: bool = False) -> None:
-        with open_audio(source, name=name) as sound:
-            self.sample_rate = sound.sample_rate
-        self._source, self.name, self._is_fast = source, name, is_fast
+    def __init__(
+        self,
+        source: Sound,
+        name: str,
+        *,
+        is_fast: bool = False,
+        chunk_seconds: float = CHUNK_SECONDS,
+    ) -> None:
+        with ExitStack() as stack:
+            opened = stack.enter_context(open_audio(source, block_seconds=chunk_seconds, name=name))
+            self._closing = stack.pop_all()
+        self.sample_rate, self.duration = opened.sample_rate, opened.duration
+        self._opened, self.name, self._is_fast = opened, name, is_fast
 
     def chunks(self, stop: Stop) -> Iterator[NDArray[np.float32]]:
-        """Yield samples when they would have been heard; see `Source`."""
-        with open_audio(self._source, block_seconds=CHUNK_SECONDS, name=self.name) as sound:
+        """Yield samples when they would have been heard, and close the file; see `Source`."""
+        with self._closing:
             began, n_samples = time.monotonic(), 0
-            for block in sound.blocks:
+            for block in self._opened.blocks:
                 n_samples += len(block)
                 stop.check()
                 if not self._is_fast:

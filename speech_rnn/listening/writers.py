@@ -6,7 +6,6 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.files import atomic
@@ -14,15 +13,7 @@ from speech_rnn.listening.events import Event
 from speech_rnn.listening.files import FileEnd
 from speech_rnn.listening.formats import COLUMNS, FORMATS, Format, csv_rows, json_line, text_line
 
-__all__ = ["Documents", "Lines", "Writer", "choose_writer", "document_paths"]
-
-
-class Writer(Protocol):
-    """Takes events as they are found, and the end of each file."""
-
-    def write(self, item: Event | FileEnd) -> None:
-        """Take the next event, or the end of the file that the events before were of."""
-        ...
+__all__ = ["Documents", "Lines", "choose_writer", "document_paths"]
 
 
 class Lines:
@@ -87,7 +78,7 @@ class Documents:
 
 def choose_writer(
     files: Sequence[str], form: str | None, output_dir: Path | None, *, as_json: bool
-) -> Writer:
+) -> Lines | Documents:
     """Return where the events of `files` go.
 
     Parameters

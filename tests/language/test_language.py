@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.decoding.beam import BeamSearch
-from speech_rnn.decoding.choosing import parse_hot_words
+from speech_rnn.decoding.choosing import word_values
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError, ModelError
 from speech_rnn.language.loading import load_language_model
@@ -263,8 +263,16 @@ def test_perplexity_is_that_of_the_definition():
             ConfigurationError,
             r"hot_words: .*'lift', 'zebra'; .*did you mean 'left'\?",
         ),
-        (lambda: parse_hot_words(["stop"]), ConfigurationError, "hot_word='stop' must be WORD="),
-        (lambda: parse_hot_words(["=2"]), ConfigurationError, "must be WORD="),
+        (
+            lambda: word_values(["stop"], "hot_word", "WORD=BONUS"),
+            ConfigurationError,
+            "hot_word='stop' must be WORD=",
+        ),
+        (
+            lambda: word_values(["=2"], "hot_word", "WORD=BONUS"),
+            ConfigurationError,
+            "must be WORD=",
+        ),
         (lambda: Decoder(language_model=ngram()), ConfigurationError, "need a beam"),
         (lambda: Decoder(hot_words={"go": 1.0}), ConfigurationError, "need a beam"),
         (

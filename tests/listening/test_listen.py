@@ -67,6 +67,9 @@ def pcm(dtype="int16", rate=RATE, n_channels=1):
     return np.repeat(whole.astype(dtype), n_channels).tobytes()
 
 
+SILENCE = np.zeros(0, np.float32)
+
+
 # Sources
 
 
@@ -370,7 +373,7 @@ def test_no_event_can_inject(tmp_path):
     line = f"'{sys.executable}' -c \"{script}\" '{out}' '{{word}}' 'x={{word}} {{end}}'"
     command = Command(line, words, told.append)
     for word in words:
-        command.run(Event("-", word, 0.5, 1.0, 0.9))
+        command.hear(SILENCE, [Event("-", word, 0.5, 1.0, 0.9)])
         command.finish()
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert rows == [[word, f"x={word} 1.0"] for word in words]
@@ -395,7 +398,7 @@ def test_a_slow_program_does_not_hold_up_the_sound(listener, folder, monkeypatch
     command = Command(f"'{sys.executable}' -c 'import time; time.sleep(20)'", WORDS, told.append)
     began = time.monotonic()
     for number in range(10):
-        command.run(Event("-", "low", number, number + 1, 0.9))
+        command.hear(SILENCE, [Event("-", "low", number, number + 1, 0.9)])
     assert time.monotonic() - began < 5
     assert command.n_failures == 2
     assert told == [f"exec: {sys.executable!r} for 'low' was not run: 8 still run"] * 2
