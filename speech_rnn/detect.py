@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speech_rnn.config.door import hydra_door
+from speech_rnn.files.atomic import write_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,9 +32,9 @@ def run(cfg: DictConfig) -> None:
         watch=tracked,
     )
     folder = Path(HydraConfig.get().runtime.output_dir)
-    (folder / "detection.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+    file = write_json(folder / "detection.json", found.to_dict())
     print_detection(found)
-    print(f"detection: {folder / 'detection.json'}")
+    print(f"detection: {file}")
 
 
 main = hydra_door("detect", run)

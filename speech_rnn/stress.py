@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speech_rnn.config.door import hydra_door
+from speech_rnn.files.atomic import write_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -28,9 +28,9 @@ def run(cfg: DictConfig) -> None:
         recognizer, split_of(cfg), batch_size=cfg.trainer.batch_size
     )
     folder = Path(HydraConfig.get().runtime.output_dir)
-    (folder / "stress.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+    file = write_json(folder / "stress.json", found.to_dict())
     print_stress(found)
-    print(f"stress: {folder / 'stress.json'}")
+    print(f"stress: {file}")
 
 
 main = hydra_door("stress", run)

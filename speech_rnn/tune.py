@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speech_rnn.config.door import hydra_door
+from speech_rnn.files.atomic import write_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -40,9 +40,9 @@ def run(cfg: DictConfig) -> None:
         watch=tracked,
     )
     folder = Path(HydraConfig.get().runtime.output_dir)
-    (folder / "tuning.json").write_text(json.dumps(tuned.to_dict(), indent=2) + "\n")
+    file = write_json(folder / "tuning.json", tuned.to_dict())
     print_tuning(tuned)
-    print(f"tuning: {folder / 'tuning.json'}")
+    print(f"tuning: {file}")
     if tuned.verdict is Verdict.BROKEN:
         sys.exit(1)
     recognizer.spotting = tuned.spotting

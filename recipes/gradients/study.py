@@ -9,7 +9,6 @@ network learns about the tone came back through every step of the noise.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from copy import deepcopy
@@ -27,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from speech_rnn.data.batching import bucketed
 from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
 from speech_rnn.features import LogMel
+from speech_rnn.files.atomic import write_json
 from speech_rnn.model import AcousticModel
 from speech_rnn.training import AdamWCosine, Run, SeededModule, Trainer, fit
 
@@ -297,7 +297,7 @@ def study(
         output.mkdir(parents=True, exist_ok=True)
         found = {"flows": [asdict(flow) for flow in flows], "step_seconds": features.hop_seconds}
         found |= {"tone_seconds": TONE_SECONDS, **Run(seed=seed).provenance()}
-        (output / "gradients.json").write_text(json.dumps(found, indent=2) + "\n")
+        write_json(output / "gradients.json", found)
         draw(flows, features.hop_seconds, output / "gradients.svg")
         print(f"picture: {output / 'gradients.svg'}")
 

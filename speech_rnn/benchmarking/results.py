@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 
 from speech_rnn.benchmarking.settings import MEASURED
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.files.atomic import write_json
 
 __all__ = ["Benchmark", "Growth", "Row", "Section", "Times", "exponent", "readable"]
 
@@ -169,7 +169,5 @@ class Benchmark:
 
     def write(self, folder: str | Path) -> Path:
         """Write ``benchmark.json`` into a folder, which is made, and return the file."""
-        file = Path(folder) / "benchmark.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(self.to_dict(), indent=2) + "\n")
-        return file
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return write_json(Path(folder) / "benchmark.json", self.to_dict())

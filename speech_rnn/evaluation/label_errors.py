@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate
+from speech_rnn.files.atomic import write_json
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
 
@@ -111,7 +111,7 @@ class Audit:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "audit.json").write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+        write_json(folder / "audit.json", self.to_dict())
         tables = {"ranking": self.doubts}
         if not self.is_trial:
             tables["disputed"] = self.disputed

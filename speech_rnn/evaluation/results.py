@@ -10,6 +10,7 @@ from typing import Any
 
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
+from speech_rnn.files.atomic import write_json
 from speech_rnn.metrics import (
     Accuracy,
     ClassFigures,
@@ -264,6 +265,6 @@ class Evaluation:
         """Write ``evaluation.json`` and, a line an utterance, ``hypotheses.jsonl``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "evaluation.json").write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+        write_json(folder / "evaluation.json", self.to_dict())
         with (folder / "hypotheses.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row.to_dict()) + "\n" for row in self.rows)

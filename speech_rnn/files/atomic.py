@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-__all__ = ["replacing", "write"]
+__all__ = ["replacing", "write", "write_json"]
 
 
 @contextmanager
@@ -40,3 +42,15 @@ def write(path: str | os.PathLike[str], content: str | bytes | memoryview) -> No
     """
     with replacing(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> Path:
+    """Write plain values as indented JSON at once, and return the path.
+
+    Raises
+    ------
+    OSError
+        if it cannot be written; `path` stays as it was.
+    """
+    write(path, json.dumps(value, indent=2) + "\n")
+    return Path(path)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.files.atomic import write_json
 
 __all__ = ["FIGURES", "Compared", "FoldMean", "Run", "RunGroup", "Spread", "compared", "is_several"]
 
@@ -258,10 +259,9 @@ class Compared:
     def write(self, path: Path) -> Path:
         """Write it as JSON and return where."""
         try:
-            path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+            return write_json(path, self.to_dict())
         except OSError as error:
             raise DataError(f"output={str(path)!r} cannot be written: {error}") from error
-        return path
 
 
 def _plain(spreads: Mapping[str, Spread]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from speech_rnn.data.batching import bucketed
 from speech_rnn.data.splits import hash_percentage
 from speech_rnn.errors import DataError
+from speech_rnn.files.atomic import write_json
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
 from speech_rnn.language.scoring import perplexity
@@ -122,8 +122,7 @@ def train_language_model(
         {name: len(sentences) for name, sentences in splits.items()},
         tuple(model.sentences(5, run.seed)),
     )
-    metrics = result.to_dict() | run.provenance()
-    (run.output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_json(run.output_dir / "metrics.json", result.to_dict() | run.provenance())
     return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +29,7 @@ from speech_rnn.evaluation.cost import cost_of
 from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import LogMel
+from speech_rnn.files.atomic import write_json
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.pretrained import Pretrained, speech_embedding
 from speech_rnn.recognizer import Recognizer
@@ -298,5 +298,5 @@ def _written(
     metrics = recognizer.provenance | figures
     metrics["test"] = evaluation.to_dict() if evaluation else None
     metrics["cost"] = cost_of(recognizer.to("cpu"), file.stat().st_size).to_dict()
-    (run.output_dir / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_json(run.output_dir / "metrics.json", metrics)
     return TrainingResult(recognizer, file, evaluation, metrics)

@@ -5,7 +5,6 @@ Hydra's own Optuna plugin needs Optuna 2 and SQLAlchemy 1.4, and starts again af
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speech_rnn.errors import ConfigurationError, MissingExtraError
+from speech_rnn.files.atomic import write_json
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -193,7 +193,7 @@ def search(
         else:
             study.tell(number, state=optuna.trial.TrialState.FAIL)
         found = _found(study, space, name)
-        (output_dir / "search.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n")
+        write_json(output_dir / "search.json", found.to_dict())
     return found
 
 

@@ -7,6 +7,11 @@ import pytest
 from speech_rnn.files import atomic
 
 
+def test_json_is_plain_and_ends_in_a_line(tmp_path):
+    path = atomic.write_json(tmp_path / "found.json", {"words": ["go"], "rate": 0.5})
+    assert path.read_text() == '{\n  "words": [\n    "go"\n  ],\n  "rate": 0.5\n}\n'
+
+
 @pytest.mark.parametrize("content", ["go\nlinks über\u2028\r\n", b"\0\r\n\xff"])
 def test_what_is_written_is_there_as_it_was(tmp_path, content):
     path = tmp_path / "file.txt"
