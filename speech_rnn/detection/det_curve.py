@@ -268,14 +268,14 @@ class DetectionReport:
         times = ("latency", "starts", "ends")
         latency, starts, ends = (values[name] and Quantiles(**values[name]) for name in times)
         return cls(
-            Spotting(**values["spotting"]),
-            values["tolerance_seconds"],
-            words(values),
-            latency,
-            starts,
-            ends,
-            tuple(DetPoint(point["threshold"], words(point)) for point in values["curve"]),
-            tuple(values["notes"]),
+            spotting=Spotting(**values["spotting"]),
+            tolerance_seconds=values["tolerance_seconds"],
+            per_word=words(values),
+            latency=latency,
+            starts=starts,
+            ends=ends,
+            curve=tuple(DetPoint(point["threshold"], words(point)) for point in values["curve"]),
+            notes=tuple(values["notes"]),
         )
 
 
@@ -314,17 +314,17 @@ def detect(
     latencies = [seconds for one in heard for seconds in one.latencies(tolerance_seconds)]
     lags = [pair for one in heard for pair in lags_of(one.labels, one.words, tolerance_seconds)]
     return DetectionReport(
-        spotting,
-        tolerance_seconds,
-        _added([one.count(tolerance_seconds) for one in heard]),
-        Quantiles.of(latencies),
-        Quantiles.of([abs(start) for start, _ in lags]),
-        Quantiles.of([abs(end) for _, end in lags]),
-        tuple(
+        spotting=spotting,
+        tolerance_seconds=tolerance_seconds,
+        per_word=_added([one.count(tolerance_seconds) for one in heard]),
+        latency=Quantiles.of(latencies),
+        starts=Quantiles.of([abs(start) for start, _ in lags]),
+        ends=Quantiles.of([abs(end) for _, end in lags]),
+        curve=tuple(
             DetPoint(points[0].threshold, _added([point.per_word for point in points]))
             for points in zip(*curves, strict=True)
         ),
-        tuple(note for one in heard for note in one.notes),
+        notes=tuple(note for one in heard for note in one.notes),
     )
 
 

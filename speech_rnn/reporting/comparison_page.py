@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from speech_rnn.reporting import pictures
-from speech_rnn.reporting.run_groups import FIGURES, Compared, RunGroup, Spread
+from speech_rnn.reporting.rows import by_name, runs_of_groups
+from speech_rnn.reporting.run_groups import Compared
 from speech_rnn.reporting.templates import write_html
 
 __all__ = ["write_comparison"]
@@ -26,64 +26,20 @@ def write_comparison(found: Compared, path: Path) -> Path:
         group.name: [100 * run.figures["accuracy"] for run in group.runs] for group in found.groups
     }
     n_runs = sum(len(group.runs) for group in found.groups)
+    speakers = by_name(found, "speaker", lambda group: group.speakers)
     parts = {
         "title": f"{n_runs} trainings in {len(found.groups)} groups",
         "subtitle": "A group differs in nothing but the seed: mean ± sample standard deviation "
         "over seeds, of the test split.",
         "accuracies": pictures.spreads(accuracies) if accuracies else "",
-        "groups": _groups(found),
-        "speakers": _by_name(found, "speaker", lambda group: group.speakers),
-        "stress": _by_name(found, "condition", lambda group: group.stress),
+        "groups": runs_of_groups(found),
+        "speakers": speakers if len(speakers) > 2 else [],
+        "stress": by_name(found, "condition", lambda group: group.stress),
         "runs": _runs(found),
         "commands": [(group.name, group.command) for group in found.groups if group.command],
         "alone": _alone(found),
     }
     return write_html("comparison.html", parts, path)
-
-
-def _groups(found: Compared) -> list[list[str]]:
-    rows = [["", "seeds", "clips", *FIGURES, "lowest, highest accuracy", "parameters", "training"]]
-    for group in found.groups:
-        first = group.runs[0]
-        seconds = Spread.of([run.training_seconds for run in group.runs]).mean
-        clips = sorted({run.n_clips for run in group.runs})
-        rows.append(
-            [
-                group.name,
-                ", ".join(map(str, group.seeds)),
-                " to ".join(map(str, clips[:: max(1, len(clips) - 1)])),
-                *_figures(group.figures),
-                f"{first.n_parameters:,}",
-                f"{seconds / 60:.1f} min",
-            ]
-        )
-    for mean in found.folds:
-        seeds = ", ".join(map(str, mean.seeds))
-        rows.append([mean.name, seeds, str(mean.n_clips), *_figures(mean.figures), "", ""])
-    return rows
-
-
-def _figures(figures: Mapping[str, Spread]) -> list[str]:
-    accuracy = figures["accuracy"]
-    ends = f"{100 * accuracy.low:.2f}, {100 * accuracy.high:.2f} %"
-    return [*(figures[name].percent() for name in FIGURES), ends]
-
-
-def _by_name(
-    found: Compared, title: str, of: Callable[[RunGroup], Mapping[str, Spread]]
-) -> list[list[str]]:
-    """Return accuracy by name, with a column a group."""
-    columns = [of(group) for group in found.groups]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    if not names or (title == "speaker" and len(names) < 2):
-        return []
-    return [
-        [title, *(group.name for group in found.groups)],
-        *(
-            [name, *(column[name].percent() if name in column else "–" for column in columns)]
-            for name in names
-        ),
-    ]
 
 
 def _runs(found: Compared) -> list[list[str]]:

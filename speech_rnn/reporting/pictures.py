@@ -294,6 +294,7 @@ def clip(
         loud = np.abs(samples[: len(samples) // step * step]).reshape(-1, step).max(axis=1)
         time = np.linspace(0, seconds, len(loud))
         waveform.fill_between(time, -loud, loud, color=FIRST, linewidth=0)
+        # librosa.display draws this too, and brings 265 MB along (llvmlite, scikit-learn, numba)
         mel.imshow(frames.T, origin="lower", aspect="auto", extent=(0, seconds, 0, 1), cmap="magma")
         mel.set_ylabel("mel")
         if attention is not None:

@@ -7,7 +7,7 @@ import shlex
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,7 @@ class Spread:
 
     def to_dict(self) -> dict[str, float | None]:
         """Return plain values for JSON."""
-        return {
-            "mean": self.mean,
-            "deviation": self.deviation,
-            "low": self.low,
-            "high": self.high,
-            "n": self.n,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -108,19 +102,22 @@ class Run:
             if not told.get("config"):
                 raise DataError("no configuration")
             stress = path / "stress.json"
+            stressed = _json(stress)["rows"] if stress.is_file() else ()
             return cls(
-                path,
-                told["seed"],
-                told.get("command") or "",
-                told["corpus_sha256"],
-                str(told.get("commit")),
-                dict(_flat(yaml.safe_load(told["config"]))),
-                evaluation["accuracy"]["total"],
-                told["n_parameters"],
-                told["training_seconds"],
-                {name: _at(evaluation, place) for name, place in FIGURES.items()},
-                {who: group["accuracy"] for who, group in evaluation["per_speaker"].items()},
-                dict(map(_condition, _json(stress)["rows"])) if stress.is_file() else {},
+                path=path,
+                seed=told["seed"],
+                command=told.get("command") or "",
+                corpus=told["corpus_sha256"],
+                commit=str(told.get("commit")),
+                config=dict(_flat(yaml.safe_load(told["config"]))),
+                n_clips=evaluation["accuracy"]["total"],
+                n_parameters=told["n_parameters"],
+                training_seconds=told["training_seconds"],
+                figures={name: _at(evaluation, place) for name, place in FIGURES.items()},
+                speakers={
+                    who: group["accuracy"] for who, group in evaluation["per_speaker"].items()
+                },
+                stress=dict(map(_condition, stressed)),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
             raise DataError(f"not read: {type(error).__name__} {error}") from error

@@ -161,7 +161,12 @@ def test_what_is_printed(capsys):
     assert printed.count("  said ") == 10
     assert "and 5 more that differ" in printed
     assert "  said  left go\n  heard      *" in printed
-    for text in ("by number of words", "by speaker", "word times: half of", "word confidence"):
+    for text in (
+        "by number of words",
+        "by speaker",
+        "word times 100 ms (half of",
+        "word confidence",
+    ):
         assert text in printed
 
 

@@ -57,7 +57,7 @@ def test_a_training_leaves_its_report(run):
     page = (run / "report.html").read_text()
     figures = json.loads((run / "evaluation.json").read_text())
     share = figures["accuracy"]
-    assert f"{100 * share['accuracy']:.2f}\u00a0%" in page
+    assert f"{100 * share['accuracy']:.2f} %" in page
     assert f"{share['correct']} of {share['total']}" in page
     for heading in ("Training", "Answers", "Speakers", "How sure it is", "Model card", "Command"):
         assert f"<h2>{heading}</h2>" in page
