@@ -89,7 +89,7 @@ class MissingExtraError(SpeechRnnError, ImportError):
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, told where nothing is cut in two; see `listening.interrupts`."""
+    """Ctrl-C or SIGTERM, raised where nothing is cut in two; see `listening.interrupts`."""
 
     def __init__(self, signum: int) -> None:
         super().__init__()

@@ -159,7 +159,7 @@ class _Collate:
     def __init__(self, clips: Clips, vocabulary: Vocabulary) -> None:
         self.clips, self.vocabulary = clips, vocabulary
         for row in clips.utterances:
-            vocabulary.encode(row.text)  # what it lacks is told before training starts
+            vocabulary.encode(row.text)  # a missing token is an error before training starts
 
     def __call__(self, indices: list[int]) -> Batch:
         samples, lengths = pad([self.clips[index] for index in indices])

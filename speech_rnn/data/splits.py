@@ -123,7 +123,7 @@ def recordings_of(split: str, files: Sequence[Path], pattern: str | None = None)
     kept = [file for file in files if split_by_hash(owners[file]) == split]
     if files and not kept:
         raise DataError(
-            f"speech={[str(file) for file in files[:3]]} … has no file for the {split} split; give "
-            "more recordings, or shorter ones"
+            f"speech={str(files[0])!r} … ({len(files)} files) has no file for the {split} split; "
+            "give more recordings, or shorter ones"
         )
     return kept

@@ -122,7 +122,7 @@ class Espeak:
         Raises
         ------
         DataError
-            if espeak-ng has no such voice, or nothing is heard.
+            if espeak-ng has no such voice, or says nothing.
         """
         spoken = text.encode()
         with self._with_voice(accent, variant) as library:
@@ -139,7 +139,7 @@ class Espeak:
     def phonemes(self, texts: Sequence[str], *, accent: str = "en-us") -> list[tuple[str, ...]]:
         """Return the sounds of texts, each in the International Phonetic Alphabet.
 
-        Neither stress nor length is told.
+        Stress and length are left out.
 
         Raises
         ------

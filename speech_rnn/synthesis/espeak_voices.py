@@ -1,4 +1,4 @@
-"""Any words, spoken by espeak-ng's voices; the voices of the test are never heard in training."""
+"""Any words, spoken by espeak-ng's voices; the voices of the test are not in training."""
 
 from __future__ import annotations
 
