@@ -14,7 +14,7 @@ __all__ = ["AUDIO_SUFFIXES", "find_audio", "sound_files", "sounds_below"]
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
 )
-"""Endings that are looked for in folders; a file that is named may have any."""
+"""Endings of sound files in folders; a file that is given by its path may have any."""
 
 
 def find_audio(
@@ -22,8 +22,8 @@ def find_audio(
 ) -> list[tuple[str, Sound]]:
     """Return (name, sound) for files, for the sound files of folders, sorted, and for ``-``.
 
-    What starts with a dot is left alone in folders. A file that is missing is returned too:
-    whoever reads it tells its name.
+    Names that start with a dot are left alone in folders. A missing file is returned too: its
+    reader raises an error with its name.
 
     Raises
     ------
@@ -36,13 +36,7 @@ def find_audio(
         if given == "-" and stdin is not None:
             found.append((given, stdin))
         elif path.is_dir():
-            files = [
-                file
-                for file in sorted(path.rglob("*") if recursive else path.iterdir())
-                if file.suffix.lower() in AUDIO_SUFFIXES
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-                and file.is_file()
-            ]
+            files = [*sounds_below(path, recursive=recursive)]
             if not files:
                 hint = "" if recursive else "; --recursive looks into its folders"
                 raise ConfigurationError(f"path={given!r} holds no sound files{hint}")
@@ -52,9 +46,9 @@ def find_audio(
     return found
 
 
-def sounds_below(folder: Path) -> Iterator[Path]:
-    """List the sound files below a folder, sorted; what starts with a dot is left alone."""
-    for file in sorted(folder.rglob("*")):
+def sounds_below(folder: Path, *, recursive: bool = True) -> Iterator[Path]:
+    """List the sound files of a folder, sorted; names that start with a dot are left alone."""
+    for file in sorted(folder.rglob("*") if recursive else folder.iterdir()):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if file.suffix.lower() in AUDIO_SUFFIXES and not hidden and file.is_file():
             yield file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,11 @@ def draw(benchmark: Benchmark, path: str | Path) -> Path:
     heights = [HEAD + BAR * len(shown) for _, shown in bars] + [WIDTH / 3] * bool(growths)
     figure = Figure(figsize=(WIDTH, 0.6 + sum(heights)), layout="constrained")
     figure.suptitle(f"{benchmark.processor}, {benchmark.n_cores} cores", fontsize=10)
-    places = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for place, (section, shown) in zip(places, bars, strict=False):
-        _bars(place.subplots(), section.heading, shown)
+    panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (section, shown) in zip(panels, bars, strict=False):
+        _bars(axes, section.heading, shown)
     if growths:
-        panels = places[-1].subplots(1, len(growths), squeeze=False)[0]
-        for axes, growth in zip(panels, growths, strict=True):
-            _curve(axes, growth)
+        _curves(panels[-1], growths)
     figure.savefig(path, dpi=150)
     return Path(path)
 
@@ -118,10 +117,12 @@ def _bars(axes: Any, heading: str, rows: dict[str, Times]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _curve(axes: Any, growth: Growth) -> None:
-    medians = [1000 * times.median for times in growth.seconds]
-    axes.loglog(growth.sizes, medians, marker="o", markersize=3, color=OURS)
-    axes.set_title(f"{growth.name}\nexponent {growth.exponent:.2f}", fontsize=7)
+def _curves(axes: Any, growths: Sequence[Growth]) -> None:
+    for growth in growths:
+        medians = [1000 * times.median for times in growth.seconds]
+        label = f"{growth.name}, exponent {growth.exponent:.2f}"
+        axes.loglog(growth.sizes, medians, marker="o", markersize=3, label=label)
     axes.set_ylabel("ms", fontsize=7)
+    axes.legend(fontsize=7)
     axes.tick_params(labelsize=6, which="both")
     axes.spines[["top", "right"]].set_visible(False)
