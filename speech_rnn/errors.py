@@ -20,6 +20,7 @@ __all__ = [
     "SpeechRnnError",
     "Stopped",
     "did_you_mean",
+    "install_line",
     "plain_install",
     "spoken_errors",
 ]
@@ -81,11 +82,31 @@ class MissingExtraError(SpeechRnnError, ImportError):
     """
 
     def __init__(self, package: str, extra: str | None, reason: str = "") -> None:
-        wanted = f"'speech-rnn[{extra}]'" if extra else "speech-rnn"
         because = f" ({reason})" if reason else ""
         super().__init__(
-            f"package={package!r} is not installed{because}: run  pip install {wanted}"
+            f"package={package!r} is not installed{because}: run  {install_line(extra)}"
         )
+
+
+def install_line(extra: str | None) -> str:
+    """Return the line that installs this package again from where it came, with an extra.
+
+    That is the folder of a checkout, or an index of packages (PEP 610, ``direct_url.json``).
+    """
+    import json  # here: most commands start without them
+    from importlib import metadata
+    from urllib.parse import unquote, urlsplit
+
+    extras = f"[{extra}]" if extra else ""
+    try:
+        record = metadata.distribution("speech-rnn").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        record = None
+    origin = json.loads(record or "{}")
+    if "dir_info" not in origin:
+        return f"pip install 'speech-rnn{extras}'"
+    option = "-e " if origin["dir_info"].get("editable") else ""
+    return f"pip install {option}'{unquote(urlsplit(origin['url']).path)}{extras}'"
 
 
 class Stopped(KeyboardInterrupt):

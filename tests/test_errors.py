@@ -1,8 +1,12 @@
 """Messages name the way out."""
 
+import json
+from importlib import metadata
+from types import SimpleNamespace
+
 import pytest
 
-from speech_rnn.errors import did_you_mean
+from speech_rnn.errors import MissingExtraError, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -17,3 +21,22 @@ from speech_rnn.errors import did_you_mean
 )
 def test_an_unknown_name_is_answered_with_known_ones(names, known, hint):
     assert did_you_mean(names, known) == hint
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        (None, "pip install 'speech-rnn[synth]'"),
+        (
+            {"url": "file:///home/a%20b", "dir_info": {"editable": True}},
+            "pip install -e '/home/a b[synth]'",
+        ),
+        ({"url": "file:///home/c", "dir_info": {}}, "pip install '/home/c[synth]'"),
+        ({"url": "file:///a.whl", "archive_info": {}}, "pip install 'speech-rnn[synth]'"),
+    ],
+)
+def test_a_missing_extra_is_installed_from_where_the_package_came(origin, line, monkeypatch):
+    installed = SimpleNamespace(read_text=lambda name: origin and json.dumps(origin))
+    monkeypatch.setattr(metadata, "distribution", lambda name: installed)
+    message = str(MissingExtraError("espeakng_loader", "synth"))
+    assert message == f"package='espeakng_loader' is not installed: run  {line}"

@@ -44,14 +44,14 @@ def test_every_recipe_composes_from_the_wheel(wheel, tmp_path):
         )
         assert "max_epochs" in shown.stdout
     every = (
-        "from speech_rnn.config import compose, recipes\n"
+        "from speech_rnn.config.app import compose, recipes\n"
         "print(*(n for n in recipes() if 'trainer' in compose('train', ['+recipe=' + n])))"
     )
     composed = subprocess.run(
         [sys.executable, "-c", every], cwd=empty, env=environment, capture_output=True, text=True
     )
     assert composed.stdout.split() == recipes(), composed.stderr
-    where = "import speech_rnn.config as c; print(c.CONF)"
+    where = "import speech_rnn.config.app as c; print(c.CONF)"
     found = subprocess.run(
         [sys.executable, "-c", where], cwd=empty, env=environment, capture_output=True, text=True
     )

@@ -110,5 +110,5 @@ def newer_format(path: str | Path, name: str, version: int, known: int) -> Model
     """Return the error for a file of a newer format than is known here."""
     return ModelError(
         f"model={str(path)!r} has {name} version={version}, newer than {known}, which this "
-        "speech_rnn reads; upgrade: pip install --upgrade speech-rnn"
+        "speech_rnn reads; install a newer one"
     )
