@@ -9,7 +9,7 @@ file is loaded, so that a GRU computes as it did and the file alone is small: a 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,40 +57,56 @@ def to_int8(
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)
     if convolutions := _convolutions(smaller):
-        smaller = _with_integer_convolutions(smaller, convolutions, list(runs))
+        runs = list(runs)
+        if not runs:
+            raise ConfigurationError(
+                "int8=True: convolutions need clips, which show the range of their values; give "
+                "some"
+            )
+        around = [node.name for node in _nodes(smaller) if node.op_type in AROUND]
+        smaller = _quantized(
+            smaller,
+            quantization.quantize_static,
+            calibration_data_reader=_Runs(runs),
+            nodes_to_quantize=[*convolutions, *around],
+            activation_type=quantization.QuantType.QUInt8,
+        )
     if any(node.op_type == "LSTM" for node in model.graph.node):
-        smaller = _with_integer_lstm(smaller)
-    constants = {constant.name: constant for constant in smaller.graph.initializer}
-    made = {}
-    for node in smaller.graph.node:
-        if not node.name.startswith(PART):
-            continue
+        smaller = _quantized(smaller, quantization.quantize_dynamic, op_types_to_quantize=["LSTM"])
+    _keep_in_int8(smaller)
+    return smaller
+
+
+def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Yield the nodes that compute with weights."""
+    return (node for node in model.graph.node if node.name.startswith(PART))
+
+
+def _keep_in_int8(model: onnx.ModelProto) -> None:
+    """Keep the weights that are left in 8 bits; they become floats when the file is loaded."""
+    graph = model.graph
+    constants = {constant.name: constant for constant in graph.initializer}
+    kept = {}
+    for node in _nodes(model):
         for place in WEIGHTS.get(node.op_type, ()):
             name = node.input[place]
             if name in constants and np.prod(constants[name].dims) >= SMALLEST:
-                made[name] = (node.op_type, numpy_helper.to_array(constants[name]))
+                kept[name] = AXES[node.op_type]
                 node.input[place] = f"{name}_float"
     nodes = []
-    for name, (kind, weight) in made.items():
-        values, scale = _rounded(weight, AXES[kind])
-        smaller.graph.initializer.remove(constants[name])
-        smaller.graph.initializer.extend(
-            [
-                numpy_helper.from_array(values, f"{name}_int8"),
-                numpy_helper.from_array(scale, f"{name}_scale"),
-            ]
-        )
-        whole, given = f"{name}_whole", f"{name}_int8"
+    for name, axes in kept.items():
+        values, scale = _rounded(numpy_helper.to_array(constants[name]), axes)
+        small, scaled, whole = (f"{name}_{end}" for end in ("int8", "scale", "whole"))
+        graph.initializer.remove(constants[name])
+        graph.initializer.append(numpy_helper.from_array(values, small))
+        graph.initializer.append(numpy_helper.from_array(scale, scaled))
         nodes += [
-            helper.make_node("Cast", [given], [whole], name=whole, to=TensorProto.FLOAT),
-            helper.make_node(
-                "Mul", [whole, f"{name}_scale"], [f"{name}_float"], name=f"{name}_mul"
-            ),
+            helper.make_node("Cast", [small], [whole], name=whole, to=TensorProto.FLOAT),
+            helper.make_node("Mul", [whole, scaled], [f"{name}_float"], name=f"{name}_mul"),
         ]
-    nodes += smaller.graph.node
-    del smaller.graph.node[:]
-    smaller.graph.node.extend(nodes)
-    return smaller
+    nodes += graph.node
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _rounded(
@@ -114,59 +130,21 @@ class _Runs:
 
 def _convolutions(model: onnx.ModelProto) -> list[str]:
     """Name the convolutions that have enough weights."""
-    constants = {constant.name: constant for constant in model.graph.initializer}
+    sizes = {constant.name: np.prod(constant.dims) for constant in model.graph.initializer}
     return [
         node.name
-        for node in model.graph.node
-        if node.op_type == "Conv"
-        and node.name.startswith(PART)
-        and np.prod(constants[node.input[1]].dims) >= SMALLEST
+        for node in _nodes(model)
+        if node.op_type == "Conv" and sizes[node.input[1]] >= SMALLEST
     ]
 
 
-def _with_integer_convolutions(
-    model: onnx.ModelProto, convolutions: list[str], runs: list[Mapping[str, NDArray[Any]]]
+def _quantized(
+    model: onnx.ModelProto, quantize: Callable[..., None], **options: Any
 ) -> onnx.ModelProto:
-    if not runs:
-        raise ConfigurationError(
-            "int8=True: convolutions need clips, which show the range of their values; give some"
-        )
-    around = [
-        node.name
-        for node in model.graph.node
-        if node.name.startswith(PART) and node.op_type in AROUND
-    ]
-    return _quantized(
-        model,
-        lambda path: quantization.quantize_static(
-            model,
-            path,
-            _Runs(runs),
-            nodes_to_quantize=[*convolutions, *around],
-            per_channel=True,
-            weight_type=quantization.QuantType.QInt8,
-            activation_type=quantization.QuantType.QUInt8,
-        ),
-    )
-
-
-def _with_integer_lstm(model: onnx.ModelProto) -> onnx.ModelProto:
-    return _quantized(
-        model,
-        lambda path: quantization.quantize_dynamic(
-            model,
-            path,
-            op_types_to_quantize=["LSTM"],
-            per_channel=True,
-            weight_type=quantization.QuantType.QInt8,
-        ),
-    )
-
-
-def _quantized(model: onnx.ModelProto, quantize: Callable[[Path], None]) -> onnx.ModelProto:
     # what shape inference would add is there; without this mark it warns that it is not
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    weights = {"per_channel": True, "weight_type": quantization.QuantType.QInt8}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        quantize(path)
+        quantize(model, path, **weights, **options)
         return onnx.load(path)
