@@ -20,17 +20,16 @@ def normalize_utterance(graph: Graph, features: LogMel, frames: Value, timing: T
     count = graph.cast(graph.op("Unsqueeze", timing.total, [1, 2]), "float64")
     zero = np.float64(0)
     total = graph.op("ReduceSum", graph.op("Where", inside, exact, zero), [1])
-    centred = graph.op("Sub", exact, graph.op("Div", total, count))
+    centred = exact - total / count
     if features.normalize_variance:
         squares = graph.op("Where", inside, centred, zero)
-        squares = graph.op("ReduceSum", graph.op("Mul", squares, squares), [1])
-        centred = _divide(graph, centred, graph.op("Div", squares, count))
+        squares = graph.op("ReduceSum", squares * squares, [1])
+        centred = _divide(graph, centred, squares / count)
     return graph.cast(centred, "float32")
 
 
 def _divide(graph: Graph, centred: Value, variance: Value) -> Value:
-    variance = graph.op("Max", variance, np.float64(SMALLEST_DEVIATION**2))
-    return graph.op("Div", centred, graph.op("Sqrt", variance))
+    return centred / graph.op("Sqrt", variance.clamp(np.float64(SMALLEST_DEVIATION**2)))
 
 
 def normalize_sliding(graph: Graph, features: LogMel, frames: Value, timing: Timing) -> Value:
@@ -40,15 +39,15 @@ def normalize_sliding(graph: Graph, features: LogMel, frames: Value, timing: Tim
     step = timing.numbers(frames)  # (T,)
     past, base = timing.past(exact, window, width, "normalization", "float64")
     total = graph.op("Unsqueeze", timing.total, [1])  # (B, 1)
-    end = graph.op("Add", step, 1)
+    end = step + 1
     if features.min_sliding_window > 1:
-        end = graph.op("Max", end, features.min_sliding_window)
-    end = graph.op("Min", end, total)  # (B, T)
-    start = graph.op("Max", graph.op("Sub", step, window), 0)
-    count = graph.op("Max", graph.op("Sub", end, start), 1)
+        end = end.clamp(features.min_sliding_window)
+    end = end.clamp(high=total)  # (B, T)
+    start = (step - window).clamp(0)
+    count = (end - start).clamp(1)
     count = graph.cast(graph.op("Unsqueeze", count, [2]), "float64")
     if base != 0:
-        start, end = graph.op("Sub", start, base), graph.op("Sub", end, base)
+        start, end = start - base, end - base
     shape = graph.op("Concat", graph.op("Shape", end), [width], axis=0)
     ends = graph.op("Expand", graph.op("Unsqueeze", end, [2]), shape)  # (B, T, S)
 
@@ -56,15 +55,13 @@ def normalize_sliding(graph: Graph, features: LogMel, frames: Value, timing: Tim
         sums = graph.op("CumSum", values, 1)
         sums = graph.op("Pad", sums, [1, 0], None, [1])  # (B, P + 1, S)
         upto = graph.op("GatherElements", sums, ends, axis=1)
-        return graph.op(
-            "Div", graph.op("Sub", upto, graph.op("Gather", sums, start, axis=1)), count
-        )
+        return (upto - graph.op("Gather", sums, start, axis=1)) / count
 
     average = mean(past)
-    centred = graph.op("Sub", exact, average)
+    centred = exact - average
     if features.normalize_variance:
-        squares = mean(graph.op("Mul", past, past))
-        variance = graph.op("Sub", squares, graph.op("Mul", average, average))
+        squares = mean(past * past)
+        variance = squares - average * average
         centred = _divide(graph, centred, variance)
     return graph.cast(centred, "float32")
 
@@ -126,11 +123,10 @@ def interpolated_deltas(
     frames = graph.op("Slice", around, [2 * half], [-half], [1])
     step = later.numbers(frames)
     total = graph.op("Unsqueeze", later.total, [1])  # (B, 1)
-    whole = graph.op("Max", graph.op("Min", step, graph.op("Sub", total, 1 + half)), half)
-    whole = graph.op("Where", graph.op("Less", total, features.delta_window), step, whole)
-    whole = graph.op("Sub", whole, graph.op("Sub", later.first, half))
-    whole = graph.op("Unsqueeze", whole, [2])
+    whole = step.clamp(half, total - (1 + half))
+    whole = graph.op("Where", total < features.delta_window, step, whole)
+    whole = graph.op("Unsqueeze", whole - (later.first - half), [2])
     shape = graph.op("Concat", graph.size(whole, 0), graph.size(whole, 1), [1], axis=0)
-    index = graph.op("Expand", whole, graph.op("Mul", shape, [1, 1, features.deltas * width]))
+    index = graph.op("Expand", whole, shape * [1, 1, features.deltas * width])
     derivatives = graph.op("GatherElements", derivatives, index, axis=1)
     return graph.op("Concat", frames, derivatives, axis=2), later

@@ -41,7 +41,7 @@ def clip_logits(
         return _score(graph, model, hidden), timing.total
     whole = last if model.pooling == "last" and last else _pool(graph, model, hidden, timing)
     logits = graph.op("Unsqueeze", _score(graph, model, whole), [1])
-    return logits, graph.op("Min", timing.total, 1)
+    return logits, timing.total.clamp(high=1)
 
 
 def stream_logits(graph: Graph, model: AcousticModel, frames: Value, timing: Stream) -> Value:
@@ -103,7 +103,7 @@ def _stack(
     context = timing.context(frames, Stage(stack, stack), (width,), "stack")
     steps = context.steps
     if any(context.pads):  # a batch fills up its last step; a stream's pieces are whole steps
-        missing = graph.op("Mod", graph.op("Neg", graph.size(frames, 1)), stack)
+        missing = -graph.size(frames, 1) % stack
         steps = graph.op("Pad", steps, graph.op("Concat", [0], missing, axis=0), None, [1])
     steps = graph.op("Reshape", steps, [0, -1, stack * width])
     return steps, context.timing
@@ -116,8 +116,8 @@ def _pool(graph: Graph, model: AcousticModel, hidden: Value, timing: Timing) -> 
     if model.pooling == "mean":
         total = graph.op("ReduceSum", timing.zero_beyond(hidden), [1], keepdims=0)
         count = graph.cast(graph.op("Unsqueeze", timing.total, [1]), "float32")
-        return graph.op("Div", total, count)
-    return _step_at(graph, hidden, graph.op("Sub", timing.total, 1))
+        return total / count
+    return _step_at(graph, hidden, timing.total - 1)
 
 
 def _step_at(graph: Graph, hidden: Value, index: Value) -> Value:
@@ -129,7 +129,7 @@ def _attend(graph: Graph, attend: Attention, hidden: Value, timing: Timing) -> V
         scores = graph.op("MatMul", hidden, as_array(attend.learned.T))  # (B, T, n_heads)
         scores = graph.op("Transpose", scores, perm=[0, 2, 1])  # (B, n_heads, T)
     else:
-        middle = _step_at(graph, hidden, graph.op("Div", timing.total, 2))  # (B, H)
+        middle = _step_at(graph, hidden, timing.total // 2)  # (B, H)
         query = linear(graph, attend.project, middle)
         size = attend.project.in_features
         query = graph.op("Reshape", query, [0, attend.n_heads, size])  # (B, n_heads, H)

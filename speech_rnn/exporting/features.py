@@ -49,22 +49,21 @@ def clip_frames(
     """Map clips (B, N) of `lengths` (B,) to frames (B, T, D)."""
     hop, window = features.hop_length, features.win_length
     n_samples = graph.size(waveform, 1)
-    inside = graph.op("Less", graph.steps(0, n_samples), graph.op("Unsqueeze", lengths, [1]))
+    inside = graph.steps(0, n_samples) < graph.op("Unsqueeze", lengths, [1])
     waveform = graph.op("Where", inside, waveform, 0.0)
     n_samples = graph.op("Max", n_samples, [window])
-    lengths = graph.op("Max", lengths, window)
+    lengths = lengths.clamp(window)
     n_blocks, before = _blocks(features)
     n_frames = _count(graph, features, n_samples)
-    stop = graph.op("Mul", graph.op("Add", n_frames, n_blocks - 1), hop)  # of what frames cover
-    stop = graph.op("Sub", stop, before)
+    stop = (n_frames + (n_blocks - 1)) * hop - before  # of what frames cover
     if features.layout.mirrors:
-        missing = graph.op("Sub", n_samples, graph.size(waveform, 1))
-        waveform = graph.op("Pad", waveform, graph.op("Concat", [0], missing, axis=0), None, [1])
+        missing = graph.op("Concat", [0], n_samples - graph.size(waveform, 1), axis=0)
+        waveform = graph.op("Pad", waveform, missing, None, [1])
         index = graph.steps(-before, stop)
         index = _reflect(graph, features, index, graph.op("Unsqueeze", lengths, [1]))  # (B, P)
         waveform = graph.op("GatherElements", waveform, index, axis=1)
     else:
-        behind = graph.op("Sub", stop, graph.size(waveform, 1))
+        behind = stop - graph.size(waveform, 1)
         pads = graph.op("Concat", [before], behind, axis=0)
         waveform = graph.op("Pad", waveform, pads, None, [1])
     timing = Clips(graph, _count(graph, features, lengths))
@@ -99,8 +98,7 @@ def stream_frames(
         waveform = graph.op("Concat", kept, waveform, axis=1)
         graph.next_state("samples", last_steps(graph, waveform, n_kept, axis=1))
     timing = Stream(graph, _count(graph, features, end), position, n_frames)
-    length = graph.op("Div", graph.size(waveform, 1), hop)
-    after = graph.op("Add", position, graph.op("Sub", length, n_blocks - 1))
+    after = position + (graph.size(waveform, 1) // hop - (n_blocks - 1))
     frames, later = _frames(graph, features, waveform, timing, end)
     assert isinstance(later, Stream)
     return frames, later, after
@@ -115,19 +113,19 @@ def _blocks(features: LogMel) -> tuple[int, int]:
 
 def _count(graph: Graph, features: LogMel, n_samples: Value) -> Value:
     """Return the frames of so many samples, at least 1."""
-    count = graph.op("Add", n_samples, features.hop_length - features.layout.reach)
-    return graph.op("Max", graph.op("Div", count, features.hop_length), 1)
+    hop = features.hop_length
+    return ((n_samples + (hop - features.layout.reach)) // hop).clamp(1)
 
 
 def _reflect(graph: Graph, features: LogMel, index: Value, lengths: Value) -> Value:
     """Fold positions into clips, as `definitions.reflect` does."""
     repeats = int(features.framing == "edges")
-    period = graph.op("Mul", lengths, 2)
+    period = lengths * 2
     if not repeats:
-        period = graph.op("Max", graph.op("Sub", period, 2), 1)
-    index = graph.op("Mod", index, period)
-    mirrored = graph.op("Sub", graph.op("Sub", period, repeats), index)
-    return graph.op("Max", graph.op("Min", index, mirrored), 0)
+        period = (period - 2).clamp(1)
+    index = index % period
+    mirrored = period - repeats - index
+    return index.clamp(0, mirrored)
 
 
 def _mirrored(
@@ -138,20 +136,16 @@ def _mirrored(
     n_blocks, before = _blocks(features)
     ahead = needed[0] - needed[1] * hop  # of the samples, when their number of frames is given
     n_kept = (n_blocks + 1) * hop + 2 * features.win_length  # a mirrored end reaches back so far
-    heard = graph.op("Add", graph.op("Mul", position, hop), ahead)
-    heard = graph.op("Mul", heard, graph.op("Min", position, 1))
+    heard = (position * hop + ahead) * position.clamp(high=1)
     kept = graph.state("samples", [1, 0], free=1)
     waveform = graph.op("Concat", kept, waveform, axis=1)
     graph.next_state("samples", last_steps(graph, waveform, n_kept, axis=1))
-    base = graph.op("Max", graph.op("Sub", heard, n_kept), 0)
+    base = (heard - n_kept).clamp(0)
     n_samples = graph.size(waveform, 1)
-    stop = graph.op("Add", base, n_samples)
-    n_frames = graph.op("Div", graph.op("Sub", stop, ahead), hop)
-    stop = graph.op("Mul", graph.op("Add", n_frames, n_blocks - 1), hop)
-    start = graph.op("Sub", graph.op("Mul", position, hop), before)
-    index = graph.steps(start, graph.op("Sub", stop, before))
-    index = graph.op("Sub", _reflect(graph, features, index, end), base)
-    index = graph.op("Max", graph.op("Min", index, graph.op("Sub", n_samples, 1)), 0)
+    stop = base + n_samples
+    stop = ((stop - ahead) // hop + (n_blocks - 1)) * hop
+    index = graph.steps(position * hop - before, stop - before)
+    index = (_reflect(graph, features, index, end) - base).clamp(0, n_samples - 1)
     return graph.op("Gather", waveform, index, axis=1)
 
 
@@ -168,15 +162,15 @@ def _frames(
     elif features.normalization == "sliding":
         frames = normalize_sliding(graph, features, frames, timing)
     elif features.normalization == "global":
-        frames = graph.op("Sub", frames, features.mean.numpy())
+        frames = frames - features.mean.numpy()
         if features.normalize_variance:
-            frames = graph.op("Div", frames, features.std.numpy())
+            frames = frames / features.std.numpy()
     if features.deltas and features.delta_mode == "interp":
         frames, timing = interpolated_deltas(graph, features, frames, timing)
     elif features.deltas:
         frames, timing = add_deltas(graph, features, frames, timing)
     if features.layout.reach > features.win_length:  # a clip without frames counts as one of zeros
-        is_empty = graph.op("Unsqueeze", graph.op("Less", n_samples, features.layout.reach), [1, 2])
+        is_empty = graph.op("Unsqueeze", n_samples < features.layout.reach, [1, 2])
         frames = graph.op("Where", is_empty, 0.0, frames)
     return frames, timing
 
@@ -201,31 +195,30 @@ def _windows(graph: Graph, features: LogMel, waveform: Value) -> Value:
 def _static(graph: Graph, features: LogMel, windows: Value, timing: Timing) -> Value:
     """Map windows (B, T, W) to what is known of each clip before normalisation, (B, T, S)."""
     if features.remove_dc_offset:
-        mean = graph.op("ReduceMean", windows, [-1])
-        windows = graph.op("Sub", windows, mean)
+        windows = windows - graph.op("ReduceMean", windows, [-1])
     tapered = _taper(graph, features, windows)
     log_mel = _log_mel(graph, features, tapered or windows, is_tapered=tapered is not None)
     if features.top_db is not None:
         inside = graph.op("Where", timing.inside(log_mel), log_mel, -np.inf)
-        floor = graph.op("Sub", graph.op("ReduceMax", inside, [1, 2]), float(features.top_db))
-        log_mel = graph.op("Max", log_mel, floor)
+        floor = graph.op("ReduceMax", inside, [1, 2]) - float(features.top_db)
+        log_mel = log_mel.clamp(floor)
     if not isinstance(features, MFCC):
         return log_mel  # (B, T, M)
     dct = features.dct.numpy()
     if features.precise:
         mean = graph.op("ReduceMean", log_mel, [-1])
-        shape = graph.op("MatMul", graph.op("Sub", log_mel, mean), dct)
-        mfcc = graph.op("Add", shape, graph.op("Mul", mean, features.dct_of_one.numpy()))
+        shape = graph.op("MatMul", log_mel - mean, dct)
+        mfcc = shape + mean * features.dct_of_one.numpy()
     else:
         mfcc = graph.op("MatMul", log_mel, dct)
     if not features.use_energy:
         return mfcc  # (B, T, C)
     if features.raw_energy:
-        samples = graph.op("Mul", windows, float(features.scale))
+        samples = windows * float(features.scale)
     else:
-        samples = tapered or graph.op("Mul", windows, _window(features))
+        samples = tapered or windows * _window(features)
     energy = graph.op("ReduceSumSquare", samples, [-1])
-    energy = graph.op("Max", energy, float(max(SMALLEST_ENERGY, features.energy_floor)))
+    energy = energy.clamp(float(max(SMALLEST_ENERGY, features.energy_floor)))
     rest = graph.op("Slice", mfcc, [1], [2**62], [2])
     return graph.op("Concat", graph.op("Log", energy), rest, axis=2)
 
@@ -237,8 +230,7 @@ def _taper(graph: Graph, features: LogMel, windows: Value) -> Value | None:
     first = graph.op("Slice", windows, [0], [1], [2])
     previous = graph.op("Slice", windows, [0], [-1], [2])
     previous = graph.op("Concat", first, previous, axis=2)
-    previous = graph.op("Mul", previous, float(features.preemphasis))
-    return graph.op("Mul", graph.op("Sub", windows, previous), _window(features))
+    return (windows - previous * float(features.preemphasis)) * _window(features)
 
 
 def _window(features: LogMel) -> NDArray[np.float32]:
@@ -250,12 +242,11 @@ def _waves(graph: Graph, features: LogMel, window: NDArray[np.float32]) -> Value
     n_fft, size = features.n_fft, features.win_length
     bins = np.arange(features.mel_filters.bins.start, features.mel_filters.bins.stop)
     # half samples from the middle: where a frame's phase counts from leaves its energy
-    place = graph.op("Mul", 2 * np.arange(size)[:, None] - size + 1, bins)  # (W, K)
-    place = graph.op("Mod", place, 2 * n_fft)
+    place = graph.op("Mul", 2 * np.arange(size)[:, None] - size + 1, bins) % (2 * n_fft)  # (W, K)
     angle = np.pi / n_fft * np.arange(2 * n_fft)
     parts = [graph.op("Gather", table, place) for table in (np.cos(angle), np.sin(angle))]
     waves = graph.op("Concat", *parts, axis=1)
-    return graph.cast(graph.op("Mul", waves, window.astype(np.float64)[:, None]), "float32")
+    return graph.cast(waves * window.astype(np.float64)[:, None], "float32")
 
 
 def _log_mel(graph: Graph, features: LogMel, windows: Value, *, is_tapered: bool) -> Value:
@@ -263,17 +254,16 @@ def _log_mel(graph: Graph, features: LogMel, windows: Value, *, is_tapered: bool
     window = _window(features)
     waves = _waves(graph, features, np.ones_like(window) if is_tapered else window)
     spectrum = graph.op("MatMul", windows, waves)
-    energy = graph.op("Mul", spectrum, spectrum)  # (B, T, 2 K)
+    energy = spectrum * spectrum  # (B, T, 2 K)
     weights = features.mel_filters.filters.numpy()
     filters: Value | NDArray[np.float32] = weights
     if features.power == 2:  # the sum over both halves is the filters' own
         filters = graph.op("Concat", weights, weights, axis=0)
     else:
         real, imag = graph.ops("Split", energy, n_outputs=2, axis=2, num_outputs=2)
-        energy = graph.op("Max", graph.op("Add", real, imag), float(np.finfo(np.float32).tiny))
-        energy = graph.op("Pow", energy, features.power / 2)
+        energy = (real + imag).clamp(float(np.finfo(np.float32).tiny)) ** (features.power / 2)
     mel = graph.op("MatMul", energy, filters)  # (B, T, M)
     if features.log_offset:
-        mel = graph.op("Add", mel, float(features.log_offset))
-    log_mel = graph.op("Log", graph.op("Max", mel, float(features.amin)))
-    return log_mel if features.log == "natural" else graph.op("Mul", log_mel, 10 / log(10))
+        mel = mel + float(features.log_offset)
+    log_mel = graph.op("Log", mel.clamp(float(features.amin)))
+    return log_mel if features.log == "natural" else log_mel * (10 / log(10))

@@ -46,7 +46,7 @@ def embed(
         if reach:
             maps = timing.amid(maps, pads, reach, (channels, bands), f"front_{number}")
         if number == 0:
-            maps, pads = graph.op("Add", maps, SILENCE), (0, 0)
+            maps, pads = maps + SILENCE, (0, 0)
         weights = as_array(convolution.weight), as_array(convolution.bias)
         maps = graph.op("Conv", maps, *weights, pads=[0, across, 0, across])
         if number != len(CHANNELS) - 1:
@@ -68,7 +68,7 @@ def _above_silence(graph: Graph, front: SpeechEmbedding, frames: Value, timing: 
     if front.levels_clips:
         inside = graph.op("Where", timing.inside(frames), frames, -np.inf)
         loudest = graph.op("ReduceMax", inside, [1, 2])
-    below = graph.op("Div", graph.op("Sub", frames, loudest), 10.0)
-    power = graph.op("Add", graph.op("Pow", 10.0, below), float(10 ** (-SILENCE_DB / 10)))
-    level = graph.op("Div", graph.op("Log", power), float(np.log(10)))
-    return graph.op("Add", level, float(SILENCE_DB / 10))
+    below = (frames - loudest) / 10.0
+    power = 10.0**below + float(10 ** (-SILENCE_DB / 10))
+    level = graph.op("Log", power) / float(np.log(10))
+    return level + float(SILENCE_DB / 10)

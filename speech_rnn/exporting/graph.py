@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,6 @@ __all__ = ["OPSET", "Graph", "Value"]
 OPSET = 18
 """The oldest that has all operators used: the file runs wherever ONNX Runtime is 1.14 or newer."""
 
-Value = str
-"""The name of a tensor."""
-Given = Value | NDArray[Any] | Sequence[int] | int | float | None
 TYPES = {
     "float32": TensorProto.FLOAT,
     "float64": TensorProto.DOUBLE,
@@ -33,6 +31,43 @@ TYPES = {
     "int32": TensorProto.INT32,
     "bool": TensorProto.BOOL,
 }
+
+
+def _operator(kind: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
+    """Return the methods that add a node of two inputs, the value on the left or on the right."""
+    return (
+        lambda value, other: value.graph.op(kind, value, other),
+        lambda value, other: value.graph.op(kind, other, value),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor of a graph. Its operators add nodes; ``/`` and ``//`` are both ONNX's Div."""
+
+    graph: Graph
+    name: str
+
+    __array_ufunc__ = None  # an array on the left leaves the operator to the value
+    __add__, __radd__ = _operator("Add")
+    __sub__, __rsub__ = _operator("Sub")
+    __mul__, __rmul__ = _operator("Mul")
+    __truediv__, __rtruediv__ = _operator("Div")
+    __floordiv__, __rfloordiv__ = _operator("Div")
+    __mod__, __rmod__ = _operator("Mod")
+    __pow__, __rpow__ = _operator("Pow")
+    __lt__, __gt__ = _operator("Less")
+
+    def __neg__(self) -> Value:
+        return self.graph.op("Neg", self)
+
+    def clamp(self, low: Given = None, high: Given = None) -> Value:
+        """Return what lies within the bounds that are given."""
+        value = self if high is None else self.graph.op("Min", self, high)
+        return value if low is None else self.graph.op("Max", value, low)
+
+
+Given = Value | NDArray[Any] | Sequence[int] | int | float | None
 
 
 class Graph:
@@ -66,9 +101,9 @@ class Graph:
         """Add a node of several outputs."""
         name = f"{self._part}{kind}_{len(self._nodes)}"
         outputs = [f"{name}_{number}" for number in range(n_outputs)]
-        inputs = [self._value(each) for each in given]
+        inputs = [self._name(each) for each in given]
         self._nodes.append(helper.make_node(kind, inputs, outputs, name=name, **attributes))
-        return outputs
+        return [Value(self, output) for output in outputs]
 
     def size(self, value: Value, axis: int) -> Value:
         """Return the length of an axis, (1,) int64."""
@@ -86,13 +121,13 @@ class Graph:
     def input(self, name: str, dtype: str, shape: Sequence[int | str | None]) -> Value:
         """Add an input; names in its shape are free sizes."""
         self._inputs.append(helper.make_tensor_value_info(name, TYPES[dtype], list(shape)))
-        return name
+        return Value(self, name)
 
     def output(
         self, name: str, value: Value, dtype: str, shape: Sequence[int | str | None]
     ) -> None:
         """Make `value` an output."""
-        self._nodes.append(helper.make_node("Identity", [value], [name], name=f"{name}_out"))
+        self._nodes.append(helper.make_node("Identity", [value.name], [name], name=f"{name}_out"))
         self._outputs.append(helper.make_tensor_value_info(name, TYPES[dtype], list(shape)))
 
     def state(
@@ -127,16 +162,17 @@ class Graph:
         )
 
     def _scalar(self, given: Given) -> Given:
-        return self.op("Squeeze", given) if isinstance(given, str) else given
+        return self.op("Squeeze", given) if isinstance(given, Value) else given
 
-    def _value(self, given: Given) -> Value:
+    def _name(self, given: Given) -> str:
         if given is None:
             return ""
-        if isinstance(given, str):
-            return given
+        if isinstance(given, Value):
+            return given.name
         if type(given) is float:  # numpy's own have their type
             given = np.float32(given)
-        array = np.ascontiguousarray(given).reshape(np.shape(given))
+        array = np.asarray(given)
+        array = np.ascontiguousarray(array).reshape(array.shape)
         if array.dtype.kind == "i" and array.dtype != np.int32:
             array = array.astype(np.int64)
         key = (str(array.dtype), array.shape, array.tobytes())

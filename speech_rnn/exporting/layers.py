@@ -20,7 +20,7 @@ def as_array(tensor: Tensor) -> NDArray[np.float32]:
 def linear(graph: Graph, layer: nn.Linear, values: Value) -> Value:
     """Map (..., D) to (..., D')."""
     product = graph.op("MatMul", values, as_array(layer.weight.T))
-    return product if layer.bias is None else graph.op("Add", product, as_array(layer.bias))
+    return product if layer.bias is None else product + as_array(layer.bias)
 
 
 def normalize(
@@ -31,6 +31,5 @@ def normalize(
     assert mean is not None
     assert variance is not None
     scale = normalization.weight * (variance + normalization.eps).rsqrt()
-    centred = graph.op("Sub", values, as_array(mean).reshape(shape))
-    scaled = graph.op("Mul", centred, as_array(scale).reshape(shape))
-    return graph.op("Add", scaled, as_array(normalization.bias).reshape(shape))
+    scaled = (values - as_array(mean).reshape(shape)) * as_array(scale).reshape(shape)
+    return scaled + as_array(normalization.bias).reshape(shape)

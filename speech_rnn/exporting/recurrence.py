@@ -39,7 +39,6 @@ def read_clips(
     lengths = graph.cast(timing.total, "int32")
     direction = "bidirectional" if model.bidirectional else "forward"
     steps = graph.op("Transpose", steps, perm=[1, 0, 2])  # (T, B, D)
-    last = ""
     for layer in model.recurrence:
         both = [each for each in (layer.forwards, layer.backwards) if each is not None]
         hidden, last, *_ = _recur(graph, both, steps, lengths, direction=direction)
@@ -79,19 +78,17 @@ def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Tim
     context = timing.context(steps, Stage(width, chunk), (n_inputs,), "chunk")
     steps = context.steps
     if any(context.pads):
-        missing = graph.op("Mod", graph.op("Neg", graph.size(steps, 1)), chunk)
-        missing = graph.op("Add", missing, model.look_ahead)
+        missing = -graph.size(steps, 1) % chunk + model.look_ahead
         steps = graph.op("Pad", steps, graph.op("Concat", [0], missing, axis=0), None, [1])
-    n_chunks = graph.op("Sub", graph.size(steps, 1), model.look_ahead)
-    n_chunks = graph.op("Div", n_chunks, chunk)
-    start = graph.op("Unsqueeze", graph.op("Mul", graph.steps(0, n_chunks), chunk), [1])  # (K, 1)
-    index = graph.op("Add", start, np.arange(width))  # (K, W)
+    n_chunks = (graph.size(steps, 1) - model.look_ahead) // chunk
+    start = graph.op("Unsqueeze", graph.steps(0, n_chunks) * chunk, [1])  # (K, 1)
+    index = start + np.arange(width)  # (K, W)
     steps = graph.op("Transpose", steps, perm=[1, 0, 2])  # (T, B, D)
     windows = graph.op("Gather", steps, index, axis=0)  # (K, W, B, D)
     if context.timing.first != 0:
-        start = graph.op("Add", start, graph.op("Mul", context.timing.first, chunk))
-    inside = graph.op("Min", graph.op("Sub", timing.total, start), width)  # (K, B)
-    inside = graph.cast(graph.op("Reshape", graph.op("Max", inside, 0), [-1]), "int32")
+        start = start + context.timing.first * chunk
+    inside = (timing.total - start).clamp(high=width)  # (K, B)
+    inside = graph.cast(graph.op("Reshape", inside.clamp(0), [-1]), "int32")
     chunks = _Chunks(
         graph,
         chunk,

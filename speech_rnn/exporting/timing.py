@@ -108,15 +108,14 @@ class Timing(ABC):
         n_steps = self.graph.size(steps, -2)
         if self.first == 0:
             return self.graph.steps(0, n_steps)
-        return self.graph.steps(self.first, self.graph.op("Add", self.first, n_steps))
+        return self.graph.steps(self.first, self.first + n_steps)
 
     def inside(self, steps: Value, rank: int = 3) -> Value:
         """Return which of (..., T, D) belong to their clips, (B, 1…, T, 1)."""
         graph = self.graph
         total = graph.op("Unsqueeze", self.total, [1])
-        inside = graph.op("Less", self.numbers(steps), total)  # (B, T)
-        axes = [2] if rank == 3 else [1, 3]
-        return graph.op("Unsqueeze", inside, axes)
+        inside = self.numbers(steps) < total  # (B, T)
+        return graph.op("Unsqueeze", inside, [2] if rank == 3 else [1, 3])
 
     def zero_beyond(self, steps: Value, rank: int = 3) -> Value:
         """Return `steps` with zeros after their clips."""
@@ -156,7 +155,7 @@ class Clips(Timing):
     ) -> tuple[Value, Timing]:
         """Repeat a clip's last step to the end of the batch, then the batch's ends."""
         graph = self.graph
-        last = graph.op("Unsqueeze", graph.op("Sub", self.total, 1), [1])  # (B, 1)
+        last = graph.op("Unsqueeze", self.total - 1, [1])  # (B, 1)
         last = graph.op("GatherND", steps, last, batch_dims=1)  # (B, D)
         last = graph.op("Unsqueeze", last, [1])
         steps = graph.op("Where", self.inside(steps), steps, last)
@@ -178,6 +177,7 @@ class Stream(Timing):
     n_first : steps of the stream's first piece, when it is as short as can be.
     """
 
+    first: Value
     n_first: int = 0
 
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
@@ -205,9 +205,9 @@ class Stream(Timing):
         graph, first = self.graph, self.first
         shift = stage.before - stage.kernel + stage.stride
         if shift:
-            first = graph.op("Max", graph.op("Add", first, shift), 0)
+            first = (first + shift).clamp(0)
         if stage.stride > 1:
-            first = graph.op("Div", first, stage.stride)
+            first = first // stage.stride
         total = ceil_div(self, stage.stride)
         return Stream(graph, total, first, self._n_first_of(stage))
 
@@ -219,13 +219,11 @@ class Stream(Timing):
     ) -> tuple[Value, Timing]:
         """Gather the steps around each one that is due, those beyond the ends from the ends."""
         graph = self.graph
-        stop = graph.op("Add", self.first, graph.size(steps, -2))
+        stop = self.first + graph.size(steps, -2)
         steps, base = self.past(steps, before + after, width, name)
-        first = graph.op("Max", graph.op("Sub", self.first, after), 0)
-        index = graph.steps(graph.op("Sub", first, before), stop)
-        last = graph.op("Sub", self.total, 1)
-        index = graph.op("Max", graph.op("Min", index, last), 0)
-        steps = graph.op("Gather", steps, graph.op("Sub", index, base), axis=1)
+        first = (self.first - after).clamp(0)
+        index = graph.steps(first - before, stop).clamp(0, self.total - 1)
+        steps = graph.op("Gather", steps, index - base, axis=1)
         return steps, Stream(graph, self.total, first, self.n_first - after)
 
     def past(
@@ -236,7 +234,7 @@ class Stream(Timing):
         kept = graph.state(name, [1, 0, width], dtype, free=1)
         steps = graph.op("Concat", kept, steps, axis=1)
         graph.next_state(name, last_steps(graph, steps, n_steps))
-        return steps, graph.op("Max", graph.op("Sub", self.first, n_steps), 0)
+        return steps, (self.first - n_steps).clamp(0)
 
 
 def last_steps(graph: Graph, steps: Value, n_steps: int, axis: int = -2) -> Value:
@@ -250,5 +248,4 @@ def ceil_div(timing: Timing, stride: int) -> Value:
     """Return the clips' totals of steps that are each `stride` of these."""
     if stride == 1:
         return timing.total
-    graph = timing.graph
-    return graph.op("Div", graph.op("Add", timing.total, stride - 1), stride)
+    return (timing.total + (stride - 1)) // stride
