@@ -175,7 +175,7 @@ class _Collate:
             torch.tensor([len(target) for target in targets]),
             indices,
             pad_sequence(spans, batch_first=True, padding_value=-torch.inf)  # (B, L, 2)
-            if all(map(_same_length, spans, targets))
+            if list(map(len, spans)) == list(map(len, targets))
             else None,
         )
 
@@ -183,10 +183,6 @@ class _Collate:
         parts = row.composition.words if row.composition else ()
         times = [(part.at_seconds, part.at_seconds + part.duration_seconds) for part in parts]
         return torch.tensor(times).reshape(-1, 2) * self.clips.sample_rate  # (L, 2)
-
-
-def _same_length(one: Tensor, other: Tensor) -> bool:
-    return len(one) == len(other)
 
 
 def batches(

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,7 +18,16 @@ from speech_rnn.data.corpus import Part, Utterance
 from speech_rnn.data.mixing import compose
 from speech_rnn.errors import DataError, SpeechRnnError
 
-__all__ = ["FULL_SCALE", "AudioCache", "Clips", "Failure", "Lengths", "read_clip"]
+__all__ = [
+    "FULL_SCALE",
+    "AudioCache",
+    "Clips",
+    "Failure",
+    "Lengths",
+    "quantize",
+    "read_clip",
+    "read_stretch",
+]
 
 FULL_SCALE = 32768.0
 
@@ -86,26 +96,12 @@ class AudioCache(Dataset[NDArray[np.int16]]):
     def _read(self, utterance: Utterance) -> NDArray[np.int16] | SpeechRnnError:
         try:
             if utterance.composition:
-                return quantize(compose(utterance, self.sample_rate, self._part) * utterance.gain)
-            waveform = load_audio(
-                utterance.audio,
-                self.sample_rate,
-                start_seconds=utterance.start_seconds,
-                duration_seconds=utterance.duration_seconds,
-                check=utterance.gain == 1.0,
-            )
+                read = partial(read_stretch, sample_rate=self.sample_rate, check=False)
+                return quantize(compose(utterance, self.sample_rate, read) * utterance.gain)
+            waveform = read_stretch(utterance, self.sample_rate, check=utterance.gain == 1.0)
         except SpeechRnnError as error:
             return error
         return quantize(waveform * utterance.gain)
-
-    def _part(self, part: Part) -> NDArray[np.float32]:
-        return load_audio(
-            part.audio,
-            self.sample_rate,
-            start_seconds=part.start_seconds,
-            duration_seconds=part.duration_seconds,
-            check=False,
-        )
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -128,6 +124,19 @@ class AudioCache(Dataset[NDArray[np.int16]]):
             digest.update(f"{utterance.text}\n{len(clip)}\n".encode())
             digest.update(clip.astype("<i2").tobytes())
         return digest.hexdigest()
+
+
+def read_stretch(
+    row: Utterance | Part, sample_rate: int, *, check: bool = True
+) -> NDArray[np.float32]:
+    """Return the samples (N,) of a stretch of a file; see `load_audio`."""
+    return load_audio(
+        row.audio,
+        sample_rate,
+        start_seconds=row.start_seconds,
+        duration_seconds=row.duration_seconds,
+        check=check,
+    )
 
 
 def quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
-from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
+from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize, read_stretch
 from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.data.mixing import compose, trim
 from speech_rnn.data.rng import check_ranges, choose
@@ -286,12 +286,7 @@ def trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
 
 def _trim(row: Utterance, trim_db: float) -> Utterance | None:
     try:
-        samples = load_audio(
-            row.audio,
-            SAMPLE_RATE,
-            start_seconds=row.start_seconds,
-            duration_seconds=row.duration_seconds,
-        )
+        samples = read_stretch(row, SAMPLE_RATE)
     except AudioError as error:
         log.warning("left out of %s: %s", row.split, error)
         return None
