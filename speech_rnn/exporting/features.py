@@ -20,7 +20,7 @@ from speech_rnn.exporting.dynamics import (
     normalize_utterance,
 )
 from speech_rnn.exporting.graph import Graph, Value
-from speech_rnn.exporting.timing import Clips, Stage, Stream, Timing, last_steps
+from speech_rnn.exporting.timing import Stage, Stream, Timing, last_steps
 from speech_rnn.features import MFCC, LogMel
 from speech_rnn.features.mfcc import SMALLEST_ENERGY
 
@@ -66,7 +66,7 @@ def clip_frames(
         behind = stop - graph.size(waveform, 1)
         pads = graph.op("Concat", [before], behind, axis=0)
         waveform = graph.op("Pad", waveform, pads, None, [1])
-    timing = Clips(graph, _count(graph, features, lengths))
+    timing = Timing(graph, _count(graph, features, lengths))
     return _frames(graph, features, waveform, timing, lengths)
 
 

@@ -6,13 +6,12 @@ time axis is the last but one. A stream remembers those steps in states of the g
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speech_rnn.exporting.graph import Graph, Value
 
-__all__ = ["Clips", "Stage", "Stream", "Timing", "ceil_div", "first_run", "last_steps"]
+__all__ = ["Stage", "Stream", "Timing", "first_run", "last_steps"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,17 @@ def first_run(stages: Sequence[Stage]) -> tuple[int, list[int]]:
 
 
 @dataclass(frozen=True)
-class Timing(ABC):
-    """Where the steps of a tensor (..., T, D) lie.
+class Context:
+    """What a convolution reads, the zeros that it must add itself, and when its outputs are."""
+
+    steps: Value
+    pads: tuple[int, int]
+    timing: Timing
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the steps of a tensor (..., T, D) lie: whole clips of a batch, padding after them.
 
     Attributes
     ----------
@@ -62,7 +70,6 @@ class Timing(ABC):
     total: Value
     first: Value | int = 0
 
-    @abstractmethod
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
         """Return what a valid convolution reads for `stage`: the steps amid zeros.
 
@@ -72,8 +79,10 @@ class Timing(ABC):
         width : sizes of the tensor but for the batch and T.
         name : of the state in which a stream keeps steps.
         """
+        steps = self.zero_beyond(steps, len(width) + 2)
+        pads = (stage.before, stage.kernel - 1 - stage.before)
+        return Context(steps, pads, self.after(stage))
 
-    @abstractmethod
     def amid(
         self, steps: Value, pads: tuple[int, int], n_kept: int, width: Sequence[int], name: str
     ) -> Value:
@@ -86,22 +95,32 @@ class Timing(ABC):
         n_kept : of the last steps that a stream keeps for its next piece.
         width, name : as `context` has them.
         """
+        return self.graph.op("Pad", steps, pads, None, [-2]) if any(pads) else steps
 
-    @abstractmethod
     def after(self, stage: Stage) -> Timing:
         """Return where the outputs of `stage` lie."""
+        return Timing(self.graph, self.total_of(stage.stride))
 
-    @abstractmethod
+    def total_of(self, stride: int) -> Value:
+        """Return the clips' totals of steps that are each `stride` of these."""
+        return self.total if stride == 1 else (self.total + (stride - 1)) // stride
+
     def amid_ends(
         self, steps: Value, before: int, after: int, width: int, name: str
     ) -> tuple[Value, Timing]:
         """Return (B, T + before + after, D): the steps amid those at the clip's ends, repeated."""
+        graph = self.graph
+        last = graph.op("Unsqueeze", self.total - 1, [1])  # (B, 1)
+        last = graph.op("GatherND", steps, last, batch_dims=1)  # (B, D)
+        last = graph.op("Unsqueeze", last, [1])
+        steps = graph.op("Where", self.inside(steps), steps, last)
+        return graph.op("Pad", steps, [before, after], None, [1], mode="edge"), self
 
-    @abstractmethod
     def past(
         self, steps: Value, n_steps: int, width: int, name: str, dtype: str = "float32"
     ) -> tuple[Value, Value | int]:
         """Return the steps with up to `n_steps` before them, and the number of the first."""
+        return steps, 0
 
     def numbers(self, steps: Value) -> Value:
         """Return the numbers of the steps, (T,)."""
@@ -120,52 +139,6 @@ class Timing(ABC):
     def zero_beyond(self, steps: Value, rank: int = 3) -> Value:
         """Return `steps` with zeros after their clips."""
         return self.graph.op("Where", self.inside(steps, rank), steps, 0.0)
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a convolution reads, the zeros that it must add itself, and when its outputs are."""
-
-    steps: Value
-    pads: tuple[int, int]
-    timing: Timing
-
-
-class Clips(Timing):
-    """Whole clips of a batch with padding after them."""
-
-    def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
-        """Leave the zeros around a clip to the convolution."""
-        steps = self.zero_beyond(steps, len(width) + 2)
-        pads = (stage.before, stage.kernel - 1 - stage.before)
-        return Context(steps, pads, self.after(stage))
-
-    def amid(
-        self, steps: Value, pads: tuple[int, int], n_kept: int, width: Sequence[int], name: str
-    ) -> Value:
-        """Return the steps amid zeros."""
-        return self.graph.op("Pad", steps, pads, None, [-2]) if any(pads) else steps
-
-    def after(self, stage: Stage) -> Timing:
-        """Return how many outputs of `stage` each clip has."""
-        return Clips(self.graph, ceil_div(self, stage.stride))
-
-    def amid_ends(
-        self, steps: Value, before: int, after: int, width: int, name: str
-    ) -> tuple[Value, Timing]:
-        """Repeat a clip's last step to the end of the batch, then the batch's ends."""
-        graph = self.graph
-        last = graph.op("Unsqueeze", self.total - 1, [1])  # (B, 1)
-        last = graph.op("GatherND", steps, last, batch_dims=1)  # (B, D)
-        last = graph.op("Unsqueeze", last, [1])
-        steps = graph.op("Where", self.inside(steps), steps, last)
-        return graph.op("Pad", steps, [before, after], None, [1], mode="edge"), self
-
-    def past(
-        self, steps: Value, n_steps: int, width: int, name: str, dtype: str = "float32"
-    ) -> tuple[Value, Value | int]:
-        """Return the steps: all of the past is there."""
-        return steps, 0
 
 
 @dataclass(frozen=True)
@@ -208,7 +181,7 @@ class Stream(Timing):
             first = (first + shift).clamp(0)
         if stage.stride > 1:
             first = first // stage.stride
-        total = ceil_div(self, stage.stride)
+        total = self.total_of(stage.stride)
         return Stream(graph, total, first, self._n_first_of(stage))
 
     def _n_first_of(self, stage: Stage) -> int:
@@ -242,10 +215,3 @@ def last_steps(graph: Graph, steps: Value, n_steps: int, axis: int = -2) -> Valu
     if not n_steps:
         return graph.op("Slice", steps, [0], [0], [axis])
     return graph.op("Slice", steps, [-n_steps], [2**62], [axis])
-
-
-def ceil_div(timing: Timing, stride: int) -> Value:
-    """Return the clips' totals of steps that are each `stride` of these."""
-    if stride == 1:
-        return timing.total
-    return (timing.total + (stride - 1)) // stride
