@@ -124,11 +124,7 @@ class LogMel(LogMelParameters, nn.Module):
         self._build()
 
     @classmethod
-    def like(
-        cls: type[Features],
-        dialect: str,
-        **overrides: Any,
-    ) -> Features:
+    def like(cls: type[Features], dialect: str, **overrides: Any) -> Features:
         """Return features that compute as a library's do by default, but for `overrides`.
 
         Parameters
@@ -298,24 +294,14 @@ class LogMel(LogMelParameters, nn.Module):
     def _over_time(self) -> list[OverTime]:
         found = []
         if self.normalization is not None:
-            sliding = self.normalization == "sliding"
-            found.append(
-                OverTime(
-                    self._normalize,
-                    context=self.sliding_window if sliding else 0,
-                    minimum=self.min_sliding_window if sliding else 0,
-                )
-            )
+            slides = self.normalization == "sliding"
+            context, minimum = slides * self.sliding_window, slides * self.min_sliding_window
+            found.append(OverTime(self._normalize, context, minimum=minimum))
         if self.deltas:
-            half, interp = self.delta_window // 2, self.delta_mode == "interp"
-            found.append(
-                OverTime(
-                    self._add_deltas,
-                    context=2 * half,
-                    lookahead=half if interp else half * self.deltas,
-                    minimum=2 * half + 1 if interp else 0,
-                )
-            )
+            half, whole = self.delta_window // 2, self.delta_mode == "interp"
+            lookahead = half if whole else half * self.deltas
+            minimum = whole * self.delta_window
+            found.append(OverTime(self._add_deltas, 2 * half, lookahead, minimum))
         return found
 
     def __repr__(self) -> str:

@@ -35,16 +35,15 @@ class MelFilters(nn.Module):
         self.power, self._workspace = power, workspace
         self.bins = _reached(filters)
         self._n_mels = filters.shape[1]
-        self._groups: list[str] = []
-        self._parts: list[slice] = []
+        self._groups: list[tuple[str, slice]] = []
         self.register_buffer("filters", filters[self.bins].float(), persistent=False)
         for some in filters.float().chunk(GROUPS, dim=1):
             rows = _reached(some)
             # a row for the real and one for the imaginary part
             twice = some[rows].repeat_interleave(2, dim=0)  # (2 K', M')
-            self._groups.append(f"_group_{len(self._groups)}")
-            self.register_buffer(self._groups[-1], twice, persistent=False)
-            self._parts.append(slice(2 * rows.start, 2 * rows.stop))
+            name = f"_group_{len(self._groups)}"
+            self.register_buffer(name, twice, persistent=False)
+            self._groups.append((name, slice(2 * rows.start, 2 * rows.stop)))
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Return the energies, (B, T, M).
@@ -70,15 +69,17 @@ class MelFilters(nn.Module):
         # the products sum the two squares: one pass over the memory less
         squares = parts.square_() if Workspace.suits(parts) else parts.square()
         squares = squares.view(-1, 2 * spectrum.shape[-1])  # (B T, 2 F)
-        groups = [self.get_buffer(name).to(squares.dtype) for name in self._groups]
+        groups = [
+            (squares[:, columns], self.get_buffer(name).to(squares.dtype))
+            for name, columns in self._groups
+        ]
         if Workspace.suits(squares):
             energies = self._workspace.room("energies", (len(squares), self._n_mels), squares.dtype)
-            outs = energies.split([group.shape[1] for group in groups], dim=1)
-            for columns, group, out in zip(self._parts, groups, outs, strict=True):
-                torch.mm(squares[:, columns], group, out=out)
+            outs = energies.split([group.shape[1] for _, group in groups], dim=1)
+            for (part, group), out in zip(groups, outs, strict=True):
+                torch.mm(part, group, out=out)
         else:
-            products = zip(self._parts, groups, strict=True)
-            energies = torch.cat([squares[:, columns] @ group for columns, group in products], 1)
+            energies = torch.cat([part @ group for part, group in groups], 1)
         return energies.view(*spectrum.shape[:-1], -1)  # (B, T, M)
 
 
