@@ -15,17 +15,19 @@ def export(
     model: Annotated[Path, typer.Option(help="A recognizer.safetensors that training wrote.")],
     output: Annotated[Path, typer.Option(help="The .onnx file.")],
     streaming: Annotated[
-        bool, typer.Option(help="A graph that follows a stream, if the recogniser can.")
+        bool, typer.Option(help="Export a graph for streams, if the recogniser can stream.")
     ] = False,
     int8: Annotated[
-        bool, typer.Option(help="Weights of 8 bits: a third of the size; needs --clips.")
+        bool, typer.Option(help="Round weights to 8 bits: a third of the size; needs --clips.")
     ] = False,
     clips: Annotated[
         Path | None,
-        typer.Option(help="Clips that it must answer as well: a folder a word, or a manifest."),
+        typer.Option(
+            help="Clips on which its accuracy is checked: a folder a word, or a manifest."
+        ),
     ] = None,
     limit: Annotated[
-        float, typer.Option(help="Percentage points of accuracy on the clips that it may lose.")
+        float, typer.Option(help="Accuracy on the clips that it may lose, in percentage points.")
     ] = 0.3,
 ) -> None:
     """Write a recogniser as one ONNX file, which runs without PyTorch."""

@@ -12,14 +12,17 @@ from speech_rnn.errors import ConfigurationError, spoken_errors
 
 
 def generate(
-    grammar: Annotated[Path | None, typer.Option(help="Of the sentences (JSGF).")] = None,
+    grammar: Annotated[
+        Path | None, typer.Option(help="The grammar of the sentences (JSGF).")
+    ] = None,
     lm: Annotated[
         Path | None, typer.Option(help="A language_model.safetensors that training wrote.")
     ] = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Sentences.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of sentences.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     temperature: Annotated[
-        float, typer.Option(help="Of a language model: near 0 says only what is most probable.")
+        float,
+        typer.Option(help="Temperature of a language model; near 0, it draws the most probable."),
     ] = 1.0,
 ) -> None:
     """Make up sentences, one a line, from a grammar or a recurrent language model."""

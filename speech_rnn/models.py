@@ -1,4 +1,4 @@
-"""Tell what recognisers know: ``python -m speech_rnn.models [FILE…]``."""
+"""Describe recognisers: ``python -m speech_rnn.models [FILE…]``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from speech_rnn.starter import STARTER
 
 def models(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Recognisers; without, the one of the package.")
+        list[Path] | None, typer.Argument(help="Recognisers; without any, the one of the package.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Tell what recognisers know: their words, and which of them no person has taught them."""
+    """Describe recognisers: their words, and the words trained on synthetic speech only."""
     with spoken_errors():
         from speech_rnn.recognizer import Recognizer
         from speech_rnn.reporting.summary import Summary

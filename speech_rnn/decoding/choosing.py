@@ -1,4 +1,4 @@
-"""A decoder from what a person names: files, numbers and hot words."""
+"""A decoder from the choices of a command line: files, numbers and hot words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speech_rnn.vocabulary import Vocabulary
 __all__ = ["choose_decoder", "word_values"]
 
 DEFAULT_BEAM = 50
-"""Where a language model or hot words need one."""
+"""The beam of a language model and hot words, where none is chosen."""
 
 
 def choose_decoder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,26 +231,17 @@ def answers(
     *,
     decoder: Decoder,
     calibration: Calibration,
-    step_seconds: float,
-    durations: Sequence[float],
-    token_bonus: float = 0.0,
+    **timing: Any,
 ) -> list[Hypothesis]:
     """Answer for the logits (B, T, C) of a batch; T is 1 for classes.
 
     Parameters
     ----------
     calibration : divides the logits by its temperature, and judges the answers of classes.
-    lengths, vocabulary, step_seconds, durations, token_bonus : as of `Decoder`.
+    lengths, vocabulary, timing : as of `Decoder`.
     """
     log_probs = log_softmax(logits / np.float32(calibration.temperature))
-    found = decoder(
-        log_probs,
-        lengths,
-        vocabulary,
-        step_seconds=step_seconds,
-        durations=durations,
-        token_bonus=token_bonus,
-    )
+    found = decoder(log_probs, lengths, vocabulary, **timing)
     if vocabulary.unit != "classes":
         return found
     scores = evidence(logits[:, 0], vocabulary.tokens)

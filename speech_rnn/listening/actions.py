@@ -26,18 +26,18 @@ from speech_rnn.listening.formats import COLUMNS
 __all__ = ["Action", "Command", "SavedTriggers", "Tell"]
 
 Tell = Callable[[str], None]
-"""Is told what went wrong, while the listening goes on."""
+"""Prints what went wrong, while the listening goes on."""
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 MOST_AT_ONCE = 8
 LAST_SECONDS = 10.0
-"""For which the programs that still run at the end are waited for."""
+"""The longest wait for programs that still run at the end."""
 LONGEST_SECONDS = 10.0
-"""Of a word, whose start is kept until it is told."""
+"""The longest word; its sound is kept until its event comes."""
 
 
 class Action(Protocol):
-    """Something that events set off.
+    """A consequence of events, such as a program that is run.
 
     Attributes
     ----------
