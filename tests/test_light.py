@@ -36,7 +36,6 @@ MODULES = [
     "speech_rnn.transcribe",
     "speech_rnn.spot",
     "speech_rnn.listen",
-    "speech_rnn.answering",
     "speech_rnn.reporting.progress",
     "speech_rnn.cli",
     "speech_rnn.train",
