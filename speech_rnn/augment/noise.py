@@ -13,6 +13,9 @@ from speech_rnn.tensors.lengths import zero_beyond
 
 __all__ = ["coloured_noise", "mix"]
 
+SILENT = 1e-20
+"""An energy far below that of one sample of one bit in 16, 1e-9."""
+
 
 def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> Tensor:
     """Gaussian noise (B, N) whose power falls with f^-tilt: 0 is white, 1 pink, 2 brown."""
@@ -30,7 +33,7 @@ def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Ten
     """
     noise = zero_beyond(noise, lengths)
     signal = zero_beyond(waveform, lengths)
-    noise_energy = noise.square().sum(dim=1).clamp(min=torch.finfo(noise.dtype).tiny)
-    # torchaudio's add_noise gives NaN where the noise is silent
+    # a recording may be silent for as long as a clip, where torchaudio's add_noise gives NaN
+    noise_energy = noise.square().sum(dim=1).clamp(min=SILENT)
     gain = noise_gain(signal.square().sum(dim=1), noise_energy, snr_db)
     return signal + gain[:, None] * noise

@@ -215,6 +215,12 @@ def test_recorded_noise_is_used():
     assert added.mean() > 0
 
 
+def test_silent_noise_leaves_a_clip_as_it_is():
+    waveform, lengths = clips()
+    loud = waveform * 10
+    assert torch.equal(mix(loud, torch.zeros_like(loud), lengths, torch.zeros(4)), loud)
+
+
 def test_what_is_masked_is_the_mean():
     frames = torch.randn(3, 40, 8, generator=generator())
     lengths = torch.tensor([40, 20, 1])

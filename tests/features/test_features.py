@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 from functools import cache
 from itertools import accumulate, pairwise
 
@@ -708,6 +709,12 @@ def test_streams_leave_no_gradients_behind():
 
 
 # Parameters
+
+
+@BOTH
+def test_parameters_do_not_change_under_the_filters(features):
+    with pytest.raises(FrozenInstanceError):
+        features().n_mels = 20
 
 
 @BOTH
