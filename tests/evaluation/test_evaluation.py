@@ -80,8 +80,8 @@ def test_blanks_between_words_do_not_count(utterances, unit):
 def test_a_foreign_word_is_unknown_to_a_classifier_with_that_class(utterances, tmp_path):
     foreign = [Utterance(row.audio, "zebra") for row in utterances]
     plain = untrained()
-    knowing = Recognizer(
-        plain.features, plain.model, Vocabulary(("low", "middle", "_unknown_")), {}
+    knowing = Recognizer.from_modules(
+        plain.features, plain.model, Vocabulary(("low", "middle", "_unknown_"))
     )
     for recognizer in (plain, knowing):  # every answer is withheld
         recognizer.calibration = Calibration(unknown_below=1e9)

@@ -155,7 +155,7 @@ def test_what_is_no_class_is_judged_as_unknown(manifest, tmp_path):
     def train(source, folder):
         folder.mkdir(parents=True)
         plain = untrained()
-        known = Recognizer(plain.features, plain.model, Vocabulary(tokens), {})
+        known = Recognizer.from_modules(plain.features, plain.model, Vocabulary(tokens))
         known.save(folder / "recognizer.safetensors")
         return folder / "recognizer.safetensors"
 
