@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ __all__ = [
     "FULL_SCALE",
     "AudioCache",
     "Clips",
-    "Failure",
     "Lengths",
     "quantize",
     "read_clip",
@@ -30,13 +29,6 @@ __all__ = [
 ]
 
 FULL_SCALE = 32768.0
-
-
-class Failure(NamedTuple):
-    """An utterance that could not be read, and why."""
-
-    utterance: Utterance
-    error: str
 
 
 class Lengths(Protocol):
@@ -67,8 +59,8 @@ class Clips(Lengths, Protocol):
 class AudioCache(Dataset[NDArray[np.int16]]):
     """The samples of utterances, decoded and resampled once, 16 bits each.
 
-    A file that cannot be read costs itself alone: it is listed in `failures`, and `utterances`
-    holds the others in their order.
+    A file that cannot be read costs itself alone: `failures` holds its error by the place of its
+    row, and `utterances` the others in their order.
 
     Parameters
     ----------
@@ -79,19 +71,17 @@ class AudioCache(Dataset[NDArray[np.int16]]):
     def __init__(self, utterances: Sequence[Utterance], sample_rate: int) -> None:
         self.sample_rate = sample_rate
         self.utterances: list[Utterance] = []
-        self.failures: list[Failure] = []
+        self.failures: dict[int, str] = {}
         self._clips: list[NDArray[np.int16]] = []
         with ThreadPoolExecutor(os.cpu_count()) as readers:  # libsndfile releases the GIL
-            for utterance, clip in zip(
-                utterances, readers.map(self._read, utterances), strict=True
-            ):
+            for place, clip in enumerate(readers.map(self._read, utterances)):
                 if isinstance(clip, SpeechRnnError):
-                    self.failures.append(Failure(utterance, str(clip)))
+                    self.failures[place] = str(clip)
                 else:
-                    self.utterances.append(utterance)
+                    self.utterances.append(utterances[place])
                     self._clips.append(clip)
         if utterances and not self._clips:
-            raise DataError(f"no clip can be read; the first: {self.failures[0].error}")
+            raise DataError(f"no clip can be read; the first: {self.failures[0]}")
 
     def _read(self, utterance: Utterance) -> NDArray[np.int16] | SpeechRnnError:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -259,11 +259,10 @@ def _recognize(
         found = recognizer.recognize(samples.numpy() / np.float32(FULL_SCALE), lengths.numpy())
         answers.update(zip(indices, found, strict=True))
     heard = iter(range(len(cache)))
-    failures = deque(cache.failures)  # in the order of the utterances, as the clips are
     rows = []
-    for utterance in utterances:
-        failed = bool(failures) and failures[0].utterance is utterance
-        answer, error = (None, failures.popleft().error) if failed else (answers[next(heard)], None)
+    for place, utterance in enumerate(utterances):
+        error = cache.failures.get(place)
+        answer = answers[next(heard)] if error is None else None
         label = recognizer.vocabulary.label_of(utterance.text)
         rows.append(Row(utterance, label, answer, error))
     return rows

@@ -204,8 +204,8 @@ def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
         if not rows:
             raise DataError(f"split={split!r} has no clips; give the corpus some")
         caches[split] = AudioCache(rows, sample_rate)
-        for failure in caches[split].failures:
-            log.warning("left out of %s: %s", split, failure.error)
+        for error in caches[split].failures.values():
+            log.warning("left out of %s: %s", split, error)
     log.info("%d words; clips: %s", len(corpus.words), _sizes(corpus))
     return caches
 

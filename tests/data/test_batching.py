@@ -127,8 +127,8 @@ def test_a_bad_file_costs_itself_alone(tmp_path):
     with pytest.warns(UserWarning, match=r"good\.wav"):  # a constant is a DC offset
         cache = AudioCache(rows, 16_000)
     assert [row.audio for row in cache.utterances] == [str(good)]
-    assert [failure.utterance.audio for failure in cache.failures] == [str(bad)] * 2
-    assert "bad.wav" in cache.failures[0].error
+    assert [*cache.failures] == [0, 2]
+    assert "bad.wav" in cache.failures[0]
     with pytest.raises(DataError, match=r"no clip can be read; the first: .*bad\.wav"):
         AudioCache(rows[:1], 16_000)
 

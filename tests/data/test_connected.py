@@ -207,7 +207,7 @@ def test_noise_of_any_length_lies_beneath_to_the_end(corpus, tmp_path, seconds):
     write_audio(noise, pink_noise(round(16_000 * seconds), 0) / 100, 16_000)
     joined = Connected(**SPLITS).join(replace(corpus, noise=(noise,)))
     rows = joined.split("validation") + joined.split("test")
-    assert AudioCache(rows, 16_000).failures == []
+    assert AudioCache(rows, 16_000).failures == {}
     for row in rows:
         start = row.composition.noise_seconds
         assert start == 0 or 0 < start <= min(30, seconds - row.duration_seconds)
