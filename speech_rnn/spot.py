@@ -45,14 +45,14 @@ def spot(
         spotting = options.spotting(recognizer.spotting, recognizer.vocabulary.head)
         gating = options.gating()
         writer = choose_writer([name for name, _ in files], form, output_dir, as_json=as_json)
-        with told_at_the_end() as tell, file_progress(len(files)) as progress:
+        with told_at_the_end() as ends, file_progress(len(files)) as progress:
             for item in spot_files(
                 recognizer, files, spotting=spotting, gating=gating, progress=progress, stop=stop
             ):
                 writer.write(item)
                 if isinstance(item, FileEnd):
-                    tell(item)
-        if tell.errors:
+                    ends.append(item)
+        if any(end.error is not None for end in ends):
             sys.exit(1)
 
 

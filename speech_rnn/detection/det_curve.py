@@ -8,15 +8,16 @@ keeps two words together that a higher one parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.detection.labels import Label
+from speech_rnn.detection.long_streams import LongStream
 from speech_rnn.detection.matching import (
     TOLERANCE_SECONDS,
     Detections,
@@ -27,12 +28,16 @@ from speech_rnn.detection.matching import (
     lags_of,
     match,
 )
+from speech_rnn.detection.recordings import Recording
 from speech_rnn.errors import DataError
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.streaming.stream import EventStream, Posteriors, WordSpotter
 
 __all__ = ["THRESHOLDS", "DetectionReport", "Heard", "Scene", "detect", "hear", "own_spotting"]
+
+Scene = LongStream | Recording
+"""Sound in which it is known what is said."""
 
 Blocks = Iterable[NDArray[np.float32]]
 Watch = Callable[[Blocks, int], Blocks]
@@ -45,29 +50,6 @@ THRESHOLDS = tuple(round(float(1 / (1 + np.exp(-odds))), 7) for odds in ODDS)
 STEPS_AT_ONCE = 1000
 RATES = (0.1, 0.5, 1.0, 5.0)
 """False accepts an hour at which miss rates are reported."""
-
-
-class Scene(Protocol):
-    """Sound in which it is known what is said: a `LongStream`, or a `Recording`."""
-
-    @property
-    def sample_rate(self) -> int:
-        """In Hz."""
-
-    @property
-    def duration(self) -> float:
-        """In seconds."""
-
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        """The words, in their order."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the person who reads figures of it should know."""
-
-    def blocks(self, block_seconds: float) -> Iterator[NDArray[np.float32]]:
-        """Yield the samples, (n,) each."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ __all__ = ["Condition", "Conditions", "Stress", "band_limited", "noisy", "reverb
 
 Samples = NDArray[np.float32]
 BAND_ORDER = 6
+SHOWN = ("accuracy", "word_error_rate", "calibration_error", "rejection")
 SLOWEST = 0.1
 """A clip at a tenth of its speed is ten times as long."""
 
@@ -162,18 +163,12 @@ class Stress:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, a row a condition."""
-        return {
-            "rows": [
-                {"condition": condition.name, "value": condition.value, **_figures(found)}
-                for condition, found in self.evaluations
-            ]
-        }
-
-
-def _figures(evaluation: Evaluation) -> dict[str, Any]:
-    summary = evaluation.summary()
-    names = ("accuracy", "word_error_rate", "calibration_error", "rejection")
-    return {name: summary[name] for name in names}
+        rows = []
+        for condition, evaluation in self.evaluations:
+            found = evaluation.summary()
+            figures = {name: found[name] for name in SHOWN}
+            rows.append({"condition": condition.name, "value": condition.value, **figures})
+        return {"rows": rows}
 
 
 def noisy(samples: Samples, noise: Samples, snr_db: float) -> Samples:

@@ -44,6 +44,9 @@ from speech_rnn.vocabulary import REASONS, SILENCE, Vocabulary
 
 __all__ = ["evaluate", "evaluate_texts", "score"]
 
+GLUE = "\ue000"
+"""Holds the words of one token together while they are aligned: no text has it (private use)."""
+
 Change = Callable[[NDArray[np.int16], Utterance], NDArray[np.int16]]
 
 
@@ -173,18 +176,14 @@ def _reliability(rows: Sequence[Row]) -> Reliability | None:
 def _aligned(row: Row, split: Split) -> list[tuple[AlignedPair, Word | None]]:
     """Pair what was said with what was heard, and each of that with the word it is."""
     assert row.hypothesis is not None
-    said = [text.replace(" ", "_") for text in split(row.spoken.split())]
-    heard = [word.word.replace(" ", "_") for word in row.hypothesis.words]
+    said = [text.replace(" ", GLUE) for text in split(row.spoken.split())]
+    heard = [word.word.replace(" ", GLUE) for word in row.hypothesis.words]
     words = iter(row.hypothesis.words)
-    return [
-        (
-            AlignedPair(
-                *(text and text.replace("_", " ") for text in (pair.reference, pair.hypothesis))
-            ),
-            None if pair.hypothesis is None else next(words),
-        )
-        for pair in align_words(" ".join(said), " ".join(heard))
-    ]
+    pairs = []
+    for pair in align_words(" ".join(said), " ".join(heard)):
+        texts = (text and text.replace(GLUE, " ") for text in (pair.reference, pair.hypothesis))
+        pairs.append((AlignedPair(*texts), None if pair.hypothesis is None else next(words)))
+    return pairs
 
 
 def _tables(

@@ -16,43 +16,35 @@ __all__ = ["write_page"]
 
 WIDTH, HEIGHT = 240, 40
 
+STYLE = Path(__file__).with_name("style.css")
+# No template of jinja2: an audit is shown without the extra [report], too.
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Doubtful labels</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8884; --wave: #2a6fdb; --doubt: #c2410c; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --wave: #7fb2ff; --doubt: #ff9d6b; }} }}
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }}
-h1 {{ font-size: 1.4rem; }}
-article {{ border-top: 1px solid var(--line); padding: .75rem 0; display: grid;
-  grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: .25rem 1rem; align-items: center; }}
-p {{ margin: 0; overflow-wrap: anywhere; }}
-svg {{ width: 100%; height: 40px; }}
-path {{ fill: var(--wave); }}
-audio {{ width: 100%; height: 36px; }}
-small {{ opacity: .7; }}
-strong {{ color: var(--doubt); }}
-@media (max-width: 40rem) {{ article {{ grid-template-columns: minmax(0, 1fr); }} }}
-</style>
+<style>{style}</style>
 </head>
 <body>
+<main>
 <h1>Doubtful labels</h1>
 <p>The most doubtful first. What is wrong stays in <code>disputed.csv</code>; delete the rows of
 what is right, and train with <code>exclude=disputed.csv</code>.</p>
+<div class="grid">
 {articles}
+</div>
+</main>
 </body>
 </html>
 """
 
-ARTICLE = """<article>
-<p>{rank}. labelled <strong>{given}</strong>, heard as <strong>{likely}</strong><br>
-<small>margin {margin:+.3f} · {audio}</small></p>
-<div><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img"
-aria-label="waveform of clip {rank}"><path d="{path}"/></svg>
-<audio controls preload="metadata" src="data:audio/flac;base64,{sound}"></audio></div>
+ARTICLE = """<article class="card">
+<h3>{rank}. labelled {given}, <span class="wrong">heard as {likely}</span></h3>
+<svg viewBox="0 0 {width} {height}" role="img" aria-label="waveform of clip {rank}"><path
+fill="var(--first)" d="{path}"/></svg>
+<audio controls preload="metadata" src="data:audio/flac;base64,{sound}"></audio>
+<p class="note">margin {margin:+.3f} · {audio}</p>
 </article>"""
 
 
@@ -65,7 +57,7 @@ def write_page(doubts: Sequence[Doubt], path: str | Path) -> None:
         if a clip cannot be read.
     """
     articles = "\n".join(map(_article, doubts))
-    Path(path).write_text(PAGE.format(articles=articles), encoding="utf-8")
+    Path(path).write_text(PAGE.format(style=STYLE.read_text(), articles=articles), encoding="utf-8")
 
 
 def _article(doubt: Doubt) -> str:

@@ -26,7 +26,7 @@ def write_comparison(found: Compared, path: Path) -> Path:
         group.name: [100 * run.figures["accuracy"] for run in group.runs] for group in found.groups
     }
     n_runs = sum(len(group.runs) for group in found.groups)
-    speakers = by_name(found, "speaker", lambda group: group.speakers)
+    speakers = by_name(found, "speaker", "speakers")
     parts = {
         "title": f"{n_runs} trainings in {len(found.groups)} groups",
         "subtitle": "A group differs in nothing but the seed: mean ± sample standard deviation "
@@ -34,7 +34,7 @@ def write_comparison(found: Compared, path: Path) -> Path:
         "accuracies": pictures.spreads(accuracies) if accuracies else "",
         "groups": runs_of_groups(found),
         "speakers": speakers if len(speakers) > 2 else [],
-        "stress": by_name(found, "condition", lambda group: group.stress),
+        "stress": by_name(found, "condition", "stress"),
         "runs": _runs(found),
         "commands": [(group.name, group.command) for group in found.groups if group.command],
         "alone": _alone(found),

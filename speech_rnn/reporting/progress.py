@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from speech_rnn.listening.files import FileEnd
 
-__all__ = ["Failures", "file_progress", "tell", "told_at_the_end", "tracked"]
+__all__ = ["file_progress", "tell", "told_at_the_end", "tracked"]
 
 T = TypeVar("T")
 
@@ -49,35 +49,22 @@ def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None],
         yield show
 
 
-class Failures:
-    """What went wrong with files, to be told at the end."""
-
-    def __init__(self) -> None:
-        self.errors: list[str] = []
-        self.notes: list[str] = []
-
-    def __call__(self, end: FileEnd) -> None:
-        """Take the end of a file."""
-        if end.error is not None:
-            self.errors.append(end.error)
-        if end.n_clipped:
-            self.notes.append(
-                f"{end.file}: {end.n_clipped} samples beyond full scale were clipped; record it "
-                "with less gain"
-            )
-
-
 @contextmanager
-def told_at_the_end() -> Iterator[Failures]:
-    """Collect what goes wrong with files, and print it on stderr however this ends."""
-    failures = Failures()
+def told_at_the_end() -> Iterator[list[FileEnd]]:
+    """Collect the ends of files, and print on stderr what went wrong, however this ends."""
+    ends: list[FileEnd] = []
     try:
-        yield failures
+        yield ends
     finally:
-        for note in failures.notes:
-            print(f"note: {note}", file=sys.stderr)
-        for error in failures.errors:
-            print(f"error: {error}", file=sys.stderr)
+        for end in ends:
+            if end.n_clipped:
+                tell(
+                    f"{end.file}: {end.n_clipped} samples beyond full scale were clipped; record "
+                    "it with less gain"
+                )
+        for end in ends:
+            if end.error is not None:
+                print(f"error: {end.error}", file=sys.stderr)
 
 
 def tell(text: str) -> None:

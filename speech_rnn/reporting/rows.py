@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
 from speech_rnn.detection.matching import Detections
 from speech_rnn.evaluation.results import Evaluation, Group
 from speech_rnn.metrics import ClassFigures, ErrorRate
-from speech_rnn.reporting.run_groups import FIGURES, Compared, RunGroup, Spread
+from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 
 __all__ = [
     "Figure",
@@ -167,9 +167,9 @@ def _listed(seeds: Iterable[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
-def by_name(found: Compared, title: str, of: Callable[[RunGroup], Mapping[str, Spread]]) -> Rows:
-    """Return accuracy by name, such as that of a speaker, with a column a group."""
-    columns = [of(group) for group in found.groups]
+def by_name(found: Compared, title: str, of: str) -> Rows:
+    """Return accuracy by name, ``speakers`` or ``stress``, with a column a group."""
+    columns = [group.spread(of) for group in found.groups]
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [
         [name, *(column[name].percent() if name in column else "–" for column in columns)]

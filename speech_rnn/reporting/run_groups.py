@@ -6,7 +6,7 @@ import json
 import shlex
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,26 +168,16 @@ class RunGroup:
         """Every commit that trained one of them."""
         return tuple(sorted({run.commit for run in self.runs}))
 
-    def spread(self, of: Callable[[Run], Mapping[str, float]]) -> dict[str, Spread]:
-        """Describe those values that every run has."""
-        first, *others = map(of, self.runs)
+    def spread(self, of: str) -> dict[str, Spread]:
+        """Describe ``figures``, ``speakers`` or ``stress``: those values that every run has."""
+        first, *others = (getattr(run, of) for run in self.runs)
         shared = [name for name in first if all(name in values for values in others)]
-        return {name: Spread.of([of(run)[name] for run in self.runs]) for name in shared}
+        return {name: Spread.of([getattr(run, of)[name] for run in self.runs]) for name in shared}
 
     @property
     def figures(self) -> dict[str, Spread]:
         """Figures of the test split."""
-        return self.spread(lambda run: run.figures)
-
-    @property
-    def speakers(self) -> dict[str, Spread]:
-        """Accuracy of each speaker."""
-        return self.spread(lambda run: run.speakers)
-
-    @property
-    def stress(self) -> dict[str, Spread]:
-        """Accuracy under each condition."""
-        return self.spread(lambda run: run.stress)
+        return self.spread("figures")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -202,8 +192,8 @@ class RunGroup:
             "n_parameters": [run.n_parameters for run in self.runs],
             "training_seconds": seconds.to_dict(),
             "test": _plain(self.figures),
-            "speakers": _plain(self.speakers),
-            "stress": _plain(self.stress),
+            "speakers": _plain(self.spread("speakers")),
+            "stress": _plain(self.spread("stress")),
         }
 
 

@@ -200,7 +200,7 @@ def print_language_model(result: LanguageModelResult) -> None:
 def print_run_groups(found: Compared) -> None:
     """Print a line for each group of runs, and for each mean of folds."""
     _show("mean ± deviation over seeds", [row[:-2] for row in runs_of_groups(found)])
-    _show("accuracy under stress", by_name(found, "condition", lambda group: group.stress))
+    _show("accuracy under stress", by_name(found, "condition", "stress"))
     for group in found.groups:
         if group.command:
             print(f"{group.name}: {group.command} -m seed={','.join(map(str, group.seeds))}")

@@ -132,6 +132,12 @@ def test_sequences_have_tables_by_word_and_by_length():
     assert [row.heard for row in evaluation.mistaken] == ["left go", "left", "smart mirror go"]
 
 
+def test_a_word_with_an_underscore_keeps_it():
+    evaluation = scored(row_of(["turn_on", "go"], ["turn_on", "turn_on"]))
+    assert evaluation.labels == ("go", "turn_on")
+    assert evaluation.confusion == ((0, 1), (0, 1))
+
+
 def test_times_are_those_of_right_words():
     evaluation = scored(
         row_of(["left", "go"], ["left", "go"]), row_of(["right", "go"], ["left", "go"])

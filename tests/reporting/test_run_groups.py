@@ -79,11 +79,11 @@ def test_runs_that_differ_in_the_seed_alone_are_a_group(runs):
     assert lstm.figures["word error rate"].percent() == "20.00 ± 0.00 %"
     assert gru.figures["calibration error"].mean == pytest.approx(0.02)
     assert gru.command == "python -m speech_rnn.train +recipe=digits model.cell=gru"
-    assert gru.speakers["anna"] == gru.figures["accuracy"]
-    assert gru.speakers[EVIL].mean == pytest.approx(0.07)
-    assert gru.stress["snr_db -5"].mean == pytest.approx(0.465)
-    assert list(gru.stress) == ["clean", "snr_db -5"]
-    assert lstm.stress == {}
+    assert gru.spread("speakers")["anna"] == gru.figures["accuracy"]
+    assert gru.spread("speakers")[EVIL].mean == pytest.approx(0.07)
+    assert gru.spread("stress")["snr_db -5"].mean == pytest.approx(0.465)
+    assert list(gru.spread("stress")) == ["clean", "snr_db -5"]
+    assert lstm.spread("stress") == {}
 
 
 def test_runs_may_be_given_one_by_one_and_twice(runs):
