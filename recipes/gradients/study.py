@@ -31,6 +31,7 @@ from speech_rnn.model import AcousticModel
 from speech_rnn.training import AdamWCosine, Run, SeededModule, Trainer, fit
 
 NAMES = {"rnn_tanh": "Elman", "rnn_relu": "Elman, ReLU", "gru": "GRU", "lstm": "LSTM"}
+CELLS = ["rnn_tanh", "gru", "lstm"]
 TONES_HZ = (300.0, 700.0, 1500.0, 3000.0)
 TONE_SECONDS = 0.1
 TONE_LEVEL, NOISE_LEVEL = 0.3, 0.1
@@ -191,26 +192,17 @@ def shares(model: AcousticModel, clips: Clips) -> dict[str, tuple[float, ...]]:
     return {name: tuple((n / last).median(dim=0).values.tolist()) for name, n in norms.items()}
 
 
-def learn(model: AcousticModel, training: Clips, validation: Clips, epochs: int, seed: int) -> None:
-    """Teach a network the task."""
-    optim, trainer = AdamWCosine(learning_rate=1e-2), Trainer(max_epochs=epochs, batch_size=32)
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run(optim, trainer, seed=seed, output_dir=Path(folder))
-        fit(
-            ToneModule(model, run),
-            bucketed(training, training.collate, trainer.batch_size, seed=seed),
-            bucketed(validation, validation.collate, trainer.batch_size),
-            run,
-        )
-    model.eval()
-
-
 def flow_of(
     model: AcousticModel, cell: str, training: Clips, validation: Clips, epochs: int, seed: int
 ) -> Flow:
     """Measure a network's gradients, teach it the task, and measure them again."""
     before = shares(model, validation)
-    learn(model, training, validation, epochs, seed)
+    optim, trainer = AdamWCosine(learning_rate=1e-2), Trainer(max_epochs=epochs, batch_size=32)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(optim, trainer, seed=seed, output_dir=Path(folder))
+        batches = bucketed(training, training.collate, trainer.batch_size, seed=seed)
+        fit(ToneModule(model, run), batches, bucketed(validation, validation.collate, 32), run)
+    model.eval()
     frames, lengths, wanted = validation.collate(list(range(N_VALIDATION)))
     with torch.inference_mode():
         answers = model(frames, lengths)[0][:, 0].argmax(dim=1)
@@ -253,46 +245,32 @@ def draw(flows: list[Flow], step_seconds: float, path: Path) -> None:
 
 def study(
     output: Annotated[Path, typer.Option(help="Folder for gradients.json and gradients.svg.")],
-    cell: Annotated[list[str], typer.Option(help="A cell; may be given several times.")] = [  # noqa: B006
-        "rnn_tanh",
-        "gru",
-        "lstm",
-    ],
-    hidden_size: Annotated[int, typer.Option(help="Units of a cell.", min=1)] = 32,
-    shortest_noise_seconds: Annotated[
-        float, typer.Option(help="Shortest noise of a training clip.", min=0)
-    ] = 0.0,
-    longest_noise_seconds: Annotated[
-        float, typer.Option(help="Longest noise of a training clip, and all noise of validation.")
-    ] = 1.0,
-    clips: Annotated[int, typer.Option(help="Clips of an epoch, drawn anew for each.", min=1)] = (
-        1920
-    ),
-    epochs: Annotated[int, typer.Option(help="Epochs of training.", min=1)] = 10,
+    cell: Annotated[list[str], typer.Option(help="A cell; may be given several times.")] = CELLS,
+    hidden_size: Annotated[int, typer.Option(help="Units of a cell.")] = 32,
+    noise_seconds: Annotated[
+        tuple[float, float],
+        typer.Option(help="Shortest and longest noise; validation has the longest."),
+    ] = (0.0, 1.0),
+    clips: Annotated[int, typer.Option(help="Clips of an epoch, drawn anew.", min=1)] = 1920,
+    epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of weights and clips.")] = 0,
 ) -> None:
     """Teach each cell the task, and measure its gradients before and after."""
     with spoken_errors():
-        if not 0 < longest_noise_seconds >= shortest_noise_seconds:
-            raise ConfigurationError(
-                f"longest_noise_seconds={longest_noise_seconds} must be above 0 and no shorter "
-                f"than shortest_noise_seconds={shortest_noise_seconds}"
-            )
-        longest = (longest_noise_seconds, longest_noise_seconds)
+        shortest, longest = noise_seconds
+        if not 0 <= shortest <= longest or longest == 0:
+            raise ConfigurationError(f"noise_seconds={noise_seconds} must ascend, to above 0")
         models = {name: built(name, hidden_size, seed) for name in cell}
-        features = features_of(Clips(STATISTICS, N_VALIDATION, longest, seed))
-        validation = Clips(VALIDATION, N_VALIDATION, longest, seed, features)
-        noise = (shortest_noise_seconds, longest_noise_seconds)
+        features = features_of(Clips(STATISTICS, N_VALIDATION, (longest, longest), seed))
+        validation = Clips(VALIDATION, N_VALIDATION, (longest, longest), seed, features)
         flows = []
         for name, model in models.items():
-            training = Clips(TRAINING, clips, noise, seed, features)
+            training = Clips(TRAINING, clips, noise_seconds, seed, features)
             flow = flow_of(model, name, training, validation, epochs, seed)
             flows.append(flow)
             print(f"{name}: {flow.n_parameters:,} weights, {100 * flow.accuracy:.1f} % right")
-            for part in flow.before:
-                left = (
-                    f"{flow.before[part][0]:.1e} before training, {flow.after[part][0]:.1e} after"
-                )
+            for part, (first, *_) in flow.before.items():
+                left = f"{first:.1e} before training, {flow.after[part][0]:.1e} after"
                 print(f"  gradient left at the first step, {part}: {left}")
         output.mkdir(parents=True, exist_ok=True)
         found = {"flows": [asdict(flow) for flow in flows], "step_seconds": features.hop_seconds}

@@ -129,5 +129,5 @@ def test_what_is_wrong_is_told(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="is no sound file, nor a folder of them"):
         Rooms([str(tmp_path)]).responses(RATE)
     monkeypatch.setitem(__import__("sys").modules, "pyroomacoustics", None)
-    with pytest.raises(MissingExtraError, match=r"speech-rnn\[rooms\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[rooms\]"):
         Rooms(simulated=1).responses(RATE)

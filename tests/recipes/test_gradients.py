@@ -134,7 +134,7 @@ def study(folder, *options):
 
 def test_each_cell_is_studied_before_and_after(tmp_path):
     cells = ("--cell", "rnn_tanh", "--cell", "lstm", "--hidden-size", "8")
-    few = ("--clips", "64", "--longest-noise-seconds", "0.1", "--epochs", "2")
+    few = ("--clips", "64", "--noise-seconds", "0", "0.1", "--epochs", "2")
     made = study(tmp_path, *cells, *few)
     figures = json.loads((tmp_path / "gradients.json").read_text())
     assert [flow["cell"] for flow in figures["flows"]] == ["rnn_tanh", "lstm"]
@@ -154,8 +154,8 @@ def test_each_cell_is_studied_before_and_after(tmp_path):
     ("options", "message"),
     [
         (("--cell", "gruu"), "cell='gruu' is unknown; did you mean 'gru'?"),
-        (("--shortest-noise-seconds", "2"), "no shorter than shortest_noise_seconds=2.0"),
-        (("--longest-noise-seconds", "0"), "must be above 0"),
+        (("--noise-seconds", "2", "1"), "noise_seconds=(2.0, 1.0) must ascend"),
+        (("--noise-seconds", "0", "0"), "must ascend, to above 0"),
     ],
 )
 def test_wrong_values_are_refused_before_any_work(options, message, tmp_path):

@@ -89,7 +89,7 @@ def test_a_missing_model_says_where_it_is(tmp_path):
 
 def test_a_missing_extra_names_itself(monkeypatch):
     monkeypatch.setattr("speech_rnn.synthesis.kokoro.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"speech-rnn\[neural\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[neural\]"):
         voices().prepare()
 
 
