@@ -165,7 +165,7 @@ class Augment(_Parameters, nn.Module):
         `spans` (B, L, 2), in samples, move as the sound does.
         """
         draw = _Draw(len(waveform), generator, waveform.device)
-        waveform, lengths, spans = self._hurry(waveform, lengths, spans, draw)
+        waveform, lengths, spans = self._change_voice(waveform, lengths, spans, draw)
         for effect in (
             self._warp_formants,
             self._reverberate,
@@ -191,7 +191,7 @@ class Augment(_Parameters, nn.Module):
         hidden = (masked[:, :, None] | deaf[:, None, :]) & is_inside(n_frames, lengths)[:, :, None]
         return torch.where(hidden, frame_means(frames, lengths), frames)
 
-    def _hurry(
+    def _change_voice(
         self, waveform: Tensor, lengths: Tensor, spans: Tensor | None, draw: _Draw
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Change speed, tempo and pitch, and the silence around each clip."""
