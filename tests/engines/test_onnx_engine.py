@@ -194,7 +194,10 @@ def changed(**entries):
         ({"operator": "Mend", "domain": "com.example"}, r"does not run.*com\.example:Mend"),
         ({"described": {}}, "is an ONNX file but not a Recognizer"),
         ({"described": {"version": "x"}}, "is an ONNX file but not a Recognizer"),
-        ({"described": changed(version=2)}, "has format version=2, newer than 1.*upgrade"),
+        (
+            {"described": changed(version=2)},
+            "has format version=2, newer than 1.*install a newer one",
+        ),
         ({"described": description(version=9)}, "has ONNX format version=9, newer than 1"),
         ({"described": {"version": 1}}, "does not fit its description: 'onnx'"),
         ({"described": description(surprise=1)}, "does not fit its description: .*surprise"),
