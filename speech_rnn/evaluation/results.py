@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,9 @@ class Row:
             values["composition"] = asdict(self.utterance.composition)
         if self.hypothesis is None:
             return values | {"error": self.error}
-        answer = {"label": self.label, "is_correct": self.is_correct}
-        return values | answer | self.hypothesis.to_dict()
+        values |= {"label": self.label, "is_correct": self.is_correct, "text": self.heard}
+        has_confidence = not isnan(self.hypothesis.confidence)  # a text has none, and no times
+        return values | (self.hypothesis.to_dict() if has_confidence else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], vocabulary: Vocabulary) -> Row:

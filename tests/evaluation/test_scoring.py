@@ -92,6 +92,12 @@ def test_texts_are_no_markup_and_have_no_confidences(tmp_path):
     assert evaluation.reliability is None
     assert evaluation.summary()["calibration_error"] is None
     assert (evaluation.word_figures.n_right, evaluation.word_figures.n_wrong) == (0, 0)
+    evaluation.write(tmp_path)
+    written = (tmp_path / "hypotheses.jsonl").read_text() + (
+        tmp_path / "evaluation.json"
+    ).read_text()
+    assert "NaN" not in written
+    assert '"confidence"' not in written
 
 
 def test_a_line_of_a_text_ends_where_lines_end(tmp_path):
