@@ -182,6 +182,13 @@ def test_a_configuration_opens_with_a_comment(path):
     assert path.read_text().startswith("#")
 
 
+def test_all_stands_where_names_are_public():
+    """Elsewhere a leading underscore says what is private; the test above holds it."""
+    for module, path in MODULES.items():
+        is_public = path.name == "__init__.py" or module in SHARED
+        assert is_public or "__all__" not in path.read_text(), f"{module} has __all__"
+
+
 def test_public_names_exist():
     for name in speech_rnn.__all__:
         assert getattr(speech_rnn, name) is not None

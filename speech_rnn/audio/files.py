@@ -21,8 +21,6 @@ from speech_rnn.audio.signal import AudioWarning, check_waveform, downmix, resam
 from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.files import atomic
 
-__all__ = ["OpenSound", "audio_duration", "encode_flac", "load_audio", "open_audio", "write_audio"]
-
 BLOCK = 1 << 20
 """Samples that are decoded at once: what a damaged header promises is never allocated whole."""
 WRITTEN = {".wav": "WAV", ".flac": "FLAC"}

@@ -9,8 +9,6 @@ from typing import BinaryIO
 from speech_rnn.audio.headers import Sound
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = ["AUDIO_SUFFIXES", "find_audio", "sound_files", "sounds_below"]
-
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
 )

@@ -16,8 +16,6 @@ import soundfile
 
 from speech_rnn.errors import AudioError, ConfigurationError
 
-__all__ = ["UNKNOWN_LENGTH", "Sound", "decoding_errors", "opened"]
-
 Sound = str | os.PathLike[str] | bytes | BinaryIO
 """A path, a file's bytes, or an open file, which need not seek."""
 STREAMED = 0x7FFF0000

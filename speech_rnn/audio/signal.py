@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from speech_rnn.errors import AudioError, ConfigurationError
 
-__all__ = ["AudioWarning", "check_waveform", "downmix", "noise_gain", "resample", "waveform_of"]
-
 SILENCE_DB = -60.0
 LEAST_RATE = 8_000
 MOST_DC_OFFSET = 0.02

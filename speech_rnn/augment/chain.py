@@ -20,8 +20,6 @@ from speech_rnn.augment.voice import stretch, time_warp, vocal_tract_warp
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.tensors.lengths import is_inside
 
-__all__ = ["Augment", "Responses"]
-
 Range = Sequence[float]
 
 LOW_CORNER_HZ = (50.0, 400.0)

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from speech_rnn.tensors.lengths import zero_beyond
 
-__all__ = ["band_limit", "equalize", "fast_length", "reverberate", "shelve"]
-
 
 def shelve(
     waveform: Tensor,

@@ -7,8 +7,6 @@ from torch import Generator, Tensor
 
 from speech_rnn.tensors.lengths import is_inside
 
-__all__ = ["frame_means", "mask_spans", "mixup"]
-
 
 def mask_spans(lengths: Tensor, size: int, longest: int, generator: Generator) -> Tensor:
     """Draw one span of 0 to `longest` places within each length: (B, size) bool."""

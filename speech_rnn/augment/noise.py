@@ -11,8 +11,6 @@ from speech_rnn.audio.signal import noise_gain
 from speech_rnn.augment.filters import fast_length
 from speech_rnn.tensors.lengths import zero_beyond
 
-__all__ = ["coloured_noise", "mix"]
-
 SILENT = 1e-20
 """An energy far below that of one sample of one bit in 16, 1e-9."""
 

@@ -12,8 +12,6 @@ from speech_rnn.audio import load_audio
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 
-__all__ = ["Rooms"]
-
 WALL_METRES = 0.5
 """Nobody stands nearer to a wall."""
 MOST_REFLECTIONS = 17

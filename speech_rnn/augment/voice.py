@@ -16,8 +16,6 @@ from torch.nn import functional as F
 from speech_rnn.augment.filters import fast_length
 from speech_rnn.tensors.lengths import zero_beyond
 
-__all__ = ["stretch", "time_warp", "vocal_tract_warp"]
-
 WINDOW_SECONDS = 0.03
 """Of a short-time spectrum: two periods of a deep voice; the next power of two is taken."""
 

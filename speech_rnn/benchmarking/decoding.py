@@ -13,8 +13,6 @@ from speech_rnn.benchmarking.settings import Settings
 from speech_rnn.benchmarking.timing import Candidates, Contender
 from speech_rnn.decoding.beam import BeamSearch
 
-__all__ = ["of_utterances", "random_log_probs", "searched"]
-
 STEPS, TOKENS, BEAM, BATCH = 60, 11, 50, 100
 
 

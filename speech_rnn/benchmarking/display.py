@@ -13,8 +13,6 @@ from rich.table import Table
 from speech_rnn.benchmarking.results import Benchmark, Growth, Section, Times, readable
 from speech_rnn.errors import MissingExtraError
 
-__all__ = ["draw", "print_machine", "print_section"]
-
 WIDTH, BAR, HEAD = 9.0, 0.28, 0.9
 """Inches: width of the page, height of a bar, and height of the margins around a section's."""
 OURS, OTHERS = "#2563c9", "#9aa1ad"

@@ -16,8 +16,6 @@ from speech_rnn.benchmarking.subjects import clips, one_second
 from speech_rnn.benchmarking.timing import Candidates, Contender
 from speech_rnn.features import MFCC
 
-__all__ = ["of_a_batch", "of_a_clip"]
-
 RATE = 16_000
 WINDOW: dict[str, Any] = {"n_fft": 512, "win_length": 480, "hop_length": 160, "n_mels": 80}
 FROM_HZ, TO_HZ, N_MFCC = 20.0, 7600.0, 40

@@ -14,8 +14,6 @@ from speech_rnn.benchmarking.subjects import clips, measured, untrained
 from speech_rnn.benchmarking.timing import Contender, interleaved
 from speech_rnn.recognizer import Recognizer
 
-__all__ = ["of_an_answer"]
-
 
 def of_an_answer(settings: Settings) -> Section:
     """Time answers at several sizes, one size after the other in turns."""

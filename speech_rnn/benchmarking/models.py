@@ -23,8 +23,6 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.stream import EventStream
 
-__all__ = ["of_a_clip", "of_a_stream", "of_peers"]
-
 RATE = 16_000
 HOP_SECONDS = 0.01
 BLOCKS = {"each hop at once": 0.0, "blocks of 100 ms": 0.1}

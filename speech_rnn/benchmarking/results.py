@@ -14,8 +14,6 @@ from speech_rnn.benchmarking.settings import MEASURED
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.files.atomic import write_json
 
-__all__ = ["Benchmark", "Growth", "Row", "Section", "Times", "exponent", "readable"]
-
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 

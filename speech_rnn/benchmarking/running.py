@@ -18,8 +18,6 @@ from speech_rnn.benchmarking.settings import MEASURED, Settings
 from speech_rnn.benchmarking.subjects import loaded, measured, one_second, with_exported
 from speech_rnn.evaluation.machine import n_cores, processor, versions
 
-__all__ = ["measure", "run", "work"]
-
 PACKAGES = (
     "speech-rnn",
     "torch",

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["MEASURED", "SECTIONS", "OnnxFile", "Settings"]
-
 MEASURED = {
     "features": ("features.of_a_batch", 2),
     "clip": ("features.of_a_clip", 1),

@@ -19,8 +19,6 @@ from speech_rnn.benchmarking.subjects import clips, measured, one_second
 from speech_rnn.benchmarking.timing import turns
 from speech_rnn.errors import ModelError
 
-__all__ = ["Process", "of_a_process", "of_files", "timed"]
-
 RATE = 16_000
 MOST_STARTS = 7
 DIFFERENT_FILES = 100

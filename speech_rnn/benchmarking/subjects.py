@@ -20,20 +20,6 @@ from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = [
-    "DEFAULT",
-    "STREAMABLE",
-    "clips",
-    "engines",
-    "idle",
-    "loaded",
-    "measured",
-    "one_second",
-    "streamable",
-    "untrained",
-    "with_exported",
-]
-
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
 # model=gru_attention, the default of trainings, and model=gru_last_causal

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from speech_rnn.benchmarking.results import Row, Times
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 
-__all__ = ["Candidates", "Contender", "interleaved", "turns"]
-
 Contender = Callable[[], object]
 
 LEAST_SECONDS = 0.01

@@ -28,8 +28,6 @@ from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.training import AdamWCosine, Recipe, Run, Trainer, train
 
-__all__ = ["of_digits"]
-
 WORKERS = 2
 RATE = 16_000
 Batch = tuple[Tensor, Tensor, Tensor]

@@ -27,8 +27,6 @@ from omegaconf.errors import OmegaConfBaseException
 from speech_rnn.config.keys import MODEL_FILE, check, unknown_keys
 from speech_rnn.errors import ConfigurationError, spoken_errors
 
-__all__ = ["CONF", "as_typed", "compose", "parsed", "primary", "recipes", "run_app"]
-
 _here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
 """Beside the package in a checkout, inside it in a wheel."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.training import Run, TrainingResult
 
-__all__ = ["corpus_of", "kept_config", "run_of", "scenes_of", "split_of", "train_on"]
-
 OF_THIS_RUN = ("resume", "device", "output_dir", "test")
 """Keys that may differ when a run is resumed."""
 

@@ -14,8 +14,6 @@ from speech_rnn.errors import SpeechRnnError
 if TYPE_CHECKING:
     from speech_rnn.recognizer import Recognizer
 
-__all__ = ["CompareRuns", "compare_runs", "report_on"]
-
 
 def report_on(folder: Path, recognizer: Recognizer | None = None) -> None:
     """Write the report of a training, or say what it takes: the training is done either way."""

@@ -10,8 +10,6 @@ from speech_rnn.errors import spoken_errors
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-__all__ = ["hydra_door"]
-
 
 def hydra_door(config_name: str, run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Return the ``main()`` of a command: errors are one line and an exit code."""

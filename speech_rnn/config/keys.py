@@ -12,8 +12,6 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from speech_rnn.config.moved import moved
 from speech_rnn.errors import ConfigurationError, MissingExtraError, did_you_mean
 
-__all__ = ["MODEL_FILE", "check", "unknown_keys"]
-
 MODEL_FILE = "model_file"
 """The key of a Recognizer's file, which a command line gives as ``model=FILE``: in a recipe, and so
 in the configuration, ``model`` is the network that the recipe trains."""

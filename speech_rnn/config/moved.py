@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["MOVED", "moved"]
-
 MOVED = {
     "speech_rnn.conditions": "speech_rnn.evaluation.robustness",
     "speech_rnn.data.custom": "speech_rnn.synthesis.custom",

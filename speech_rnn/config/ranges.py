@@ -17,15 +17,6 @@ from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.training.search import Choices, Dimension, Interval, Values
 
-__all__ = [
-    "SEARCH_KEYS",
-    "defaults_of",
-    "dimension_of",
-    "space_of",
-    "train_command",
-    "trial_config",
-]
-
 SEARCH_KEYS = ("trials", "space", "objective", "swept")
 """Keys that a training does not know."""
 

@@ -17,8 +17,6 @@ from speech_rnn.data.cache import FULL_SCALE, Clips, Lengths
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Batch", "BucketSampler", "batches", "bucketed", "pad"]
-
 
 @dataclass
 class Batch:

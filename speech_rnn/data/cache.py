@@ -18,16 +18,6 @@ from speech_rnn.data.corpus import Part, Utterance
 from speech_rnn.data.mixing import compose
 from speech_rnn.errors import DataError, SpeechRnnError
 
-__all__ = [
-    "FULL_SCALE",
-    "AudioCache",
-    "Clips",
-    "Lengths",
-    "quantize",
-    "read_clip",
-    "read_stretch",
-]
-
 FULL_SCALE = 32768.0
 
 

@@ -12,8 +12,6 @@ from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.files.tables import made, read_records
 
-__all__ = ["Merged", "exclude", "merged", "to_train"]
-
 COLUMNS = ("audio", "start_seconds")
 
 

@@ -23,8 +23,6 @@ from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.files.text import read_lines
 from speech_rnn.vocabulary import REASONS, UNKNOWN, Vocabulary
 
-__all__ = ["Connected", "ConnectedClips", "trimmed"]
-
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16_000

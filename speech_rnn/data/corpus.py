@@ -11,8 +11,6 @@ from typing import Any, Protocol
 
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["PINK", "SPLITS", "Composition", "Corpus", "Part", "Source", "Utterance"]
-
 SPLITS = ("train", "validation", "test")
 PINK = "pink"
 

@@ -33,8 +33,6 @@ try:
 except ImportError:  # Windows: two processes that download to one folder are not kept apart
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["download", "extract", "fetch"]
-
 CHUNK_BYTES = 1 << 18
 # 408 and 429 ask for patience, as do the 5xx; any other 4xx stays what it is.
 PASSING_STATUSES = (408, 429)

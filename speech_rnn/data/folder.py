@@ -14,8 +14,6 @@ from speech_rnn.data.splits import require_every_class, speaker_of, speaker_rege
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.files.text import read_lines
 
-__all__ = ["Folder", "folder_of", "word_of"]
-
 NOISE = "_background_noise_"
 LISTS = {
     "train": ("train.txt",),

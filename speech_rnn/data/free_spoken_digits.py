@@ -13,8 +13,6 @@ from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.splits import require_every_class
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 
-__all__ = ["DIGITS", "FreeSpokenDigits"]
-
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # From the set's own README: recordings 0 to 4 of each digit and speaker are the test.
 TEST_INDICES = range(5)

@@ -13,8 +13,6 @@ from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Part, Utte
 from speech_rnn.errors import DataError
 from speech_rnn.files.tables import made, read_records
 
-__all__ = ["Manifest", "read_manifest", "write_manifest"]
-
 
 @dataclass(frozen=True)
 class Manifest:

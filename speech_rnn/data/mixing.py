@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.corpus import PINK, Part, Utterance
 
-__all__ = ["compose", "faded", "pink_noise", "spoken", "trim"]
-
 Samples = NDArray[np.float32]
 FADE_SECONDS = 0.005
 DEEPEST_DB, LEAST_DB = 35.0, 20.0

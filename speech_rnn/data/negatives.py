@@ -17,8 +17,6 @@ from speech_rnn.data.splits import recordings_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
-__all__ = ["Negatives"]
-
 PEAK_DB = (-60.0, -20.0)
 
 

@@ -11,8 +11,6 @@ from typing import TypeVar
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["check_ranges", "choose", "shuffled"]
-
 T = TypeVar("T")
 
 

@@ -22,8 +22,6 @@ from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.files.text import read_lines
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
-__all__ = ["COMMANDS", "WORDS", "SpeechCommands", "which_set"]
-
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 _ONLY_V2 = ("backward", "follow", "forward", "learn", "visual")
 _V1 = (
@@ -329,6 +327,7 @@ def _silence(
 
 
 def share_of(percentage: float, rows: list[Utterance]) -> int:
+    """Return a percentage of the number of rows, rounded up."""
     return math.ceil(len(rows) * percentage / 100)
 
 

@@ -10,17 +10,6 @@ from pathlib import Path
 from speech_rnn.data.corpus import SPLITS, Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 
-__all__ = [
-    "TEST_PERCENTAGE",
-    "VALIDATION_PERCENTAGE",
-    "hash_percentage",
-    "recordings_of",
-    "require_every_class",
-    "speaker_of",
-    "speaker_regex",
-    "split_by_hash",
-]
-
 TEST_PERCENTAGE, VALIDATION_PERCENTAGE = 20.0, 10.0
 
 

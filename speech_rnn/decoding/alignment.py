@@ -9,8 +9,6 @@ from typing import NamedTuple
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["BLANK_ID", "Span", "spell", "steps_needed"]
-
 BLANK_ID = 0
 
 

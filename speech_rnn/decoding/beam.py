@@ -13,8 +13,6 @@ from speech_rnn.decoding.alignment import BLANK_ID
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.language.scoring import TokenScorer
 
-__all__ = ["BeamSearch", "Candidate"]
-
 NOBODY = np.uint64(1)
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]

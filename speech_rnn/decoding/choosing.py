@@ -11,8 +11,6 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.language.loading import load_language_model
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["choose_decoder", "word_values"]
-
 DEFAULT_BEAM = 50
 """The beam of a language model and hot words, where none is chosen."""
 

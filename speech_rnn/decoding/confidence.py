@@ -13,8 +13,6 @@ from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.vocabulary import REASONS
 
-__all__ = ["Calibration", "evidence", "log_softmax"]
-
 
 @dataclass(frozen=True)
 class Calibration:

@@ -21,8 +21,6 @@ from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.language.scoring import HotWords, LanguageModel, TokenScorer
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Decoder", "answers", "check_numbers"]
-
 MOST_STATES = 50_000
 """Of a language model that are kept: with 128 hidden units some 50 MB."""
 

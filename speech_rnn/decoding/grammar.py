@@ -27,8 +27,6 @@ from typing import NamedTuple
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Arc", "Grammar", "Graph"]
-
 _TOKEN = re.compile(
     r"(?P<skip>\s+|//[^\n]*|/\*.*?\*/)"
     r"|(?P<rule><[^<>\s;|()\[\]*+=]+>)"

@@ -12,8 +12,6 @@ from speech_rnn.decoding.alignment import BLANK_ID, Span, spell
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
-__all__ = ["best_path", "classify", "greedy_ctc", "greedy_path"]
-
 
 def classify(
     log_probs: NDArray[np.float32], vocabulary: Vocabulary, duration: float, n_best: int = 1

@@ -7,8 +7,6 @@ from typing import Any
 
 from speech_rnn.vocabulary import REASONS, UNKNOWN
 
-__all__ = ["Hypothesis", "Word"]
-
 LABELS = {"ambiguous": UNKNOWN, **{reason: label for label, reason in REASONS.items()}}
 """What stands for a reason in tables and references."""
 

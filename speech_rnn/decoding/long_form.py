@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from speech_rnn.decoding.alignment import BLANK_ID
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 
-__all__ = ["LONG_SECONDS", "WINDOW_SECONDS", "joined", "stretches", "windows"]
-
 LONG_SECONDS = 60.0
 """A longer sound is read in windows where the answer is a sequence; a shorter one, as a whole."""
 

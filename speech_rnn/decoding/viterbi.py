@@ -13,8 +13,6 @@ from speech_rnn.decoding.alignment import BLANK_ID, Span, steps_needed
 from speech_rnn.decoding.grammar import Arc, Graph
 from speech_rnn.errors import DataError
 
-__all__ = ["GraphSearch", "align"]
-
 
 def align(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> list[Span]:
     """Find the most probable path of a token sequence (Graves et al., 2006, section 4.1).

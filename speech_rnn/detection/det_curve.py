@@ -34,8 +34,6 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.streaming.stream import EventStream, Posteriors, WordSpotter
 
-__all__ = ["THRESHOLDS", "DetectionReport", "Heard", "Scene", "detect", "hear", "own_spotting"]
-
 Scene = LongStream | Recording
 """Sound in which it is known what is said."""
 

@@ -12,8 +12,6 @@ from speech_rnn.errors import DataError, did_you_mean
 from speech_rnn.files.tables import TABLES, made, read_records
 from speech_rnn.files.text import read_lines
 
-__all__ = ["Label", "LabelRow", "check_labels", "read_labels"]
-
 COLUMNS = ("file", "word", "start", "end")
 ROUNDING_SECONDS = 0.001
 """By which times of neighbours, and the end of a file, may differ: people write milliseconds."""

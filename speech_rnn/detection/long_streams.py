@@ -29,8 +29,6 @@ from speech_rnn.detection.labels import Label
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS, SILENCE
 
-__all__ = ["LongStream", "Piece", "Segment", "Streams"]
-
 Samples = NDArray[np.float32]
 HALVES = {"validation": (0.0, 0.5), "test": (0.5, 1.0)}
 """Part of each noise recording, so that thresholds are tuned and tested on other noise."""

@@ -23,17 +23,6 @@ from speech_rnn.detection.labels import Label
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.metrics import poisson_interval, poisson_limit, quantile_interval, wilson_interval
 
-__all__ = [
-    "DetPoint",
-    "Detections",
-    "Quantiles",
-    "best_point",
-    "count",
-    "lags_of",
-    "match",
-    "too_short",
-]
-
 TOLERANCE_SECONDS = 0.5
 """Most by which an event may lie beside the word: of a classifier, it comes as the word ends."""
 

@@ -15,8 +15,6 @@ from speech_rnn.audio.finding import sound_files
 from speech_rnn.detection.labels import Label, LabelRow, check_labels, read_labels
 from speech_rnn.errors import DataError
 
-__all__ = ["Recording", "read_recordings"]
-
 
 @dataclass(frozen=True)
 class Recording:

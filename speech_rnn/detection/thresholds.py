@@ -27,8 +27,6 @@ from speech_rnn.metrics import poisson_limit
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
 
-__all__ = ["Promise", "Tuning", "Verdict", "choose", "tune"]
-
 SLACK = 1e-9
 """For rates times hours that should be whole numbers."""
 

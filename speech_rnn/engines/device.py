@@ -6,8 +6,6 @@ import torch
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["choose_device"]
-
 
 def choose_device(name: str) -> torch.device:
     """Return the device that ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` means here.

@@ -14,8 +14,6 @@ from speech_rnn.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FORMAT_VERSION", "Engine", "LogitStream", "read_description"]
-
 FORMAT_VERSION = 1
 """Of a Recognizer's description, in either kind of file."""
 

@@ -8,8 +8,6 @@ from typing import Any
 from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import plain_install
 
-__all__ = ["load_engine"]
-
 
 def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
     """Read the engine and the description of a Recognizer's file.

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     import torch
     from onnxruntime import InferenceSession
 
-__all__ = ["OnnxEngine", "OnnxLogitStream"]
-
 
 class OnnxEngine:
     """Computes with one thread of ONNX Runtime, which for clips of seconds is the fastest.

@@ -50,22 +50,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = [
-    "END",
-    "LENGTHS",
-    "LOGITS",
-    "METADATA_KEY",
-    "NEXT",
-    "ONNX_FORMAT_VERSION",
-    "STATE",
-    "STEPS",
-    "UNKNOWN_END",
-    "WAVEFORM",
-    "GraphDescription",
-    "StateDescription",
-    "StreamDescription",
-]
-
 ONNX_FORMAT_VERSION = 1
 """Of ``onnx`` in the metadata; a reader refuses newer ones."""
 METADATA_KEY = "speech_rnn"

@@ -21,8 +21,6 @@ from speech_rnn.features import MFCC, LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.tensors.lengths import zero_beyond
 
-__all__ = ["TorchEngine", "TorchLogitStream"]
-
 FEATURES = {"MFCC": MFCC, "LogMel": LogMel}
 
 

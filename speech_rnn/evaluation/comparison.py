@@ -14,8 +14,6 @@ from speech_rnn.metrics import (
     word_error_rate,
 )
 
-__all__ = ["Comparison", "compare"]
-
 
 @dataclass(frozen=True)
 class Comparison:

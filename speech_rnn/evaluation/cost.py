@@ -14,8 +14,6 @@ from speech_rnn.evaluation.machine import n_cores, processor
 from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
 
-__all__ = ["Cost", "cost_of"]
-
 PASSES, SECONDS = 7, 2
 """What is timed: the median of so many passes over a clip of so many seconds."""
 

@@ -24,8 +24,6 @@ from speech_rnn.files.atomic import write_json
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
 
-__all__ = ["Audit", "Doubt", "audit"]
-
 log = logging.getLogger(__name__)
 
 Train = Callable[[Source, Path], Path]

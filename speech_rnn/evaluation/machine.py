@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["n_cores", "processor", "versions"]
-
 
 def processor() -> str:
     """Return the processor's name, as the system tells it."""

@@ -22,8 +22,6 @@ from speech_rnn.metrics import (
 )
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
-__all__ = ["OTHER", "Evaluation", "Group", "Rejection", "Row", "Split", "WordFigures"]
-
 Split = Callable[[list[str]], list[str]]
 """Parts the words of a text into those that are counted: "smart mirror" may be one."""
 OTHER = "_other_"

@@ -24,8 +24,6 @@ from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.recognizer import Recognizer
 
-__all__ = ["Condition", "Conditions", "Stress", "band_limited", "noisy", "reverberant"]
-
 Samples = NDArray[np.float32]
 BAND_ORDER = 6
 SHOWN = ("accuracy", "word_error_rate", "calibration_error", "rejection")

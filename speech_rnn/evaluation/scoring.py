@@ -42,8 +42,6 @@ from speech_rnn.metrics import (
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import REASONS, SILENCE, Vocabulary
 
-__all__ = ["evaluate", "evaluate_texts", "score"]
-
 GLUE = "\ue000"
 """Holds the words of one token together while they are aligned: no text has it (private use)."""
 

@@ -10,8 +10,6 @@ from speech_rnn.exporting.timing import Timing
 from speech_rnn.features import LogMel
 from speech_rnn.features.definitions import SMALLEST_DEVIATION
 
-__all__ = ["add_deltas", "interpolated_deltas", "normalize_sliding", "normalize_utterance"]
-
 
 def normalize_utterance(graph: Graph, features: LogMel, frames: Value, timing: Timing) -> Value:
     """Subtract each clip's mean, as `definitions.normalize_utterance` does."""

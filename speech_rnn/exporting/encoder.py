@@ -13,8 +13,6 @@ from speech_rnn.exporting.timing import Stage, Stream, Timing
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import Attention, Convolution
 
-__all__ = ["clip_logits", "model_stages", "stream_logits"]
-
 
 def model_stages(model: AcousticModel) -> list[Stage]:
     """Return what of a stream each part of the model reads: frames, then steps."""

@@ -44,8 +44,6 @@ except ImportError as error:
 if TYPE_CHECKING:
     from speech_rnn.recognizer import Recognizer
 
-__all__ = ["export_onnx"]
-
 
 def export_onnx(
     recognizer: Recognizer,

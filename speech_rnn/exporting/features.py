@@ -24,8 +24,6 @@ from speech_rnn.exporting.timing import Stage, Stream, Timing, last_steps
 from speech_rnn.features import MFCC, LogMel
 from speech_rnn.features.mfcc import SMALLEST_ENERGY
 
-__all__ = ["clip_frames", "feature_stages", "stream_frames"]
-
 
 def feature_stages(features: LogMel) -> list[Stage]:
     """Return what of a stream each part of the features reads: samples, then frames."""

@@ -21,8 +21,6 @@ from speech_rnn.model.embedding import (
     SpeechEmbedding,
 )
 
-__all__ = ["FRONT", "embed"]
-
 FRONT = Stage(FIELD, STRIDE, BEFORE)
 """What it reads of the frames."""
 

@@ -19,8 +19,6 @@ try:
 except ImportError as error:
     raise MissingExtraError("onnx", "export") from error
 
-__all__ = ["OPSET", "Graph", "Value"]
-
 OPSET = 18
 """The oldest that has all operators used: the file runs wherever ONNX Runtime is 1.14 or newer."""
 

@@ -21,8 +21,6 @@ from onnxruntime import quantization
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["needs_ranges", "to_int8"]
-
 PART = "model/"
 """Features keep their exactness: they are computed from constants, not from weights."""
 # The inputs of an operator that hold weights, and the axes over which one scale reigns.

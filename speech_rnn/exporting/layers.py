@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from speech_rnn.exporting.graph import Graph, Value
 from speech_rnn.model.layers import MaskedBatchNorm
 
-__all__ = ["as_array", "linear", "normalize"]
-
 
 def as_array(tensor: Tensor) -> NDArray[np.float32]:
     """Return a weight as numpy's."""

@@ -22,8 +22,6 @@ from speech_rnn.exporting.timing import Stage, Stream, Timing
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import RecurrentLayer
 
-__all__ = ["read_clips", "read_in_chunks", "read_stream"]
-
 # The gates in ONNX's order, as places in torch's.
 GATES: dict[type[nn.RNNBase], tuple[int, ...]] = {
     nn.GRU: (1, 0, 2),

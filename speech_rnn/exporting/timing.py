@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from speech_rnn.exporting.graph import Graph, Value
 
-__all__ = ["Stage", "Stream", "Timing", "first_run", "last_steps"]
-
 
 @dataclass(frozen=True)
 class Stage:

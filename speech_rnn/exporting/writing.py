@@ -20,8 +20,6 @@ from speech_rnn.files import atomic
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
 
-__all__ = ["Exported", "Fidelity", "read_clips", "write_onnx"]
-
 N_SHOWN = 200
 """Clips that show the ranges of values of 8 bits."""
 

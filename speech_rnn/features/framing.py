@@ -11,8 +11,6 @@ from torch.nn import functional as F
 from speech_rnn.features.definitions import reflect, tracing
 from speech_rnn.tensors.lengths import zero_beyond
 
-__all__ = ["Framing"]
-
 
 @dataclass(frozen=True)
 class Framing:

@@ -12,8 +12,6 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.features.definitions import full_precision
 from speech_rnn.features.framing import Framing
 
-__all__ = ["FeatureStream", "OverTime"]
-
 
 @dataclass(frozen=True)
 class OverTime:

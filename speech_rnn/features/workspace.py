@@ -15,8 +15,6 @@ from torch import Tensor
 
 from speech_rnn.features.definitions import tracing
 
-__all__ = ["Workspace"]
-
 
 class Workspace(threading.local):
     """Memory of one module, for each thread its own. A copy of it begins empty."""

@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 from speech_rnn.errors import DataError
 from speech_rnn.files.text import read_lines, read_text
 
-__all__ = ["JSON_LINES", "TABLES", "made", "read_records"]
-
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 TABLES = (".csv", *JSON_LINES)
 """Endings of the files that `read_records` reads."""

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from speech_rnn.errors import DataError
 
-__all__ = ["read_lines", "read_text"]
-
 
 def read_text(path: str | os.PathLike[str], name: str) -> str:
     """Read a file of UTF-8; its line ends stay as they are.

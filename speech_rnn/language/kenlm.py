@@ -10,8 +10,6 @@ from speech_rnn.errors import DataError, MissingExtraError
 from speech_rnn.language.scoring import KeyedScorer, check_model
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["KenLanguageModel"]
-
 
 class KenLanguageModel:
     """A model of words in a file that KenLM wrote. Such a file does not tell its words.

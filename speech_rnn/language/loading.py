@@ -9,8 +9,6 @@ from speech_rnn.language.kenlm import KenLanguageModel
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.scoring import LanguageModel
 
-__all__ = ["load_language_model"]
-
 
 def load_language_model(path: str | Path) -> LanguageModel:
     """Read a ``.safetensors`` of ours, an ARPA file, or a file of KenLM (``.bin``, ``.binary``).

@@ -14,8 +14,6 @@ from speech_rnn.language.scoring import KeyedScorer, check_model
 from speech_rnn.language.text import BEGIN, END, SPACE, UNKNOWN_TOKEN, tokens_of
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["NGram"]
-
 Gram = tuple[str, ...]
 NEVER = -99.0
 """What ARPA files write for the logarithm of 0."""

@@ -19,8 +19,6 @@ from speech_rnn.language.scoring import TokenScorer, check_model
 from speech_rnn.language.text import SPACE, tokens_of
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["RecurrentLanguageModel"]
-
 BOUNDARY, UNKNOWN = 0, 1
 """Ids of a sentence's start and end, and of any token that training has not seen."""
 N_MARKS = 2

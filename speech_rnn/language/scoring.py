@@ -14,16 +14,6 @@ from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.language.text import SPACE
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = [
-    "HotWords",
-    "KeyedScorer",
-    "LanguageModel",
-    "TokenScorer",
-    "check_fit",
-    "check_model",
-    "perplexity",
-]
-
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from speech_rnn.errors import DataError
 from speech_rnn.files.text import read_lines
 
-__all__ = ["BEGIN", "END", "SPACE", "UNKNOWN_TOKEN", "read_sentences", "tokens_of"]
-
 BEGIN, END, UNKNOWN_TOKEN = "<s>", "</s>", "<unk>"
 SPACE = "<space>"
 """The token for a space between words of characters: in ARPA files a space parts tokens."""

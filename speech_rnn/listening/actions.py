@@ -23,8 +23,6 @@ from speech_rnn.errors import AudioError, ConfigurationError, DataError, did_you
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.formats import COLUMNS
 
-__all__ = ["Action", "Command", "SavedTriggers", "Tell"]
-
 Tell = Callable[[str], None]
 """Prints what went wrong, while the listening goes on."""
 

@@ -7,8 +7,6 @@ from typing import Any
 
 from speech_rnn.decoding.hypothesis import Word
 
-__all__ = ["Event"]
-
 
 @dataclass(frozen=True)
 class Event:

@@ -11,8 +11,6 @@ from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import AudioError, Stopped
 from speech_rnn.streaming.stream import EventStream
 
-__all__ = ["Hearing"]
-
 
 class Hearing:
     """Hears a source with a stream.

@@ -17,8 +17,6 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
 
-__all__ = ["FileEnd", "Progress", "spot_files"]
-
 BLOCK_SECONDS = 1.0
 """Longer ones are no faster, and where a file is damaged, what is lost is a block."""
 

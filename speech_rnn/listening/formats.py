@@ -11,19 +11,6 @@ from typing import Any
 
 from speech_rnn.listening.events import Event
 
-__all__ = [
-    "COLUMNS",
-    "FORMATS",
-    "Format",
-    "audacity_labels",
-    "csv_rows",
-    "csv_table",
-    "json_line",
-    "text_line",
-    "textgrid",
-    "webvtt",
-]
-
 COLUMNS = ("file", "word", "start", "end", "confidence")
 SHORTEST = 0.001
 """Seconds of an interval or a cue: Praat and WebVTT have none without a duration."""

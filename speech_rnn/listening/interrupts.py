@@ -10,8 +10,6 @@ from types import FrameType
 
 from speech_rnn.errors import Stopped
 
-__all__ = ["Stop", "stopping"]
-
 IMPATIENT_SECONDS = 1.0
 """After which a second signal does not wait; before, one Ctrl-C may come twice, from a wrapper."""
 

@@ -17,8 +17,6 @@ from speech_rnn.listening.microphone import Microphone
 from speech_rnn.listening.sources import FileSource, PcmSource, Source
 from speech_rnn.streaming.stream import EventStream
 
-__all__ = ["choose_actions", "choose_source", "events_of"]
-
 
 def choose_source(
     given: str | None,

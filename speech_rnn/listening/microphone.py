@@ -15,8 +15,6 @@ from speech_rnn.errors import AudioError, MissingExtraError
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.streaming.chunks import FULL_SCALE
 
-__all__ = ["Microphone"]
-
 CHUNK_SECONDS = 0.05
 WAITING_SECONDS = 10.0
 """Of sound that waits to be heard; what is more is lost, and counted."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from speech_rnn.streaming.gate import Gating
     from speech_rnn.streaming.spotter import Spotting
 
-__all__ = ["Model", "StreamOptions", "with_stream_options"]
-
 Model = Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx file.")]
 Number = float | None
 

@@ -15,8 +15,6 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.streaming.chunks import FULL_SCALE
 
-__all__ = ["FileSource", "PcmSource", "Source"]
-
 CHUNK_SECONDS = 0.1
 
 

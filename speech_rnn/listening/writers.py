@@ -13,8 +13,6 @@ from speech_rnn.listening.events import Event
 from speech_rnn.listening.files import FileEnd
 from speech_rnn.listening.formats import COLUMNS, FORMATS, Format, csv_rows, json_line, text_line
 
-__all__ = ["Documents", "Lines", "choose_writer", "document_paths"]
-
 
 class Lines:
     """Prints a line an event, at once.

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["Reliability", "RiskCoverage", "reliability", "risk_coverage"]
-
 
 @dataclass(frozen=True)
 class Reliability:

@@ -12,16 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.metrics.intervals import wilson_interval
 
-__all__ = [
-    "Accuracy",
-    "ClassFigures",
-    "accuracy",
-    "area_under_roc",
-    "check_lengths",
-    "confusion_matrix",
-    "per_class",
-]
-
 
 @dataclass(frozen=True)
 class Accuracy:

@@ -18,15 +18,6 @@ import numpy as np
 
 from speech_rnn.metrics.classification import accuracy, check_lengths
 
-__all__ = [
-    "AlignedPair",
-    "ErrorRate",
-    "align_words",
-    "character_error_rate",
-    "sentence_error_rate",
-    "word_error_rate",
-]
-
 Texts = str | Sequence[str]
 
 

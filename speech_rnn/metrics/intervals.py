@@ -16,15 +16,6 @@ from scipy.special import gammaincinv
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = [
-    "bootstrap_interval",
-    "paired_difference",
-    "poisson_interval",
-    "poisson_limit",
-    "quantile_interval",
-    "wilson_interval",
-]
-
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval of a proportion (Wilson, 1927); (0, 1) without trials.

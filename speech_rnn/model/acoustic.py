@@ -33,8 +33,6 @@ from speech_rnn.model.stream import (
 )
 from speech_rnn.tensors.lengths import zero_beyond
 
-__all__ = ["AcousticModel"]
-
 CHOICES = {
     "head": ("classification", "ctc"),
     "front": ("speech_embedding", None),

@@ -16,8 +16,6 @@ from torch.nn import functional as F
 
 from speech_rnn.model.layers import RecurrentLayer, State, reading_backward, reorder
 
-__all__ = ["Chunks"]
-
 
 @dataclass(frozen=True)
 class Chunks:

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from speech_rnn.model.acoustic import AcousticModel
 from speech_rnn.model.layers import Attention
 
-__all__ = ["multiply_adds"]
-
 
 def multiply_adds(model: AcousticModel, n_frames: int) -> int:
     """Return the multiply-adds of a clip of `n_frames`: of matrices and convolutions alone.

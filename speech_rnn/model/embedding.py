@@ -19,8 +19,6 @@ from speech_rnn.model.layers import MaskedBatchNorm, ceil_div
 from speech_rnn.model.stream import Sliding, push_through
 from speech_rnn.tensors.lengths import is_inside
 
-__all__ = ["SpeechEmbedding"]
-
 N_BANDS = 32
 FIELD = 76
 """Frames that one step sees."""

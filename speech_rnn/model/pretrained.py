@@ -14,8 +14,6 @@ from torch import Tensor
 
 from speech_rnn.errors import MissingExtraError, ModelError
 
-__all__ = ["Pretrained", "speech_embedding"]
-
 
 class Pretrained(NamedTuple):
     """Weights by their names, and the SHA-256 of the file that they were in."""

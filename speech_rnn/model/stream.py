@@ -14,8 +14,6 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.model.chunks import Chunks
 from speech_rnn.model.layers import RecurrentLayer, State
 
-__all__ = ["Each", "Forwards", "InChunks", "ModelStream", "Part", "Sliding", "push_through"]
-
 
 class Part(Protocol):
     """One thing that the steps of a stream pass."""

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from speech_rnn.evaluation.label_errors import Doubt
 from speech_rnn.reporting.playback import embedded, played
 
-__all__ = ["write_page"]
-
 WIDTH, HEIGHT = 240, 40
 
 STYLE = Path(__file__).with_name("style.css")

@@ -11,8 +11,6 @@ from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting.run_folder import RunFolder
 
-__all__ = ["ModelCard", "model_card"]
-
 MOST_WORDS = 40
 
 

@@ -9,8 +9,6 @@ from speech_rnn.reporting.rows import by_name, runs_of_groups
 from speech_rnn.reporting.run_groups import Compared
 from speech_rnn.reporting.templates import write_html
 
-__all__ = ["write_comparison"]
-
 
 def write_comparison(found: Compared, path: Path) -> Path:
     """Show groups of runs as a page, and return where.

@@ -21,8 +21,6 @@ from speech_rnn.reporting.pictures import Span
 from speech_rnn.reporting.playback import LONGEST_SECONDS, embedded, played
 from speech_rnn.reporting.run_folder import RunFolder
 
-__all__ = ["Mistake", "mistakes"]
-
 MOST_ERRORS = 12
 MOST_SOUND = 1_500_000
 """Characters of sound in a page, so that it can be sent by mail."""

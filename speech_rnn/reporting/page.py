@@ -28,8 +28,6 @@ from speech_rnn.reporting.rows import (
 from speech_rnn.reporting.run_folder import RunFolder, Stressed
 from speech_rnn.reporting.templates import write_html
 
-__all__ = ["write_report"]
-
 MOST_LABELS = 40
 MANY_LABELS = 14
 """A confusion matrix of more has a row of its own, and scrolls on a phone."""

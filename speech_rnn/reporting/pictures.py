@@ -17,18 +17,6 @@ from speech_rnn.errors import MissingExtraError
 from speech_rnn.metrics import Reliability, RiskCoverage
 from speech_rnn.reporting.run_folder import Curve, Stressed
 
-__all__ = [
-    "Span",
-    "clip",
-    "confusion",
-    "curves",
-    "det",
-    "reliability",
-    "risk",
-    "spreads",
-    "sweep",
-]
-
 Span = tuple[str, float, float]
 """A word, and the seconds where it starts and ends."""
 

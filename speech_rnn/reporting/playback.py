@@ -11,8 +11,6 @@ from speech_rnn.audio import encode_flac
 from speech_rnn.data.cache import read_clip
 from speech_rnn.data.corpus import Utterance
 
-__all__ = ["LONGEST_SECONDS", "embedded", "played"]
-
 LONGEST_SECONDS = 6.0
 PLAYED_RATE = 16_000
 

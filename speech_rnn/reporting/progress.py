@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from speech_rnn.listening.files import FileEnd
 
-__all__ = ["file_progress", "tell", "told_at_the_end", "tracked"]
-
 T = TypeVar("T")
 
 

@@ -11,19 +11,6 @@ from speech_rnn.evaluation.results import Evaluation, Group
 from speech_rnn.metrics import ClassFigures, ErrorRate
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 
-__all__ = [
-    "Figure",
-    "Rows",
-    "between",
-    "by_name",
-    "classes",
-    "detections",
-    "figures",
-    "groups",
-    "percent",
-    "runs_of_groups",
-]
-
 Rows = list[list[str]]
 """Rows of a table, the first of them its head; empty where there is nothing to show."""
 

@@ -18,8 +18,6 @@ from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["Curve", "RunFolder", "Stressed"]
-
 Curve = list[tuple[float, float]]
 """(epoch, value) pairs in their order."""
 

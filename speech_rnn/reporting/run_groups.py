@@ -16,8 +16,6 @@ import yaml
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.files.atomic import write_json
 
-__all__ = ["FIGURES", "Compared", "FoldMean", "Run", "RunGroup", "Spread", "compared", "is_several"]
-
 FIGURES = {
     "accuracy": ("accuracy", "accuracy"),
     "word error rate": ("word_error_rate", "rate"),

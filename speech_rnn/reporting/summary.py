@@ -10,8 +10,6 @@ from typing import Any
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD, STARTER
 
-__all__ = ["Summary"]
-
 
 @dataclass(frozen=True)
 class Summary:

@@ -33,18 +33,6 @@ if TYPE_CHECKING:
     from speech_rnn.detection.thresholds import Tuning
     from speech_rnn.training.language_model import LanguageModelResult
 
-__all__ = [
-    "print_audit",
-    "print_comparison",
-    "print_detection",
-    "print_evaluation",
-    "print_language_model",
-    "print_run_groups",
-    "print_search",
-    "print_stress",
-    "print_tuning",
-]
-
 MOST_MISTAKES = 10
 """Utterances that differ, which are shown."""
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from speech_rnn.errors import DataError, MissingExtraError
 
-__all__ = ["write_html"]
-
 
 def write_html(template: str, parts: Mapping[str, Any], path: Path) -> Path:
     """Fill a template's places, write the page and return where.

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from speech_rnn.errors import AudioError, ConfigurationError
 
-__all__ = ["Chunk", "SampleStream"]
-
 Chunk = bytes | bytearray | memoryview | NDArray[Any]
 """Raw 16-bit little-endian PCM, or samples (n,) as int16, int32, float32 or float64."""
 

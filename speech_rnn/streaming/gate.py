@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["Gate", "Gating", "Stretch"]
-
 FRAME_SECONDS = 0.01
 RISE = 3
 """Frames whose mean energy opens the gate: a click is shorter."""

@@ -29,8 +29,6 @@ from numpy.typing import NDArray
 from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.vocabulary import BLANK, REASONS
 
-__all__ = ["Detection", "Spotter", "Spotting"]
-
 SMOOTHINGS = ("mean", "max")
 DURATIONS = ("smoothing_seconds", "settle_seconds", "min_seconds", "refractory_seconds")
 NEVER = -(2**62)

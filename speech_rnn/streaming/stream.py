@@ -18,14 +18,6 @@ from speech_rnn.streaming.gate import Gate, Gating, Stretch
 from speech_rnn.streaming.spotter import Detection, Spotter, Spotting
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = [
-    "EventStream",
-    "PosteriorStream",
-    "Posteriors",
-    "WordSpotter",
-    "reasons_against_streaming",
-]
-
 RECIPE = "digits_stream"
 """It trains a recogniser that can stream, and shows what that takes."""
 

@@ -20,8 +20,6 @@ from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.rng import check_ranges, shuffled
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 
-__all__ = ["CachedVoices", "Clip", "check_words", "put_clip", "refuse_words", "word_folder"]
-
 _EDGE = 0.01
 T = TypeVar("T")
 

@@ -18,8 +18,6 @@ from speech_rnn.data.corpus import Corpus
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.synthesis.clip_cache import CachedVoices, Clip, put_clip, word_folder
 
-__all__ = ["Spoken"]
-
 PLACES = ("text", "voice", "stretch", "file")
 TIMEOUT_SECONDS = 120
 

@@ -14,8 +14,6 @@ from speech_rnn.data.folder import word_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.synthesis.espeak_voices import Synthetic
 
-__all__ = ["Custom"]
-
 
 @dataclass(frozen=True)
 class Custom:

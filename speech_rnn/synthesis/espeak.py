@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from speech_rnn.errors import DataError, MissingExtraError
 
-__all__ = ["Espeak"]
-
 # Values of espeak-ng's speak_lib.h.
 _SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000

@@ -16,8 +16,6 @@ from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.synthesis.clip_cache import CachedVoices, Clip, put_clip, refuse_words
 from speech_rnn.synthesis.espeak import Espeak
 
-__all__ = ["ACCENTS", "HIGH", "LOW", "Synthetic"]
-
 ACCENTS = (
     "en-us",
     "en-gb",

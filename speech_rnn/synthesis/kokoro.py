@@ -21,8 +21,6 @@ from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.errors import DataError, MissingExtraError
 from speech_rnn.synthesis.clip_cache import CachedVoices, Clip, put_clip
 
-__all__ = ["NeuralVoices", "as_trained", "blend"]
-
 MODEL, VOICES = "kokoro-v1.0.int8.onnx", "voices-v1.0.bin"
 ADDRESS = "https://github.com/thewh1teagle/kokoro-onnx/releases/tag/model-files-v1.0"
 MARKS = (".", ".", ".", "", "!", ",", "?")

@@ -14,8 +14,6 @@ from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 from speech_rnn.synthesis.espeak import Espeak
 
-__all__ = ["NearMisses", "near_misses"]
-
 Phonemes = tuple[str, ...]
 Speaks = Callable[[Sequence[str]], Source]
 

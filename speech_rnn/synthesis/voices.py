@@ -9,8 +9,6 @@ from speech_rnn.data.combining import Merged
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["Voices"]
-
 SYNTHESIZERS = ("espeak", "kokoro", "flite", "piper")
 
 

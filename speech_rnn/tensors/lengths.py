@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["is_inside", "zero_beyond"]
-
 
 def is_inside(n_steps: int, lengths: Tensor) -> Tensor:
     """Return True where a step belongs to its clip, (B, n_steps); `lengths` is (B,)."""

@@ -12,8 +12,6 @@ from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.vocabulary import REASONS
 
-__all__ = ["calibrate", "fit_temperature"]
-
 TEMPERATURES = (0.05, 20.0)
 LEAST_CONFIDENCE = 0.5
 """An answer that is as likely wrong as right is ambiguous, whatever its word."""

@@ -26,8 +26,6 @@ from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.training.module import SeededModule, SpeechModule
 from speech_rnn.training.settings import Run
 
-__all__ = ["claim", "fit", "lightning_trainer", "validated"]
-
 log = logging.getLogger(__name__)
 # Lightning's advice is for its own users: a recipe has already decided.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)

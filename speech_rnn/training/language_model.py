@@ -26,8 +26,6 @@ from speech_rnn.training.fitting import claim, fit
 from speech_rnn.training.module import SeededModule
 from speech_rnn.training.settings import Run
 
-__all__ = ["LanguageModelResult", "train_language_model"]
-
 log = logging.getLogger(__name__)
 PADDING = -100
 

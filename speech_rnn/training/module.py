@@ -25,8 +25,6 @@ from speech_rnn.training.settings import Run
 from speech_rnn.training.targets import Mixture, step_targets
 from speech_rnn.vocabulary import Vocabulary
 
-__all__ = ["SeededModule", "mixed_seed"]
-
 
 class SeededModule(pl.LightningModule):
     """The scaffold of every training: seeded steps and epochs, and AdamW along its schedule.
@@ -92,9 +90,11 @@ class SpeechModule(SeededModule):
     def transfer_batch_to_device(
         self, batch: Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
+        """Move a batch to a device."""
         return batch.to(device)
 
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
+        """Return the mean loss of a batch that is augmented first, and its number of clips."""
         generator = torch.Generator(self.device)
         generator.manual_seed(self.step_seed(1))
         with torch.no_grad():
@@ -149,6 +149,7 @@ class SpeechModule(SeededModule):
         )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the loss and the error rate of a validation batch."""
         frames, lengths = self.features(batch.waveform, batch.lengths)
         logits, lengths = self.model(frames, lengths)
         figures: dict[str, Tensor | float] = {
@@ -191,6 +192,7 @@ class SpeechModule(SeededModule):
         return errors / len(batch.indices)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Log the norm of all gradients."""
         gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)

@@ -40,8 +40,6 @@ from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import Run
 from speech_rnn.vocabulary import Vocabulary, head_of
 
-__all__ = ["Recipe", "TrainingResult", "train"]
-
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 10

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
-__all__ = ["Choices", "Dimension", "Interval", "Search", "Trial", "Values", "search"]
-
 log = logging.getLogger(__name__)
 
 JOURNAL = "study.journal"

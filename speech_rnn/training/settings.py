@@ -17,8 +17,6 @@ from torch.optim.lr_scheduler import LambdaLR
 import speech_rnn
 from speech_rnn.errors import ConfigurationError
 
-__all__ = ["AdamWCosine", "Run", "Trainer"]
-
 
 @dataclass(frozen=True)
 class AdamWCosine:

@@ -10,8 +10,6 @@ from torch.nn import functional as F
 
 from speech_rnn.decoding.alignment import BLANK_ID
 
-__all__ = ["Mixture", "step_targets"]
-
 
 class Mixture(NamedTuple):
     """Which clip each is mixed with, (B,), and how much of it is its own, (B,) in [0, 1]."""
