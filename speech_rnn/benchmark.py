@@ -17,28 +17,32 @@ def benchmark(
         list[str] | None,
         typer.Argument(
             help="features, clip, model, stream, peers, decoding, growth, start, files, training; "
-            "without any, all but training."
+            "by default all but training."
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="A Recognizer's file; random weights without.")
+        Path | None,
+        typer.Option(help="A Recognizer's file. The default is a model with random weights."),
     ] = None,
     onnx: Annotated[
         list[Path] | None,
-        typer.Option(help="The same as an ONNX file (several: one each); exported without."),
+        typer.Option(help="The same model as an ONNX file; repeatable. By default it is exported."),
     ] = None,
     audio: Annotated[
-        Path | None, typer.Option(help="A sound file whose first second is heard; noise without.")
+        Path | None,
+        typer.Option(help="A sound file, of which the first second is used. The default is noise."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Free Spoken Digit Dataset, for the section training.")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="Turns of each contender.")] = 15,
-    files: Annotated[int, typer.Option(help="Files of the section files.")] = 10_000,
-    epochs: Annotated[int, typer.Option(help="Of the section training.")] = 10,
-    quick: Annotated[bool, typer.Option(help="Small sizes, to see that everything runs.")] = False,
+    rounds: Annotated[int, typer.Option(help="Number of turns of each contender.")] = 15,
+    files: Annotated[int, typer.Option(help="Number of files in the section files.")] = 10_000,
+    epochs: Annotated[int, typer.Option(help="Number of epochs in the section training.")] = 10,
+    quick: Annotated[
+        bool, typer.Option(help="Use small sizes, to check that everything runs.")
+    ] = False,
     output: Annotated[
-        Path, typer.Option(help="A folder for benchmark.json and benchmark.png.")
+        Path, typer.Option(help="Folder for benchmark.json and benchmark.png.")
     ] = Path("benchmark"),
 ) -> None:
     """Measure speed, memory and growth side by side, in turns, on this machine."""

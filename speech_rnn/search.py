@@ -39,7 +39,7 @@ def run(cfg: DictConfig) -> None:
 
     def objective(values: Values, folder: Path) -> float:
         of_trial = trial_config(values)
-        OmegaConf.update(of_trial, "resume", True)  # one that was cut off is gone on with
+        OmegaConf.update(of_trial, "resume", True)  # an interrupted trial continues
         config = kept_config(of_trial, *SEARCH_KEYS)
         training = run_of(of_trial, folder, config)
         source = instantiate(of_trial.data)

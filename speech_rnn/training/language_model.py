@@ -32,14 +32,14 @@ PADDING = -100
 
 @dataclass(frozen=True)
 class LanguageModelResult:
-    """The two models and how they do on sentences that neither has seen.
+    """The two models, and their scores on the test sentences.
 
     Parameters
     ----------
-    recurrent, ngram : their files.
-    perplexity, ngram_perplexity : on the test sentences, a token and a sentence's end each.
-    n_sentences : of each split.
-    samples : sentences that the recurrent model makes up.
+    recurrent, ngram : files of the models.
+    perplexity, ngram_perplexity : per token, the end of a sentence being one.
+    n_sentences : sentences of each split.
+    samples : sentences drawn from the recurrent model.
     """
 
     recurrent: Path

@@ -1,4 +1,4 @@
-"""What an answer is held against: the token at each step, the classes of a mixture."""
+"""Targets of the loss: the token at each step, and the classes of a mixture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speech_rnn.decoding.alignment import BLANK_ID
 
 
 class Mixture(NamedTuple):
-    """Which clip each is mixed with, (B,), and how much of it is its own, (B,) in [0, 1]."""
+    """The clip that each is mixed with, (B,), and its own share of the mixture, (B,) in [0, 1]."""
 
     partner: Tensor
     share: Tensor
