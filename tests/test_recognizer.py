@@ -121,7 +121,7 @@ def test_samples_of_another_rate_are_resampled():
         (bytearray(b"RIFF"), r"give bytes\(audio\)"),
         (memoryview(b"RIFF"), r"give bytes\(audio\)"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
 def test_samples_that_cannot_be_used(samples, message):
     with pytest.raises(AudioError, match=message):
