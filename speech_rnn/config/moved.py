@@ -11,7 +11,7 @@ MOVED = {
     "speech_rnn.data.rooms": "speech_rnn.augment.rooms",
     "speech_rnn.data.spoken": "speech_rnn.synthesis.command",
     "speech_rnn.data.streams": "speech_rnn.detection.long_streams",
-    "speech_rnn.data.synthetic": "speech_rnn.synthesis.espeak_voices",
+    "speech_rnn.data.synthetic": "speech_rnn.synthesis.espeak",
     "speech_rnn.data.voices": "speech_rnn.synthesis.voices",
     "speech_rnn.decoding.spotting": "speech_rnn.streaming.spotter",
     "speech_rnn.language_training": "speech_rnn.training.language_model",

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from speech_rnn.audio import load_audio
 from speech_rnn.data.corpus import Corpus
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
-from speech_rnn.synthesis.clip_cache import CachedVoices, Clip, put_clip, word_folder
+from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip, word_folder
 
 PLACES = ("text", "voice", "stretch", "file")
 TIMEOUT_SECONDS = 120

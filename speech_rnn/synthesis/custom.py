@@ -12,7 +12,7 @@ from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.folder import word_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
-from speech_rnn.synthesis.espeak_voices import Synthetic
+from speech_rnn.synthesis.espeak import Synthetic
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.errors import DataError, MissingExtraError
-from speech_rnn.synthesis.clip_cache import CachedVoices, Clip, put_clip
+from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip
 
 MODEL, VOICES = "kokoro-v1.0.int8.onnx", "voices-v1.0.bin"
 ADDRESS = "https://github.com/thewh1teagle/kokoro-onnx/releases/tag/model-files-v1.0"

@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
-from speech_rnn.synthesis.espeak import Espeak
+from speech_rnn.synthesis.espeak_library import Espeak
 
 Phonemes = tuple[str, ...]
 Speaks = Callable[[Sequence[str]], Source]

@@ -102,7 +102,7 @@ def test_an_older_configuration_is_told_the_new_names():
         check(compose("train", older), primary("train"))
     assert str(raised.value).splitlines() == [
         "extra._target_='speech_rnn.data.synthetic.Synthetic' has moved; "
-        "write speech_rnn.synthesis.espeak_voices.Synthetic",
+        "write speech_rnn.synthesis.espeak.Synthetic",
         "unknown key 'sead'; did you mean 'seed'?",
     ]
 

@@ -6,7 +6,7 @@ import pytest
 from speech_rnn.data.combining import Merged, merged
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.synthesis.espeak_voices import Synthetic
+from speech_rnn.synthesis.espeak import Synthetic
 from tests.commands import speech_rnn
 
 PEOPLE = Corpus(
@@ -83,7 +83,7 @@ def test_names_of_sources_are_free_and_their_keys_are_checked(tmp_path, line, sa
 
 def test_a_configuration_names_sources(tmp_path):
     small = "root: voices, train_clips: 1, validation_clips: 1, test_clips: 1"
-    one = "{_target_: speech_rnn.synthesis.espeak_voices.Synthetic, words: [%s], " + small + "}"
+    one = "{_target_: speech_rnn.synthesis.espeak.Synthetic, words: [%s], " + small + "}"
     values = f"data.sources={{a: {one % 'up'}, b: {one % 'down'}}}"
     result = speech_rnn(
         "train", "data=merged", values, "+debug=fast", "output_dir=run", cwd=tmp_path

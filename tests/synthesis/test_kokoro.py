@@ -8,7 +8,7 @@ import pytest
 
 from speech_rnn.audio import load_audio
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
-from speech_rnn.synthesis.clip_cache import Clip, put_clip
+from speech_rnn.synthesis.cached_voices import Clip, put_clip
 from speech_rnn.synthesis.kokoro import MODEL, NeuralVoices, as_trained, blend
 
 WORDS = ("lights on", "stop")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from speech_rnn.data.manifest import Manifest
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
-from speech_rnn.synthesis.espeak import Espeak
-from speech_rnn.synthesis.espeak_voices import Synthetic
+from speech_rnn.synthesis.espeak import Synthetic
+from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.near_misses import NearMisses, near_misses
 from tests.tones import TONES_HZ, write_corpus
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from speech_rnn.data.corpus import SPLITS
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
-from speech_rnn.synthesis.espeak import Espeak
-from speech_rnn.synthesis.espeak_voices import ACCENTS, HIGH, LOW, Synthetic
+from speech_rnn.synthesis.espeak import ACCENTS, HIGH, LOW, Synthetic
+from speech_rnn.synthesis.espeak_library import Espeak
 
 needs_espeak = pytest.mark.skipif(
     find_spec("espeakng_loader") is None,
@@ -179,7 +179,7 @@ def test_cache_is_used_and_heals(made):
 def test_same_samples_in_another_process_with_other_words(made, tmp_path):
     root, _ = made
     code = (
-        "import sys; from speech_rnn.synthesis.espeak_voices import Synthetic\n"
+        "import sys; from speech_rnn.synthesis.espeak import Synthetic\n"
         "Synthetic(words=['stop', 'lights on', 'yes'], root=sys.argv[1], train_clips=7,\n"
         "          validation_clips=2, test_clips=4).prepare()"
     )
@@ -191,7 +191,7 @@ def test_same_samples_in_another_process_with_other_words(made, tmp_path):
 @needs_espeak
 def test_killed_in_its_middle(tmp_path):
     code = (
-        "import sys; from speech_rnn.synthesis.espeak_voices import Synthetic\n"
+        "import sys; from speech_rnn.synthesis.espeak import Synthetic\n"
         "Synthetic(words=['yes'], root=sys.argv[1]).prepare()"
     )
     killed, whole = tmp_path / "killed", tmp_path / "whole"
@@ -314,7 +314,7 @@ def test_root_that_cannot_be_written(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file sizes")
 def test_full_disk(tmp_path):
     code = (
-        "import resource, signal, sys; from speech_rnn.synthesis.espeak_voices import Synthetic\n"
+        "import resource, signal, sys; from speech_rnn.synthesis.espeak import Synthetic\n"
         "from speech_rnn.errors import DataError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
