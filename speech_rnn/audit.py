@@ -24,7 +24,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.config.build import kept_config, run_of, train_on
     from speech_rnn.evaluation.label_errors import audit
     from speech_rnn.reporting.audit_page import write_page
-    from speech_rnn.reporting.tables import print_audit
+    from speech_rnn.reporting.terminal import print_audit
     from speech_rnn.training import claim
 
     if cfg.vocabulary != "classes" or "language_model" in cfg:

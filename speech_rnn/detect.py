@@ -20,7 +20,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.detection.det_curve import detect
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.progress import tracked
-    from speech_rnn.reporting.tables import print_detection
+    from speech_rnn.reporting.terminal import print_detection
 
     recognizer = Recognizer.load(cfg.model_file, device=cfg.device)
     found = detect(

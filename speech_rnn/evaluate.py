@@ -27,7 +27,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.evaluation.comparison import compare
     from speech_rnn.evaluation.scoring import evaluate
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.reporting.tables import print_comparison, print_evaluation
+    from speech_rnn.reporting.terminal import print_comparison, print_evaluation
 
     files = [cfg.model_file, cfg.versus] if cfg.versus else [cfg.model_file]
     recognizers = [Recognizer.load(file, device=cfg.device) for file in files]
@@ -53,7 +53,7 @@ def score(
     """Score a text against another, line by line: word, character and sentence error rates."""
     with spoken_errors():
         from speech_rnn.evaluation.scoring import evaluate_texts
-        from speech_rnn.reporting.tables import print_evaluation
+        from speech_rnn.reporting.terminal import print_evaluation
 
         print_evaluation(evaluate_texts(references, hypotheses))
 

@@ -20,7 +20,7 @@ def report(
 ) -> None:
     """Write one HTML page: of a training, or of several with the seeds of each together."""
     with spoken_errors():
-        from speech_rnn.reporting.page import write_report
+        from speech_rnn.reporting.report_page import write_report
         from speech_rnn.reporting.run_groups import is_several
 
         if is_several(folders):

@@ -28,7 +28,7 @@ def run(cfg: DictConfig) -> None:
         train_command,
         trial_config,
     )
-    from speech_rnn.reporting.tables import print_search
+    from speech_rnn.reporting.terminal import print_search
     from speech_rnn.training import claim
     from speech_rnn.training.search import Values, search
 

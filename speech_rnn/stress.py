@@ -19,7 +19,7 @@ def run(cfg: DictConfig) -> None:
 
     from speech_rnn.config.build import split_of
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.reporting.tables import print_stress
+    from speech_rnn.reporting.terminal import print_stress
 
     recognizer = Recognizer.load(cfg.model_file, device=cfg.device)
     recognizer.decoder = instantiate(cfg.decoding)

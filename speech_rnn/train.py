@@ -21,7 +21,7 @@ def run(cfg: DictConfig) -> float | None:
 
     from speech_rnn.config.build import kept_config, run_of, train_on
     from speech_rnn.config.callbacks import report_on
-    from speech_rnn.reporting.tables import print_evaluation, print_language_model
+    from speech_rnn.reporting.terminal import print_evaluation, print_language_model
 
     training = run_of(cfg, HydraConfig.get().runtime.output_dir, kept_config(cfg))
     if "language_model" in cfg:

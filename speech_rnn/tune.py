@@ -22,7 +22,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.detection.thresholds import Promise, Verdict, tune
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.progress import tracked
-    from speech_rnn.reporting.tables import print_tuning
+    from speech_rnn.reporting.terminal import print_tuning
 
     promise = Promise(cfg.false_accepts_per_hour, cfg.miss_rate, cfg.confidence)
     recognizer = Recognizer.load(cfg.model_file, device=cfg.device)

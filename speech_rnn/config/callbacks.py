@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def report_on(folder: Path, recognizer: Recognizer | None = None) -> None:
     """Write the report of a training, or say what it takes: the training is done either way."""
-    from speech_rnn.reporting.page import write_report
+    from speech_rnn.reporting.report_page import write_report
 
     try:
         print(f"report: {write_report(folder, recognizer=recognizer)}")
@@ -46,7 +46,7 @@ def compare_runs(folders: Sequence[Path], output: Path | None = None, *, page: b
     """
     from speech_rnn.reporting.comparison_page import write_comparison
     from speech_rnn.reporting.run_groups import compared
-    from speech_rnn.reporting.tables import print_run_groups
+    from speech_rnn.reporting.terminal import print_run_groups
 
     found = compared(folders)
     print_run_groups(found)

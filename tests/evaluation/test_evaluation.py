@@ -10,7 +10,7 @@ from speech_rnn.errors import DataError
 from speech_rnn.evaluation.results import OTHER
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.reporting.tables import print_evaluation
+from speech_rnn.reporting.terminal import print_evaluation
 from speech_rnn.vocabulary import Vocabulary
 from tests.test_recognizer import untrained
 from tests.tones import write_corpus

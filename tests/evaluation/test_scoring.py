@@ -16,7 +16,7 @@ from speech_rnn.evaluation.comparison import compare
 from speech_rnn.evaluation.results import OTHER, Row
 from speech_rnn.evaluation.scoring import evaluate_texts, score
 from speech_rnn.metrics import paired_difference
-from speech_rnn.reporting.tables import print_comparison, print_evaluation
+from speech_rnn.reporting.terminal import print_comparison, print_evaluation
 from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn
 

@@ -20,7 +20,7 @@ from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate, score
 from speech_rnn.metrics import Accuracy
 from speech_rnn.reporting import mistakes
-from speech_rnn.reporting.page import write_report
+from speech_rnn.reporting.report_page import write_report
 from speech_rnn.reporting.run_folder import RunFolder
 from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn

@@ -75,7 +75,7 @@ def write_report(
         listening=_listening(run.detection) if run.detection else None,
         answers=_answers(run, run.evaluation) if run.evaluation else None,
     )
-    return write_html("page.html", vars(page), Path(path) if path else run.path / "report.html")
+    return write_html("report_page.html", vars(page), Path(path) if path else run.path / "report.html")
 
 
 class Picture(NamedTuple):
@@ -117,7 +117,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Page:
-    """The places of ``page.html``."""
+    """The places of ``report_page.html``."""
 
     title: str
     subtitle: str
