@@ -26,8 +26,8 @@ from speech_rnn.decoding.long_form import LONG_SECONDS, WINDOW_SECONDS, joined, 
 from speech_rnn.engines.engine import FORMAT_VERSION, Engine
 from speech_rnn.engines.loading import load_engine
 from speech_rnn.errors import ConfigurationError, ModelError, SpeechRnnError
-from speech_rnn.files import atomic
 from speech_rnn.starter import STARTER
+from speech_rnn.storage import atomic
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.streaming.stream import EventStream, PosteriorStream, reasons_against_streaming

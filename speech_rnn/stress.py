@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speech_rnn.config.door import hydra_door
-from speech_rnn.files.atomic import write_json
+from speech_rnn.storage.atomic import write_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

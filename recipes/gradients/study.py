@@ -26,8 +26,8 @@ from torch.nn.utils.rnn import pad_sequence
 from speech_rnn.data.batching import bucketed
 from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
 from speech_rnn.features import LogMel
-from speech_rnn.files.atomic import write_json
 from speech_rnn.model import AcousticModel
+from speech_rnn.storage.atomic import write_json
 from speech_rnn.training import AdamWCosine, Run, SeededModule, Trainer, fit
 
 NAMES = {"rnn_tanh": "Elman", "rnn_relu": "Elman, ReLU", "gru": "GRU", "lstm": "LSTM"}

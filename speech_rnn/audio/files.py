@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from speech_rnn.audio.headers import UNKNOWN_LENGTH, Sound, decoding_errors, opened
 from speech_rnn.audio.signal import AudioWarning, check_waveform, downmix, resample
 from speech_rnn.errors import AudioError, ConfigurationError
-from speech_rnn.files import atomic
+from speech_rnn.storage import atomic
 
 BLOCK = 1 << 20
 """Samples that are decoded at once: what a damaged header promises is never allocated whole."""

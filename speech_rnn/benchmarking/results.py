@@ -12,7 +12,7 @@ import numpy as np
 
 from speech_rnn.benchmarking.settings import MEASURED
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.files.atomic import write_json
+from speech_rnn.storage.atomic import write_json
 
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 

@@ -10,7 +10,7 @@ from typing import Any
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
-from speech_rnn.files.tables import made, read_records
+from speech_rnn.storage.tables import made, read_records
 
 COLUMNS = ("audio", "start_seconds")
 

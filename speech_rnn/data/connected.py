@@ -20,7 +20,7 @@ from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.data.mixing import compose, trim
 from speech_rnn.data.rng import check_ranges, choose
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
-from speech_rnn.files.text import read_lines
+from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import REASONS, UNKNOWN, Vocabulary
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from speech_rnn.audio.finding import AUDIO_SUFFIXES, sound_files, sounds_below
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.splits import require_every_class, speaker_of, speaker_regex, split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
-from speech_rnn.files.text import read_lines
+from speech_rnn.storage.text import read_lines
 
 NOISE = "_background_noise_"
 LISTS = {

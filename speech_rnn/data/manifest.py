@@ -11,7 +11,7 @@ from typing import Any
 
 from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Part, Utterance
 from speech_rnn.errors import DataError
-from speech_rnn.files.tables import made, read_records
+from speech_rnn.storage.tables import made, read_records
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from speech_rnn.data.download import fetch
 from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.data.splits import require_every_class
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.files.text import read_lines
+from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")

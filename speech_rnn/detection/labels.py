@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from speech_rnn.errors import DataError, did_you_mean
-from speech_rnn.files.tables import TABLES, made, read_records
-from speech_rnn.files.text import read_lines
+from speech_rnn.storage.tables import TABLES, made, read_records
+from speech_rnn.storage.text import read_lines
 
 COLUMNS = ("file", "word", "start", "end")
 ROUNDING_SECONDS = 0.001

@@ -20,9 +20,9 @@ from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate
-from speech_rnn.files.atomic import write_json
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.storage.atomic import write_json
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
-from speech_rnn.files.atomic import write_json
 from speech_rnn.metrics import (
     Accuracy,
     ClassFigures,
@@ -20,6 +19,7 @@ from speech_rnn.metrics import (
     area_under_roc,
     word_error_rate,
 )
+from speech_rnn.storage.atomic import write_json
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
 Split = Callable[[list[str]], list[str]]

@@ -25,7 +25,6 @@ from speech_rnn.evaluation.results import (
     Split,
     WordFigures,
 )
-from speech_rnn.files.text import read_lines
 from speech_rnn.metrics import (
     AlignedPair,
     ClassFigures,
@@ -40,6 +39,7 @@ from speech_rnn.metrics import (
     word_error_rate,
 )
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import REASONS, SILENCE, Vocabulary
 
 GLUE = "\ue000"

@@ -16,9 +16,9 @@ from speech_rnn.data.manifest import read_manifest
 from speech_rnn.errors import ConfigurationError, DataError, ModelError
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.exporting.export import export_onnx
-from speech_rnn.files import atomic
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.storage import atomic
 
 N_SHOWN = 200
 """Clips that show the ranges of values of 8 bits."""

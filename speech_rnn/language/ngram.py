@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.files.text import read_lines
 from speech_rnn.language.scoring import KeyedScorer, check_model
 from speech_rnn.language.text import BEGIN, END, SPACE, UNKNOWN_TOKEN, tokens_of
+from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import Vocabulary
 
 Gram = tuple[str, ...]

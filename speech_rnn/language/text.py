@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from speech_rnn.errors import DataError
-from speech_rnn.files.text import read_lines
+from speech_rnn.storage.text import read_lines
 
 BEGIN, END, UNKNOWN_TOKEN = "<s>", "</s>", "<unk>"
 SPACE = "<space>"

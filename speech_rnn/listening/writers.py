@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.files import atomic
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.files import FileEnd
 from speech_rnn.listening.formats import COLUMNS, FORMATS, Format, csv_rows, json_line, text_line
+from speech_rnn.storage import atomic
 
 
 class Lines:

@@ -75,7 +75,9 @@ def write_report(
         listening=_listening(run.detection) if run.detection else None,
         answers=_answers(run, run.evaluation) if run.evaluation else None,
     )
-    return write_html("report_page.html", vars(page), Path(path) if path else run.path / "report.html")
+    return write_html(
+        "report_page.html", vars(page), Path(path) if path else run.path / "report.html"
+    )
 
 
 class Picture(NamedTuple):

@@ -13,9 +13,9 @@ from speech_rnn.detection.det_curve import DetectionReport
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.results import Evaluation, Row
 from speech_rnn.evaluation.scoring import score
-from speech_rnn.files.tables import made, read_records
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.storage.tables import made, read_records
 from speech_rnn.vocabulary import Vocabulary
 
 Curve = list[tuple[float, float]]

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.files.atomic import write_json
+from speech_rnn.storage.atomic import write_json
 
 FIGURES = {
     "accuracy": ("accuracy", "accuracy"),

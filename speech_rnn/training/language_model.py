@@ -17,11 +17,11 @@ from torch.nn.utils.rnn import pad_sequence
 from speech_rnn.data.batching import bucketed
 from speech_rnn.data.splits import hash_percentage
 from speech_rnn.errors import DataError
-from speech_rnn.files.atomic import write_json
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
 from speech_rnn.language.scoring import perplexity
 from speech_rnn.language.text import read_sentences, tokens_of
+from speech_rnn.storage.atomic import write_json
 from speech_rnn.training.fitting import claim, fit
 from speech_rnn.training.module import SeededModule
 from speech_rnn.training.settings import Run

@@ -29,10 +29,10 @@ from speech_rnn.evaluation.cost import cost_of
 from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import LogMel
-from speech_rnn.files.atomic import write_json
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.pretrained import Pretrained, speech_embedding
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.storage.atomic import write_json
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.fitting import claim, fit, validated

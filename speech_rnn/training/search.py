@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speech_rnn.errors import ConfigurationError, MissingExtraError
-from speech_rnn.files.atomic import write_json
+from speech_rnn.storage.atomic import write_json
 
 if TYPE_CHECKING:
     from optuna import Study

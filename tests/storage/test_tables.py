@@ -3,8 +3,8 @@
 import pytest
 
 from speech_rnn.errors import DataError
-from speech_rnn.files.tables import made, read_records
-from speech_rnn.files.text import read_lines
+from speech_rnn.storage.tables import made, read_records
+from speech_rnn.storage.text import read_lines
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from speech_rnn.files import atomic
+from speech_rnn.storage import atomic
 
 
 def test_json_is_plain_and_ends_in_a_line(tmp_path):

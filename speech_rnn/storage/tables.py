@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speech_rnn.errors import DataError
-from speech_rnn.files.text import read_lines, read_text
+from speech_rnn.storage.text import read_lines, read_text
 
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 TABLES = (".csv", *JSON_LINES)
