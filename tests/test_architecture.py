@@ -1,6 +1,7 @@
 """The picture of the house: who may import whom, and what comes with an import."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -180,6 +181,15 @@ def test_every_recipe_has_its_page_and_its_test():
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_a_configuration_opens_with_a_comment(path):
     assert path.read_text().startswith("#")
+
+
+def test_the_page_of_the_house_is_true():
+    page = (ROOT / "docs/house.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:speech_rnn|conf)/[\w/.]+)`", page))
+    assert named
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert folders == set(re.findall(r"^\|[ \d]*\| `(\w+)/` \|", page, re.M))
 
 
 def test_all_stands_where_names_are_public():

@@ -2,6 +2,7 @@
 
 import csv
 import html
+import inspect
 import io
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.formats import (
     COLUMNS,
+    FORMATS,
     audacity_labels,
     csv_table,
     text_line,
     textgrid,
     webvtt,
 )
+from speech_rnn.spot import spot
 
 EVENTS = [
     Event("a.wav", "low", 0.51, 0.96, 0.98765),
@@ -34,6 +37,11 @@ events = st.lists(
     ),
     max_size=12,
 )
+
+
+def test_the_help_of_format_names_every_format():
+    (option,) = inspect.signature(spot).parameters["form"].annotation.__metadata__
+    assert all(name in option.help for name in FORMATS)
 
 
 def test_text_has_the_word_last():
