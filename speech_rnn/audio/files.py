@@ -41,10 +41,10 @@ def load_audio(
     ----------
     source : anything that libsndfile reads: WAV, FLAC, OGG, MP3, …; 8 to 32 bits or float, any
         rate, any number of channels, whose mean is taken.
-    sample_rate : of the result, in Hz.
+    sample_rate : sample rate of the result, in Hz.
     start_seconds, duration_seconds : the stretch to read; a duration of None, or one beyond the
         end, goes to the end.
-    name : in messages, for a source without a name of its own.
+    name : name of the source in messages, if it has none of its own.
     check : whether to warn, as `AudioWarning` and once a file, of what `check_waveform` finds.
 
     Returns
@@ -79,7 +79,7 @@ class OpenSound:
 
     Parameters
     ----------
-    name : in messages.
+    name : name of the sound in messages.
     file : the open file.
     block_seconds : the length of a block.
     """
@@ -176,7 +176,7 @@ def open_audio(
     ----------
     source, name : as in `load_audio`. What does not seek is copied first: beyond 64 MiB, into a
         temporary file.
-    block_seconds : of a block.
+    block_seconds : duration of a block.
 
     Raises
     ------

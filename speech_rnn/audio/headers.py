@@ -138,7 +138,7 @@ def _checked_header(file: BinaryIO, name: str) -> BinaryIO | None:
 
 
 def _wav_samples(file: BinaryIO) -> tuple[int, int]:
-    """Where the samples of a RIFF WAVE begin, and how many bytes it promises; 0, 0 for others."""
+    """Return where the samples of a RIFF WAVE begin and their promised bytes; else 0, 0."""
     header = file.read(12)
     if header[:4] == b"RIFF" and header[8:] == b"WAVE":
         while len(chunk := file.read(8)) == 8:

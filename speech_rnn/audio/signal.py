@@ -35,7 +35,7 @@ def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
     ----------
     signal_power, noise_power : mean or sum of squares over the same samples; that of the noise is
         above 0. Numbers, or tensors of a batch.
-    snr_db : of the mixture.
+    snr_db : signal-to-noise ratio of the mixture, in dB.
     """
     return (signal_power / noise_power * 10 ** (-snr_db / 10)) ** 0.5
 
@@ -48,7 +48,7 @@ def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]
     Parameters
     ----------
     waveform : (N,) or, as recorded, (N, channels), in [-1, 1]; one clipped channel is enough.
-    sample_rate : of the recording, in Hz.
+    sample_rate : sample rate of the recording, in Hz.
     """
     problems = []
     if sample_rate < LEAST_RATE:
@@ -112,7 +112,7 @@ def waveform_of(samples: Any, source_rate: int, target_rate: int) -> NDArray[np.
     Parameters
     ----------
     samples : (N,) floating point in [-1, 1], as an array or anything that numpy makes one of.
-    source_rate, target_rate : in Hz.
+    source_rate, target_rate : sample rates before and after, in Hz.
 
     Raises
     ------

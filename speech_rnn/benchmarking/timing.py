@@ -85,7 +85,7 @@ class Candidates:
 
         Parameters
         ----------
-        name : of its row.
+        name : name of its row.
         make : returns what is timed; imports and loading belong here.
         note : a remark for its row.
         """

@@ -1,4 +1,4 @@
-"""Where ``conf/`` is, and how a command line becomes a configuration that is checked.
+"""Find ``conf/``, and turn a command line into a checked configuration.
 
 Hydra's own check misses keys that a recipe invents, and stops at the first that the command line
 invents; `speech_rnn.config.keys` finds them all before any work starts.

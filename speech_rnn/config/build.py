@@ -1,4 +1,4 @@
-"""What a configuration names, made and put to use."""
+"""Build the objects that a configuration names, and use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens when a run, or a sweep of runs, has ended: reports and comparisons."""
+"""Write reports and comparisons when a run, or a sweep of runs, has ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def report_on(folder: Path, recognizer: Recognizer | None = None) -> None:
 
 
 class CompareRuns(Callback):
-    """At the end of a multirun, put its trainings side by side, the seeds of each together."""
+    """Compare the trainings of a multirun at its end; seeds of one setting form a group."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the table, and write it as JSON and as a page."""

@@ -144,7 +144,7 @@ def _name(audio: str) -> str:
 
 
 class Source(Protocol):
-    """Where a corpus comes from: Speech Commands, digits, folders, synthetic voices, a manifest."""
+    """A source of a corpus: Speech Commands, digits, folders, synthetic voices, a manifest."""
 
     def prepare(self) -> Corpus:
         """Fetch or make whatever is missing and return the corpus."""

@@ -1,4 +1,4 @@
-"""What an answer costs: multiplications, each with its addition; bytes; and time."""
+"""Measure the cost of an answer: multiply-adds, bytes and time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
 
 PASSES, SECONDS = 7, 2
-"""What is timed: the median of so many passes over a clip of so many seconds."""
+"""Number of timed passes, of which the median counts, and seconds of the clip."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a Recognizer costs whoever uses it.
+    """The cost of a Recognizer in use.
 
     Parameters
     ----------

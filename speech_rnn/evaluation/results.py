@@ -1,4 +1,4 @@
-"""What an evaluation finds, as plain values."""
+"""Results of an evaluation, as plain values."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def first_run(stages: Sequence[Stage]) -> tuple[int, list[int]]:
 
 @dataclass(frozen=True)
 class Context:
-    """What a convolution reads, the zeros that it must add itself, and when its outputs are."""
+    """The input of a convolution, the zeros that it must add, and the times of its outputs."""
 
     steps: Value
     pads: tuple[int, int]

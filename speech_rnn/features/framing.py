@@ -1,4 +1,4 @@
-"""Where the windows of a clip lie, how many there are, and their samples."""
+"""Positions, number and samples of the windows of a clip."""
 
 from __future__ import annotations
 

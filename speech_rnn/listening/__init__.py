@@ -1,1 +1,1 @@
-"""Where sound comes from as it arrives, and where words go."""
+"""Sources of live sound, and writers and actions for the words found in it."""

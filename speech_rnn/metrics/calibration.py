@@ -66,7 +66,7 @@ def reliability(confidences: ArrayLike, right: ArrayLike, n_bins: int = 15) -> R
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """What share of answers is wrong, if only the surest are given.
+    """The share of wrong answers if only the most confident are given.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Listening:
-    """What detection in hours of sound has shown."""
+    """Results of detection in hours of sound."""
 
     svg: str
     note: str
@@ -99,7 +99,7 @@ class Listening:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the answers to a test split have shown; an empty text or table is left out."""
+    """Results on a test split; an empty text or table is left out."""
 
     figures: list[Figure]
     confusion: str

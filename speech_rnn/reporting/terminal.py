@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: answers, and what was found as tables."""
+"""Print answers, and tables of results, on a terminal."""
 
 from __future__ import annotations
 
