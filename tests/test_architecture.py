@@ -19,7 +19,8 @@ ROOT = PACKAGE.parent
 FLOORS = [
     {"errors", "starter", "tensors"},
     {"storage"},
-    {"vocabulary", "audio", "features", "model", "metrics"},
+    {"vocabulary", "audio", "features", "metrics"},
+    {"model"},
     {"engines", "augment", "data", "language"},
     {"decoding", "synthesis"},
     {"streaming"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from speech_rnn.exporting.front import FRONT, embed
+from speech_rnn.exporting.front import front_stages, front_steps
 from speech_rnn.exporting.graph import Graph, Value
 from speech_rnn.exporting.layers import as_array, linear, normalize
 from speech_rnn.exporting.recurrence import read_clips, read_in_chunks, read_stream
@@ -16,7 +16,7 @@ from speech_rnn.model.layers import Attention, Convolution
 
 def model_stages(model: AcousticModel) -> list[Stage]:
     """Return what of a stream each part of the model reads: frames, then steps."""
-    stages = [] if model.front is None else [FRONT]
+    stages = front_stages(model.front)
     stages += [_stage(convolution) for convolution in _convolutions(model)]
     if model.stack > 1:
         stages.append(Stage(model.stack, model.stack))
@@ -65,7 +65,7 @@ def _steps(
     """Embed or normalise, convolve and stack (B, T, D): what the recurrence reads, (B, T', D')."""
     width = model.n_features
     if model.front is not None:
-        frames, timing = embed(graph, model.front, frames, timing)
+        frames, timing = front_steps(graph, model.front, frames, timing)
         width = model.front.n_outputs
     if model.normalization is not None:
         frames = normalize(graph, model.normalization, frames, shape=(-1,))
@@ -102,7 +102,7 @@ def _stack(
     steps = context.steps
     if any(context.pads):  # a batch fills up its last step; a stream's pieces are whole steps
         missing = -graph.size(frames, 1) % stack
-        steps = graph.op("Pad", steps, graph.op("Concat", [0], missing, axis=0), None, [1])
+        steps = graph.pad_end(steps, missing)
     steps = graph.op("Reshape", steps, [0, -1, stack * width])
     return steps, context.timing
 

@@ -1,72 +1,30 @@
-"""The front that others have trained as a graph: log-mel frames to embeddings."""
+"""The front of a model as a graph, whichever it is: log-mel frames to embeddings."""
 
 from __future__ import annotations
 
-import numpy as np
-from torch import nn
-
+from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting.graph import Graph, Value
-from speech_rnn.exporting.layers import as_array, normalize
+from speech_rnn.exporting.layers import normalize
+from speech_rnn.exporting.recurrent_front import encode, encoder_stage
+from speech_rnn.exporting.speech_embedding import FRONT, embed
 from speech_rnn.exporting.timing import Stage, Timing
-from speech_rnn.model.embedding import (
-    BEFORE,
-    CHANNELS,
-    FIELD,
-    LOUDEST_DB,
-    N_BANDS,
-    POOLING,
-    SILENCE,
-    SILENCE_DB,
-    STRIDE,
-    SpeechEmbedding,
-)
-
-FRONT = Stage(FIELD, STRIDE, BEFORE)
-"""What it reads of the frames."""
+from speech_rnn.model.embedding import SpeechEmbedding
+from speech_rnn.model.front import Front
+from speech_rnn.model.recurrent_front import RecurrentFront
 
 
-def embed(
-    graph: Graph, front: SpeechEmbedding, frames: Value, timing: Timing
-) -> tuple[Value, Timing]:
-    """Map frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96), as `SpeechEmbedding` does.
-
-    A stream's pieces are `FIELD` frames, those before it among them, and then whole steps of
-    `STRIDE`. So no pooling is left with a remainder, and a convolution keeps what it reaches back
-    to.
-    """
-    level = timing.zero_beyond(_above_silence(graph, front, frames, timing))
-    maps = graph.op("Unsqueeze", level, [1])  # (B, 1, T, 32)
-    pads, channels, bands = (BEFORE, FIELD - 1 - BEFORE), 1, N_BANDS
-    for number, convolution in enumerate(front.convolutions):
-        assert isinstance(convolution, nn.Conv2d)
-        assert convolution.bias is not None
-        reach, across = convolution.kernel_size[0] - 1, convolution.kernel_size[1] // 2
-        if reach:
-            maps = timing.amid(maps, pads, reach, (channels, bands), f"front_{number}")
-        if number == 0:
-            maps, pads = maps + SILENCE, (0, 0)
-        weights = as_array(convolution.weight), as_array(convolution.bias)
-        maps = graph.op("Conv", maps, *weights, pads=[0, across, 0, across])
-        if number != len(CHANNELS) - 1:
-            # max(leaky(x), -0.4), but what rounds to 8 bits can end where this begins
-            maps = graph.op("LeakyRelu", graph.op("Clip", maps, -2.0), alpha=0.2)
-        channels = convolution.out_channels
-        if number in POOLING:
-            size = list(POOLING[number])
-            maps = graph.op("MaxPool", maps, kernel_shape=size, strides=size)
-            bands //= size[1]
-    maps = normalize(graph, front.normalization, maps, shape=(-1, 1, 1))  # (B, 96, S, 1)
-    steps = graph.op("Transpose", graph.op("Squeeze", maps, [3]), perm=[0, 2, 1])
-    return steps, timing.after(FRONT)
+def front_stages(front: Front | None) -> list[Stage]:
+    """Return what a front reads of a stream of frames."""
+    if front is None:
+        return []
+    return [encoder_stage(front.encoder)] if isinstance(front, RecurrentFront) else [FRONT]
 
 
-def _above_silence(graph: Graph, front: SpeechEmbedding, frames: Value, timing: Timing) -> Value:
-    """Map dB to levels above the noise that stands for silence, in powers of ten."""
-    loudest: Value | float = LOUDEST_DB
-    if front.levels_clips:
-        inside = graph.op("Where", timing.inside(frames), frames, -np.inf)
-        loudest = graph.op("ReduceMax", inside, [1, 2])
-    below = (frames - loudest) / 10.0
-    power = 10.0**below + float(10 ** (-SILENCE_DB / 10))
-    level = graph.op("Log", power) / float(np.log(10))
-    return level + float(SILENCE_DB / 10)
+def front_steps(graph: Graph, front: Front, frames: Value, timing: Timing) -> tuple[Value, Timing]:
+    """Map frames (B, T, D) to the embeddings (B, S, D') of a front."""
+    if isinstance(front, SpeechEmbedding):
+        return embed(graph, front, frames, timing)
+    if isinstance(front, RecurrentFront):
+        steps, timing = encode(graph, front.encoder, frames, timing)
+        return normalize(graph, front.normalization, steps, shape=(-1,)), timing
+    raise ConfigurationError(f"a front of {type(front).__name__} cannot be exported")

@@ -108,6 +108,12 @@ class Graph:
         end = {} if axis == -1 else {"end": axis + 1}
         return self.op("Shape", value, start=axis, **end)
 
+    def pad_end(self, steps: Value, missing: Value, rank: int = 3) -> Value:
+        """Put `missing` zeros (1,) behind the axis 1 of a tensor."""
+        # not Pad's own axes: ONNX Runtime 1.32 forgets them where it moves a transposition past it
+        none = [0] * (rank - 1)
+        return self.op("Pad", steps, self.op("Concat", [0, *none, 0], missing, none[1:], axis=0))
+
     def cast(self, value: Value, dtype: str) -> Value:
         """Return `value` as numpy's `dtype`."""
         return self.op("Cast", value, to=TYPES[dtype])

@@ -39,7 +39,7 @@ def read_clips(
     steps = graph.op("Transpose", steps, perm=[1, 0, 2])  # (T, B, D)
     for layer in model.recurrence:
         both = [each for each in (layer.forwards, layer.backwards) if each is not None]
-        hidden, last, *_ = _recur(graph, both, steps, lengths, direction=direction)
+        hidden, last, *_ = recur(graph, both, steps, lengths, direction=direction)
         hidden = graph.op("Transpose", hidden, perm=[0, 2, 1, 3])  # (T, B, dirs, H)
         size = len(both) * layer.forwards.hidden_size
         steps = graph.op("Reshape", hidden, [0, 0, size])  # (T, B, dirs * H)
@@ -51,7 +51,7 @@ def read_stream(graph: Graph, model: AcousticModel, steps: Value) -> Value:
     """Map the next steps (1, T, D) of a stream to hidden states (1, T, H)."""
     steps = graph.op("Transpose", steps, perm=[1, 0, 2])  # (T, 1, D)
     for number, layer in enumerate(model.recurrence):
-        steps = _carry(graph, layer.forwards, steps, number)
+        steps = carry(graph, layer.forwards, steps, f"hidden_{number}", f"cells_{number}")
     return graph.op("Transpose", steps, perm=[1, 0, 2])
 
 
@@ -77,7 +77,7 @@ def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Tim
     steps = context.steps
     if any(context.pads):
         missing = -graph.size(steps, 1) % chunk + model.look_ahead
-        steps = graph.op("Pad", steps, graph.op("Concat", [0], missing, axis=0), None, [1])
+        steps = graph.pad_end(steps, missing)
     n_chunks = (graph.size(steps, 1) - model.look_ahead) // chunk
     start = graph.op("Unsqueeze", graph.steps(0, n_chunks) * chunk, [1])  # (K, 1)
     index = start + np.arange(width)  # (K, W)
@@ -132,11 +132,11 @@ class _Chunks:
         own = self._cut(windows, 0, chunk)
         own = self.reshape(own, -1, self.batch, n_inputs)  # (K * chunk, B, D)
         if self.is_stream:
-            own = _carry(graph, layer.forwards, own, number)
+            own = carry(graph, layer.forwards, own, f"hidden_{number}", f"cells_{number}")
         else:
-            own = graph.op("Squeeze", _recur(graph, [layer.forwards], own, None)[0], [1])
+            own = graph.op("Squeeze", recur(graph, [layer.forwards], own, None)[0], [1])
         forward = self.reshape(own, self.n_chunks, chunk, self.batch, size)
-        behind = _recur(
+        behind = recur(
             graph, [layer.backwards], self._as_batch(windows, n_inputs), self.inside, (), "reverse"
         )[0]
         behind = self._as_windows(behind, size)  # (K, W, B, H / 2)
@@ -146,7 +146,7 @@ class _Chunks:
             states = graph.op("Gather", forward, chunk - 1, axis=1)  # (K, B, H / 2)
             states = graph.op("Reshape", states, [1, -1, size])
             ahead = self._as_batch(self._cut(windows, chunk, 2**62), n_inputs)
-            ahead = _recur(graph, [layer.forwards], ahead, None, [states])[0]
+            ahead = recur(graph, [layer.forwards], ahead, None, [states])[0]
             forward = graph.op("Concat", forward, self._as_windows(ahead, size), axis=1)
         return graph.op("Concat", forward, behind, axis=3)
 
@@ -168,17 +168,19 @@ class _Chunks:
         return self.graph.op("Transpose", hidden, perm=[1, 0, 2, 3])
 
 
-def _carry(graph: Graph, layer: nn.RNNBase, steps: Value, number: int) -> Value:
-    """Map (T, B, D) to (T, B, H), the states carried from run to run."""
-    names = [f"hidden_{number}"] + [f"cells_{number}"] * isinstance(layer, nn.LSTM)
+def carry(
+    graph: Graph, layer: nn.RNNBase, steps: Value, hidden: str, cells: str | None = None
+) -> Value:
+    """Map (T, B, D) to (T, B, H), the states carried from run to run under these names."""
+    names = [hidden, *([cells] if cells and isinstance(layer, nn.LSTM) else [])]
     states = [graph.state(name, [1, 1, layer.hidden_size]) for name in names]
-    hidden, *after = _recur(graph, [layer], steps, None, states)
+    given, *after = recur(graph, [layer], steps, None, states)
     for name, value in zip(names, after, strict=True):
         graph.next_state(name, value)
-    return graph.op("Squeeze", hidden, [1])
+    return graph.op("Squeeze", given, [1])
 
 
-def _recur(
+def recur(
     graph: Graph,
     layers: Sequence[nn.RNNBase],
     steps: Value,

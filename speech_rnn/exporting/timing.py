@@ -93,7 +93,10 @@ class Timing:
         n_kept : of the last steps that a stream keeps for its next piece.
         width, name : as `context` has them.
         """
-        return self.graph.op("Pad", steps, pads, None, [-2]) if any(pads) else steps
+        if not any(pads):
+            return steps
+        before, after = ([0] * len(width) + [n, 0] for n in pads)  # all axes, see Graph.pad_end
+        return self.graph.op("Pad", steps, before + after)
 
     def after(self, stage: Stage) -> Timing:
         """Return where the outputs of `stage` lie."""

@@ -70,6 +70,11 @@ class RecurrentEncoder(nn.Module):
         )
 
     @property
+    def parts(self) -> list[nn.Module]:
+        """What frames pass, in this order: the convolutions, the projection, the GRU layers."""
+        return [*self.convolutions, self.projection, *self.recurrence]
+
+    @property
     def look_ahead(self) -> int:
         """Frames after its own four that a step hears."""
         return FRAMES * self.delay

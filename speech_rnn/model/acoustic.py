@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.model.chunks import Chunks
-from speech_rnn.model.embedding import LOOK_AHEAD, SpeechEmbedding
+from speech_rnn.model.embedding import SpeechEmbedding
+from speech_rnn.model.front import Front
 from speech_rnn.model.layers import (
     Attention,
     Convolution,
@@ -23,6 +24,7 @@ from speech_rnn.model.layers import (
     reading_backward,
     step_at,
 )
+from speech_rnn.model.recurrent_front import RecurrentFront
 from speech_rnn.model.stream import (
     Each,
     Forwards,
@@ -35,7 +37,7 @@ from speech_rnn.tensors.lengths import zero_beyond
 
 CHOICES = {
     "head": ("classification", "ctc"),
-    "front": ("speech_embedding", None),
+    "front": ("embedding", "speech_embedding", None),
     "cell": ("gru", "lstm", "rnn_tanh", "rnn_relu"),
     "pooling": ("last", "mean", "attention", None),
     "query": ("learned", "middle"),
@@ -57,10 +59,12 @@ class AcousticModel(nn.Module):
     n_features : D of the frames.
     n_outputs : C: the classes, or for CTC the tokens with the blank, which is token 0.
     head : ``classification``: one answer a clip; ``ctc``: one a step.
-    front : ``speech_embedding``: frames become embeddings that tell words apart whoever speaks, see
-        `embedding.SpeechEmbedding`; a training starts from its published weights.
-    n_frozen : so many of the front's convolutions, from the first on, are not trained.
-    levels_clips : whether the front puts each clip at one level, for which it needs the whole clip.
+    front : what turns frames into embeddings that tell words apart whoever speaks; a training
+        starts from its weights. ``embedding``: the package's own, `recurrent_front.RecurrentFront`;
+        ``speech_embedding``: Google's, `embedding.SpeechEmbedding`.
+    n_frozen : so many of the front's layers, from the first on, are not trained.
+    levels_clips : whether ``speech_embedding`` puts each clip at one level, for which it needs the
+        whole clip.
     cell : ``gru``, ``lstm``, or the Elman network ``rnn_tanh`` or ``rnn_relu``.
     hidden_size : units of a layer in one direction.
     n_layers : recurrent layers.
@@ -137,12 +141,12 @@ class AcousticModel(nn.Module):
         self.n_features, self.n_outputs, self.head = n_features, n_outputs, head
         self.stack, self.bidirectional = stack, bidirectional
         self.chunk, self.look_ahead = chunk, look_ahead
-        self.front = SpeechEmbedding(n_features, n_frozen, levels_clips) if front else None
+        self.front = _front(self._hyperparameters)
         self.subsampling: int = stack * prod(spec["stride"] for spec in convolutions)
         if self.front is not None:
             self.subsampling *= self.front.subsampling
             n_features = self.front.n_outputs
-        self.latency_frames = _latency(self._hyperparameters, self.subsampling)
+        self.latency_frames = _latency(self._hyperparameters, self.front, self.subsampling)
 
         normalizes = input_normalization and not front  # a front does so itself
         self.normalization = MaskedBatchNorm(n_features) if normalizes else None
@@ -290,10 +294,8 @@ class AcousticModel(nn.Module):
     def reasons_against_streaming(self) -> list[str]:
         """Return what in this model needs the whole clip, and the way out of each."""
         reasons = []
-        if self.front is not None and self.front.levels_clips:
-            reasons.append(
-                "front='speech_embedding' levels a whole clip; train with levels_clips=False"
-            )
+        if self.front is not None:
+            reasons += self.front.reasons_against_streaming()
         if self.bidirectional and self.chunk is None:
             reasons.append(
                 "bidirectional=True reads each clip backwards from its end; train with "
@@ -388,17 +390,25 @@ class AcousticModel(nn.Module):
             nn.init.xavier_uniform_(self.attend.project.weight)
 
 
-def _latency(given: Mapping[str, Any], subsampling: int) -> int | None:
+def _front(given: Mapping[str, Any]) -> Front | None:
+    if given["front"] is None:
+        return None
+    if given["front"] == "embedding":
+        return RecurrentFront(given["n_features"], given["n_frozen"])
+    return SpeechEmbedding(given["n_features"], given["n_frozen"], given["levels_clips"])
+
+
+def _latency(given: Mapping[str, Any], front: Front | None, subsampling: int) -> int | None:
     """How many frames the first step of a chunk needs beyond its own."""
-    levels = given["front"] and given["levels_clips"]
-    if levels or (given["bidirectional"] and given["chunk"] is None):
+    whole = front is not None and front.reasons_against_streaming()
+    if whole or (given["bidirectional"] and given["chunk"] is None):
         return None
     last = given["chunk"] - 1 + given["look_ahead"] if given["chunk"] else 0
     last = (last + 1) * given["stack"] - 1
     for spec in reversed(given["convolutions"]):
         last = last * spec["stride"] + (0 if given["causal"] else spec["kernel"] // 2)
-    if given["front"]:
-        last = last * SpeechEmbedding.subsampling + SpeechEmbedding.subsampling - 1 + LOOK_AHEAD
+    if front is not None:
+        last = last * front.subsampling + front.subsampling - 1 + front.look_ahead
     return max(0, last - (subsampling - 1))
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.model.front import Front, check_width, freeze
 from speech_rnn.model.layers import MaskedBatchNorm, ceil_div
 from speech_rnn.model.stream import Sliding, push_through
 from speech_rnn.tensors.lengths import is_inside
@@ -39,7 +39,7 @@ CHANNELS = (24,) * 3 + (48,) * 4 + (72,) * 4 + (96,) * 9
 POOLING = {2: (2, 2), 6: (1, 2), 10: (2, 2), 14: (1, 2), 18: (2, 2)}
 
 
-class SpeechEmbedding(nn.Module):
+class SpeechEmbedding(Front):
     """Log-mel frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96) of the 760 ms around each step.
 
     The frames are those of `conf/features/log_mel_embedding.yaml`: 32 bands from 60 to 3,800 Hz in
@@ -61,28 +61,20 @@ class SpeechEmbedding(nn.Module):
 
     n_outputs = CHANNELS[-1]
     subsampling = STRIDE
+    look_ahead = LOOK_AHEAD
 
     def __init__(
         self, n_features: int = N_BANDS, n_frozen: int = 0, levels_clips: bool = True
     ) -> None:
         super().__init__()
         self.levels_clips = levels_clips
-        if n_features != N_BANDS:
-            raise ConfigurationError(
-                f"n_features={n_features} does not fit front='speech_embedding', which reads "
-                f"{N_BANDS} bands; train with features=log_mel_embedding"
-            )
-        if not isinstance(n_frozen, int) or not 0 <= n_frozen <= len(CHANNELS):
-            raise ConfigurationError(
-                f"n_frozen={n_frozen!r} must be a whole number from 0 to {len(CHANNELS)}"
-            )
+        check_width("speech_embedding", n_features, N_BANDS, "log_mel_embedding")
         self.convolutions = nn.ModuleList()
         n_inputs = 1
         for number, channels in enumerate(CHANNELS):
             self.convolutions.append(_convolution(number, n_inputs, channels))
             n_inputs = channels
-        for convolution in self.convolutions[:n_frozen]:
-            convolution.requires_grad_(False)
+        freeze(list(self.convolutions), n_frozen)
         self.normalization = MaskedBatchNorm(self.n_outputs)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
@@ -95,6 +87,12 @@ class SpeechEmbedding(nn.Module):
         n_steps = -(-frames.shape[1] // STRIDE)
         level = self._in_silence(frames, lengths, n_steps)
         return self.normalization(self._embed(level), steps)[..., 0].transpose(1, 2), steps
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return what needs the whole clip, and the way out."""
+        if not self.levels_clips:
+            return []
+        return ["front='speech_embedding' levels a whole clip; train with levels_clips=False"]
 
     def stream(self) -> EmbeddingStream:
         """Return a stream over clips that advance together; only without `levels_clips`."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from speech_rnn.errors import MissingExtraError, ModelError
+from speech_rnn.features.embedding import trained_encoder
 
 
 class Pretrained(NamedTuple):
@@ -20,6 +21,20 @@ class Pretrained(NamedTuple):
 
     weights: dict[str, Tensor]
     sha256: str
+
+
+def pretrained(front: str) -> Pretrained:
+    """Return the weights of a front by its name, as `speech_rnn.model.AcousticModel` has it.
+
+    Raises
+    ------
+    MissingExtraError, ModelError
+        as `speech_embedding` and `speech_rnn.features.embedding.trained_encoder` do.
+    """
+    if front == "embedding":
+        trained = trained_encoder()
+        return Pretrained(trained.weights, trained.sha256)
+    return speech_embedding()
 
 
 def speech_embedding() -> Pretrained:

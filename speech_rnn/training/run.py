@@ -30,7 +30,7 @@ from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
-from speech_rnn.model.pretrained import Pretrained, speech_embedding
+from speech_rnn.model.pretrained import Pretrained, pretrained
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.storage.atomic import write_json
 from speech_rnn.streaming.spotter import Spotting
@@ -125,7 +125,7 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     DataError
         if the corpus cannot be had, or its texts do not fit the vocabulary.
     """
-    pretrained = _check(recipe, run)
+    front_weights = _check(recipe, run)
     claim(run.output_dir, run.config, run.resume)
     corpus = recipe.corpus()
     vocabulary = corpus.vocabulary(recipe.unit)
@@ -136,7 +136,7 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     batch_size = run.trainer.batch_size
     if recipe.features.normalization == "global":
         _set_statistics(recipe.features, batches(clips, vocabulary, batch_size))
-    model = _untrained(recipe, vocabulary, run.seed, pretrained)
+    model = _untrained(recipe, vocabulary, run.seed, front_weights)
     if vocabulary.head == "ctc":
         _check_room([clips, caches["validation"]], vocabulary, recipe.features, model)
 
@@ -153,8 +153,8 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
         "n_parameters": model.n_parameters,
         "training_seconds": round(seconds, 1),
     }
-    if pretrained is not None:
-        provenance["pretrained_sha256"] = pretrained.sha256
+    if front_weights is not None:
+        provenance["pretrained_sha256"] = front_weights.sha256
     recognizer = Recognizer.from_modules(
         recipe.features,
         model,
@@ -191,7 +191,8 @@ def _check(recipe: Recipe, run: Run) -> Pretrained | None:
         run.trainer.check_sequences()
     with torch.device("meta"):  # checks the values, and allocates no weights
         plan = recipe.model(n_features=recipe.features.n_features, n_outputs=2, head=head)
-    return speech_embedding() if plan.front is not None else None
+    front = plan.hyperparameters["front"]
+    return None if front is None else pretrained(front)
 
 
 def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
@@ -213,15 +214,15 @@ def _sizes(corpus: Corpus) -> dict[str, int]:
 
 
 def _untrained(
-    recipe: Recipe, vocabulary: Vocabulary, seed: int, pretrained: Pretrained | None
+    recipe: Recipe, vocabulary: Vocabulary, seed: int, front_weights: Pretrained | None
 ) -> AcousticModel:
     """Return the model with the weights that the seed draws, and those of its front end."""
     torch.manual_seed(seed)
     model = recipe.model(
         n_features=recipe.features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
     )
-    if model.front is not None and pretrained is not None:
-        model.front.load(pretrained.weights)
+    if model.front is not None and front_weights is not None:
+        model.front.load(front_weights.weights)
     return model
 
 

@@ -44,7 +44,8 @@ class AdamWCosine:
         kinds: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, weight in model.named_parameters():
             if weight.requires_grad:
-                kind = (weight.ndim > 1, name.startswith("front.convolutions."))
+                is_front = name.startswith("front.") and not name.startswith("front.normalization.")
+                kind = (weight.ndim > 1, is_front)
                 kinds.setdefault(kind, []).append(weight)
         groups = [
             {

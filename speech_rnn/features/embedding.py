@@ -1,0 +1,169 @@
+"""Embedding: waveforms to vectors that tell words apart, whoever speaks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from speech_rnn.errors import ModelError
+from speech_rnn.features.encoder import EncoderStream, RecurrentEncoder
+from speech_rnn.features.log_mel import LogMel
+from speech_rnn.features.stream import FeatureStream
+from speech_rnn.tensors.lengths import zero_beyond
+
+WEIGHTS = Path(__file__).with_name("embedding.safetensors")
+"""Those of the package; EMBEDDING.md beside them says what they are worth."""
+FRAMES = {"win_length": 400, "n_mels": 40, "fmin": 20.0, "fmax": 7600.0, "amin": 1e-10}
+"""Parameters of the log-mel frames that the encoder reads."""
+SETTINGS = "encoder"
+"""Under this name a file of weights keeps the arguments of `RecurrentEncoder`, as JSON."""
+
+
+class Trained(NamedTuple):
+    """A trained encoder: its arguments, its weights, and the SHA-256 of the file."""
+
+    settings: dict[str, object]
+    weights: dict[str, Tensor]
+    sha256: str
+
+
+def trained_encoder(file: str | Path | None = None) -> Trained:
+    """Read a trained encoder from a safetensors file, or the package's own.
+
+    Raises
+    ------
+    ModelError
+        for a file that cannot be read or is none of a `RecurrentEncoder`.
+    """
+    path = WEIGHTS if file is None else Path(file)
+    try:
+        with safe_open(path, framework="pt") as stored:
+            settings = json.loads((stored.metadata() or {})[SETTINGS])
+            weights = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        RecurrentEncoder(**settings).load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} holds no weights of the embedding: {error}") from error
+    return Trained(settings, weights, sha256)
+
+
+class Embedding(nn.Module):
+    """Embeddings of a batch of waveforms: (B, N) samples to (B, S, D), 25 a second.
+
+    A small recurrent network (`RecurrentEncoder`) that was taught, by the encoder of Whisper and by
+    synthetic voices, to hear words whoever speaks. A linear layer on its embeddings needs few
+    recordings. Of each step it hears all that came before and 160 ms after it. A clip's embeddings
+    do not depend on the padding after it or on the clips beside it. The weights are frozen; to
+    train them further, use ``front='embedding'`` of `speech_rnn.model.AcousticModel`.
+
+    Parameters
+    ----------
+    weights : a file of other weights, as recipes/embedding writes it; None takes the package's.
+
+    Raises
+    ------
+    ModelError
+        for a file that holds none.
+    """
+
+    sample_rate = 16_000
+    """In Hz."""
+
+    def __init__(self, weights: str | Path | None = None) -> None:
+        super().__init__()
+        trained = trained_encoder(weights)
+        self.log_mel = LogMel(**FRAMES)  # type: ignore[arg-type]
+        self.encoder = RecurrentEncoder(**trained.settings)  # type: ignore[arg-type]
+        self.encoder.load_state_dict(trained.weights)
+        self.sha256 = trained.sha256
+        self.requires_grad_(False).eval()
+
+    @property
+    def n_features(self) -> int:
+        """The width D of an embedding."""
+        return self.encoder.n_outputs
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one embedding to the next."""
+        return self.log_mel.hop_length * self.encoder.subsampling
+
+    @property
+    def hop_seconds(self) -> float:
+        """The time from one embedding to the next."""
+        return self.hop_length / self.sample_rate
+
+    def n_frames(self, n_samples: int) -> int:
+        """Return how many embeddings a clip of `n_samples` gives."""
+        return -(-self.log_mel.n_frames(n_samples) // self.encoder.subsampling)
+
+    def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Compute the embeddings of a batch of clips.
+
+        Parameters
+        ----------
+        waveform : (B, N) floats in [-1, 1], at 16 kHz.
+        lengths : (B,) samples of each clip, the rest is padding; None means N for all.
+
+        Returns
+        -------
+        (embeddings, lengths)
+            (B, S, D), zero beyond a clip's end, and (B,) embeddings of each clip.
+
+        Raises
+        ------
+        ConfigurationError
+            as `LogMel` does.
+        """
+        embeddings, steps = self.encoder(*self.log_mel(waveform, lengths))
+        return zero_beyond(embeddings, steps), steps
+
+    def stream(self, batch_size: int = 1) -> EmbeddingStream:
+        """Return a stream over `batch_size` waveforms whose embeddings equal the batch's.
+
+        Raises
+        ------
+        ConfigurationError
+            for a `batch_size` below 1.
+        """
+        return EmbeddingStream(self.log_mel.stream(batch_size), self.encoder, batch_size)
+
+
+class EmbeddingStream:
+    """Embeddings of waveforms that arrive in chunks; made by `Embedding.stream`.
+
+    An embedding comes out 160 ms after its own 40 ms, and half a window. What is kept does not grow
+    with the stream.
+    """
+
+    def __init__(self, frames: FeatureStream, encoder: RecurrentEncoder, batch_size: int) -> None:
+        self._frames, self._encoder = frames, encoder
+        self._none = next(encoder.parameters()).new_zeros(batch_size, 0, encoder.n_outputs)
+        self._encoded = EncoderStream(encoder)
+
+    @torch.no_grad()
+    def push(self, chunk: Tensor) -> Tensor:
+        """Take the next samples, (B, n) with any n, and return the embeddings now known, (B, s, D).
+
+        Raises
+        ------
+        ConfigurationError
+            for another shape than (B, n), and for samples that are not floats.
+        """
+        return self._known(self._encoded.push(self._frames.push(chunk), final=False))
+
+    @torch.no_grad()
+    def flush(self) -> Tensor:
+        """End the waveforms: return the embeddings left. The next push begins new ones."""
+        left = self._known(self._encoded.push(self._frames.flush(), final=True))
+        self._encoded = EncoderStream(self._encoder)
+        return left
+
+    def _known(self, embeddings: Tensor | None) -> Tensor:
+        return self._none if embeddings is None else embeddings

@@ -1,0 +1,57 @@
+"""What an acoustic model may stand on: a front that knows words before the training begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.model.stream import Part
+
+
+class Front(nn.Module):
+    """Frames (B, T, D) to steps (B, S, D') that tell words apart, whoever speaks.
+
+    Attributes
+    ----------
+    n_outputs : D'.
+    subsampling : frames of a step.
+    look_ahead : frames after its own that a step sees.
+    """
+
+    n_outputs: int
+    subsampling: int
+    look_ahead: int
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of a trained network."""
+        raise NotImplementedError
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return what needs the whole clip, and the way out of each."""
+        return []
+
+    def stream(self) -> Part:
+        """Return a stream over clips that advance together."""
+        raise NotImplementedError
+
+
+def check_width(front: str, n_features: int, n_bands: int, features: str) -> None:
+    """Refuse frames of another width than the front was taught on."""
+    if n_features != n_bands:
+        raise ConfigurationError(
+            f"n_features={n_features} does not fit front={front!r}, which reads {n_bands} bands; "
+            f"train with features={features}"
+        )
+
+
+def freeze(parts: Sequence[nn.Module], n_frozen: Any) -> None:
+    """Leave the first `n_frozen` parts untrained."""
+    if not isinstance(n_frozen, int) or not 0 <= n_frozen <= len(parts):
+        raise ConfigurationError(
+            f"n_frozen={n_frozen!r} must be a whole number from 0 to {len(parts)}"
+        )
+    for part in parts[:n_frozen]:
+        part.requires_grad_(False)

@@ -1,0 +1,67 @@
+"""The encoder of `speech_rnn.features.Embedding` as a front that can go on learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from speech_rnn.features.encoder import EncoderStream, RecurrentEncoder
+from speech_rnn.model.front import Front, check_width, freeze
+from speech_rnn.model.layers import MaskedBatchNorm
+
+
+class RecurrentFront(Front):
+    """Log-mel frames (B, T, 40) to embeddings (B, ⌈T / 4⌉, D), batch-normalised.
+
+    Parameters
+    ----------
+    n_features : D of the frames, which are those of `conf/features/log_mel_encoder.yaml`.
+    n_frozen : so many of the six parts (three convolutions, a projection, two GRU layers), from the
+        first on, are not trained.
+
+    Raises
+    ------
+    ConfigurationError
+        for other features, and for more frozen parts than there are.
+    """
+
+    subsampling = RecurrentEncoder.subsampling
+
+    def __init__(self, n_features: int, n_frozen: int = 0) -> None:
+        super().__init__()
+        self.encoder = RecurrentEncoder()
+        self.n_outputs, self.look_ahead = self.encoder.n_outputs, self.encoder.look_ahead
+        check_width("embedding", n_features, self.encoder.n_mels, "log_mel_encoder")
+        freeze(self.encoder.parts, n_frozen)
+        self.normalization = MaskedBatchNorm(self.n_outputs)
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the weights of a trained encoder."""
+        self.encoder.load_state_dict(dict(weights))
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map natural log-mel frames (B, T, 40) to (B, ⌈T / 4⌉, D) and their lengths (B,)."""
+        steps, lengths = self.encoder(frames, lengths)
+        return self.normalized(steps, lengths), lengths
+
+    def normalized(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Normalise embeddings (B, S, D), in training over the steps that are no padding."""
+        maps = steps.transpose(1, 2)[..., None]  # (B, D, S, 1)
+        return self.normalization(maps, lengths)[..., 0].transpose(1, 2)
+
+    def stream(self) -> RecurrentFrontStream:
+        """Return a stream over clips that advance together."""
+        return RecurrentFrontStream(self)
+
+
+class RecurrentFrontStream:
+    """Embeddings of frames that arrive in pieces, by `RecurrentFront.stream`."""
+
+    def __init__(self, front: RecurrentFront) -> None:
+        self._front, self._encoded = front, EncoderStream(front.encoder)
+
+    def push(self, frames: Tensor | None, final: bool) -> Tensor | None:
+        """Map frames (B, t, 40) to the embeddings now known, (B, s, D)."""
+        steps = self._encoded.push(frames, final)
+        return None if steps is None else self._front.normalized(steps)
