@@ -49,6 +49,7 @@ def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") ->
         source,
         instantiate(cfg.features),
         instantiate(cfg.model, _partial_=True),
+        front_weights=cfg.front_weights,
         extra=instantiate(cfg.extra),
         exclude=cfg.exclude,
         negatives=instantiate(cfg.negatives) or None,

@@ -106,6 +106,7 @@ class OnnxEngine:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (B, T, C) and their lengths (B,) of clips (B, N); see `Engine.logits`."""
         if self.graph.stream is None:
+            self._check_room(waveform.shape[1])
             given = {WAVEFORM: waveform, LENGTHS: lengths}
             logits, steps = self._session.run([LOGITS, STEPS], given)
             return logits, steps
@@ -119,6 +120,14 @@ class OnnxEngine:
         for row, piece in zip(padded, pieces, strict=True):
             row[: len(piece)] = piece
         return padded, counts
+
+    def _check_room(self, n_samples: int) -> None:
+        if self.graph.most_samples is not None and n_samples > self.graph.most_samples:
+            raise ConfigurationError(
+                f"a clip of {n_samples / self.sample_rate:.1f} s is longer than "
+                f"model={str(self.path)!r} hears at once, "
+                f"{self.graph.most_samples / self.sample_rate:.1f} s; cut it into shorter ones"
+            )
 
     def inputs(self, clip: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Return what the graph is given for one clip, (n,), known whole."""

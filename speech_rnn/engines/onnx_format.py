@@ -132,6 +132,7 @@ class GraphDescription:
     step_seconds : from one step of the logits to the next.
     win_length : samples of a window, the least that a clip counts as.
     stream : of a streaming graph.
+    most_samples : of the longest clip that the graph can read; None where that is any.
     version : `ONNX_FORMAT_VERSION`.
     """
 
@@ -142,11 +143,15 @@ class GraphDescription:
     step_seconds: float
     win_length: int
     stream: StreamDescription | None = None
+    most_samples: int | None = None
     version: int = ONNX_FORMAT_VERSION
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
+        """Return plain values for JSON; `most_samples` only where there is a bound."""
+        values = asdict(self)
+        if self.most_samples is None:
+            del values["most_samples"]
+        return values
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> GraphDescription:

@@ -81,6 +81,7 @@ def export_onnx(
         step_seconds=recognizer.step_seconds,
         win_length=recognizer.features.win_length,
         stream=stream,
+        most_samples=_most_samples(recognizer),
     )
     _describe(model, recognizer, described)
     if int8:
@@ -88,6 +89,14 @@ def export_onnx(
         _describe(model, recognizer, replace(described, precision="int8"))
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _most_samples(recognizer: Recognizer) -> int | None:
+    """Return the samples of the longest clip that the front can read."""
+    front, features = recognizer.model.front, recognizer.features
+    if front is None or front.most_frames is None:
+        return None
+    return front.most_frames * features.hop_length + features.layout.reach - 1
 
 
 def _describe(model: onnx.ModelProto, recognizer: Recognizer, described: GraphDescription) -> None:

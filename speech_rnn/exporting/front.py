@@ -8,9 +8,11 @@ from speech_rnn.exporting.layers import normalize
 from speech_rnn.exporting.recurrent_front import encode, encoder_stage
 from speech_rnn.exporting.speech_embedding import FRONT, embed
 from speech_rnn.exporting.timing import Stage, Timing
+from speech_rnn.exporting.whisper import hear
 from speech_rnn.model.embedding import SpeechEmbedding
 from speech_rnn.model.front import Front
 from speech_rnn.model.recurrent_front import RecurrentFront
+from speech_rnn.model.whisper import WhisperEncoder
 
 
 def front_stages(front: Front | None) -> list[Stage]:
@@ -24,6 +26,8 @@ def front_steps(graph: Graph, front: Front, frames: Value, timing: Timing) -> tu
     """Map frames (B, T, D) to the embeddings (B, S, D') of a front."""
     if isinstance(front, SpeechEmbedding):
         return embed(graph, front, frames, timing)
+    if isinstance(front, WhisperEncoder):
+        return hear(graph, front, frames, timing)
     if isinstance(front, RecurrentFront):
         steps, timing = encode(graph, front.encoder, frames, timing)
         return normalize(graph, front.normalization, steps, shape=(-1,)), timing

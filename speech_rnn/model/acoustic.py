@@ -33,11 +33,12 @@ from speech_rnn.model.stream import (
     Part,
     Sliding,
 )
+from speech_rnn.model.whisper import SIZES, WhisperEncoder
 from speech_rnn.tensors.lengths import zero_beyond
 
 CHOICES = {
     "head": ("classification", "ctc"),
-    "front": ("embedding", "speech_embedding", None),
+    "front": ("embedding", "speech_embedding", *SIZES, None),
     "cell": ("gru", "lstm", "rnn_tanh", "rnn_relu"),
     "pooling": ("last", "mean", "attention", None),
     "query": ("learned", "middle"),
@@ -61,9 +62,10 @@ class AcousticModel(nn.Module):
     head : ``classification``: one answer a clip; ``ctc``: one a step.
     front : what turns frames into embeddings that tell words apart whoever speaks; a training
         starts from its weights. ``embedding``: the package's own, `recurrent_front.RecurrentFront`;
-        ``speech_embedding``: Google's, `embedding.SpeechEmbedding`.
+        ``speech_embedding``: Google's, `embedding.SpeechEmbedding`; ``whisper_tiny`` and larger
+        ones: OpenAI's, for whole clips, `whisper.WhisperEncoder`.
     n_frozen : so many of the front's layers, from the first on, are not trained.
-    levels_clips : whether ``speech_embedding`` puts each clip at one level, for which it needs the
+    levels_clips : whether a front of others puts each clip at one level, for which it needs the
         whole clip.
     cell : ``gru``, ``lstm``, or the Elman network ``rnn_tanh`` or ``rnn_relu``.
     hidden_size : units of a layer in one direction.
@@ -395,7 +397,10 @@ def _front(given: Mapping[str, Any]) -> Front | None:
         return None
     if given["front"] == "embedding":
         return RecurrentFront(given["n_features"], given["n_frozen"])
-    return SpeechEmbedding(given["n_features"], given["n_frozen"], given["levels_clips"])
+    settings = given["n_frozen"], given["levels_clips"]
+    if given["front"] in SIZES:
+        return WhisperEncoder(given["n_features"], given["front"], *settings)
+    return SpeechEmbedding(given["n_features"], *settings)
 
 
 def _latency(given: Mapping[str, Any], front: Front | None, subsampling: int) -> int | None:

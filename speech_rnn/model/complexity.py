@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from speech_rnn.model.acoustic import AcousticModel
 from speech_rnn.model.layers import Attention
+from speech_rnn.model.whisper import SelfAttention
 
 
 def multiply_adds(model: AcousticModel, n_frames: int) -> int:
@@ -24,10 +25,12 @@ def multiply_adds(model: AcousticModel, n_frames: int) -> int:
         if isinstance(layer, nn.RNNBase):
             weights = sum(w.numel() for name, w in layer.named_parameters() if "weight" in name)
             total += inputs[0].shape[0] * inputs[0].shape[1] * weights
-        elif isinstance(layer, (nn.Linear, nn.Conv2d)):
+        elif isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d)):
             total += output.numel() * layer.weight[0].numel()
         elif isinstance(layer, Attention):  # scores and the weighted sum
             total += 2 * layer.n_heads * inputs[0].numel()
+        elif isinstance(layer, SelfAttention):  # the same of each step, its heads side by side
+            total += 2 * inputs[0].shape[1] * inputs[0].numel()
 
     hooks = [layer.register_forward_hook(count) for layer in model.modules()]
     was_training = model.training

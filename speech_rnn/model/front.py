@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model.stream import Part
+
+
+class Pretrained(NamedTuple):
+    """Weights by their names, and the SHA-256 of the file that they were in."""
+
+    weights: dict[str, Tensor]
+    sha256: str
 
 
 class Front(nn.Module):
@@ -18,12 +25,14 @@ class Front(nn.Module):
     ----------
     n_outputs : D'.
     subsampling : frames of a step.
-    look_ahead : frames after its own that a step sees.
+    look_ahead : frames after its own that a step sees, where it can stream.
+    most_frames : of the longest clip that it can read; None where that is any.
     """
 
     n_outputs: int
     subsampling: int
     look_ahead: int
+    most_frames: int | None = None
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of a trained network."""

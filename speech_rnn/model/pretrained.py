@@ -6,31 +6,40 @@ import hashlib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from speech_rnn.errors import MissingExtraError, ModelError
+from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
 from speech_rnn.features.embedding import trained_encoder
+from speech_rnn.model.front import Pretrained
+from speech_rnn.model.whisper import SIZES
+from speech_rnn.model.whisper_weights import whisper
 
 
-class Pretrained(NamedTuple):
-    """Weights by their names, and the SHA-256 of the file that they were in."""
-
-    weights: dict[str, Tensor]
-    sha256: str
-
-
-def pretrained(front: str) -> Pretrained:
+def pretrained(front: str, source: str | Path | None = None) -> Pretrained:
     """Return the weights of a front by its name, as `speech_rnn.model.AcousticModel` has it.
+
+    Parameters
+    ----------
+    front : its name.
+    source : where the weights of a front of Whisper are, as `whisper` has it; None for the others.
 
     Raises
     ------
     MissingExtraError, ModelError
-        as `speech_embedding` and `speech_rnn.features.embedding.trained_encoder` do.
+        as `speech_embedding`, `whisper` and `speech_rnn.features.embedding.trained_encoder` do.
+    ConfigurationError
+        for a `source` where the weights lie in a package.
     """
+    if front in SIZES:
+        return whisper(source, front)
+    if source is not None:
+        raise ConfigurationError(
+            f"front_weights={str(source)!r} are read for front={', '.join(SIZES)}; leave it out "
+            f"for front={front!r}, whose weights lie in a package"
+        )
     if front == "embedding":
         trained = trained_encoder()
         return Pretrained(trained.weights, trained.sha256)

@@ -6,7 +6,7 @@ OpenAI's, under the MIT licence. Its decoder is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speech_rnn.errors import ConfigurationError, ModelError
+from speech_rnn.model.front import Front, check_width, freeze
 from speech_rnn.model.layers import MaskedBatchNorm, ceil_div
 from speech_rnn.tensors.lengths import is_inside
 
@@ -49,7 +50,7 @@ SIZES = {
 }
 
 
-class WhisperEncoder(nn.Module):
+class WhisperEncoder(Front):
     """Log-mel frames (B, T, 80) to embeddings (B, ⌈T / 2⌉, D), each of which hears the whole clip.
 
     The frames are those of `conf/features/log_mel_whisper.yaml`: 80 bands up to 8 kHz in dB. A
@@ -73,6 +74,7 @@ class WhisperEncoder(nn.Module):
     """
 
     subsampling = STRIDE
+    most_frames = MOST_FRAMES
     positions: Tensor
 
     def __init__(
@@ -85,15 +87,7 @@ class WhisperEncoder(nn.Module):
         super().__init__()
         self.size, self.levels_clips = size, levels_clips
         self.n_outputs, n_layers = SIZES[size]
-        if n_features != N_BANDS:
-            raise ConfigurationError(
-                f"n_features={n_features} does not fit front={size!r}, which reads {N_BANDS} "
-                "bands; train with features=log_mel_whisper"
-            )
-        if not isinstance(n_frozen, int) or not 0 <= n_frozen <= n_layers:
-            raise ConfigurationError(
-                f"n_frozen={n_frozen!r} must be a whole number from 0 to {n_layers}"
-            )
+        check_width(size, n_features, N_BANDS, "log_mel_whisper")
         width = self.n_outputs
         self.convolutions = nn.ModuleList(
             [nn.Conv1d(N_BANDS, width, 3), nn.Conv1d(width, width, 3, stride=STRIDE)]
@@ -101,14 +95,15 @@ class WhisperEncoder(nn.Module):
         self.layers = nn.ModuleList([EncoderLayer(width) for _ in range(n_layers)])
         self.norm = nn.LayerNorm(width)
         self.register_buffer("positions", sinusoids(LONGEST // STRIDE, width), persistent=False)
-        frozen = [*self.layers[:n_frozen]]
-        if n_frozen:
-            frozen.append(self.convolutions)
-        if n_frozen == n_layers:
-            frozen.append(self.norm)
-        for module in frozen:
-            module.requires_grad_(False)
+        freeze(self._parts(), n_frozen)
         self.normalization = MaskedBatchNorm(width)
+
+    def _parts(self) -> Sequence[nn.Module]:
+        """Return the layers, the first with what comes before it, the last with what follows."""
+        parts = [nn.ModuleList([layer]) for layer in self.layers]
+        parts[0].append(self.convolutions)
+        parts[-1].append(self.norm)
+        return parts
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights that `whisper_weights.whisper` reads.
@@ -125,6 +120,13 @@ class WhisperEncoder(nn.Module):
             self.load_state_dict(dict(weights), strict=False)
         except RuntimeError as error:
             raise ModelError(f"the weights do not fit front={self.size!r}: {error}") from error
+
+    def reasons_against_streaming(self) -> list[str]:
+        """Return that each embedding hears the whole clip."""
+        return [
+            f"front={self.size!r} hears a whole clip before its first step is known; train with "
+            "another front"
+        ]
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map frames (B, T, 80) in dB to embeddings (B, ⌈T / 2⌉, D) and their lengths (B,).

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from speech_rnn.errors import MissingExtraError, ModelError
-from speech_rnn.model.pretrained import Pretrained
+from speech_rnn.model.front import Pretrained
 from speech_rnn.model.whisper import N_BANDS, SIZES, Size
 
 HUB = "hub:"

@@ -24,13 +24,14 @@ from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.engines.device import choose_device
-from speech_rnn.errors import DataError
+from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.cost import cost_of
 from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
-from speech_rnn.model.pretrained import Pretrained, pretrained
+from speech_rnn.model.front import Pretrained
+from speech_rnn.model.pretrained import pretrained
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.storage.atomic import write_json
 from speech_rnn.streaming.spotter import Spotting
@@ -55,6 +56,8 @@ class Recipe:
     source : of the corpus.
     features : waveform to frames.
     model : returns the untrained model, called with ``n_features``, ``n_outputs`` and ``head``.
+    front_weights : file, folder or ``hub:owner/name`` with the weights of a front of Whisper, see
+        `model.whisper_weights.whisper`; None takes those of a package.
     extra : another source of the same words, whose training clips join those of `source`.
     exclude : CSV file of clips of `source` that are left out, see `data.combining.exclude`.
     negatives : sounds that are none of the words; None adds nothing.
@@ -71,6 +74,7 @@ class Recipe:
     source: Source
     features: LogMel
     model: Callable[..., AcousticModel]
+    front_weights: str | Path | None = None
     extra: Source | None = None
     exclude: str | Path | None = None
     negatives: Negatives | None = None
@@ -192,7 +196,11 @@ def _check(recipe: Recipe, run: Run) -> Pretrained | None:
     with torch.device("meta"):  # checks the values, and allocates no weights
         plan = recipe.model(n_features=recipe.features.n_features, n_outputs=2, head=head)
     front = plan.hyperparameters["front"]
-    return None if front is None else pretrained(front)
+    if front is None and recipe.front_weights is not None:
+        raise ConfigurationError(
+            f"front_weights={str(recipe.front_weights)!r} are of a front; choose a model with one"
+        )
+    return None if front is None else pretrained(front, recipe.front_weights)
 
 
 def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:

@@ -166,6 +166,7 @@ MOVING = {
 }
 
 
+FRONTS = {"embedding": "log_mel_embedding", "whisper": "log_mel_whisper"}
 MOVES = {"crnn", "embedding_gru_stream", "gru_ctc_causal", "gru_ctc_chunks", "gru_last_causal"}
 
 
@@ -209,8 +210,8 @@ def test_what_a_stream_keeps_does_not_grow():
 @pytest.mark.parametrize("architecture", sorted(path.stem for path in (CONF / "model").glob("*")))
 def test_every_architecture_that_can_be_configured(architecture):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        embeds = architecture.startswith("embedding")
-        features = "log_mel_embedding" if embeds else "mfcc_narrow_stream"
+        front = architecture.partition("_")[0]
+        features = FRONTS.get(front, "mfcc_narrow_stream")
         conf = compose("train", [f"model={architecture}", f"features={features}", "data=digits"])
     features = instantiate(conf.features)
     scores_steps = "ctc" in architecture or architecture == "embedding_gru_stream"
