@@ -1,0 +1,121 @@
+"""Make the weights of `speech_rnn.features.Embedding`, and their card, by one command.
+
+python recipes/embedding/build.py DATA [key=value …]
+
+DATA holds speech_commands_v0.02/, speech/, noise/ and digits/, as this folder's README.md says;
+keys are those of distillation/settings.py. All that is derived is kept in outputs/embedding, and
+weights and card go into the package; with output_dir=DIR all is left there alone. A run that was
+killed goes on with the same command, and in the middle of a training with resume=true.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from distillation.card import card, rounded, rows, write_weights
+from distillation.corpus import Corpus, open_corpus, read_noises
+from distillation.names import Names, name_clips
+from distillation.probe import EncoderFront, Probe
+from distillation.settings import Settings, digest, parse
+from distillation.sources import windows
+from distillation.student import Student
+from distillation.targets import write_targets
+from distillation.teacher import Teacher
+from distillation.training import Progress, Training
+
+from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.features.embedding import WEIGHTS
+from speech_rnn.model.whisper_weights import whisper
+from speech_rnn.storage.atomic import replacing, write
+from speech_rnn.training import Run
+
+CARD = "EMBEDDING.md"
+NAMED = ("seed", "unlabelled", "talk_clips", "naming_epochs", "naming_steps")
+
+
+def main() -> None:
+    """Make sounds, targets, names and weights, measure, and put the result into its place."""
+    with spoken_errors():
+        if len(sys.argv) < 2:
+            raise ConfigurationError(str(__doc__))
+        settings = parse(sys.argv[2:])
+        torch.set_num_threads(settings.threads)
+        output = build(Path(sys.argv[1]), settings)
+        if settings.output_dir == Settings.output_dir:
+            for name in (WEIGHTS.name, CARD):
+                shutil.copyfile(output / name, WEIGHTS.with_name(name))
+
+
+def build(data: Path, settings: Settings) -> Path:
+    """Go through all stages; each takes up what is there already. Returns the output's folder."""
+    output = Path(settings.output_dir)
+    teacher = Teacher(whisper())
+    parts = windows(data, settings)
+    for part in parts:
+        write_targets(part, teacher)
+    corpus = open_corpus(parts, settings)
+    print(f"{len(corpus.clips):,} clips, {len(corpus.vocabulary):,} words", flush=True)
+    key = [[part.folder.name for part in parts], teacher.sha256]
+    names = named(corpus, settings, key)
+    probe = Probe(data, output / "voices")
+    student = trained(data, corpus, names, settings, key, probe)
+    encoder = rounded(student.folded())
+    figures = probe(EncoderFront(encoder))
+    print("\n".join(rows(figures)), figures.by_word, figures.digits, flush=True)
+    provenance = {
+        "seed": str(settings.seed),
+        "commit": str(Run().provenance()["commit"]),
+        "epochs": str(settings.epochs),
+        "teacher": teacher.sha256,
+    }
+    write_weights(output / WEIGHTS.name, encoder, settings, provenance)
+    write(output / CARD, card(encoder, corpus, figures, settings, provenance))
+    return output
+
+
+def named(corpus: Corpus, settings: Settings, key: Sequence[object]) -> Names:
+    """Return the names of unlabelled clips, from the file that keeps them if it is there."""
+    folder = Path(settings.output_dir) / "names"
+    path = folder / f"{digest(key, settings.values(*NAMED))}.npz"
+    if not path.is_file():
+        names = name_clips(corpus, settings)
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            np.savez(partial, **asdict(names))
+    with np.load(path) as kept:
+        return Names(kept["words"], kept["shares"])
+
+
+def trained(
+    data: Path,
+    corpus: Corpus,
+    names: Names,
+    settings: Settings,
+    key: Sequence[object],
+    probe: Probe,
+) -> Student:
+    """Train, or take up a training of the same settings; what an epoch comes to is printed."""
+    folder = Path(settings.output_dir) / "training" / digest(key, settings.fingerprint())
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / "settings.json", json.dumps(asdict(settings), indent=2))
+    training = Training(corpus, names, read_noises(data / "noise"), settings)
+
+    def told(progress: Progress) -> None:
+        print(progress, flush=True)
+        every = settings.measure_every
+        if every and progress.epoch % every == 0 and progress.epoch < settings.epochs:
+            figures = probe(EncoderFront(training.mean.folded()))
+            print("\n".join(rows(figures)), flush=True)
+
+    return training.run(folder / "checkpoint.pt", told)
+
+
+if __name__ == "__main__":
+    main()

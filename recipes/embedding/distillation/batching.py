@@ -1,0 +1,61 @@
+"""Batches of a training: short clips in short windows, so that less silence is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from distillation.augmentation import Batch
+from distillation.corpus import Corpus
+from distillation.windows import N_FRAMES, N_STEPS, STEP
+from speech_rnn.features.encoder import FRAMES
+
+SHORT = 14_000
+"""Samples of the longest clip that goes into a short window."""
+SHORT_STEPS = 26
+
+
+def epoch_batches(
+    sizes: NDArray[np.int64], batch: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Part all rows into batches of about one size, in another order each time.
+
+    Parameters
+    ----------
+    sizes : (N,) samples of the clips.
+    batch : rows of a batch.
+    """
+    found = []
+    for rows in (np.flatnonzero(sizes <= SHORT), np.flatnonzero(sizes > SHORT)):
+        if len(rows):
+            n_batches = max(1, round(len(rows) / batch))
+            found += [np.sort(each) for each in np.array_split(rng.permutation(rows), n_batches)]
+    return [found[index] for index in rng.permutation(len(found))]
+
+
+def read_batch(
+    corpus: Corpus,
+    starts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Batch:
+    """Read clips and their targets; where all are short, a part of the window that holds each."""
+    start, size = starts[rows], sizes[rows]
+    is_short = size.max() <= SHORT
+    n_steps = SHORT_STEPS if is_short else N_STEPS
+    n_frames = FRAMES * n_steps + FRAMES - 1 if is_short else N_FRAMES
+    first = np.zeros(len(rows), np.int64)
+    if is_short:
+        low = np.maximum(0, -(-(start + size) // STEP) - n_steps + 1)
+        high = np.maximum(low, np.minimum(N_STEPS - n_steps, start // STEP))
+        first = (low + rng.random(len(rows)) * (high - low)).astype(np.int64)
+        first = first.clip(0, N_STEPS - n_steps)
+    targets = corpus.targets.cut(rows, first, n_steps)
+    return Batch(
+        corpus.mels.cut(rows, FRAMES * first, n_frames),
+        corpus.scale.standardised(targets, torch.from_numpy(first)),
+        torch.from_numpy(start - STEP * first).float(),
+        torch.from_numpy(size).float(),
+    )

@@ -1,0 +1,48 @@
+"""What nothing is ever learnt from: everything that somebody is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from speech_rnn.audio.finding import sounds_below
+from speech_rnn.data.speech_commands import HELD_OUT_NOISE, which_set
+from speech_rnn.errors import ConfigurationError
+
+TESTED = frozenset({"digits", "keywords", "orders", "speech_commands_test_set_v0.02"})
+"""Folders whose sounds are tested on."""
+
+
+def is_tested(file: Path, root: Path) -> bool:
+    """Whether a sound file is tested on.
+
+    It is, in a folder of `TESTED` at or below `root`, as clip of a validation or testing speaker of
+    Speech Commands by the corpus' hash rule, and as the noise that all tests use.
+    """
+    folders = {root.name, *file.relative_to(root).parts[:-1]}
+    is_split = "_nohash_" in file.name and which_set(file.name) != "train"
+    return bool(folders & TESTED) or is_split or file.stem == Path(HELD_OUT_NOISE).stem
+
+
+def learnable(folder: Path) -> list[Path]:
+    """List the sound files at or below a folder, sorted, without those that are tested on."""
+    if not folder.is_dir():
+        return []
+    return [file for file in sounds_below(folder) if not is_tested(file, folder)]
+
+
+def refuse_tested(folders: Iterable[str]) -> None:
+    """Refuse folders of words that are tested on.
+
+    Raises
+    ------
+    ConfigurationError
+        if there is any, and for folders that do not exist.
+    """
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise ConfigurationError(f"words={str(folder)!r} is no folder")
+        if set(folder.resolve().parts) & TESTED:
+            raise ConfigurationError(
+                f"words={str(folder)!r} is tested on: name a folder that lies elsewhere"
+            )

@@ -1,0 +1,110 @@
+"""What a student is asked for: the teacher's states, words, names and the future."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distillation.augmentation import Batch
+from distillation.pooling import N_POOLED, parts_of, pooled
+from distillation.settings import Settings
+from distillation.teacher import SIZE
+from distillation.windows import N_MELS
+from speech_rnn.features.encoder import FRAMES, above_silence
+
+OUTSIDE = 0.1
+"""Weight of the steps around a clip; those of the clip itself weigh 1."""
+
+
+class Heads(nn.Module):
+    """Linear maps from the student's states to what the losses ask for; training alone needs them.
+
+    Parameters
+    ----------
+    size : values of a state.
+    n_words : in the vocabulary.
+    settings : whether the future is predicted, and how far.
+    """
+
+    def __init__(self, size: int, n_words: int, settings: Settings) -> None:
+        super().__init__()
+        self.teacher = nn.Linear(size, SIZE)
+        self.norm = nn.BatchNorm1d(N_POOLED * size, affine=False)
+        self.word = nn.Linear(N_POOLED * size, max(1, n_words))
+        self.future = nn.Linear(size, settings.future_frames * N_MELS if settings.future else 1)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is known of the clips of a batch.
+
+    Parameters
+    ----------
+    words : (B,) indices of the vocabulary, -1 where nobody knows.
+    likely, shares : the likeliest words of unlabelled clips (B, 16) and their shares, zero without.
+    """
+
+    words: Tensor
+    likely: Tensor
+    shares: Tensor
+
+
+def losses(
+    heads: Heads, states: Tensor, lead: int, batch: Batch, labels: Labels, settings: Settings
+) -> dict[str, Tensor]:
+    """Return each loss by the name of its weight in the settings.
+
+    Parameters
+    ----------
+    states : (B, S, D) of all frames, `lead` frames before the clip's first.
+    """
+    n_steps = batch.targets.shape[1]
+    first = lead // FRAMES + settings.delay
+    embeddings = states[:, first : first + n_steps]
+    parts = parts_of(batch.start, batch.n_samples, n_steps)
+    found = {}
+    if settings.distill:
+        found["distill"] = distillation(heads.teacher(embeddings).float(), batch.targets, parts)
+    if settings.future:
+        found["future"] = prediction(heads.future(states).float(), batch.frames, settings)
+    if settings.word or settings.soft:
+        vector = heads.norm(pooled(embeddings.float(), parts))
+        scores = heads.word(F.dropout(vector, settings.dropout, heads.training)).float()
+        if settings.word and (labels.words >= 0).any():
+            found["word"] = F.cross_entropy(
+                scores, labels.words, ignore_index=-1, label_smoothing=settings.smoothing
+            )
+        named = labels.shares.sum(1) > 0
+        if settings.soft and named.any():
+            found["soft"] = naming(scores[named], labels.likely[named], labels.shares[named])
+    return found
+
+
+def distillation(guess: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
+    """Return the mean smooth L1 distance to the teacher's states (B, K, 384).
+
+    Steps within a clip weigh ten times as much as those around it.
+    """
+    error = F.smooth_l1_loss(guess, targets, reduction="none").mean(2)  # (B, K)
+    weight = torch.where(parts[:, 0] > 0, 1.0, OUTSIDE)
+    return (error * weight).sum() / weight.sum()
+
+
+def prediction(guess: Tensor, frames: Tensor, settings: Settings) -> Tensor:
+    """Return the mean distance to the next frames after the newest that each state has heard.
+
+    Autoregressive predictive coding (Chung and Glass, arXiv:1910.12607).
+    """
+    level = above_silence(frames)  # (B, T, M)
+    ahead = level[:, FRAMES:].unfold(1, settings.future_frames, FRAMES)  # (B, S', M, n_ahead)
+    goal = ahead.transpose(2, 3).flatten(2)
+    return F.l1_loss(guess[:, : goal.shape[1]], goal)
+
+
+def naming(scores: Tensor, likely: Tensor, shares: Tensor) -> Tensor:
+    """Return the cross-entropy between scores (n, V) and the shares of likely words (n, 16)."""
+    log_probs = F.log_softmax(scores, 1).gather(1, likely)
+    return -(log_probs * shares).sum(1).mean()

@@ -1,0 +1,158 @@
+"""Names for clips of people that bear no label: words that the teacher takes them for.
+
+A classifier on the teacher's pooled states learns from synthetic voices and from single words of
+talk, and names the clips that people have recorded. It learns no label of these recordings, of
+whatever word: else it would take the recording for the word. Since the clips come from few words,
+the shares of words among them are then fitted by expectation maximisation (Saerens, Latinne and
+Decaestecker, 2002), which uses no label.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import cos, pi
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distillation.corpus import Corpus, is_of_people
+from distillation.pooling import N_POOLED, parts_of, pooled
+from distillation.settings import Settings
+from distillation.teacher import SIZE, bfloat16_where_fast
+from distillation.windows import N_STEPS
+
+KEPT = 16
+"""Likeliest words that are kept of each clip."""
+HIDDEN = 512
+RATE, DECAY, DROPOUT, JITTER, SMOOTHING = 1e-3, 0.02, 0.4, 0.2, 0.1
+BATCH, AT_ONCE = 512, 1024
+LEAST_SHARE = 1e-7
+DAMPING = 0.9
+"""Power of the shares of words that a step of expectation maximisation believes."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The likeliest words of each clip (N, 16) and their shares (N, 16), all zero without."""
+
+    words: NDArray[np.int16]
+    shares: NDArray[np.float16]
+
+
+def name_clips(corpus: Corpus, settings: Settings) -> Names:
+    """Name all clips of people that are single words."""
+    people = np.array([is_of_people(clip) and " " not in clip.text for clip in corpus.clips])
+    words = np.zeros((len(people), KEPT), np.int16)
+    shares = np.zeros((len(people), KEPT), np.float16)
+    rows = np.flatnonzero(people)
+    taught = teaching_rows(corpus, settings)
+    if len(rows) and len(taught) and len(corpus.vocabulary) >= KEPT:
+        torch.manual_seed(settings.seed)
+        vectors = pooled_targets(corpus)
+        classifier = fitted(vectors, taught, corpus, settings)
+        best, likely = likeliest(classifier, vectors, rows)
+        likely = with_shares(best, likely, len(corpus.vocabulary), settings.naming_steps)
+        words[rows], shares[rows] = best, likely
+    return Names(words, shares)
+
+
+def teaching_rows(corpus: Corpus, settings: Settings) -> NDArray[np.int64]:
+    """List the clips with a label that no person has recorded; few of each word of talk.
+
+    Else short words of fluent talk, which people alone say, swallow what people say.
+    """
+    seen: Counter[str] = Counter()
+    rows = []
+    for row, clip in enumerate(corpus.clips):
+        if corpus.labels[row] < 0 or is_of_people(clip):
+            continue
+        if clip.source == "talk_words":
+            seen[clip.text] += 1
+            if seen[clip.text] > settings.talk_clips:
+                continue
+        rows.append(row)
+    return np.array(rows, np.int64)
+
+
+def pooled_targets(corpus: Corpus) -> Tensor:
+    """Pool the teacher's standardised states of all clips, (N, 6 × 384) in bfloat16."""
+    starts, sizes = torch.from_numpy(corpus.starts), torch.from_numpy(corpus.sizes)
+    vectors = torch.empty(len(starts), N_POOLED * SIZE, dtype=torch.bfloat16)
+    for rows in torch.arange(len(starts)).split(AT_ONCE):
+        none = torch.zeros(len(rows), dtype=torch.int64)
+        states = corpus.targets.cut(rows.numpy(), none.numpy(), N_STEPS)
+        states = corpus.scale.standardised(states, none)
+        vectors[rows] = pooled(states, parts_of(starts[rows], sizes[rows], N_STEPS)).bfloat16()
+    return vectors
+
+
+def fitted(
+    vectors: Tensor, rows: NDArray[np.int64], corpus: Corpus, settings: Settings
+) -> nn.Sequential:
+    """Fit a classifier of words with one hidden layer; the learning rate falls as a cosine."""
+    n_inputs, labels = vectors.shape[1], torch.from_numpy(corpus.labels)
+    classifier = nn.Sequential(
+        nn.BatchNorm1d(n_inputs, affine=False),
+        nn.Dropout(DROPOUT),
+        nn.Linear(n_inputs, HIDDEN),
+        nn.ReLU(),
+        nn.Dropout(DROPOUT),
+        nn.Linear(HIDDEN, len(corpus.vocabulary)),
+    )
+    optimizer = torch.optim.AdamW(classifier.parameters(), RATE, weight_decay=DECAY)
+    rng = np.random.default_rng(settings.seed)
+    n_batches = max(1, len(rows) // BATCH)
+    n_steps = settings.naming_epochs * n_batches
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: 0.5 * (1 + cos(pi * min(1.0, step / n_steps)))
+    )
+    for _ in range(settings.naming_epochs):
+        for batch in np.array_split(rng.permutation(rows), n_batches):
+            heard = vectors[batch].float()
+            with bfloat16_where_fast():
+                scores = classifier(heard + JITTER * torch.randn_like(heard)).float()
+            loss = F.cross_entropy(scores, labels[batch], label_smoothing=SMOOTHING)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return classifier.eval()
+
+
+@torch.inference_mode()
+def likeliest(
+    classifier: nn.Sequential, vectors: Tensor, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Return the likeliest words of clips (n, 16) and their shares, which add up to 1."""
+    words, shares = [], []
+    for some in torch.from_numpy(rows).split(AT_ONCE):
+        with bfloat16_where_fast():
+            scores = classifier(vectors[some].float()).float()
+        best = scores.softmax(1).topk(KEPT, 1)
+        words.append(best.indices)
+        shares.append(best.values / best.values.sum(1, keepdim=True))
+    return torch.cat(words).numpy().astype(np.int16), torch.cat(shares).double().numpy()
+
+
+def with_shares(
+    words: NDArray[np.int16], likely: NDArray[np.float64], n_words: int, n_steps: int
+) -> NDArray[np.float64]:
+    """Fit the shares of words among clips, and weigh each clip's words by them.
+
+    Parameters
+    ----------
+    words : the likeliest of each clip, (n, 16).
+    likely : their shares before, of a classifier that takes all words for equally frequent.
+    n_words : in the vocabulary.
+    n_steps : of expectation maximisation.
+    """
+    now = likely
+    for _ in range(n_steps):
+        shares = np.bincount(words.ravel(), now.ravel(), n_words) / len(words) + LEAST_SHARE
+        now = likely * (shares[words] * n_words) ** DAMPING
+        now = now / now.sum(axis=1, keepdims=True)
+    return now

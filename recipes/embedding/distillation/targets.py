@@ -1,0 +1,73 @@
+"""What the teacher says of each window, computed once, and its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from distillation.teacher import SIZE, Teacher, bfloat16_where_fast
+from distillation.windows import N_STEPS, Part, as_waveforms, mapped
+
+FILE = "targets.f16"
+BATCH = 32
+SAMPLED = 12_000
+"""Windows that statistics are taken of, at most."""
+
+
+def write_targets(part: Part, teacher: Teacher) -> None:
+    """Write the teacher's states of a part, (N, 37, 384) in float16, 25 a second.
+
+    Neighbouring states are averaged. What is there already stays: a run that was killed goes on.
+    """
+    path, waves = part.folder / FILE, part.waves
+    row_bytes = 2 * N_STEPS * SIZE
+    n_done = path.stat().st_size // row_bytes // BATCH * BATCH if path.is_file() else 0
+    if path.is_file() and path.stat().st_size == len(waves) * row_bytes:
+        return
+    with path.open("ab") as file:
+        file.truncate(n_done * row_bytes)
+        for start in range(n_done, len(waves), BATCH):
+            states = steps_of(teacher, waves[start : start + BATCH])
+            states.half().numpy().tofile(file)
+
+
+@torch.inference_mode()
+def steps_of(teacher: Teacher, waves: NDArray[np.int16]) -> Tensor:
+    """Compute the teacher's states of windows (B, 24000), (B, 37, 384)."""
+    with bfloat16_where_fast():
+        states = teacher(as_waveforms(waves)).float()  # (B, 75, D)
+    paired = states[:, : 2 * N_STEPS].unflatten(1, (N_STEPS, 2))
+    return paired.mean(dim=2).clamp(-6e4, 6e4)
+
+
+def read_targets(folder: Path) -> NDArray[np.float16]:
+    """Map what `write_targets` has written."""
+    return mapped(folder / FILE, np.float16, (N_STEPS, SIZE))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean of the targets at each step of a window (37, 384), and deviation around it (384,)."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def standardised(self, targets: Tensor, first: Tensor) -> Tensor:
+        """Standardise targets (B, K, 384) that begin at steps `first` (B,) of their windows."""
+        steps = first[:, None] + torch.arange(targets.shape[1])
+        return (targets - self.mean[steps]) / self.deviation
+
+
+def scale_of(targets: Sequence[NDArray[np.float16]]) -> Scale:
+    """Take statistics of some of the rows of all parts."""
+    every = max(1, sum(map(len, targets)) // SAMPLED)
+    rows = np.concatenate([part[::every] for part in targets]).astype(np.float32)
+    mean = rows.mean(axis=0)
+    deviation = (rows - mean).std(axis=(0, 1))
+    return Scale(torch.from_numpy(mean), torch.from_numpy(deviation))

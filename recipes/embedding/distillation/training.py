@@ -1,0 +1,203 @@
+"""The training of a student: by epochs, from checkpoint to checkpoint, to the same weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from math import cos, pi
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from distillation.augmentation import Augmentation, Batch, padded
+from distillation.batching import epoch_batches, read_batch
+from distillation.corpus import Corpus
+from distillation.losses import Heads, Labels, losses
+from distillation.names import Names
+from distillation.settings import Settings
+from distillation.student import Student, new_student
+from distillation.teacher import bfloat16_where_fast
+from speech_rnn.errors import ModelError
+from speech_rnn.features.encoder import FRAMES
+from speech_rnn.storage.atomic import replacing
+
+LEAST_RATE = 0.02
+"""Share of the learning rate that is left at the end."""
+LONGEST_NORM = 2.0
+LONGEST_LEAD = 10
+"""Steps of quiet before the clips of half of the batches, at most."""
+YOUTH = 20
+"""The mean weights of a young student follow it faster: of step n they keep n / (n + 20)."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What an epoch has come to: its number from 1 on, the mean of each loss, clips a second."""
+
+    epoch: int
+    losses: dict[str, float]
+    clips_per_second: float
+
+    def __str__(self) -> str:
+        told = " ".join(f"{name} {value:.3f}" for name, value in self.losses.items())
+        return f"epoch {self.epoch} {told} | {self.clips_per_second:.0f} clips/s"
+
+
+class Training:
+    """A student, its heads, its optimiser and its mean weights, epoch by epoch.
+
+    An epoch draws by its own number: a training that goes on from a checkpoint comes to the
+    weights of one that was never stopped, to the bit, on the same processor and threads.
+
+    Parameters
+    ----------
+    corpus, names, noises : what is learnt from.
+    settings : all of them.
+    """
+
+    def __init__(
+        self, corpus: Corpus, names: Names, noises: list[Tensor], settings: Settings
+    ) -> None:
+        self.corpus, self.names, self.noises, self.settings = corpus, names, noises, settings
+        torch.manual_seed(settings.seed)
+        self.student = new_student(settings)
+        self.heads = Heads(settings.size, len(corpus.vocabulary), settings)
+        self.mean = deepcopy(self.student).requires_grad_(False)
+        self.parameters = [*self.student.parameters(), *self.heads.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            settings.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=settings.weight_decay,
+        )
+        self.starts, self.sizes = corpus.starts, corpus.sizes
+        self.epoch = self.step = 0
+        self._n_batches = len(epoch_batches(self.sizes, settings.batch, np.random.default_rng()))
+
+    def run(self, checkpoint: Path, told: Callable[[Progress], None]) -> Student:
+        """Train to the last epoch, and return the student with its mean weights.
+
+        Parameters
+        ----------
+        checkpoint : is written after each epoch; with `resume`, training goes on from it.
+        told : is given what each epoch has come to.
+        """
+        if self.settings.resume and checkpoint.is_file():
+            self.load(checkpoint)
+        while self.epoch < self.settings.epochs:
+            progress = self.run_epoch()
+            self.save(checkpoint)
+            told(progress)
+        return self.mean.eval()
+
+    def run_epoch(self) -> Progress:
+        """Train on all clips once."""
+        seeds = np.random.SeedSequence([self.settings.seed, self.epoch])
+        rng = np.random.default_rng(seeds)
+        torch.manual_seed(int(seeds.generate_state(1)[0]))  # of dropout
+        generator = torch.Generator().manual_seed(int(seeds.generate_state(2)[1]))
+        augmentation = Augmentation(self.settings, self.noises, generator)
+        begun, sums, count = time.monotonic(), dict[str, float](), dict[str, int]()
+        for rows in epoch_batches(self.sizes, self.settings.batch, rng):
+            for name, value in self.run_step(rows, rng, augmentation).items():
+                sums[name] = sums.get(name, 0.0) + value
+                count[name] = count.get(name, 0) + 1
+        self.epoch += 1
+        speed = len(self.sizes) / (time.monotonic() - begun)
+        return Progress(self.epoch, {name: sums[name] / count[name] for name in sums}, speed)
+
+    def run_step(
+        self, rows: NDArray[np.int64], rng: np.random.Generator, augmentation: Augmentation
+    ) -> dict[str, float]:
+        """Train on a batch, and return its losses."""
+        batch = read_batch(self.corpus, self.starts, self.sizes, rows, rng)
+        batch, lead = self.heard(batch, rng, augmentation)
+        labels = Labels(
+            torch.from_numpy(self.corpus.labels[rows]),
+            torch.from_numpy(self.names.words[rows].astype(np.int64)),
+            torch.from_numpy(self.names.shares[rows].astype(np.float32)),
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        self.student.train()
+        with bfloat16_where_fast():
+            states = self.student(batch.frames)
+            found = losses(self.heads, states, lead, batch, labels, self.settings)
+        loss = sum(getattr(self.settings, name) * value for name, value in found.items())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, LONGEST_NORM)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return {name: value.item() for name, value in found.items()}
+
+    @torch.no_grad()
+    def heard(
+        self, batch: Batch, rng: np.random.Generator, augmentation: Augmentation
+    ) -> tuple[Batch, int]:
+        """Augment a batch or leave it; half of them come after some quiet frames, (batch, lead)."""
+        quiet = int(rng.integers(1, LONGEST_LEAD + 1)) if rng.random() < 0.5 else 0
+        lead, n_steps = FRAMES * quiet, batch.targets.shape[1]
+        trail = FRAMES * (n_steps + 1 + self.settings.delay) - batch.frames.shape[1]
+        change = augmentation if rng.random() < self.settings.augmented else padded
+        return change(batch, lead, trail), lead
+
+    def rate(self) -> float:
+        """Return the learning rate of the step to come: it warms up, and falls as a cosine."""
+        done = self.step / (self.settings.epochs * self._n_batches)
+        warm = min(1.0, (self.step + 1) / max(1, self.settings.warm_up))
+        fall = 0.5 * (1 + cos(pi * done)) * (1 - LEAST_RATE) + LEAST_RATE
+        return self.settings.learning_rate * warm * fall
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Let the mean weights follow, and statistics of batches with them."""
+        kept = min(self.settings.average, self.step / (self.step + YOUTH))
+        new = self.student.state_dict()
+        for name, mean in self.mean.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(new[name], 1 - kept)
+            else:
+                mean.copy_(new[name])
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts.items()}
+        with replacing(path) as partial:
+            torch.save({**state, "epoch": self.epoch, "step": self.step}, partial)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises
+        ------
+        ModelError
+            if it cannot be read.
+        """
+        try:
+            state = torch.load(path, weights_only=True)
+            for name, part in self._parts.items():
+                part.load_state_dict(state[name])
+            self.epoch, self.step = state["epoch"], state["step"]
+        except (OSError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
+            raise ModelError(
+                f"checkpoint={str(path)!r} cannot be read: {error}; remove it to begin anew"
+            ) from error
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "student": self.student,
+            "heads": self.heads,
+            "mean": self.mean,
+            "optimizer": self.optimizer,
+        }
