@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from speech_rnn.model import AcousticModel
 from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.reporting.origins import ORIGINS
 from speech_rnn.reporting.run_folder import RunFolder
 
 MOST_WORDS = 40
@@ -58,19 +60,28 @@ def _model(recognizer: Recognizer, told: Mapping[str, Any]) -> dict[str, str]:
     if model.chunk is not None:
         kind += f" (chunks of {model.chunk} and {model.look_ahead} steps ahead)"
     pooled = f", pooled by {model.pooling}" if is_classifier else ""
-    front = (
-        f"speech embedding (Lin et al., 2020), Apache 2.0, {given['n_frozen']} of 20 "
-        f"convolutions as published, SHA-256 {told.get('pretrained_sha256', '')}"
-    )
     operations = multiply_adds(model, round(1 / recognizer.features.hop_seconds)) / 1e6
     return {
         "words": ", ".join(words[:MOST_WORDS]) + more,
         "answers": "one a clip" if is_classifier else "sequences (CTC)",
         "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units{pooled}",
-        "front": front if given["front"] else "",
+        "front": _front(model, told),
         "parameters": f"{model.n_parameters:,}",
         "multiply-adds": f"{operations:.2f} million for a second of sound",
     }
+
+
+def _front(model: AcousticModel, told: Mapping[str, Any]) -> str:
+    """Return whose front it stands on, and what of it training has left as it was."""
+    if model.front is None:
+        return ""
+    weights = [each for name, each in model.front.named_parameters() if "normalization" not in name]
+    kept = sum(each.numel() for each in weights if not each.requires_grad)
+    total = sum(each.numel() for each in weights)
+    return (
+        f"{ORIGINS[model.hyperparameters['front']]}; {kept:,} of {total:,} weights as published, "
+        f"SHA-256 {told.get('pretrained_sha256', '')}"
+    )
 
 
 def _sound(recognizer: Recognizer) -> dict[str, str]:

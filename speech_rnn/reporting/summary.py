@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.reporting.origins import ORIGINS
 from speech_rnn.starter import CARD, STARTER
 
 
@@ -21,6 +22,7 @@ class Summary:
     words : those that it can answer.
     synthetic_words : those that were trained on synthetic speech only; None where its file does
         not tell.
+    front : the origin and licence of the front that it stands on, or None.
     commit, seed : of its training.
     card : path of a text about it, or None.
     """
@@ -32,6 +34,7 @@ class Summary:
     sample_rate: int
     words: Sequence[str]
     synthetic_words: Sequence[str] | None
+    front: str | None
     commit: str | None
     seed: int | None
     card: str | None
@@ -48,6 +51,7 @@ class Summary:
             sample_rate=recognizer.sample_rate,
             words=recognizer.vocabulary.words,
             synthetic_words=provenance.get("synthetic_words"),
+            front=ORIGINS.get(recognizer.description["model"].get("front")),
             commit=provenance.get("commit"),
             seed=provenance.get("seed"),
             card=str(CARD) if file == STARTER else None,
@@ -73,6 +77,7 @@ class Summary:
             f"  {self.bytes / 1e6:.2f} MB, of {where} at {self.sample_rate} Hz",
             *([f"  {whom}: {', '.join(taught)}"] if taught else []),
             *([f"  learnt from synthetic voices alone: {', '.join(alone)}"] if alone else []),
+            *([f"  front: {self.front}"] if self.front else []),
             *([f"  more: {self.card}"] if self.card else []),
         ]
         return "\n".join(lines)

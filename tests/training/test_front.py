@@ -1,0 +1,62 @@
+"""A training starts from the weights of a front, which are read before any data is."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from speech_rnn.audio import write_audio
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.errors import ConfigurationError, ModelError
+from speech_rnn.features import LogMel
+from speech_rnn.model import AcousticModel
+from speech_rnn.model.whisper import SIZES, Size, WhisperEncoder
+from speech_rnn.training import Recipe, Run, Trainer, train
+from tests.model.test_whisper import network, write
+from tests.tones import tone
+from tests.training.test_training import EMPTY, Given
+
+WORDS = ("low", "high")
+
+
+def model(front, **more):
+    sizes = {"hidden_size": 4, "n_layers": 1, "dense": None, "n_heads": 1}
+    return partial(AcousticModel, front=front, **sizes | more)
+
+
+@pytest.mark.parametrize(
+    ("front", "n_mels", "error", "message"),
+    [
+        ("whisper_tiny", 80, ModelError, "front_weights='nowhere' cannot be read"),
+        ("speech_embedding", 32, ConfigurationError, "front_weights='nowhere' are read for front="),
+        (None, 80, ConfigurationError, "front_weights='nowhere' are of a front; choose a model"),
+    ],
+)
+def test_wrong_weights_are_told_first(front, n_mels, error, message, tmp_path):
+    recipe = Recipe(EMPTY, LogMel(n_mels=n_mels), model(front), front_weights="nowhere")
+    with pytest.raises(error, match=message):
+        train(recipe, Run(output_dir=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_frozen_weights_end_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, "whisper_tiny", Size(64, 2))
+    weights = network(WhisperEncoder())
+    file = write(tmp_path, "openai", weights)
+    rows = []
+    for word in WORDS:
+        for split in ("train", "validation"):
+            path = tmp_path / f"{split}_{word}.wav"
+            write_audio(path, tone(word, 0.3).astype(np.float32))
+            rows.append(Utterance(str(path), word, split=split))
+    recipe = Recipe(
+        Given(rows, WORDS), LogMel(), model("whisper_tiny", n_frozen=1), front_weights=file
+    )
+    run = Run(trainer=Trainer(max_epochs=1, batch_size=2), output_dir=tmp_path / "run")
+    found = train(recipe, run).recognizer
+    for name, value in found.model.front.state_dict().items():
+        if not name.startswith("normalization."):
+            same = torch.equal(value, weights[name].half().float())
+            assert same == name.startswith(("convolutions.", "layers.0.")), name
+    assert len(found.provenance["pretrained_sha256"]) == 64
