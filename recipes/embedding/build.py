@@ -60,7 +60,7 @@ def build(data: Path, settings: Settings) -> Path:
     parts = windows(data, settings)
     for part in parts:
         write_targets(part, teacher)
-    corpus = open_corpus(parts, settings)
+    corpus = open_corpus(parts, teacher.sha256, settings)
     print(f"{len(corpus.clips):,} clips, {len(corpus.vocabulary):,} words", flush=True)
     key = [[part.folder.name for part in parts], teacher.sha256]
     names = named(corpus, settings, key)

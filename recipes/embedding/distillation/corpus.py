@@ -74,10 +74,13 @@ class Corpus:
         return np.array([clip.n_samples for clip in self.clips])
 
 
-def open_corpus(parts: Sequence[Part], settings: Settings) -> Corpus:
-    """Open the windows and targets of all parts, and label them."""
+def open_corpus(parts: Sequence[Part], teacher: str, settings: Settings) -> Corpus:
+    """Open the windows and targets of all parts, and label them.
+
+    `teacher` is the SHA-256 of its weights.
+    """
     clips = tuple(clip for part in parts for clip in part.clips)
-    targets = [read_targets(part.folder) for part in parts]
+    targets = [read_targets(part.folder, teacher) for part in parts]
     words = [label_of(clip, settings) for clip in clips]
     count = Counter(word for word in words if word)
     vocabulary = tuple(sorted(word for word, n_clips in count.items() if n_clips >= FEWEST))

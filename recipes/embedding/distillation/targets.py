@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from distillation.settings import digest
 from distillation.teacher import SIZE, Teacher, bfloat16_where_fast
 from distillation.windows import N_STEPS, Part, as_waveforms, mapped
 
-FILE = "targets.f16"
+FORMAT = 1
+"""Raise it when the same teacher comes to say other things."""
 BATCH = 32
 SAMPLED = 12_000
 """Windows that statistics are taken of, at most."""
@@ -25,7 +27,7 @@ def write_targets(part: Part, teacher: Teacher) -> None:
 
     Neighbouring states are averaged. What is there already stays: a run that was killed goes on.
     """
-    path, waves = part.folder / FILE, part.waves
+    path, waves = targets_file(part.folder, teacher.sha256), part.waves
     row_bytes = 2 * N_STEPS * SIZE
     n_done = path.stat().st_size // row_bytes // BATCH * BATCH if path.is_file() else 0
     if path.is_file() and path.stat().st_size == len(waves) * row_bytes:
@@ -46,9 +48,14 @@ def steps_of(teacher: Teacher, waves: NDArray[np.int16]) -> Tensor:
     return paired.mean(dim=2).clamp(-6e4, 6e4)
 
 
-def read_targets(folder: Path) -> NDArray[np.float16]:
-    """Map what `write_targets` has written."""
-    return mapped(folder / FILE, np.float16, (N_STEPS, SIZE))
+def read_targets(folder: Path, teacher: str) -> NDArray[np.float16]:
+    """Map what `write_targets` has written; `teacher` is the SHA-256 of its weights."""
+    return mapped(targets_file(folder, teacher), np.float16, (N_STEPS, SIZE))
+
+
+def targets_file(folder: Path, teacher: str) -> Path:
+    """Return the file of a teacher's targets for the windows of a folder."""
+    return folder / f"targets-{digest(FORMAT, teacher)}.f16"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Teacher(nn.Module):
             n_fft=400,
             n_mels=N_BANDS,
             fmin=0,
+            fmax=None,
             mel_scale="slaney",
             mel_norm="slaney",
             log="db",
