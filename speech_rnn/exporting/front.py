@@ -27,7 +27,8 @@ def front_steps(graph: Graph, front: Front, frames: Value, timing: Timing) -> tu
     if isinstance(front, SpeechEmbedding):
         return embed(graph, front, frames, timing)
     if isinstance(front, WhisperEncoder):
-        return hear(graph, front, frames, timing)
+        with graph.part("transformer"):
+            return hear(graph, front, frames, timing)
     if isinstance(front, RecurrentFront):
         steps, timing = encode(graph, front.encoder, frames, timing)
         return normalize(graph, front.normalization, steps, shape=(-1,)), timing

@@ -1,7 +1,7 @@
 """Whisper's encoder as a graph: log-mel frames of clips to embeddings.
 
-Its convolutions are products of neighbouring frames and a matrix, so that an int8 file keeps what
-they compute in float: the values that follow lie far apart.
+Its convolutions are products of neighbouring frames and a matrix, as all else is, so that an int8
+file rounds each clip's values as they come.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Whisper's encoder, exported: clips of any length, in a file of the engine, in eight bits."""
 
 import numpy as np
+import onnx
 import pytest
 from hydra.utils import instantiate
 from hypothesis import HealthCheck, given, settings
@@ -81,3 +82,6 @@ def test_published_weights_in_eight_bits_say_nearly_the_same():
         exact, rounded = (runs.whole(sound[None], [len(sound)])[0] for runs in (large, small))
         error, spread = np.square(exact - rounded).mean(), exact.var()
         assert 10 * np.log10(spread / error) > 15  # dB
+    nodes = onnx.load_from_string(small.content).graph.node
+    products = [node.op_type for node in nodes if "MatMul" in node.op_type]
+    assert products.count("MatMulInteger") == 2 + 4 * 4  # two convolutions, four in each layer
