@@ -14,17 +14,19 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from distillation.card import card, rounded, rows, write_weights
 from distillation.corpus import Corpus, open_corpus, read_noises
+from distillation.discriminants import discriminants
+from distillation.guards import learnable
 from distillation.names import Names, name_clips
 from distillation.probe import EncoderFront, Probe
 from distillation.settings import Settings, digest, parse
-from distillation.sources import windows
+from distillation.sources import identity, windows
 from distillation.student import Student
 from distillation.targets import write_targets
 from distillation.teacher import Teacher
@@ -61,6 +63,8 @@ def build(data: Path, settings: Settings) -> Path:
     for part in parts:
         write_targets(part, teacher)
     corpus = open_corpus(parts, teacher.sha256, settings)
+    directions = discriminants(corpus, settings.directions)
+    corpus = replace(corpus, scale=replace(corpus.scale, directions=directions))
     print(f"{len(corpus.clips):,} clips, {len(corpus.vocabulary):,} words", flush=True)
     key = [[part.folder.name for part in parts], teacher.sha256]
     names = named(corpus, settings, key)
@@ -102,10 +106,12 @@ def trained(
     probe: Probe,
 ) -> Student:
     """Train, or take up a training of the same settings; what an epoch comes to is printed."""
-    folder = Path(settings.output_dir) / "training" / digest(key, settings.fingerprint())
+    folders = [data / "noise", *map(Path, settings.noise)]
+    heard = [identity(learnable(folder)) for folder in folders]
+    folder = Path(settings.output_dir) / "training" / digest(key, heard, settings.fingerprint())
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "settings.json", json.dumps(asdict(settings), indent=2))
-    training = Training(corpus, names, read_noises(data / "noise"), settings)
+    training = Training(corpus, names, read_noises(folders), settings)
 
     def told(progress: Progress) -> None:
         print(progress, flush=True)

@@ -60,7 +60,7 @@ class Batch:
     Parameters
     ----------
     frames : natural log mels (B, T, 40).
-    targets : the teacher's standardised states (B, K, 384).
+    targets : what is asked of the teacher's states, (B, K, D).
     start, n_samples : where each clip lies in the frames, in samples, (B,).
     """
 
@@ -92,18 +92,19 @@ class Augmentation:
 
         `start` and `n_samples` still count from the batch's own first frame.
         """
-        return self.mixed(self.spoken_otherwise(batch), lead, trail)
+        middle = batch.frames.shape[1] // 2 if lead else 0  # no clip loses its beginning
+        return self.mixed(self.spoken_otherwise(batch, middle), lead, trail)
 
-    def spoken_otherwise(self, batch: Batch) -> Batch:
+    def spoken_otherwise(self, batch: Batch, middle: int) -> Batch:
         """Change speed, vocal tract, colour and room; targets and places follow the speed."""
-        batch = self.stretched(batch)
+        batch = self.stretched(batch, middle)
         frames = self.warped(batch.frames) + self.curves(len(batch.frames), 0.3)
         return replace(batch, frames=self.echoing(frames.exp()).log())
 
-    def stretched(self, batch: Batch) -> Batch:
-        """Slow or hurry clips about the middle of their windows, and the targets with them."""
+    def stretched(self, batch: Batch, middle: int) -> Batch:
+        """Slow or hurry clips, and the targets with them; the frame `middle` stays where it is."""
         n_clips, n_frames, _ = batch.frames.shape
-        n_steps, middle = batch.targets.shape[1], n_frames // 2
+        n_steps = batch.targets.shape[1]
         speed = self._some(self.settings.stretched, n_clips, *SPEED, otherwise=1.0)[:, None]
         frame, step = torch.arange(n_frames)[None], torch.arange(n_steps)[None]
         frames = torch.bmm(reading(middle + (frame - middle) * speed, n_frames), batch.frames)

@@ -40,14 +40,23 @@ def read_batch(
     sizes: NDArray[np.int64],
     rows: NDArray[np.int64],
     rng: np.random.Generator,
+    is_warm: bool,
 ) -> Batch:
-    """Read clips and their targets; where all are short, a part of the window that holds each."""
+    """Read clips and their targets; where all are short, a part of the window that holds each.
+
+    Parameters
+    ----------
+    rows : of the corpus, whose clips start at `starts` and have `sizes` samples.
+    is_warm : False begins where the clips begin, or up to a step before.
+    """
     start, size = starts[rows], sizes[rows]
     is_short = size.max() <= SHORT
     n_steps = SHORT_STEPS if is_short else N_STEPS
     n_frames = FRAMES * n_steps + FRAMES - 1 if is_short else N_FRAMES
     first = np.zeros(len(rows), np.int64)
-    if is_short:
+    if not is_warm:
+        first = np.maximum(0, start - STEP * rng.random()).astype(np.int64) // STEP
+    elif is_short:
         low = np.maximum(0, -(-(start + size) // STEP) - n_steps + 1)
         high = np.maximum(low, np.minimum(N_STEPS - n_steps, start // STEP))
         first = (low + rng.random(len(rows)) * (high - low)).astype(np.int64)
@@ -55,7 +64,7 @@ def read_batch(
     targets = corpus.targets.cut(rows, first, n_steps)
     return Batch(
         corpus.mels.cut(rows, FRAMES * first, n_frames),
-        corpus.scale.standardised(targets, torch.from_numpy(first)),
+        corpus.scale.asked(targets, torch.from_numpy(first)),
         torch.from_numpy(start - STEP * first).float(),
         torch.from_numpy(size).float(),
     )

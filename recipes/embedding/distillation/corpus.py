@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,23 @@ class Rows:
         self._ends = np.cumsum([len(array) for array in arrays])
 
     def cut(self, rows: NDArray[np.int64], first: NDArray[np.int64], size: int) -> Tensor:
-        """Read `size` entries of each row, from its `first` on: (B, size, D) in float32."""
+        """Read `size` entries of each row, from its `first` on: (B, size, D) in float32.
+
+        Beyond the end of a row its last entry is repeated.
+        """
         owners = np.searchsorted(self._ends, rows, side="right")
         offsets = np.concatenate([[0], self._ends])[owners]
         cuts = [
-            self._arrays[owner][row - offset, start : start + size]
+            _filled(self._arrays[owner][row - offset, start : start + size], size)
             for owner, row, offset, start in zip(owners, rows, offsets, first, strict=True)
         ]
         return torch.from_numpy(np.stack(cuts)).float()
+
+
+def _filled(entries: NDArray[Any], size: int) -> NDArray[Any]:
+    if len(entries) == size:
+        return entries
+    return np.pad(entries, ((0, size - len(entries)), (0, 0)), mode="edge")
 
 
 @dataclass(frozen=True)
@@ -106,10 +115,10 @@ def is_of_people(clip: Clip) -> bool:
     return clip.source.startswith(PEOPLE)
 
 
-def read_noises(folder: Path) -> list[Tensor]:
+def read_noises(folders: Iterable[Path]) -> list[Tensor]:
     """Compute log mels (T, 40) of recordings of noise, their peaks at half of full scale."""
     features, noises = log_mel(), []
-    for file in learnable(folder):
+    for file in (file for folder in folders for file in learnable(folder)):
         waveform = torch.from_numpy(load_audio(file, SAMPLE_RATE, check=False))
         loudest = waveform.abs().max()
         if loudest > 0:

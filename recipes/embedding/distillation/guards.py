@@ -31,8 +31,8 @@ def learnable(folder: Path) -> list[Path]:
     return [file for file in sounds_below(folder) if not is_tested(file, folder)]
 
 
-def refuse_tested(folders: Iterable[str]) -> None:
-    """Refuse folders of words that are tested on.
+def refuse_tested(folders: Iterable[str], name: str) -> None:
+    """Refuse folders that are tested on; `name` is the setting that names them.
 
     Raises
     ------
@@ -41,8 +41,8 @@ def refuse_tested(folders: Iterable[str]) -> None:
     """
     for folder in map(Path, folders):
         if not folder.is_dir():
-            raise ConfigurationError(f"words={str(folder)!r} is no folder")
+            raise ConfigurationError(f"{name}={str(folder)!r} is no folder")
         if set(folder.resolve().parts) & TESTED:
             raise ConfigurationError(
-                f"words={str(folder)!r} is tested on: name a folder that lies elsewhere"
+                f"{name}={str(folder)!r} is tested on: name a folder that lies elsewhere"
             )

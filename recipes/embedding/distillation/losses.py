@@ -31,7 +31,7 @@ class Heads(nn.Module):
 
     def __init__(self, size: int, n_words: int, settings: Settings) -> None:
         super().__init__()
-        self.teacher = nn.Linear(size, SIZE)
+        self.teacher = nn.Linear(size, settings.directions or SIZE)
         self.norm = nn.BatchNorm1d(N_POOLED * size, affine=False)
         self.word = nn.Linear(N_POOLED * size, max(1, n_words))
         self.future = nn.Linear(size, settings.future_frames * N_MELS if settings.future else 1)
@@ -84,7 +84,7 @@ def losses(
 
 
 def distillation(guess: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
-    """Return the mean smooth L1 distance to the teacher's states (B, K, 384).
+    """Return the mean smooth L1 distance to what is asked of the teacher's states, (B, K, D).
 
     Steps within a clip weigh ten times as much as those around it.
     """

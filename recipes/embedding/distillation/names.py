@@ -23,7 +23,7 @@ from distillation.corpus import Corpus, is_of_people
 from distillation.pooling import N_POOLED, parts_of, pooled
 from distillation.settings import Settings
 from distillation.teacher import SIZE, bfloat16_where_fast
-from distillation.windows import N_STEPS
+from distillation.windows import N_STEPS, Clip
 
 KEPT = 16
 """Likeliest words that are kept of each clip."""
@@ -44,8 +44,8 @@ class Names:
 
 
 def name_clips(corpus: Corpus, settings: Settings) -> Names:
-    """Name all clips of people that are single words."""
-    people = np.array([is_of_people(clip) and " " not in clip.text for clip in corpus.clips])
+    """Name the clips of Speech Commands, and others of people whose labels may not be used."""
+    people = np.array([is_nameless(clip, settings) for clip in corpus.clips])
     words = np.zeros((len(people), KEPT), np.int16)
     shares = np.zeros((len(people), KEPT), np.float16)
     rows = np.flatnonzero(people)
@@ -58,6 +58,12 @@ def name_clips(corpus: Corpus, settings: Settings) -> Names:
         likely = with_shares(best, likely, len(corpus.vocabulary), settings.naming_steps)
         words[rows], shares[rows] = best, likely
     return Names(words, shares)
+
+
+def is_nameless(clip: Clip, settings: Settings) -> bool:
+    """Whether a clip is named."""
+    is_hidden = is_of_people(clip) and clip.text in settings.unlabelled
+    return is_hidden or clip.source == "speech_commands"
 
 
 def teaching_rows(corpus: Corpus, settings: Settings) -> NDArray[np.int64]:

@@ -36,11 +36,16 @@ def recorded_words(files: Sequence[Path], settings: Settings) -> Iterator[Sound]
 
 
 def talk(files: Sequence[Path], settings: Settings) -> Iterator[Sound]:
-    """Cut running talk into windows that overlap, each a little later than on the grid."""
+    """Cut running talk into windows that overlap, each a little later than on the grid.
+
+    A recording that is no longer than a window is one.
+    """
     random = Random(f"{settings.seed}/talk")
     for file in files:
         waveform = load_audio(file, SAMPLE_RATE, check=False)
-        for grid in range(0, len(waveform) - WINDOW + 1, settings.talk_hop):
+        if len(waveform) <= WINDOW:
+            yield Sound(trimmed(waveform), "", speaker_of(file))
+        for grid in range(0, len(waveform) - WINDOW, settings.talk_hop):
             late = int(random.random() * settings.talk_hop / 2)
             start = min(len(waveform) - WINDOW, grid + late)
             yield Sound(waveform[start : start + WINDOW], "", speaker_of(file))

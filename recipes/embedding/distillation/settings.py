@@ -11,7 +11,7 @@ from typing import Any
 from speech_rnn.data.speech_commands import COMMANDS
 from speech_rnn.errors import ConfigurationError, did_you_mean
 
-ASIDE = ("output_dir", "words", "kokoro", "resume", "measure_every")
+ASIDE = ("output_dir", "words", "speech", "noise", "kokoro", "resume", "measure_every")
 """Settings that say where things are, and what is printed."""
 
 
@@ -23,7 +23,8 @@ class Settings:
     ----------
     output_dir : folder of all that is derived, and of the result; its default also puts the
         result into the package.
-    words : folders of recorded words, `<speaker>/<word>_<number>.flac`.
+    words : folders of recorded words beside Speech Commands, `<speaker>/<word>_<number>.flac`.
+    speech, noise : further folders of people talking, and of noise.
     kokoro : folder of Kokoro's model, as for `speech_rnn.synthesis.kokoro.NeuralVoices`; empty
         leaves its voices out.
     unlabelled : words of people's clips whose labels are never used.
@@ -48,12 +49,15 @@ class Settings:
     epochs, batch, learning_rate, weight_decay, warm_up : of AdamW; `warm_up` is in steps.
     average : share of the mean weights that a step keeps.
     distill, word, soft, future : weights of the losses.
+    directions : of the teacher's states that are asked for, those by which words differ most; 0
+        asks for the states themselves.
     dropout, smoothing : of the classifier of words.
     future_frames : frames ahead that the states predict, where `future` is above 0.
     measure_every : epochs between two measurements; 0 measures at the end alone.
 
     channels, projection, size, layers, delay : of `RecurrentEncoder`.
 
+    warm : share of batches that come after other sound; the others begin with their clips.
     augmented : share of augmented batches.
     stretched, warped : share of clips that get another speed, another length of the vocal tract.
     noisy, snr_db : share of clips in noise, and its lowest and highest signal-to-noise ratio.
@@ -66,6 +70,8 @@ class Settings:
 
     output_dir: str = "outputs/embedding"
     words: tuple[str, ...] = ()
+    speech: tuple[str, ...] = ()
+    noise: tuple[str, ...] = ()
     kokoro: str = ""
     unlabelled: tuple[str, ...] = COMMANDS
     limit: int = 0
@@ -97,6 +103,7 @@ class Settings:
     word: float = 0.1
     soft: float = 0.3
     future: float = 0.0
+    directions: int = 128
     dropout: float = 0.2
     smoothing: float = 0.1
     future_frames: int = 4
@@ -108,13 +115,14 @@ class Settings:
     layers: int = 2
     delay: int = 4
 
+    warm: float = 0.5
     augmented: float = 0.8
     stretched: float = 0.5
     warped: float = 0.6
     noisy: float = 0.4
     snr_db: tuple[float, ...] = (5.0, 35.0)
     banded: float = 0.5
-    louder: float = 0.15
+    louder: float = 0.4
     gated: float = 0.4
     echoing: float = 0.1
     masked: float = 0.05

@@ -40,7 +40,8 @@ def sources(data: Path, settings: Settings) -> Iterator[Source]:
     DataError
         if there is neither Speech Commands nor talk.
     """
-    refuse_tested(settings.words)
+    for name in ("words", "speech", "noise"):
+        refuse_tested(getattr(settings, name), name)
     recordings = [*_recordings(data, settings)]
     if not any(source.name in ("speech_commands", "talk") for source in recordings):
         raise DataError(f"DATA={str(data)!r} must hold {CORPUS}/ or speech/")
@@ -55,30 +56,33 @@ def _recordings(data: Path, settings: Settings) -> Iterator[Source]:
     if clips:
         yield Source(
             "speech_commands",
-            [seed, _names(clips)],
+            [seed, identity(clips)],
             lambda: people.corpus_words(clips, settings),
         )
     for folder in map(Path, settings.words):
         files = _chosen(learnable(folder), settings)
         yield Source(
             f"words-{folder.name}",
-            [seed, _names(files)],
+            [seed, identity(files)],
             lambda files=files: people.recorded_words(files, settings),  # type: ignore[misc]
         )
     talk = _chosen(learnable(data / "speech"), settings)
-    if talk:
-        yield Source(
-            "talk",
-            [settings.values("seed", "talk_hop"), _names(talk)],
-            lambda: people.talk(talk, settings),
-        )
+    further = [_chosen(learnable(Path(folder)), settings) for folder in settings.speech]
+    names = ["talk", *(f"talk-{Path(folder).name}" for folder in settings.speech)]
+    for name, files in zip(names, [talk, *further], strict=True):
+        if files:
+            yield Source(
+                name,
+                [settings.values("seed", "talk_hop"), identity(files)],
+                lambda files=files: people.talk(files, settings),  # type: ignore[misc]
+            )
     if talk and not can_transcribe():
         print("no single words of talk: faster-whisper is not installed", flush=True)
     elif talk:
         kept = Path(settings.output_dir) / "transcripts"
         yield Source(
             "talk_words",
-            [_names(talk)],
+            [identity(talk)],
             lambda: people.words_of_talk(clear(transcribed(talk, kept, settings.threads))),
         )
 
@@ -114,7 +118,7 @@ def _chosen(files: Sequence[Path], settings: Settings) -> list[Path]:
     return sorted(shuffled(files, Random(settings.seed))[: settings.limit])
 
 
-def _names(files: Iterable[Path]) -> list[tuple[str, int]]:
+def identity(files: Iterable[Path]) -> list[tuple[str, int]]:
     """Return what tells files apart: the ends of their paths, and their sizes."""
     return [("/".join(file.parts[-2:]), file.stat().st_size) for file in files]
 

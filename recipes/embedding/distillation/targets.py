@@ -60,15 +60,31 @@ def targets_file(folder: Path, teacher: str) -> Path:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean of the targets at each step of a window (37, 384), and deviation around it (384,)."""
+    """How targets are standardised, and what of them a student is asked for.
+
+    Parameters
+    ----------
+    mean, deviation : of the targets at each step of a window (37, 384), and around it (384,).
+    directions : (384, D') by which words differ most, or None.
+    """
 
     mean: Tensor
     deviation: Tensor
+    directions: Tensor | None = None
 
     def standardised(self, targets: Tensor, first: Tensor) -> Tensor:
         """Standardise targets (B, K, 384) that begin at steps `first` (B,) of their windows."""
+        return self._centred(targets, first) / self.deviation
+
+    def asked(self, targets: Tensor, first: Tensor) -> Tensor:
+        """Return what a student is asked for: targets along the directions, or standardised."""
+        if self.directions is None:
+            return self.standardised(targets, first)
+        return self._centred(targets, first) @ self.directions
+
+    def _centred(self, targets: Tensor, first: Tensor) -> Tensor:
         steps = first[:, None] + torch.arange(targets.shape[1])
-        return (targets - self.mean[steps]) / self.deviation
+        return targets - self.mean[steps.clamp(max=N_STEPS - 1)]
 
 
 def scale_of(targets: Sequence[NDArray[np.float16]]) -> Scale:

@@ -32,7 +32,7 @@ LEAST_RATE = 0.02
 """Share of the learning rate that is left at the end."""
 LONGEST_NORM = 2.0
 LONGEST_LEAD = 10
-"""Steps of quiet before the clips of half of the batches, at most."""
+"""Steps of quiet before the clips of a warm batch, at most."""
 YOUTH = 20
 """The mean weights of a young student follow it faster: of step n they keep n / (n + 20)."""
 
@@ -117,8 +117,9 @@ class Training:
         self, rows: NDArray[np.int64], rng: np.random.Generator, augmentation: Augmentation
     ) -> dict[str, float]:
         """Train on a batch, and return its losses."""
-        batch = read_batch(self.corpus, self.starts, self.sizes, rows, rng)
-        batch, lead = self.heard(batch, rng, augmentation)
+        is_warm = rng.random() < self.settings.warm
+        batch = read_batch(self.corpus, self.starts, self.sizes, rows, rng, is_warm)
+        batch, lead = self.heard(batch, is_warm, rng, augmentation)
         labels = Labels(
             torch.from_numpy(self.corpus.labels[rows]),
             torch.from_numpy(self.names.words[rows].astype(np.int64)),
@@ -141,10 +142,10 @@ class Training:
 
     @torch.no_grad()
     def heard(
-        self, batch: Batch, rng: np.random.Generator, augmentation: Augmentation
+        self, batch: Batch, is_warm: bool, rng: np.random.Generator, augmentation: Augmentation
     ) -> tuple[Batch, int]:
-        """Augment a batch or leave it; half of them come after some quiet frames, (batch, lead)."""
-        quiet = int(rng.integers(1, LONGEST_LEAD + 1)) if rng.random() < 0.5 else 0
+        """Augment a batch or leave it; quiet frames come before warm ones, (batch, lead)."""
+        quiet = int(rng.integers(1, LONGEST_LEAD + 1)) if is_warm else 0
         lead, n_steps = FRAMES * quiet, batch.targets.shape[1]
         trail = FRAMES * (n_steps + 1 + self.settings.delay) - batch.frames.shape[1]
         change = augmentation if rng.random() < self.settings.augmented else padded
