@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import ConfigurationError, spoken_errors
 
 
 def export(
-    model: Annotated[Path, typer.Option(help="A recognizer.safetensors that training wrote.")],
     output: Annotated[Path, typer.Option(help="The .onnx file.")],
+    model: Annotated[
+        Path | None, typer.Option(help="A recognizer.safetensors that training wrote.")
+    ] = None,
+    embedding: Annotated[
+        bool, typer.Option(help="Export the package's Embedding alone, for your own programs.")
+    ] = False,
     streaming: Annotated[
         bool, typer.Option(help="Export a graph for streams, if the recogniser can stream.")
     ] = False,
@@ -30,13 +35,18 @@ def export(
         float, typer.Option(help="Accuracy on the clips that it may lose, in percentage points.")
     ] = 0.3,
 ) -> None:
-    """Write a recogniser as one ONNX file, which runs without PyTorch."""
+    """Write a recogniser, or the package's embedding, as one ONNX file: it runs without PyTorch."""
     with spoken_errors():
+        if embedding == (model is not None):
+            raise ConfigurationError("give either --model FILE or --embedding")
+        if embedding:
+            _export_embedding(output, streaming=streaming, int8=int8, clips=clips)
+            return
         from speech_rnn.exporting import read_clips, write_onnx
         from speech_rnn.recognizer import Recognizer
 
         found = write_onnx(
-            Recognizer.load(model),
+            Recognizer.load(str(model)),
             output,
             streaming=streaming,
             int8=int8,
@@ -52,6 +62,16 @@ def export(
             )
         size = f"{found.n_bytes / 1e6:.2f} MB"
         print(f"onnx: {found.path} ({found.kind}, {found.precision}, opset {found.opset}, {size})")
+
+
+def _export_embedding(output: Path, *, streaming: bool, int8: bool, clips: Path | None) -> None:
+    from speech_rnn.exporting import read_clips, samples_of, write_embedding
+    from speech_rnn.features import Embedding
+
+    given = Embedding()
+    shown = samples_of(read_clips(clips), given.sample_rate) if clips and int8 else ()
+    size = write_embedding(given, output, streaming=streaming, int8=int8, clips=shown)
+    print(f"onnx: {output} ({size / 1e6:.2f} MB)")
 
 
 main = partial(typer.run, export)

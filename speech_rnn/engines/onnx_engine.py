@@ -133,7 +133,7 @@ class OnnxEngine:
         """Return what the graph is given for one clip, (n,), known whole."""
         if self.graph.stream is None:
             return {WAVEFORM: clip[None], LENGTHS: np.array([len(clip)], np.int64)}
-        return self.stream().inputs(clip)
+        return stream_inputs(clip, self.graph.stream)
 
     def reasons_against_streaming(self) -> list[str]:
         """Return that a file of the offline kind does not stream."""
@@ -189,9 +189,7 @@ class OnnxLogitStream:
         self._begin()
 
     def _begin(self) -> None:
-        self._states = {
-            STATE + state.name: np.zeros(state.shape, state.dtype) for state in self._stream.states
-        }
+        self._states = _first_states(self._stream)
         self._kept: list[NDArray[np.float32]] = []
         self._n_samples = self._n_blocks = 0
 
@@ -217,30 +215,36 @@ class OnnxLogitStream:
         self._kept, self._n_samples = [clip], len(clip)
         return self.flush()
 
-    def inputs(self, clip: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Return what the graph is given for a clip, (n,), that is known whole."""
-        stream = self._stream
-        n_blocks = -(-stream.n_steps(len(clip)) // stream.block_steps)
-        self._begin()
-        return self._inputs(clip, stream.n_samples(n_blocks), max(len(clip), stream.win_length))
-
     def _advance(self, n_blocks: int, end: int) -> NDArray[np.float32]:
         """Run up to so many blocks of the stream."""
         if n_blocks <= self._n_blocks:
             return np.zeros((0, self._n_outputs), np.float32)
         wanted = self._stream.n_samples(n_blocks) - self._stream.n_samples(self._n_blocks)
         kept = np.concatenate(self._kept)
-        logits, *states = self._session.run(self._outputs, self._inputs(kept, wanted, end))
+        given = _run_inputs(kept, wanted, end, self._states)
+        logits, *states = self._session.run(self._outputs, given)
         self._states = dict(zip(self._states, states, strict=True))
         self._kept, self._n_blocks = [kept[wanted:]], n_blocks
         return np.asarray(logits[0])
 
-    def _inputs(
-        self, samples: NDArray[np.float32], wanted: int, end: int
-    ) -> dict[str, NDArray[Any]]:
-        """Return what a run takes; samples that are missing are zeros."""
-        taken = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
-        return {WAVEFORM: taken[None], END: np.array([end], np.int64), **self._states}
+
+def stream_inputs(clip: NDArray[np.float32], stream: StreamDescription) -> dict[str, NDArray[Any]]:
+    """Return what a streaming graph is given for a clip, (n,), that is known whole."""
+    n_blocks = -(-stream.n_steps(len(clip)) // stream.block_steps)
+    end = max(len(clip), stream.win_length)
+    return _run_inputs(clip, stream.n_samples(n_blocks), end, _first_states(stream))
+
+
+def _first_states(stream: StreamDescription) -> dict[str, NDArray[Any]]:
+    return {STATE + state.name: np.zeros(state.shape, state.dtype) for state in stream.states}
+
+
+def _run_inputs(
+    samples: NDArray[np.float32], wanted: int, end: int, states: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Return what a run takes; samples that are missing are zeros."""
+    taken = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+    return {WAVEFORM: taken[None], END: np.array([end], np.int64), **states}
 
 
 def _check_device(device: str) -> None:

@@ -42,6 +42,9 @@ Streaming (``kind: streaming``)
     classifier: `AcousticModel.step_logits`, whose last step is the clip's answer). A clip that is
     known whole needs one run: step 3 alone.
 
+A file of the embedding alone (`exporting.export_embedding`) has ``embeddings``, (B, T, D), in the
+place of ``logits``, and in its metadata ``onnx`` and ``embedding``, the SHA-256 of the weights.
+
 int8 files (``precision: int8``) have the same inputs and outputs. This module needs no torch.
 """
 
@@ -54,7 +57,7 @@ ONNX_FORMAT_VERSION = 1
 """Of ``onnx`` in the metadata; a reader refuses newer ones."""
 METADATA_KEY = "speech_rnn"
 WAVEFORM, LENGTHS, END = "waveform", "lengths", "end"
-LOGITS, STEPS = "logits", "steps"
+LOGITS, STEPS, EMBEDDINGS = "logits", "steps", "embeddings"
 STATE, NEXT = "state_", "next_"
 UNKNOWN_END = 2**60
 """Samples of a stream that goes on."""

@@ -1,6 +1,16 @@
 """A Recognizer as one ONNX file, waveform in and scores out: see `engines.onnx_format`."""
 
+from speech_rnn.exporting.embedding import export_embedding, write_embedding
 from speech_rnn.exporting.export import export_onnx
-from speech_rnn.exporting.writing import Exported, Fidelity, read_clips, write_onnx
+from speech_rnn.exporting.writing import Exported, Fidelity, read_clips, samples_of, write_onnx
 
-__all__ = ["Exported", "Fidelity", "export_onnx", "read_clips", "write_onnx"]
+__all__ = [
+    "Exported",
+    "Fidelity",
+    "export_embedding",
+    "export_onnx",
+    "read_clips",
+    "samples_of",
+    "write_embedding",
+    "write_onnx",
+]

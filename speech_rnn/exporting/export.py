@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,21 +20,16 @@ from numpy.typing import NDArray
 
 from speech_rnn.engines.onnx_engine import OnnxEngine
 from speech_rnn.engines.onnx_format import (
-    END,
-    LENGTHS,
     LOGITS,
     METADATA_KEY,
-    STEPS,
-    WAVEFORM,
     GraphDescription,
     StreamDescription,
 )
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
-from speech_rnn.exporting.features import clip_frames, feature_stages, stream_frames
 from speech_rnn.exporting.graph import OPSET, Graph
 from speech_rnn.exporting.int8 import needs_ranges, to_int8
-from speech_rnn.exporting.timing import first_run
+from speech_rnn.exporting.waveform import clips_graph, stream_graph
 from speech_rnn.streaming.stream import reasons_against_streaming
 
 try:
@@ -117,43 +113,24 @@ def _runs(
 
 
 def _clips(graph: Graph, recognizer: Recognizer) -> None:
-    features, model = recognizer.features, recognizer.model
-    waveform = graph.input(WAVEFORM, "float32", ["B", "N"])
-    lengths = graph.input(LENGTHS, "int64", ["B"])
-    with graph.part("features"):
-        frames, timing = clip_frames(graph, features, waveform, lengths)
-    with graph.part("model"):
-        logits, steps = clip_logits(graph, model, frames, timing)
+    model = recognizer.model
+    read = partial(clip_logits, graph, model)
     n_steps = 1 if model.pooling else "T"
-    graph.output(LOGITS, logits, "float32", ["B", n_steps, model.n_outputs])
-    graph.output(STEPS, steps, "int64", ["B"])
+    clips_graph(graph, recognizer.features, read, LOGITS, ["B", n_steps, model.n_outputs])
 
 
 def _stream(graph: Graph, recognizer: Recognizer) -> StreamDescription:
-    features, model = recognizer.features, recognizer.model
+    model = recognizer.model
     reasons = reasons_against_streaming(recognizer.engine, recognizer.vocabulary)
     if reasons:
         raise ConfigurationError("\n".join([*reasons, "without streaming, it can be exported"]))
-    n_blocks, needed = first_run([*feature_stages(features), *model_stages(model)])
-    waveform = graph.input(WAVEFORM, "float32", [1, "n"])
-    end = graph.input(END, "int64", [1])
-    position = graph.state("position", [1], "int64")
-    with graph.part("features"):
-        found = stream_frames(graph, features, waveform, end, position, needed)
-        frames, timing, position = found
-    with graph.part("model"):
-        logits = stream_logits(graph, model, frames, timing)
-    graph.next_state("position", position)
-    graph.output(LOGITS, logits, "float32", [1, "t", model.n_outputs])
-    block_steps = model.chunk or 1
-    return StreamDescription(
-        first_samples=needed[0],
-        first_blocks=n_blocks,
-        block_samples=block_steps * model.subsampling * features.hop_length,
-        block_steps=block_steps,
-        win_length=features.win_length,
-        reach=features.layout.reach,
-        hop_length=features.hop_length,
+    return stream_graph(
+        graph,
+        recognizer.features,
+        model_stages(model),
+        partial(stream_logits, graph, model),
+        LOGITS,
+        model.n_outputs,
         subsampling=model.subsampling,
-        states=tuple(graph.states),
+        block_steps=model.chunk or 1,
     )

@@ -123,7 +123,7 @@ def write_onnx(
             "int8=True costs accuracy, which is measured: give clips, a folder that holds one "
             "folder a word or a manifest, that were not trained on"
         )
-    shown = _samples(clips, recognizer.sample_rate) if int8 else ()
+    shown = samples_of(clips, recognizer.sample_rate) if int8 else ()
     model = export_onnx(recognizer, streaming=streaming, int8=int8, clips=shown)
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic.replacing(output) as partial:
@@ -150,7 +150,7 @@ def write_onnx(
     )
 
 
-def _samples(clips: Sequence[Utterance], sample_rate: int) -> Iterator[NDArray[np.float32]]:
+def samples_of(clips: Sequence[Utterance], sample_rate: int) -> Iterator[NDArray[np.float32]]:
     """Yield the samples of some of the clips, spread over all."""
     cache = AudioCache(clips[:: -(-len(clips) // N_SHOWN)], sample_rate)
     for index in range(len(cache)):
