@@ -222,6 +222,8 @@ def _renamed(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for end in ("weight", "bias"):
             parts = [_part(tensors, f"{each}.{end}") for each in theirs.split()]
             weights[f"{ours}.{end}"] = torch.cat(parts).float()
+            if not weights[f"{ours}.{end}"].isfinite().all():
+                raise ValueError(f"{theirs}.{end} is not finite")
     return weights
 
 

@@ -352,6 +352,13 @@ def test_a_missing_part_is_named(small, tmp_path):
         whisper(tmp_path / "tiny.pt")
 
 
+def test_weights_that_are_no_numbers_are_told(small, tmp_path):
+    weights = network(small)
+    weights["layers.1.widen.weight"][3, 5] = torch.nan
+    with pytest.raises(ModelError, match=r"layer_1\.ffn\.linear_0\.weight is not finite"):
+        whisper(write(tmp_path, "ctranslate2", weights))
+
+
 def test_another_size_is_told(small, tmp_path, monkeypatch):
     file = write(tmp_path, "openai", network(small))
     with pytest.raises(ModelError, match=r"2 layers of 64 on 80 bands.*give front=whisper_tiny"):
