@@ -87,7 +87,7 @@ def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
 
     A value is taken even where no YAML mentions its key: the check knows the right ones. What a
     recipe says of a group goes where the line names an option of the group: that is what its file
-    says.
+    says. A front brings its features along, whatever the recipe's are.
 
     Raises
     ------
@@ -97,11 +97,10 @@ def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
     roots = [CONF, *([Path(config_dir)] if config_dir else [])]
     groups = {path.parent.relative_to(root).as_posix() for root in roots for path in _yamls(root)}
     overrides = parsed(lines)
-    chosen = {
-        override.key_or_group: override
-        for override in overrides
-        if override.type == OverrideType.CHANGE and override.key_or_group in groups
-    }
+    chosen = _chosen(overrides, groups)
+    if "front" in chosen:
+        overrides = [*parsed([*_brought(chosen["front"], chosen, roots)]), *overrides]
+        chosen = _chosen(overrides, groups)
     recipe = next((one.value() for one in overrides if one.key_or_group == "recipe"), None)
     undone = [
         line
@@ -111,6 +110,28 @@ def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
     ]
     typed = [_forced(override, groups) for override in overrides]
     return [line for line in undone if line not in typed] + typed
+
+
+def _chosen(overrides: Sequence[Override], groups: set[str]) -> dict[str, Override]:
+    """Return which options a command line chooses, by their groups."""
+    return {
+        override.key_or_group: override
+        for override in overrides
+        if override.type == OverrideType.CHANGE and override.key_or_group in groups
+    }
+
+
+def _brought(front: Override, chosen: dict[str, Override], roots: Sequence[Path]) -> Iterator[str]:
+    """Say what a front's file says, so that it overrules the recipe."""
+    paths = [path for root in roots if (path := root / f"front/{front.value()}.yaml").exists()]
+    given: Any = OmegaConf.to_container(OmegaConf.load(paths[0])) if paths else {}
+    for line in given.pop("defaults", []):
+        for group, option in line.items():  # override /features: NAME
+            name = group.rpartition("/")[2]
+            if name not in chosen:
+                yield f"{name}={option}"
+    for key, value in given.get("model", {}).items():
+        yield f"model.{key}={json.dumps(value)}"
 
 
 def _yamls(root: Path) -> Iterator[Path]:

@@ -52,7 +52,7 @@ def check_width(front: str, n_features: int, n_bands: int, features: str) -> Non
     if n_features != n_bands:
         raise ConfigurationError(
             f"n_features={n_features} does not fit front={front!r}, which reads {n_bands} bands; "
-            f"train with features={features}"
+            f"train with features={features}, or with front=none"
         )
 
 

@@ -166,8 +166,17 @@ MOVING = {
 }
 
 
-FRONTS = {"embedding": "log_mel_embedding", "whisper": "log_mel_whisper"}
-MOVES = {"crnn", "embedding_gru_stream", "gru_ctc_causal", "gru_ctc_chunks", "gru_last_causal"}
+ON_FRONTS = {
+    "gru_on_front": ["embedding", "speech_embedding", "whisper_tiny"],
+    "gru_on_front_stream": ["embedding", "speech_embedding"],
+    "gru_on_front_stream_large": ["speech_embedding"],
+}
+ARCHITECTURES = [
+    (path.stem, front)
+    for path in sorted((CONF / "model").glob("*"))
+    for front in ON_FRONTS.get(path.stem, ["none"])
+]
+MOVES = {"crnn", "gru_on_front_stream", "gru_ctc_causal", "gru_ctc_chunks", "gru_last_causal"}
 
 
 @cache
@@ -207,14 +216,15 @@ def test_what_a_stream_keeps_does_not_grow():
     assert len(set(sizes[1:])) == 1
 
 
-@pytest.mark.parametrize("architecture", sorted(path.stem for path in (CONF / "model").glob("*")))
-def test_every_architecture_that_can_be_configured(architecture):
+@pytest.mark.parametrize(("architecture", "front"), ARCHITECTURES)
+def test_every_architecture_that_can_be_configured(architecture, front):
+    given = [f"model={architecture}", f"front={front}", "data=digits"]
+    if front == "none":
+        given.append("features=mfcc_narrow_stream")
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        front = architecture.partition("_")[0]
-        features = FRONTS.get(front, "mfcc_narrow_stream")
-        conf = compose("train", [f"model={architecture}", f"features={features}", "data=digits"])
+        conf = compose("train", given)
     features = instantiate(conf.features)
-    scores_steps = "ctc" in architecture or architecture == "embedding_gru_stream"
+    scores_steps = "ctc" in architecture or architecture == "gru_on_front_stream"
     head = "ctc" if scores_steps else "classification"
     vocabulary = Vocabulary.of(WORDS, "words" if head == "ctc" else "classes")
     torch.manual_seed(0)
