@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import numpy as np
+import torch
+from distillation.corpus import label_of
+from distillation.discriminants import covariance, part_means, scatter
+from distillation.names import is_nameless, teaching_rows, with_shares
+from distillation.settings import Settings
+from distillation.windows import Clip
+
+from tests.recipes.embedding.made import SMALL, WORDS, corpus
+
+
+def clip(text, source):
+    return Clip(text, source, "somebody", 0, 8000)
+
+
+def test_labels_of_peoples_commands_are_never_used():
+    settings = Settings()
+    for source in ("speech_commands", "words-more"):
+        assert label_of(clip("yes", source), settings) == ""
+        assert label_of(clip("bed", source), settings) == "bed"
+        assert is_nameless(clip("yes", source), settings)
+    for source in ("espeak", "talk_words"):
+        assert label_of(clip("yes", source), settings) == "yes"
+        assert not is_nameless(clip("yes", source), settings)
+    assert label_of(clip("yes please", "espeak"), settings) == ""
+
+
+def test_names_are_taught_by_no_recording_of_a_word(tmp_path):
+    opened = corpus(tmp_path)
+    assert opened.vocabulary == tuple(sorted(WORDS))
+    assert len(teaching_rows(opened, SMALL)) == 36
+    for source, n_rows in (("speech_commands", 0), ("words-more", 0), ("talk_words", 3 * 8)):
+        clips = tuple(replace(each, source=source) for each in opened.clips)
+        assert len(teaching_rows(replace(opened, clips=clips), SMALL)) == n_rows
+
+
+def test_shares_of_words_are_fitted_without_labels():
+    """Clips are of words 0 to 3 of 30 alone; the classifier often takes them for another."""
+    rng = np.random.default_rng(0)
+    truth = rng.choice(4, 4000, p=[0.4, 0.3, 0.2, 0.1])
+    scores = rng.normal(0, 1, (4000, 30))
+    scores[np.arange(4000), truth] += 2.0
+    words = np.argsort(-scores, axis=1)[:, :16].astype(np.int16)
+    likely = np.exp(np.take_along_axis(scores, words.astype(int), 1) * 2)
+    likely /= likely.sum(1, keepdims=True)
+
+    def right(shares):
+        return (words[np.arange(4000), shares.argmax(1)] == truth).mean()
+
+    fitted = with_shares(words, likely, 30, n_steps=2)
+    assert np.allclose(fitted.sum(1), 1)
+    assert right(fitted) > right(likely) + 0.1
+    assert np.array_equal(with_shares(words, likely, 30, n_steps=0), likely)
+
+
+def test_words_differ_most_along_the_directions(tmp_path):
+    """By Fisher's ratio, on clips that the directions were not computed from."""
+    opened = corpus(tmp_path / "one", n_clips=150)
+    other = corpus(tmp_path / "two", n_clips=60, seed=1)
+    directions = opened.scale.directions
+    assert directions.shape == (384, 2)
+    labels, sizes = torch.from_numpy(other.labels), torch.tensor([20, 20, 20])
+    within, between = scatter(part_means(other, np.arange(60)), labels, sizes)
+
+    def ratio(direction):
+        return (direction @ between @ direction) / (direction @ within @ direction)
+
+    anywhere = np.random.default_rng(0).normal(0, 1, (384, 20)).T
+    assert ratio(directions[:, 0].double().numpy()) > 3 * max(map(ratio, anywhere))
+
+
+def test_scatter_parts_variance_within_and_between_words():
+    torch.manual_seed(0)
+    clips = torch.randn(4000, 4, 3)
+    labels = torch.arange(4000) % 2
+    clips[labels == 1, :, 0] += 6
+    within, between = scatter(clips, labels, torch.tensor([2000, 2000]))
+    assert np.allclose(within, np.eye(3), atol=0.1)
+    assert np.allclose(between, np.diag([9.0, 0, 0]), atol=0.3)
+    assert covariance(torch.ones(5, 2)).tolist() == [[1, 1], [1, 1]]
