@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from distillation.augmentation import Batch
 from distillation.pooling import N_POOLED, parts_of, pooled
 from distillation.settings import Settings
-from distillation.teacher import SIZE
 from distillation.windows import N_MELS
 from speech_rnn.features.encoder import FRAMES, above_silence
 
@@ -25,13 +24,14 @@ class Heads(nn.Module):
     Parameters
     ----------
     size : values of a state.
+    n_targets : values that are asked of the teacher's states.
     n_words : in the vocabulary.
     settings : whether the future is predicted, and how far.
     """
 
-    def __init__(self, size: int, n_words: int, settings: Settings) -> None:
+    def __init__(self, size: int, n_targets: int, n_words: int, settings: Settings) -> None:
         super().__init__()
-        self.teacher = nn.Linear(size, settings.directions or SIZE)
+        self.teacher = nn.Linear(size, n_targets)
         self.norm = nn.BatchNorm1d(N_POOLED * size, affine=False)
         self.word = nn.Linear(N_POOLED * size, max(1, n_words))
         self.future = nn.Linear(size, settings.future_frames * N_MELS if settings.future else 1)

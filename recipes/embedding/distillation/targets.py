@@ -72,6 +72,11 @@ class Scale:
     deviation: Tensor
     directions: Tensor | None = None
 
+    @property
+    def n_asked(self) -> int:
+        """Values of a step that a student is asked for."""
+        return SIZE if self.directions is None else self.directions.shape[1]
+
     def standardised(self, targets: Tensor, first: Tensor) -> Tensor:
         """Standardise targets (B, K, 384) that begin at steps `first` (B,) of their windows."""
         return self._centred(targets, first) / self.deviation

@@ -68,7 +68,7 @@ class Training:
         self.corpus, self.names, self.noises, self.settings = corpus, names, noises, settings
         torch.manual_seed(settings.seed)
         self.student = new_student(settings)
-        self.heads = Heads(settings.size, len(corpus.vocabulary), settings)
+        self.heads = Heads(settings.size, corpus.scale.n_asked, len(corpus.vocabulary), settings)
         self.mean = deepcopy(self.student).requires_grad_(False)
         self.parameters = [*self.student.parameters(), *self.heads.parameters()]
         self.optimizer = torch.optim.AdamW(

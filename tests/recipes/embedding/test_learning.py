@@ -111,7 +111,7 @@ def test_losses_are_those_that_have_a_weight(tmp_path):
     for names in ({"distill"}, {"distill", "soft"}, {"distill", "future"}):
         asked = {name: float(name in names) for name in ("distill", "word", "soft", "future")}
         settings = replace(SMALL, **asked)
-        heads = Heads(8, len(opened.vocabulary), settings)
+        heads = Heads(8, 2, len(opened.vocabulary), settings)
         found = losses(heads, torch.randn(8, 32, 8), 0, batch, labels, settings)
         assert found.keys() == names
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from distillation.corpus import label_of
-from distillation.discriminants import covariance, part_means, scatter
+from distillation.discriminants import covariance, discriminants, part_means, scatter
 from distillation.names import is_nameless, teaching_rows, with_shares
 from distillation.settings import Settings
 from distillation.windows import Clip
@@ -69,6 +69,14 @@ def test_words_differ_most_along_the_directions(tmp_path):
 
     anywhere = np.random.default_rng(0).normal(0, 1, (384, 20)).T
     assert ratio(directions[:, 0].double().numpy()) > 3 * max(map(ratio, anywhere))
+
+
+def test_without_words_the_states_themselves_are_asked_for(tmp_path):
+    opened = corpus(tmp_path)
+    unlabelled = replace(opened, labels=np.full(36, -1))
+    assert discriminants(unlabelled, 2) is None
+    assert opened.scale.n_asked == 2
+    assert replace(opened.scale, directions=None).n_asked == 384
 
 
 def test_scatter_parts_variance_within_and_between_words():
