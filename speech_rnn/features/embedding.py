@@ -42,6 +42,11 @@ def trained_encoder(file: str | Path | None = None) -> Trained:
         for a file that cannot be read or is none of a `RecurrentEncoder`.
     """
     path = WEIGHTS if file is None else Path(file)
+    if file is None and not path.exists():
+        raise ModelError(
+            f"{path} is missing: the package carries no weights of the embedding; make some by "
+            "recipes/embedding, and give Embedding(FILE) or front_weights=FILE"
+        )
     try:
         with safe_open(path, framework="pt") as stored:
             settings = json.loads((stored.metadata() or {})[SETTINGS])

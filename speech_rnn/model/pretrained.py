@@ -13,6 +13,7 @@ import torch
 
 from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
 from speech_rnn.features.embedding import trained_encoder
+from speech_rnn.features.encoder import RecurrentEncoder
 from speech_rnn.model.front import Pretrained
 from speech_rnn.model.whisper import SIZES
 from speech_rnn.model.whisper_weights import whisper
@@ -24,25 +25,32 @@ def pretrained(front: str, source: str | Path | None = None) -> Pretrained:
     Parameters
     ----------
     front : its name.
-    source : where the weights of a front of Whisper are, as `whisper` has it; None for the others.
+    source : where the weights of a front of Whisper are, as `whisper` has it, or the file of those
+        of ``embedding``, as recipes/embedding writes it; None takes those of a package.
 
     Raises
     ------
     MissingExtraError, ModelError
         as `speech_embedding`, `whisper` and `speech_rnn.features.embedding.trained_encoder` do.
     ConfigurationError
-        for a `source` where the weights lie in a package.
+        for a `source` of ``speech_embedding``, whose weights lie in a package alone.
     """
     if front in SIZES:
         return whisper(source, front)
+    if front == "embedding":
+        trained = trained_encoder(source)
+        sizes = {name: weight.shape for name, weight in RecurrentEncoder().state_dict().items()}
+        if {name: weight.shape for name, weight in trained.weights.items()} != sizes:
+            raise ModelError(
+                f"front_weights={str(source)!r} are of an encoder of other sizes than front="
+                f"{front!r} has: {trained.settings}; use it by speech_rnn.features.Embedding"
+            )
+        return Pretrained(trained.weights, trained.sha256)
     if source is not None:
         raise ConfigurationError(
-            f"front_weights={str(source)!r} are read for front={', '.join(SIZES)}; leave it out "
-            f"for front={front!r}, whose weights lie in a package"
+            f"front_weights={str(source)!r} are read for front=embedding, {', '.join(SIZES)}; "
+            f"leave it out for front={front!r}, whose weights lie in a package"
         )
-    if front == "embedding":
-        trained = trained_encoder()
-        return Pretrained(trained.weights, trained.sha256)
     return speech_embedding()
 
 

@@ -5,12 +5,15 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.features import LogMel
+from speech_rnn.features.encoder import RecurrentEncoder
 from speech_rnn.model import AcousticModel
+from speech_rnn.model.pretrained import pretrained
 from speech_rnn.model.whisper import SIZES, Size, WhisperEncoder
 from speech_rnn.training import Recipe, Run, Trainer, train
 from tests.model.test_whisper import network, write
@@ -28,8 +31,14 @@ def model(front, **more):
 @pytest.mark.parametrize(
     ("front", "n_mels", "error", "message"),
     [
+        ("embedding", 40, ModelError, "nowhere holds no weights of the embedding"),
         ("whisper_tiny", 80, ModelError, "front_weights='nowhere' cannot be read"),
-        ("speech_embedding", 32, ConfigurationError, "front_weights='nowhere' are read for front="),
+        (
+            "speech_embedding",
+            32,
+            ConfigurationError,
+            "front_weights='nowhere' are read for front=embedding",
+        ),
         (None, 80, ConfigurationError, "front_weights='nowhere' are of a front; choose a model"),
     ],
 )
@@ -60,3 +69,18 @@ def test_frozen_weights_end_as_they_were(tmp_path, monkeypatch):
             same = torch.equal(value, weights[name].half().float())
             assert same == name.startswith(("convolutions.", "layers.0.")), name
     assert len(found.provenance["pretrained_sha256"]) == 64
+
+
+def test_a_front_of_ones_own_weights(tmp_path):
+    """A file of recipes/embedding, named on the command line, is where a training starts from."""
+    weights = RecurrentEncoder().state_dict()
+    save_file(weights, tmp_path / "own.safetensors", metadata={"encoder": "{}"})
+    given, _ = pretrained("embedding", tmp_path / "own.safetensors")
+    assert all(torch.equal(given[name], weights[name]) for name in weights)
+
+
+def test_an_encoder_of_other_sizes_is_refused(tmp_path):
+    weights = RecurrentEncoder(size=8).state_dict()
+    save_file(weights, tmp_path / "small.safetensors", metadata={"encoder": '{"size": 8}'})
+    with pytest.raises(ModelError, match="other sizes"):
+        pretrained("embedding", tmp_path / "small.safetensors")

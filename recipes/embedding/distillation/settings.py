@@ -95,7 +95,7 @@ class Settings:
 
     epochs: int = 10
     batch: int = 64
-    learning_rate: float = 3e-3
+    learning_rate: float = 1.2e-3
     weight_decay: float = 0.01
     warm_up: int = 150
     average: float = 0.998
