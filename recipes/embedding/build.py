@@ -25,7 +25,6 @@ from distillation.discriminants import discriminants
 from distillation.guards import learnable
 from distillation.names import Names, name_clips
 from distillation.probe import EncoderFront, Probe
-from distillation.readout import read_out
 from distillation.settings import Settings, digest, parse
 from distillation.sources import identity, windows
 from distillation.student import Student
@@ -71,7 +70,7 @@ def build(data: Path, settings: Settings) -> Path:
     names = named(corpus, settings, key)
     probe = Probe(data, output / "voices")
     student = trained(data, corpus, names, settings, key, probe)
-    encoder = rounded(read_out(student.folded(), corpus))
+    encoder = rounded(student.folded())
     figures = probe(EncoderFront(encoder))
     print("\n".join(rows(figures)), figures.by_word, figures.digits, flush=True)
     provenance = {
@@ -118,7 +117,7 @@ def trained(
         print(progress, flush=True)
         every = settings.measure_every
         if every and progress.epoch % every == 0 and progress.epoch < settings.epochs:
-            figures = probe(EncoderFront(read_out(training.mean.folded(), corpus)))
+            figures = probe(EncoderFront(training.mean.folded()))
             print("\n".join(rows(figures)), flush=True)
 
     return training.run(folder / "checkpoint.pt", told)

@@ -7,7 +7,7 @@ from math import log
 from torch import nn
 
 from speech_rnn.exporting.graph import Graph, Value
-from speech_rnn.exporting.layers import as_array, linear
+from speech_rnn.exporting.layers import as_array
 from speech_rnn.exporting.recurrence import carry, recur
 from speech_rnn.exporting.timing import Stage, Stream, Timing
 from speech_rnn.features.encoder import (
@@ -62,9 +62,8 @@ def encode(
             steps = carry(graph, layer, steps, f"encoder_state_{number}")
         else:
             steps = graph.op("Squeeze", recur(graph, [layer], steps, None)[0], [1])
-    steps = graph.op("Transpose", steps, perm=[1, 0, 2])  # (B, S + delay, size)
-    steps = linear(graph, encoder.output, _delayed(graph, encoder, steps, timing))
-    return steps, timing.after(stage)
+    steps = graph.op("Transpose", steps, perm=[1, 0, 2])  # (B, S + delay, D)
+    return _delayed(graph, encoder, steps, timing), timing.after(stage)
 
 
 def _delayed(graph: Graph, encoder: RecurrentEncoder, steps: Value, timing: Timing) -> Value:

@@ -29,18 +29,17 @@ class RecurrentEncoder(nn.Module):
     """Log-mel frames (B, T, M) to embeddings (B, ⌈T / 4⌉, D), each with a fixed look-ahead.
 
     Three convolutions over time and frequency, which halve the frequencies each and the frames
-    twice; a projection of three steps; GRU layers; a linear map. All look back alone. The embedding
-    of a step is the map of the last layer's state `delay` steps later, with silence after the end
-    of a clip. Weights are random until `load_state_dict`.
+    twice; a projection of three steps; GRU layers. All look back alone. The embedding of a step is
+    the last layer's state `delay` steps later, with silence after the end of a clip. Weights are
+    random until `load_state_dict`.
 
     Parameters
     ----------
     n_mels : M of the frames: natural logarithms of mel energies.
     channels : of the convolutions.
     projection : values of a step that the GRU reads.
-    size : units of each GRU layer.
+    size : D, the units of each GRU layer.
     n_layers : GRU layers.
-    outputs : D.
     delay : steps (of four frames) that an embedding hears after its own.
     """
 
@@ -53,13 +52,12 @@ class RecurrentEncoder(nn.Module):
         projection: int = 128,
         size: int = 168,
         n_layers: int = 2,
-        outputs: int = 80,
         delay: int = 4,
     ) -> None:
         super().__init__()
         if len(channels) != len(KERNELS):
             raise ConfigurationError(f"channels={list(channels)!r} must be {len(KERNELS)} numbers")
-        self.n_mels, self.n_outputs, self.delay = n_mels, outputs, delay
+        self.n_mels, self.n_outputs, self.delay = n_mels, size, delay
         self.convolutions = nn.ModuleList()
         n_inputs, n_bands = 1, n_mels
         for (kernel, stride), n_outputs in zip(KERNELS, channels, strict=True):
@@ -70,12 +68,11 @@ class RecurrentEncoder(nn.Module):
         self.recurrence = nn.ModuleList(
             nn.GRU(n_in, n_out, batch_first=True) for n_in, n_out in pairwise(sizes)
         )
-        self.output = nn.Linear(size, outputs)
 
     @property
     def parts(self) -> list[nn.Module]:
-        """What frames pass: the convolutions, the projection, the GRU layers, the linear map."""
-        return [*self.convolutions, self.projection, *self.recurrence, self.output]
+        """What frames pass, in this order: the convolutions, the projection, the GRU layers."""
+        return [*self.convolutions, self.projection, *self.recurrence]
 
     @property
     def look_ahead(self) -> int:
@@ -88,12 +85,6 @@ class RecurrentEncoder(nn.Module):
         S = ⌈T / 4⌉. What frames beyond `lengths` hold does not matter; embeddings beyond their
         lengths are undefined.
         """
-        states, steps = self.states(frames, lengths)
-        embeddings: Tensor = self.output(states)
-        return embeddings, steps
-
-    def states(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Map frames to the states of the last GRU layer, (B, S, size), and their lengths (B,)."""
         steps = (lengths + (FRAMES - 1)) // FRAMES
         n_steps = -(-frames.shape[1] // FRAMES)
         level = zero_beyond(above_silence(frames), lengths)
@@ -174,7 +165,7 @@ class EncoderStream:
         return hidden[:, skipped:] if skipped < hidden.shape[1] else None
 
     def _encode(self, level: Tensor) -> Tensor:
-        """Map whole steps, (B, 4 s, M), to embeddings (B, s, D), and go on from there."""
+        """Map whole steps, (B, 4 s, M), to states (B, s, D), and go on from there."""
         maps = level[:, None]
         for number, convolution in enumerate(self._convolutions):
             kept, before = self._kept[number], convolution.n_before
@@ -186,8 +177,7 @@ class EncoderStream:
         hidden = maps[..., 0].transpose(1, 2)
         for number, layer in enumerate(self._encoder.recurrence):
             hidden, self._states[number] = layer(hidden, self._states[number])
-        embeddings: Tensor = self._encoder.output(hidden)
-        return embeddings
+        return hidden
 
 
 def above_silence(frames: Tensor) -> Tensor:

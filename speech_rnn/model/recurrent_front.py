@@ -17,8 +17,8 @@ class RecurrentFront(Front):
     Parameters
     ----------
     n_features : D of the frames, which are those of `conf/features/log_mel_encoder.yaml`.
-    n_frozen : so many of the seven parts (three convolutions, a projection, two GRU layers, a
-        linear map), from the first on, are not trained.
+    n_frozen : so many of the six parts (three convolutions, a projection, two GRU layers), from the
+        first on, are not trained.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from speech_rnn.config.app import as_typed, compose
 from speech_rnn.errors import ConfigurationError
 
-FRONTS = {"embedding": 7, "speech_embedding": 11, "whisper_tiny": 4}
+FRONTS = {"embedding": 6, "speech_embedding": 11, "whisper_tiny": 4}
 
 
 @pytest.mark.parametrize("front", FRONTS)

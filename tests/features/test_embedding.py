@@ -14,7 +14,7 @@ from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.features import Embedding
 from speech_rnn.features.encoder import RecurrentEncoder
 
-SMALL = {"channels": [4, 6, 8], "projection": 12, "size": 10, "outputs": 7, "delay": 2}
+SMALL = {"channels": [4, 6, 8], "projection": 12, "size": 10, "delay": 2}
 RATE = 16_000
 
 

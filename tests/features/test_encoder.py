@@ -13,7 +13,7 @@ from speech_rnn.features.encoder import FRAMES, RecurrentEncoder
 @pytest.fixture(scope="module")
 def encoder():
     torch.manual_seed(0)
-    return RecurrentEncoder(channels=(4, 6, 8), projection=12, size=10, outputs=7, delay=2).eval()
+    return RecurrentEncoder(channels=(4, 6, 8), projection=12, size=10, delay=2).eval()
 
 
 def frames(n_clips, n_frames, seed=0):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from distillation.corpus import Corpus
 from distillation.pooling import parts_of
+from distillation.teacher import SIZE
 from distillation.windows import N_STEPS
 
 Matrix = NDArray[np.float64]
@@ -29,18 +30,14 @@ def discriminants(corpus: Corpus, count: int) -> Tensor | None:
     None where the corpus has fewer than two words with labels, and for a count of 0.
     """
     rows = np.flatnonzero(corpus.labels >= 0)
-    if not count or len(np.unique(corpus.labels[rows])) < 2:
+    labels, sizes = np.unique(corpus.labels[rows], return_inverse=True, return_counts=True)[1:]
+    if not count or len(sizes) < 2:
         return None
-    return directions(part_means(corpus, rows), corpus.labels[rows], count)
-
-
-def directions(clips: Tensor, words: NDArray[np.int64], count: int) -> Tensor:
-    """Return the directions (D, count) along which the parts of clips (n, 4, D) differ by word."""
-    labels, sizes = np.unique(words, return_inverse=True, return_counts=True)[1:]
+    clips = part_means(corpus, rows)
     within, between = scatter(clips, torch.from_numpy(labels), torch.from_numpy(sizes))
-    ridge = SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
-    _, found = eigh(between, within + ridge)
-    return torch.from_numpy(found[:, ::-1][:, :count].astype(np.float32).copy())
+    ridge = SHRINKAGE * np.trace(within) / SIZE * np.eye(SIZE)
+    _, directions = eigh(between, within + ridge)
+    return torch.from_numpy(directions[:, ::-1][:, :count].astype(np.float32).copy())
 
 
 def part_means(corpus: Corpus, rows: NDArray[np.int64]) -> Tensor:
@@ -57,11 +54,11 @@ def part_means(corpus: Corpus, rows: NDArray[np.int64]) -> Tensor:
 
 
 def scatter(clips: Tensor, labels: Tensor, sizes: Tensor) -> tuple[Matrix, Matrix]:
-    """Return covariances within words and between words, (D, D) each.
+    """Return covariances within words and between words, (384, 384) each.
 
     Parameters
     ----------
-    clips : (n, 4, D).
+    clips : (n, 4, 384).
     labels : (n,) word of each clip, 0 to V - 1.
     sizes : (V,) clips of each word. Between words, each counts once.
     """

@@ -55,7 +55,7 @@ class Settings:
     future_frames : frames ahead that the states predict, where `future` is above 0.
     measure_every : epochs between two measurements; 0 measures at the end alone.
 
-    channels, projection, size, layers, outputs, delay : of `RecurrentEncoder`.
+    channels, projection, size, layers, delay : of `RecurrentEncoder`.
 
     warm : share of batches that come after other sound; the others begin with their clips.
     augmented : share of augmented batches.
@@ -113,7 +113,6 @@ class Settings:
     projection: int = 128
     size: int = 168
     layers: int = 2
-    outputs: int = 80
     delay: int = 4
 
     warm: float = 0.5
@@ -140,7 +139,7 @@ class Settings:
     @property
     def encoder(self) -> dict[str, Any]:
         """Arguments of `RecurrentEncoder`."""
-        sizes = self.values("channels", "projection", "size", "outputs", "delay")
+        sizes = self.values("channels", "projection", "size", "delay")
         return {"n_mels": 40, **sizes, "channels": list(self.channels), "n_layers": self.layers}
 
 

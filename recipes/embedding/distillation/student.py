@@ -32,9 +32,9 @@ class Student(nn.Module):
         return [*self.encoder.convolutions, self.encoder.projection]
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Map natural log mels (B, T, M), T a multiple of 4, to states (B, T / 4, size).
+        """Map natural log mels (B, T, M), T a multiple of 4, to states (B, T / 4, D).
 
-        The state of a step is that of the step `delay` steps earlier.
+        The state of a step is the embedding of the step `delay` steps earlier.
         """
         maps = above_silence(frames)[:, None]  # (B, 1, T, M)
         for convolution, norm in self.pairs:
@@ -63,9 +63,8 @@ class Student(nn.Module):
             "n_mels": encoder.n_mels,
             "channels": [each.out_channels for each in self.convolutions[:-1]],
             "projection": self.convolutions[-1].out_channels,
-            "size": encoder.output.in_features,
+            "size": encoder.n_outputs,
             "n_layers": len(encoder.recurrence),
-            "outputs": encoder.n_outputs,
             "delay": encoder.delay,
         }
 

@@ -20,7 +20,6 @@ SMALL = Settings(
     channels=(4, 4, 4),
     projection=8,
     size=8,
-    outputs=4,
     directions=2,
 )
 

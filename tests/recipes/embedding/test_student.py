@@ -24,12 +24,12 @@ def test_folding_changes_nothing(student):
     plain = student.folded()
     assert type(plain) is RecurrentEncoder
     with torch.inference_mode():
-        hidden, steps = plain.states(frames, lengths)
+        embeddings, steps = plain(frames, lengths)
         # Digital silence after the end, as the encoder has it.
         silence = torch.full((3, 4 * student.encoder.delay, 40), -100.0)
         states = student(torch.cat([frames, silence], dim=1))
     assert steps.tolist() == [20, 20, 20]
-    assert (states[:, student.encoder.delay :] - hidden).abs().max() < 1e-5
+    assert (states[:, student.encoder.delay :] - embeddings).abs().max() < 1e-5
 
 
 def test_the_student_itself_stays_as_it_is(student):
