@@ -243,7 +243,9 @@ def _run_inputs(
     samples: NDArray[np.float32], wanted: int, end: int, states: dict[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     """Return what a run takes; samples that are missing are zeros."""
-    taken = np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+    taken = samples[:wanted]
+    if len(taken) < wanted:
+        taken = np.concatenate([taken, np.zeros(wanted - len(taken), np.float32)])
     return {WAVEFORM: taken[None], END: np.array([end], np.int64), **states}
 
 

@@ -148,6 +148,8 @@ class Spotter:
             [spotting.thresholds.get(word, spotting.threshold) for word in self.words]
         )
         self._level = self._threshold * spotting.release
+        # below what rounding adds to a mean of values under the lowest level
+        self._silent = (1 - 1e-9) * self._level.min(initial=np.inf)
         self._n_smooth = max(1, round(spotting.smoothing_seconds / step_seconds))
         self._settle, self._shortest, self._refractory = (
             round(getattr(spotting, name) / step_seconds) for name in DURATIONS[1:]
@@ -160,7 +162,11 @@ class Spotter:
         Steps count from the first push, or the first after a `flush`.
         """
         evidence = self._evidence(posteriors)  # (t, W)
-        score = self._smooth(evidence)  # (t, W)
+        kept = self._with_kept(evidence)  # (n - 1 + t, W)
+        if not self._open and kept.max(initial=0) < self._silent:  # no score can reach a level
+            self._step += len(evidence)
+            return []
+        score = self._smooth(kept)  # (t, W)
         shows = np.any((evidence >= self._level) | (score >= self._level), axis=1).tolist()
         fired: list[Detection] = []
         for row in range(len(evidence)):
@@ -193,13 +199,18 @@ class Spotter:
             evidence[best] = words[best]
         return evidence
 
-    def _smooth(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _with_kept(self, evidence: NDArray[np.float64]) -> NDArray[np.float64]:
         kept = np.concatenate([self._kept, evidence])
         self._kept = kept[len(evidence) :]
+        return kept
+
+    def _smooth(self, kept: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map evidence, with what the first step reaches back to, to scores (t, W)."""
+        n_steps = len(kept) - self._n_smooth + 1
         # One by one in their order: sums of a moving window would depend on where pieces are cut.
-        score = np.zeros_like(evidence)
+        score = np.zeros((n_steps, len(self.words)))
         for back in range(self._n_smooth):
-            piece = kept[back : back + len(evidence)]
+            piece = kept[back : back + n_steps]
             score = np.maximum(score, piece) if self.spotting.smoothing == "max" else score + piece
         return score if self.spotting.smoothing == "max" else score / self._n_smooth
 

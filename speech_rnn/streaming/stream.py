@@ -37,7 +37,7 @@ class Posteriors(NamedTuple):
 
     Parameters
     ----------
-    values : (t, C) for any t.
+    values : (t, C); t is 0 only where the stretch ends.
     start : the sample of the stream that is the first of the stretch.
     stop : the sample after the last that has been heard.
     closes : whether the stretch ends here.
@@ -108,7 +108,7 @@ class PosteriorStream:
         self._start = self._stop = 0  # of the stretch, in samples of the stream
 
     def push(self, chunk: Chunk) -> list[Posteriors]:
-        """Take the next chunk, of any size, and return the posteriors now known."""
+        """Take the next chunk, of any size, and return the posteriors now known, if any."""
         samples = self.samples.push(chunk)
         self._waiting.append(samples)
         self._n_waiting += len(samples)
@@ -117,25 +117,36 @@ class PosteriorStream:
     def finish(self) -> list[Posteriors]:
         """End the stream: return the posteriors left. The next push begins another."""
         self._waiting.append(self.samples.finish())
-        found = [*self._work(), *(self._hear(stretch) for stretch in self._gate.finish())]
+        found = [*self._work(), *self._hear(self._gate.finish())]
         self._begin()
         return found
 
     def _work(self) -> list[Posteriors]:
-        block = np.concatenate(self._waiting)
+        waiting = self._waiting
+        block = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
         self._waiting, self._n_waiting = [], 0
-        return [self._hear(stretch) for stretch in self._gate.push(block)]
+        return self._hear(self._gate.push(block))
 
-    def _hear(self, stretch: Stretch) -> Posteriors:
+    def _hear(self, stretches: list[Stretch]) -> list[Posteriors]:
+        """Return the posteriors of the stretches that have some, and of those that end."""
+        found = []
+        for stretch in stretches:
+            logits = self._logits_of(stretch)
+            if len(logits) or stretch.closes:
+                log_probs = log_softmax(logits / self._temperature)
+                check_numbers(log_probs)
+                values = np.exp(log_probs)
+                found.append(Posteriors(values, self._start, self._stop, stretch.closes))
+        return found
+
+    def _logits_of(self, stretch: Stretch) -> NDArray[np.float32]:
         if stretch.opens:
             self._start = self._stop = stretch.start
         self._stop += len(stretch.samples)
         logits = self._logits.push(stretch.samples)
         if stretch.closes:
             logits = np.concatenate([logits, self._logits.flush()])
-        log_probs = log_softmax(logits / self._temperature)
-        check_numbers(log_probs)
-        return Posteriors(np.exp(log_probs), self._start, self._stop, stretch.closes)
+        return logits
 
 
 class WordSpotter:

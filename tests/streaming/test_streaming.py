@@ -245,6 +245,21 @@ def test_memory_stays_flat(listener):
     assert sizes[-1] - sizes[2] < 20_000
 
 
+def test_chunks_that_complete_no_step_give_nothing():
+    recognizer = streaming("words", **MODELS["gru"])
+    posteriors = recognizer.stream(block_seconds=0).posteriors
+    sound = tone(WORDS[0], 0.5)
+    hops = [sound[first : first + 40] for first in range(0, len(sound), 40)]  # a quarter of a step
+    found = [posteriors.push(hop) for hop in hops]
+    assert all(len(piece.values) for pieces in found for piece in pieces)
+    n_steps = sum(len(piece.values) for pieces in found for piece in pieces)
+    assert sum(bool(pieces) for pieces in found) <= n_steps < len(hops) / 3
+    (last,) = posteriors.finish()
+    assert last.closes
+    whole = step_logits(recognizer, sound)
+    assert n_steps + len(last.values) == len(whole)
+
+
 def test_what_cannot_be_used_costs_itself_alone(listener):
     waveform, _ = scene(SAID[:3], seed=4)
     stream = listener.stream()
