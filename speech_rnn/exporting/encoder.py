@@ -47,7 +47,9 @@ def stream_logits(graph: Graph, model: AcousticModel, frames: Value, timing: Str
     steps, later = _steps(graph, model, frames, timing)
     if model.chunk is not None:
         return _score(graph, model, read_in_chunks(graph, model, steps, later))
-    return _score(graph, model, read_stream(graph, model, steps))
+    # without its batch of one, which lets ONNX Runtime join products and sums
+    hidden = graph.op("Squeeze", read_stream(graph, model, steps), [0])  # (T, H)
+    return graph.op("Unsqueeze", _score(graph, model, hidden), [0])
 
 
 def _convolutions(model: AcousticModel) -> list[Convolution]:

@@ -103,6 +103,13 @@ class Graph:
         self._nodes.append(helper.make_node(kind, inputs, outputs, name=name, **attributes))
         return [Value(self, output) for output in outputs]
 
+    def exp(self, value: Value) -> Value:
+        """Return the exponential of a value: of a logarithm, what that was taken of."""
+        made = next((node for node in self._nodes if value.name in node.output), None)
+        if made is not None and made.op_type == "Log":
+            return Value(self, made.input[0])
+        return self.op("Exp", value)
+
     def size(self, value: Value, axis: int) -> Value:
         """Return the length of an axis, (1,) int64."""
         end = {} if axis == -1 else {"end": axis + 1}
@@ -148,11 +155,17 @@ class Graph:
         self.output(NEXT + name, value, state.dtype, [None] * len(state.shape))
 
     def model(self) -> onnx.ModelProto:
-        """Return the graph as a model."""
+        """Return the graph as a model, without the nodes that no output needs."""
+        nodes: list[Any] = []
+        needed = {output.name for output in self._outputs}
+        for node in reversed(self._nodes):  # each stands behind those that it reads
+            if needed.intersection(node.output):
+                nodes.insert(0, node)
+                needed.update(node.input)
         opset = helper.make_opsetid("", OPSET)
-        constants = list(self._constants.values())
+        constants = [each for each in self._constants.values() if each.name in needed]
         graph = helper.make_graph(
-            self._nodes,
+            nodes,
             "speech_rnn",
             self._inputs,
             sorted(self._outputs, key=lambda output: output.name.startswith(NEXT)),

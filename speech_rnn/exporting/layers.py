@@ -29,5 +29,5 @@ def normalize(
     assert mean is not None
     assert variance is not None
     scale = normalization.weight * (variance + normalization.eps).rsqrt()
-    scaled = (values - as_array(mean).reshape(shape)) * as_array(scale).reshape(shape)
-    return scaled + as_array(normalization.bias).reshape(shape)
+    shift = normalization.bias - mean * scale
+    return values * as_array(scale).reshape(shape) + as_array(shift).reshape(shape)

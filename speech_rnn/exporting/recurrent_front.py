@@ -77,5 +77,5 @@ def _delayed(graph: Graph, encoder: RecurrentEncoder, steps: Value, timing: Timi
 def _above_silence(frames: Value) -> Value:
     """Map natural logarithms to levels, as `speech_rnn.features.encoder.above_silence` does."""
     graph = frames.graph
-    energy = graph.op("Exp", frames) + QUIET
+    energy = graph.exp(frames) + QUIET
     return (graph.op("Log", energy) - log(QUIET)) / RANGE
