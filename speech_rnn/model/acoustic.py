@@ -189,13 +189,16 @@ class AcousticModel(nn.Module):
         """How many weights there are, those of a front that are not trained among them."""
         return sum(weight.numel() for weight in self.parameters())
 
-    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, frames: Tensor, lengths: Tensor, *, embedded: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Score a batch of clips.
 
         Parameters
         ----------
         frames : (B, T, D); beyond a clip's length they may hold anything.
         lengths : frames of each clip, (B,) integers. A clip of none counts as one frame of zeros.
+        embedded : the frames are what `embed` returns; the front has read them already.
 
         Returns
         -------
@@ -207,7 +210,7 @@ class AcousticModel(nn.Module):
         ConfigurationError
             if the frames' last axis is not `n_features`.
         """
-        hidden, lengths = self.encode(frames, lengths)  # (B, T, H)
+        hidden, lengths = self.encode(frames, lengths, embedded=embedded)  # (B, T, H)
         if self.pooling is not None:
             hidden = self._pool(hidden, lengths)[:, None]  # (B, 1, H)
             lengths = torch.ones_like(lengths)
@@ -314,8 +317,11 @@ class AcousticModel(nn.Module):
             "pooling='last', which answers at every step, or with head='ctc'"
         )
 
-    def encode(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the hidden states (B, ⌈T / subsampling⌉, H) and their lengths (B,)."""
+    def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the front says of frames, (B, S, D'), not yet normalised, and the lengths.
+
+        Without a front these are the frames.
+        """
         if frames.shape[-1] != self.n_features:
             raise ConfigurationError(
                 f"frames of n_features={frames.shape[-1]} do not fit a model of "
@@ -325,11 +331,17 @@ class AcousticModel(nn.Module):
             frames = F.pad(frames, (0, 0, 0, 1))  # (B, 1, D)
         steps = zero_beyond(frames, lengths)  # (B, T, D)
         lengths = lengths.clamp(min=1)
+        return (steps, lengths) if self.front is None else self.front.embed(steps, lengths)
+
+    def encode(
+        self, frames: Tensor, lengths: Tensor, *, embedded: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the hidden states (B, ⌈T / subsampling⌉, H) and their lengths (B,)."""
+        steps, lengths = (frames, lengths) if embedded else self.embed(frames, lengths)
         if self.normalization is not None:
             steps = self._normalized(steps, lengths)
         if self.front is not None:
-            steps, lengths = self.front(steps, lengths)  # (B, T, D)
-            steps = self.dropout(steps)
+            steps = self.dropout(self.front.normalized(steps, lengths))
         maps = steps[:, None]  # (B, 1, T, D)
         for convolution in self.convolutions:
             maps, lengths = convolution(maps, lengths)

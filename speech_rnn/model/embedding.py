@@ -81,12 +81,13 @@ class SpeechEmbedding(Front):
         """Take the weights of a trained network: ``0.weight``, ``0.bias``, … ``19.bias``."""
         self.convolutions.load_state_dict(dict(weights))
 
-    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map frames (B, T, 32) in dB to embeddings (B, ⌈T / 8⌉, 96) and their lengths (B,)."""
-        steps = ceil_div(lengths, STRIDE)
         n_steps = -(-frames.shape[1] // STRIDE)
-        level = self._in_silence(frames, lengths, n_steps)
-        return self.normalization(self._embed(level), steps)[..., 0].transpose(1, 2), steps
+        maps = self._in_silence(frames, lengths, n_steps)[:, None]  # (B, 1, T', 32)
+        for function, *_ in self.windows():
+            maps = function(maps)
+        return maps[..., 0].transpose(1, 2), ceil_div(lengths, STRIDE)
 
     def reasons_against_streaming(self) -> list[str]:
         """Return what needs the whole clip, and the way out."""
@@ -98,13 +99,6 @@ class SpeechEmbedding(Front):
         """Return a stream over clips that advance together; only without `levels_clips`."""
         assert not self.levels_clips
         return EmbeddingStream(self)
-
-    def _embed(self, level: Tensor) -> Tensor:
-        """Map levels (B, T, 32) to embeddings (B, 96, (T - 68) // 8, 1), not yet normalised."""
-        maps = level[:, None]  # (B, 1, T, 32)
-        for function, *_ in self.windows():
-            maps = function(maps)
-        return maps
 
     def windows(self) -> Iterator[tuple[Callable[[Tensor], Tensor], int, int]]:
         """Yield convolutions and poolings: the function, the frames of its window, the stride."""
@@ -152,7 +146,7 @@ class EmbeddingStream:
         maps = push_through(self._parts, level[:, None] if level.shape[1] else None, final)
         if maps is None:
             return None
-        return self._front.normalization(maps)[..., 0].transpose(1, 2)  # (B, s, 96)
+        return self._front.normalized(maps[..., 0].transpose(1, 2))  # (B, s, 96)
 
 
 def _rectified(convolution: nn.Module, maps: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.model.layers import MaskedBatchNorm
 from speech_rnn.model.stream import Part
 
 
@@ -21,6 +22,8 @@ class Pretrained(NamedTuple):
 class Front(nn.Module):
     """Frames (B, T, D) to steps (B, S, D') that tell words apart, whoever speaks.
 
+    A subclass gives the steps by `embed`, and has a `normalization`, which always learns.
+
     Attributes
     ----------
     n_outputs : D'.
@@ -33,6 +36,31 @@ class Front(nn.Module):
     subsampling: int
     look_ahead: int
     most_frames: int | None = None
+    normalization: MaskedBatchNorm
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map frames (B, T, D) to batch-normalised embeddings (B, S, D') and their lengths (B,)."""
+        steps, lengths = self.embed(frames, lengths)
+        return self.normalized(steps, lengths), lengths
+
+    def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map frames (B, T, D) to embeddings (B, S, D'), not yet normalised, and their lengths."""
+        raise NotImplementedError
+
+    def normalized(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Normalise embeddings (B, S, D'), in training over the steps that are no padding."""
+        maps = steps.transpose(1, 2)[..., None]  # (B, D', S, 1)
+        return self.normalization(maps, lengths)[..., 0].transpose(1, 2)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether a training changes nothing of it but the normalisation."""
+        own = (
+            weight
+            for name, weight in self.named_parameters()
+            if not name.startswith("normalization.")
+        )
+        return not any(weight.requires_grad for weight in own)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take the weights of a trained network."""

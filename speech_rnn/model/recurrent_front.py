@@ -40,15 +40,10 @@ class RecurrentFront(Front):
         """Take the weights of a trained encoder."""
         self.encoder.load_state_dict(dict(weights))
 
-    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map natural log-mel frames (B, T, 40) to (B, ⌈T / 4⌉, D) and their lengths (B,)."""
         steps, lengths = self.encoder(frames, lengths)
-        return self.normalized(steps, lengths), lengths
-
-    def normalized(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Normalise embeddings (B, S, D), in training over the steps that are no padding."""
-        maps = steps.transpose(1, 2)[..., None]  # (B, D, S, 1)
-        return self.normalization(maps, lengths)[..., 0].transpose(1, 2)
+        return steps, lengths
 
     def stream(self) -> RecurrentFrontStream:
         """Return a stream over clips that advance together."""

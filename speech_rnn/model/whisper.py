@@ -128,7 +128,7 @@ class WhisperEncoder(Front):
             "another front"
         ]
 
-    def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map frames (B, T, 80) in dB to embeddings (B, ⌈T / 2⌉, D) and their lengths (B,).
 
         Raises
@@ -137,8 +137,7 @@ class WhisperEncoder(Front):
             for clips longer than 29.5 s.
         """
         hidden, steps = self.hidden(frames, lengths)
-        maps = hidden[-1].transpose(1, 2)[..., None]  # (B, D, T, 1)
-        return self.normalization(maps, steps)[..., 0].transpose(1, 2), steps
+        return hidden[-1], steps
 
     def hidden(self, frames: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return what each layer says of the clips' steps, (B, ⌈T / 2⌉, D) each, and their lengths.

@@ -23,6 +23,7 @@ from speech_rnn.metrics import word_error_rate
 from speech_rnn.model import AcousticModel
 from speech_rnn.training.settings import Run
 from speech_rnn.training.targets import Mixture, step_targets
+from speech_rnn.training.views import EmbeddedBatch
 from speech_rnn.vocabulary import Vocabulary
 
 
@@ -88,13 +89,17 @@ class SpeechModule(SeededModule):
         self.vocabulary, self.settings = vocabulary, run.trainer
 
     def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
+        self, batch: Batch | EmbeddedBatch, device: torch.device, dataloader_idx: int
+    ) -> Batch | EmbeddedBatch:
         """Move a batch to a device."""
         return batch.to(device)
 
-    def loss(self, batch: Batch) -> tuple[Tensor, int]:
+    def loss(self, batch: Batch | EmbeddedBatch) -> tuple[Tensor, int]:
         """Return the mean loss of a batch that is augmented first, and its number of clips."""
+        if isinstance(batch, EmbeddedBatch):
+            logits, lengths = self._logits(batch)
+            loss = self._loss(logits, lengths, batch.clips, self.settings.label_smoothing)
+            return loss, len(batch.clips.indices)
         generator = torch.Generator(self.device)
         generator.manual_seed(self.step_seed(1))
         with torch.no_grad():
@@ -124,11 +129,7 @@ class SpeechModule(SeededModule):
         With `Trainer.copies` the clips themselves come first, then their augmented copies.
         """
         copies = batch.repeated(max(1, self.settings.copies))
-        waveform, lengths, spans = self.augment.waveform(
-            copies.waveform, copies.lengths, generator, copies.spans
-        )
-        frames, lengths = self.features(waveform, lengths)
-        frames = self.augment.frames(frames, lengths, generator)
+        frames, lengths, spans = self._changed(copies, generator)
         if not self.settings.copies:
             return frames, lengths, replace(batch, spans=spans)
         plain, plain_lengths = self.features(batch.waveform, batch.lengths)
@@ -139,6 +140,40 @@ class SpeechModule(SeededModule):
         joined = replace(batch.repeated(1 + self.settings.copies), spans=spans)
         return torch.cat(both), torch.cat([plain_lengths, lengths]), joined
 
+    def _changed(
+        self, batch: Batch, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return augmented frames (B, T, D), their lengths (B,) and the times of their words."""
+        waveform, lengths, spans = self.augment.waveform(
+            batch.waveform, batch.lengths, generator, batch.spans
+        )
+        frames, lengths = self.features(waveform, lengths)
+        return self.augment.frames(frames, lengths, generator), lengths, spans
+
+    @torch.no_grad()
+    def embed(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor]:
+        """Return what the front says of clips, (B, S, D), not yet normalised, and the lengths (B,).
+
+        The clips are augmented with draws that depend on the seed and the numbers `drawn`; without
+        any they stay as they are.
+        """
+        batch = batch.to(self.device)
+        with self.trainer.precision_plugin.forward_context():
+            if not drawn:
+                return self.model.embed(*self.features(batch.waveform, batch.lengths))
+            generator = torch.Generator(self.device)
+            generator.manual_seed(mixed_seed(self.run.seed, *drawn, 3))
+            frames, lengths, _ = self._changed(batch, generator)
+            return self.model.embed(frames, lengths)
+
+    def _logits(self, batch: Batch | EmbeddedBatch) -> tuple[Tensor, Tensor]:
+        """Score clips as they are, or as the front has read them; see `AcousticModel`."""
+        if isinstance(batch, EmbeddedBatch):
+            steps = batch.steps.float()
+            return self.model(steps, batch.lengths, embedded=True)
+        frames, lengths = self.features(batch.waveform, batch.lengths)
+        return self.model(frames, lengths)
+
     def _mixture(self, n_clips: int) -> Mixture:
         """Draw a partner for each clip, and its share."""
         random = np.random.default_rng(self.step_seed(2))
@@ -148,10 +183,11 @@ class SpeechModule(SeededModule):
             torch.from_numpy(share).float().to(self.device),
         )
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | EmbeddedBatch, batch_idx: int) -> None:
         """Log the loss and the error rate of a validation batch."""
-        frames, lengths = self.features(batch.waveform, batch.lengths)
-        logits, lengths = self.model(frames, lengths)
+        logits, lengths = self._logits(batch)
+        if isinstance(batch, EmbeddedBatch):
+            batch = batch.clips
         figures: dict[str, Tensor | float] = {
             "validation/loss": self._loss(logits, lengths, batch),
             "validation/error_rate": self._error_rate(logits, lengths, batch),

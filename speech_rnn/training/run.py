@@ -39,6 +39,7 @@ from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.fitting import claim, fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import Run
+from speech_rnn.training.views import embedded_once
 from speech_rnn.vocabulary import Vocabulary, head_of
 
 log = logging.getLogger(__name__)
@@ -147,10 +148,11 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     training = batches(clips, vocabulary, batch_size, seed=run.seed, balance=run.trainer.balance)
     held_out = batches(caches["validation"], vocabulary, batch_size)
     module = SpeechModule(recipe.features, model, vocabulary, _augment(recipe, corpus), run)
+    loaders = embedded_once(training, held_out, recipe.features, model, module.embed, run.trainer)
     started = time.monotonic()
-    epochs = fit(module, training, held_out, run)
+    epochs = fit(module, *loaders, run)
     seconds = time.monotonic() - started
-    validation = validated(module, held_out, run)
+    validation = validated(module, loaders[1], run)
 
     provenance = _provenance(recipe, corpus, caches, run) | {
         "epochs": epochs,

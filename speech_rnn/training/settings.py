@@ -89,6 +89,9 @@ class Trainer:
     copies : augmented copies of each clip that join the batch, each with its own draws, while the
         clip itself stays as it is; 0 augments each clip, once. A batch then holds
         ``batch_size * (1 + copies)`` clips.
+    views : augmented copies of each clip that a front which is frozen whole reads once; epochs take
+        them by turns, from memory as float16. 0 augments in every step and computes the front anew,
+        and so do mixup, `frame_weight`, connected words, and clips that would take more than 2 GiB.
     balance : in [0, 1]: 0 draws each clip once an epoch; 1 draws as many, but all classes equally
         often; between them a class of n clips has a share in proportion to n^(1 - balance).
     frame_weight : weight of the cross-entropy between each step and the word that is spoken there,
@@ -118,6 +121,7 @@ class Trainer:
     label_smoothing: float = 0.0
     mixup: float = 0.0
     copies: int = 0
+    views: int = 4
     balance: float = 0.0
     frame_weight: float = 0.0
     last_frame_weight: float = 0.0
@@ -130,7 +134,7 @@ class Trainer:
     def __post_init__(self) -> None:
         for name in ("max_epochs", "batch_size", "gradient_clip", "patience", "limit_batches"):
             self._check(name, lambda value: value > 0, "above 0")
-        for name in ("mixup", "copies"):
+        for name in ("mixup", "copies", "views"):
             self._check(name, lambda value: value >= 0, "0, which is off, or more")
         self._check("balance", lambda value: 0 <= value <= 1, "in [0, 1]")
         for name in ("label_smoothing", "ema_decay"):
