@@ -264,9 +264,9 @@ class AcousticModel(nn.Module):
         """Return what a stream passes, in the order of `encode` and `score`."""
         parts: list[Part] = []
         if self.front is not None:
-            parts.append(self.front.stream())
+            parts += [self.front.stream(), Each(self.front.normalized)]
         if self.normalization is not None:
-            parts.append(Each(self._normalized))
+            parts.append(Each(self.normalization.of_steps))
         parts.append(Each(lambda frames: frames[:, None]))  # (B, 1, t, D)
         for each in cast(Iterable[Convolution], self.convolutions):
             kernel = each.convolution.kernel_size[0]
@@ -282,11 +282,6 @@ class AcousticModel(nn.Module):
             Each(self.score),
         ]
         return parts
-
-    def _normalized(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
-        assert self.normalization is not None
-        maps = frames.transpose(1, 2)[..., None]  # (B, D, T, 1)
-        return self.normalization(maps, lengths)[..., 0].transpose(1, 2)  # (B, T, D)
 
     def _stacked(self, steps: Tensor) -> Tensor:
         """Map (B, T, D) to (B, T / stack, stack * D)."""
@@ -339,7 +334,7 @@ class AcousticModel(nn.Module):
         """Return the hidden states (B, ⌈T / subsampling⌉, H) and their lengths (B,)."""
         steps, lengths = (frames, lengths) if embedded else self.embed(frames, lengths)
         if self.normalization is not None:
-            steps = self._normalized(steps, lengths)
+            steps = self.normalization.of_steps(steps, lengths)
         if self.front is not None:
             steps = self.dropout(self.front.normalized(steps, lengths))
         maps = steps[:, None]  # (B, 1, T, D)

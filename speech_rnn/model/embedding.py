@@ -96,7 +96,7 @@ class SpeechEmbedding(Front):
         return ["front='speech_embedding' levels a whole clip; train with levels_clips=False"]
 
     def stream(self) -> EmbeddingStream:
-        """Return a stream over clips that advance together; only without `levels_clips`."""
+        """Return a stream of embeddings, not yet normalised; only without `levels_clips`."""
         assert not self.levels_clips
         return EmbeddingStream(self)
 
@@ -128,7 +128,6 @@ class EmbeddingStream:
     """
 
     def __init__(self, front: SpeechEmbedding) -> None:
-        self._front = front
         self._n_frames = 0
         self._no_frames: Tensor | None = None
         self._parts = [Sliding(*window) for window in front.windows()]
@@ -146,7 +145,7 @@ class EmbeddingStream:
         maps = push_through(self._parts, level[:, None] if level.shape[1] else None, final)
         if maps is None:
             return None
-        return self._front.normalized(maps[..., 0].transpose(1, 2))  # (B, s, 96)
+        return maps[..., 0].transpose(1, 2)  # (B, s, 96)
 
 
 def _rectified(convolution: nn.Module, maps: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What an acoustic model may stand on: a front that knows words before the training begins."""
+"""The interface of fronts: networks that were trained on speech before the acoustic model."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ class Front(nn.Module):
 
     def normalized(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Normalise embeddings (B, S, D'), in training over the steps that are no padding."""
-        maps = steps.transpose(1, 2)[..., None]  # (B, D', S, 1)
-        return self.normalization(maps, lengths)[..., 0].transpose(1, 2)
+        return self.normalization.of_steps(steps, lengths)
 
     @property
     def is_frozen(self) -> bool:
@@ -71,7 +70,7 @@ class Front(nn.Module):
         return []
 
     def stream(self) -> Part:
-        """Return a stream over clips that advance together."""
+        """Return a stream of embeddings, not yet normalised, over clips that advance together."""
         raise NotImplementedError
 
 

@@ -34,6 +34,12 @@ class MaskedBatchNorm(nn.BatchNorm1d):
         scale = self.weight * (variance + self.eps).rsqrt()
         return (maps - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
 
+    def of_steps(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Normalise steps (B, T, D) over their D values, as `forward` does maps."""
+        maps = steps.transpose(1, 2)[..., None]  # (B, D, T, 1)
+        normalized: Tensor = self(maps, lengths)
+        return normalized[..., 0].transpose(1, 2)
+
     @torch.no_grad()
     def _remember(self, statistics: dict[str, Tensor], mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics, as torch does: a moving or, without momentum, plain mean."""

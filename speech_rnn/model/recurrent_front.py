@@ -45,18 +45,6 @@ class RecurrentFront(Front):
         steps, lengths = self.encoder(frames, lengths)
         return steps, lengths
 
-    def stream(self) -> RecurrentFrontStream:
-        """Return a stream over clips that advance together."""
-        return RecurrentFrontStream(self)
-
-
-class RecurrentFrontStream:
-    """Embeddings of frames that arrive in pieces, by `RecurrentFront.stream`."""
-
-    def __init__(self, front: RecurrentFront) -> None:
-        self._front, self._encoded = front, EncoderStream(front.encoder)
-
-    def push(self, frames: Tensor | None, final: bool) -> Tensor | None:
-        """Map frames (B, t, 40) to the embeddings now known, (B, s, D)."""
-        steps = self._encoded.push(frames, final)
-        return None if steps is None else self._front.normalized(steps)
+    def stream(self) -> EncoderStream:
+        """Return a stream of embeddings, not yet normalised, over clips that advance together."""
+        return self.encoder.stream()
