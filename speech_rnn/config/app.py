@@ -123,8 +123,7 @@ def _chosen(overrides: Sequence[Override], groups: set[str]) -> dict[str, Overri
 
 def _brought(front: Override, chosen: dict[str, Override], roots: Sequence[Path]) -> Iterator[str]:
     """Say what a front's file says, so that it overrules the recipe."""
-    paths = [path for root in roots if (path := root / f"front/{front.value()}.yaml").exists()]
-    given: Any = OmegaConf.to_container(OmegaConf.load(paths[0])) if paths else {}
+    given: Any = OmegaConf.to_container(_file(f"front/{front.value()}", roots))
     for line in given.pop("defaults", []):
         for group, option in line.items():  # override /features: NAME
             name = group.rpartition("/")[2]
@@ -146,11 +145,17 @@ def _forced(override: Override, groups: set[str]) -> str:
     return f"++{line}" if is_value and is_known_place else line
 
 
-def _own_values(recipe: str, roots: Sequence[Path]) -> DictConfig:
-    """Return what a recipe, and those that it is made from, set beside the options they choose."""
-    paths = [path for root in roots if (path := root / f"recipe/{recipe}.yaml").exists()]
+def _file(name: str, roots: Sequence[Path]) -> DictConfig:
+    """Return what the first file of a name says, or nothing where there is none."""
+    paths = [path for root in roots if (path := root / f"{name}.yaml").exists()]
     values = OmegaConf.load(paths[0]) if paths else OmegaConf.create({})
     assert isinstance(values, DictConfig)
+    return values
+
+
+def _own_values(recipe: str, roots: Sequence[Path]) -> DictConfig:
+    """Return what a recipe, and those that it is made from, set beside the options they choose."""
+    values = _file(f"recipe/{recipe}", roots)
     parents = [one for one in values.pop("defaults", []) if isinstance(one, str)]
     merged = OmegaConf.merge(*(_own_values(parent, roots) for parent in parents), values)
     assert isinstance(merged, DictConfig)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ from speech_rnn.engines.onnx_engine import stream_inputs
 from speech_rnn.engines.onnx_format import (
     EMBEDDINGS,
     LENGTHS,
-    METADATA_KEY,
     WAVEFORM,
     GraphDescription,
     StreamDescription,
 )
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.exporting.graph import OPSET, Graph, Value
+from speech_rnn.exporting.graph import OPSET, Graph, Value, describe
 from speech_rnn.exporting.int8 import to_int8
 from speech_rnn.exporting.recurrent_front import encode, encoder_stage
 from speech_rnn.exporting.timing import Stream, Timing
@@ -70,9 +68,7 @@ def export_embedding(
         win_length=embedding.log_mel.win_length,
         stream=stream,
     )
-    description = {"embedding": embedding.sha256, "onnx": described.to_dict()}
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
+    describe(model, {"embedding": embedding.sha256, "onnx": described.to_dict()})
     onnx.checker.check_model(model, full_check=True)
     return model
 

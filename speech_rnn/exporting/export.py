@@ -7,7 +7,6 @@ takes 1.4 ms with the whole network (one thread, `MFCC` of conf/features/mfcc_na
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,13 +20,12 @@ from numpy.typing import NDArray
 from speech_rnn.engines.onnx_engine import OnnxEngine
 from speech_rnn.engines.onnx_format import (
     LOGITS,
-    METADATA_KEY,
     GraphDescription,
     StreamDescription,
 )
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
-from speech_rnn.exporting.graph import OPSET, Graph
+from speech_rnn.exporting.graph import OPSET, Graph, describe
 from speech_rnn.exporting.int8 import needs_ranges, to_int8
 from speech_rnn.exporting.waveform import clips_graph, stream_graph
 from speech_rnn.streaming.stream import reasons_against_streaming
@@ -96,9 +94,7 @@ def _most_samples(recognizer: Recognizer) -> int | None:
 
 
 def _describe(model: onnx.ModelProto, recognizer: Recognizer, described: GraphDescription) -> None:
-    description = {**recognizer.description, "onnx": described.to_dict()}
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
+    describe(model, {**recognizer.description, "onnx": described.to_dict()})
 
 
 def _runs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.engines.onnx_format import NEXT, STATE, StateDescription
+from speech_rnn.engines.onnx_format import METADATA_KEY, NEXT, STATE, StateDescription
 from speech_rnn.errors import MissingExtraError
 
 try:
@@ -29,6 +30,12 @@ TYPES = {
     "int32": TensorProto.INT32,
     "bool": TensorProto.BOOL,
 }
+
+
+def describe(model: onnx.ModelProto, description: dict[str, Any]) -> None:
+    """Give a model its metadata, in the place of any that it has."""
+    del model.metadata_props[:]
+    helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
 
 
 def _operator(kind: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
