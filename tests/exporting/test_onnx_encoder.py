@@ -4,18 +4,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hydra.utils import instantiate
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from speech_rnn.config.app import CONF
-from speech_rnn.exporting import export_onnx
+from tests.exporting import fronts
+from tests.exporting.fronts import SAID, decibels_of_rounding, draws_of_clips, draws_of_streams
 from tests.exporting.test_onnx_export import build, check_clips, check_stream
 from tests.listeners import RATE, scene
-from tests.onnx_runs import Runs
 
-SAID = ["low", "high", "high", "middle", "low"]
 MODELS = {
     "carried": {},
     "clips": {"head": "classification", "pooling": "attention", "bidirectional": True},
@@ -28,33 +22,21 @@ STREAMS = [name for name in MODELS if name != "clips"]
 
 @cache
 def exported(name, streaming, int8=False):
-    features = instantiate(OmegaConf.load(CONF / "features" / "log_mel_encoder.yaml"))
     given = {"head": "ctc", "bidirectional": False, "n_layers": 1}
-    recognizer = build(features, front="embedding", **given | MODELS[name])
-    shown = [scene(SAID[:2], seed=seed)[0] for seed in range(4)]
-    return recognizer, Runs(
-        export_onnx(recognizer, streaming=streaming, int8=int8, clips=shown if int8 else ())
+    recognizer = build(
+        fronts.features("log_mel_encoder"), front="embedding", **given | MODELS[name]
     )
+    return fronts.exported(recognizer, streaming, int8)
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=6)
-@given(
-    lengths=st.lists(st.integers(1, 24_000), min_size=1, max_size=3),
-    extra=st.integers(0, 3000),
-    seed=st.integers(0, 100),
-)
+@draws_of_clips
 def test_clips(name, lengths, extra, seed):
     check_clips(*exported(name, False), lengths, max(lengths) + extra, seed)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-@settings(max_examples=10)
-@given(
-    n_samples=st.integers(1, 40_000),
-    sizes=st.lists(st.integers(100, 12_000), min_size=1, max_size=4),
-    seed=st.integers(0, 100),
-)
+@draws_of_streams
 def test_a_stream(name, n_samples, sizes, seed):
     check_stream(*exported(name, True), n_samples, sizes, seed)
 
@@ -89,12 +71,4 @@ def test_int8_says_nearly_the_same_in_a_third_of_the_size(streaming):
     _, small = exported("carried", streaming, int8=True)
     assert 3 * len(small.content) < len(large.content)
     assert len(small.content) < 700_000
-    sound = scene(SAID[:2], seed=9)[0]
-    logits = [
-        np.concatenate([runs.push(sound), runs.flush()])
-        if streaming
-        else runs.whole(sound[None], [len(sound)])[0][0]
-        for runs in (large, small)
-    ]
-    error, spread = np.square(logits[0] - logits[1]).mean(), logits[0].var()
-    assert 10 * np.log10(spread / error) > 15  # dB
+    assert decibels_of_rounding(large, small, streaming) > 15

@@ -5,20 +5,15 @@ from functools import cache
 import numpy as np
 import onnx
 import pytest
-from hydra.utils import instantiate
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from speech_rnn.config.app import CONF
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting import export_onnx
 from speech_rnn.model.pretrained import speech_embedding
+from tests.exporting import fronts
+from tests.exporting.fronts import decibels_of_rounding, draws_of_clips, draws_of_streams
 from tests.exporting.test_onnx_export import build, check_clips, check_stream
-from tests.listeners import RATE, scene
-from tests.onnx_runs import Runs
+from tests.listeners import RATE
 
-SAID = ["low", "high", "high", "middle", "low"]
 MODELS = {
     "carried": {},
     "levelled": {"levels_clips": True},
@@ -29,40 +24,24 @@ MODELS = {
 STREAMS = [name for name in MODELS if name != "levelled"]
 
 
-def log_mel():
-    """The features that the front was taught."""
-    return instantiate(OmegaConf.load(CONF / "features" / "log_mel_embedding.yaml"))
-
-
 @cache
 def exported(name, streaming, int8=False):
     given = {"head": "ctc", "levels_clips": False, "bidirectional": False, "n_layers": 1}
-    recognizer = build(log_mel(), front="speech_embedding", **given | MODELS[name])
-    recognizer.model.front.load(speech_embedding().weights)
-    shown = [scene(SAID[:2], seed=seed)[0] for seed in range(4)]
-    return recognizer, Runs(
-        export_onnx(recognizer, streaming=streaming, int8=int8, clips=shown if int8 else ())
+    recognizer = build(
+        fronts.features("log_mel_embedding"), front="speech_embedding", **given | MODELS[name]
     )
+    recognizer.model.front.load(speech_embedding().weights)
+    return fronts.exported(recognizer, streaming, int8)
 
 
 @pytest.mark.parametrize("name", MODELS)
-@settings(max_examples=6)
-@given(
-    lengths=st.lists(st.integers(1, 24_000), min_size=1, max_size=3),
-    extra=st.integers(0, 3000),
-    seed=st.integers(0, 100),
-)
+@draws_of_clips
 def test_clips(name, lengths, extra, seed):
     check_clips(*exported(name, False), lengths, max(lengths) + extra, seed)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-@settings(max_examples=10)
-@given(
-    n_samples=st.integers(1, 40_000),
-    sizes=st.lists(st.integers(100, 12_000), min_size=1, max_size=4),
-    seed=st.integers(0, 100),
-)
+@draws_of_streams
 def test_a_stream(name, n_samples, sizes, seed):
     check_stream(*exported(name, True), n_samples, sizes, seed)
 
@@ -96,15 +75,7 @@ def test_int8_takes_less_than_a_megabyte_and_convolves_whole_numbers(streaming):
     whole = [node for node in convolutions if rounded.issuperset(node.input)]
     assert len(convolutions) == 20
     assert len(whole) == 19  # the first has too few weights to be worth it
-    sound = scene(SAID[:2], seed=9)[0]
-    logits = [
-        np.concatenate([runs.push(sound), runs.flush()])
-        if streaming
-        else runs.whole(sound[None], [len(sound)])[0][0]
-        for runs in (large, small)
-    ]
-    error, spread = np.square(logits[0] - logits[1]).mean(), logits[0].var()
-    assert 10 * np.log10(spread / error) > 8  # dB
+    assert decibels_of_rounding(large, small, streaming) > 8
 
 
 def test_convolutions_of_whole_numbers_need_clips():
