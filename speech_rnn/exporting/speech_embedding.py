@@ -22,7 +22,7 @@ from speech_rnn.model.embedding import (
 )
 
 FRONT = Stage(FIELD, STRIDE, BEFORE)
-"""What it reads of the frames."""
+"""The frames that one embedding reads."""
 
 
 def embed(

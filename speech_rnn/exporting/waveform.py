@@ -1,4 +1,4 @@
-"""What every graph begins with: a waveform, of clips or of a stream, cut into frames."""
+"""The input of every graph: a waveform, of clips or of a stream, is cut into frames."""
 
 from __future__ import annotations
 

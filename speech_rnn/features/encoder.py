@@ -18,7 +18,7 @@ FRAMES = 4
 QUIET = 1e-5
 """Mel energy below which all is silence."""
 RANGE = 4.0
-"""What the logarithm above silence is divided by."""
+"""The logarithm above silence is divided by it."""
 KERNELS = ((5, 2), (3, 2), (3, 1))
 """Of each convolution, over time and frequency alike, and its stride in time; 2 in frequency."""
 REACH = 3
@@ -71,7 +71,7 @@ class RecurrentEncoder(nn.Module):
 
     @property
     def parts(self) -> list[nn.Module]:
-        """What frames pass, in this order: the convolutions, the projection, the GRU layers."""
+        """The layers in their order: the convolutions, the projection, the GRU layers."""
         return [*self.convolutions, self.projection, *self.recurrence]
 
     @property

@@ -19,7 +19,7 @@ from speech_rnn.model.front import Pretrained
 from speech_rnn.model.whisper import N_BANDS, SIZES, Size
 
 HUB = "hub:"
-"""What a name of a repository begins with."""
+"""The beginning of the name of a repository."""
 FILES = ("model.safetensors", "pytorch_model.bin", "model.bin")
 """Files of a folder or repository, the first that is there is read."""
 EXTRA = "whisper"

@@ -57,8 +57,8 @@ class Recipe:
     source : of the corpus.
     features : waveform to frames.
     model : returns the untrained model, called with ``n_features``, ``n_outputs`` and ``head``.
-    front_weights : file, folder or ``hub:owner/name`` with the weights of a front of Whisper, see
-        `model.whisper_weights.whisper`; None takes those of a package.
+    front_weights : where the weights of a front are, as `model.pretrained.pretrained` has it; None
+        takes those of a package.
     extra : another source of the same words, whose training clips join those of `source`.
     exclude : CSV file of clips of `source` that are left out, see `data.combining.exclude`.
     negatives : sounds that are none of the words; None adds nothing.

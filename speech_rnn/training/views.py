@@ -1,4 +1,4 @@
-"""What a frozen front says of the clips, computed once and kept for all epochs."""
+"""Embeddings of a frozen front, computed once and kept for all epochs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAIN = -1
 
 
 class Embed(Protocol):
-    """What a frozen front says of clips."""
+    """Computes the embeddings of a frozen front."""
 
     def __call__(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor]:
         """Return embeddings (B, S, D) and their lengths (B,).

@@ -1,4 +1,4 @@
-"""What is done to log mels so that a student hears in noise, through telephones and whoever speaks.
+"""Augmentation of log mels: noise, rooms, telephone bands, speed and the length of the vocal tract.
 
 All is done to mel energies, not to samples: log mels are computed once, and a batch is changed in
 milliseconds. The teacher has heard the clips as they are.
@@ -18,7 +18,7 @@ from distillation.windows import HOP, N_MELS, STEP
 
 LOW_HZ, HIGH_HZ = 20.0, 7600.0
 KNEE_HZ = 5500.0
-"""Where the warping of frequencies bends, so that the highest stays where it is."""
+"""In Hz: above it the warping of frequencies bends, and keeps the highest one in its place."""
 SILENT = 1e-8
 MASKED = -9.0
 QUIET = -13.0

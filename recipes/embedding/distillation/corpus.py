@@ -54,7 +54,7 @@ def _filled(entries: NDArray[Any], size: int) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a training reads.
+    """The windows, targets and labels of a training.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What nothing is ever learnt from: everything that somebody is tested on."""
+"""Refuse test material: the training never reads a file on which a recogniser is tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a student is asked for: the teacher's states, words, names and the future."""
+"""The losses of a student: the teacher's states, labels of words, names and future frames."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Heads(nn.Module):
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of the clips of a batch.
+    """The labels of the clips of a batch.
 
     Parameters
     ----------

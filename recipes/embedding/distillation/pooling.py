@@ -1,4 +1,4 @@
-"""What a clip's embeddings become before a classifier: mean, deviation and means of four parts."""
+"""Pooling of a clip's embeddings: their mean, deviation and the means of four parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a front knows about words, whoever says them: a frozen front and a logistic regression.
+"""The probe: a logistic regression measures how well a frozen front tells words apart.
 
 Embeddings are pooled to mean, deviation and the means of four segments, standardised and divided
 by ten; C is 0.01. Nothing is augmented.
@@ -46,7 +46,7 @@ class Clips:
 
 @dataclass(frozen=True)
 class Figures:
-    """What a front is worth, in per cent; None where the sounds are absent.
+    """Figures of a front, in per cent; None where the sounds are absent.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ ASIDE = ("output_dir", "words", "speech", "noise", "kokoro", "resume", "measure_
 
 @dataclass(frozen=True)
 class Settings:
-    """What to learn from, how long, and where to leave it.
+    """All settings of the recipe.
 
     Parameters
     ----------

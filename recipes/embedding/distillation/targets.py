@@ -1,4 +1,4 @@
-"""What the teacher says of each window, computed once, and its statistics."""
+"""The teacher's states of each window, computed once, and their statistics."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ YOUTH = 20
 
 @dataclass(frozen=True)
 class Progress:
-    """What an epoch has come to: its number from 1 on, the mean of each loss, clips a second."""
+    """The result of an epoch: its number from 1 on, the mean of each loss, clips a second."""
 
     epoch: int
     losses: dict[str, float]
