@@ -16,8 +16,8 @@ def benchmark(
     sections: Annotated[
         list[str] | None,
         typer.Argument(
-            help="features, clip, model, stream, peers, decoding, growth, start, files, training; "
-            "by default all but training."
+            help="features, clip, model, stages, stream, peers, decoding, growth, start, files, "
+            "training; by default all but training."
         ),
     ] = None,
     model: Annotated[

@@ -36,7 +36,7 @@ THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-USING_ONNX = {"model", "stream", "peers", "start", "files"}
+USING_ONNX = {"model", "stages", "stream", "peers", "start", "files"}
 WORKER = "from speech_rnn.benchmarking.running import work; work()"
 
 

@@ -11,6 +11,7 @@ MEASURED = {
     "features": ("features.of_a_batch", 2),
     "clip": ("features.of_a_clip", 1),
     "model": ("models.of_a_clip", 1),
+    "stages": ("stages.of_a_clip", 1),
     "stream": ("models.of_a_stream", 1),
     "peers": ("models.of_peers", 1),
     "decoding": ("decoding.of_utterances", 1),

@@ -75,7 +75,7 @@ class OnnxEngine:
             for a device that is not the CPU.
         """
         _check_device(device)
-        session = _session(path)
+        session = open_session(path)
         description = read_description(
             path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         )
@@ -272,13 +272,27 @@ def _check_names(session: InferenceSession, graph: GraphDescription) -> None:
         raise ValueError(f"the first output is not {LOGITS}")
 
 
-def _session(path: str | Path) -> InferenceSession:
+def open_session(path: str | Path, profile: str = "") -> InferenceSession:
+    """Load a file for one thread.
+
+    Parameters
+    ----------
+    path : of the file.
+    profile : beginning of the name of a file for the times of all nodes; without, none is written.
+
+    Raises
+    ------
+    ModelError
+        if the file is missing, cut short, or needs more than the installed ONNX Runtime has.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it plans anew, and keeps, each length of clip
     options.log_severity_level = 4  # what fails is raised
+    if profile:
+        options.enable_profiling, options.profile_file_prefix = True, profile
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its classes have no common parent but this

@@ -67,7 +67,8 @@ def _steps(
     """Embed or normalise, convolve and stack (B, T, D): what the recurrence reads, (B, T', D')."""
     width = model.n_features
     if model.front is not None:
-        frames, timing = front_steps(graph, model.front, frames, timing)
+        with graph.part("front"):
+            frames, timing = front_steps(graph, model.front, frames, timing)
         width = model.front.n_outputs
     if model.normalization is not None:
         frames = normalize(graph, model.normalization, frames, shape=(-1,))

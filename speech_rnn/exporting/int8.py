@@ -26,7 +26,7 @@ from speech_rnn.errors import ConfigurationError
 
 PART = "model/"
 """Features keep their exactness: they are computed from constants, not from weights."""
-TRANSFORMER = f"{PART}transformer/"
+TRANSFORMER = f"{PART}front/transformer/"
 """Its matrices are large enough that rounding what they are multiplied by is worth it."""
 # The inputs of an operator that hold weights, and the axes over which one scale reigns.
 WEIGHTS = {"GRU": (1, 2), "RNN": (1, 2), "MatMul": (1,)}

@@ -15,7 +15,8 @@ from speech_rnn.benchmarking import SECTIONS, Benchmark, Row, Section, Settings,
 from speech_rnn.benchmarking.models import SETTLING_SECONDS
 from speech_rnn.benchmarking.results import Growth, Times, exponent, readable
 from speech_rnn.benchmarking.running import measure
-from speech_rnn.benchmarking.settings import MEASURED
+from speech_rnn.benchmarking.settings import MEASURED, OnnxFile
+from speech_rnn.benchmarking.stages import stage_of
 from speech_rnn.benchmarking.starting import timed
 from speech_rnn.benchmarking.subjects import (
     DEFAULT,
@@ -28,6 +29,7 @@ from speech_rnn.benchmarking.subjects import (
 from speech_rnn.benchmarking.timing import Candidates, interleaved, turns
 from speech_rnn.config.app import CONF
 from speech_rnn.errors import ConfigurationError, ModelError
+from speech_rnn.starter import STARTER
 from speech_rnn.streaming.gate import Gate, Gating
 from tests.commands import speech_rnn
 from tests.real import SHARED, needs_shared
@@ -211,6 +213,18 @@ def test_a_process_is_timed_to_its_first_line_and_its_memory_is_its_own():
         python("raise SystemExit('no such thing')")
 
 
+def test_a_graph_is_timed_stage_by_stage():
+    settings = Settings(sections=("stages",), onnx=(OnnxFile.at(str(STARTER)),), n_rounds=5)
+    whole, graph, *stages = measure("stages", settings).rows
+    names = [row.name.rpartition(", ")[2] for row in (whole, graph, *stages)]
+    assert names[:4] == ["samples to word", "the graph", "features", "network"]
+    assert whole.seconds.median > graph.seconds.median > 0
+    # What writing down costs aside, the stages are the graph.
+    total = sum(row.seconds.median for row in stages)
+    assert 0.4 < total / graph.seconds.median < 2.5
+    assert stage_of("model/front/Conv_3") == "front"
+
+
 @pytest.mark.slow
 def test_a_section_that_fails_is_told_and_the_others_run(tmp_path):
     seen = []
@@ -230,7 +244,7 @@ def test_a_section_that_fails_is_told_and_the_others_run(tmp_path):
 def test_the_command_from_end_to_end(tmp_path):
     write_audio(tmp_path / "clip.wav", clips(1, 16_000)[0])
     untrained(["a", "b"]).save(tmp_path / "r.safetensors")
-    wanted = ("model", "stream", "peers", "decoding", "growth", "start", "files")
+    wanted = ("model", "stages", "stream", "peers", "decoding", "growth", "start", "files")
     chosen = ("--model", "r.safetensors", "--audio", "clip.wav", "--output", "out")
     effort = ("--quick", "--rounds", "1", "--files", "3")
     result = speech_rnn("benchmark", *wanted, *chosen, *effort, cwd=tmp_path)
@@ -239,7 +253,7 @@ def test_the_command_from_end_to_end(tmp_path):
     assert written["processor"] in result.stdout
     assert written["n_cores"] >= 1
     assert written["versions"].keys() >= {"python", "torch", "numpy"}
-    assert written["command"].startswith("python -m speech_rnn.benchmark model stream")
+    assert written["command"].startswith("python -m speech_rnn.benchmark model stages")
     assert [section["name"] for section in written["sections"]] == [*wanted]
     for section in written["sections"]:
         assert section["rows"] or section["growths"]
