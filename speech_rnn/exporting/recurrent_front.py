@@ -56,12 +56,15 @@ def encode(
         channels = convolution.out_channels
         bands = (bands + 2 * across - convolution.kernel_size[1]) // convolution.stride[1] + 1
     steps = graph.op("Transpose", graph.op("Squeeze", maps, [3]), perm=[2, 0, 1])  # (S, B, D)
+    states = []
     for number, layer in enumerate(encoder.recurrence):
         assert isinstance(layer, nn.GRU)
         if isinstance(timing, Stream):
             steps = carry(graph, layer, steps, f"encoder_state_{number}")
         else:
             steps = graph.op("Squeeze", recur(graph, [layer], steps, None)[0], [1])
+        states.append(steps)
+    steps = graph.op("Concat", *states, axis=2)
     steps = graph.op("Transpose", steps, perm=[1, 0, 2])  # (B, S + delay, D)
     return _delayed(graph, encoder, steps, timing), timing.after(stage)
 

@@ -30,16 +30,16 @@ class RecurrentEncoder(nn.Module):
 
     Three convolutions over time and frequency, which halve the frequencies each and the frames
     twice; a projection of three steps; GRU layers. All look back alone. The embedding of a step is
-    the last layer's state `delay` steps later, with silence after the end of a clip. Weights are
-    random until `load_state_dict`.
+    the states of all layers `delay` steps later, one after another, with silence after the end of a
+    clip. Weights are random until `load_state_dict`.
 
     Parameters
     ----------
     n_mels : M of the frames: natural logarithms of mel energies.
     channels : of the convolutions.
     projection : values of a step that the GRU reads.
-    size : D, the units of each GRU layer.
-    n_layers : GRU layers.
+    size : the units of each GRU layer.
+    n_layers : GRU layers; D is so many times `size`.
     delay : steps (of four frames) that an embedding hears after its own.
     """
 
@@ -57,7 +57,7 @@ class RecurrentEncoder(nn.Module):
         super().__init__()
         if len(channels) != len(KERNELS):
             raise ConfigurationError(f"channels={list(channels)!r} must be {len(KERNELS)} numbers")
-        self.n_mels, self.n_outputs, self.delay = n_mels, size, delay
+        self.n_mels, self.n_outputs, self.delay = n_mels, size * n_layers, delay
         self.convolutions = nn.ModuleList()
         n_inputs, n_bands = 1, n_mels
         for (kernel, stride), n_outputs in zip(KERNELS, channels, strict=True):
@@ -93,9 +93,11 @@ class RecurrentEncoder(nn.Module):
         for convolution in [*self.convolutions, self.projection]:
             maps = convolution(maps)
         hidden = maps[..., 0].transpose(1, 2)  # (B, S + delay, projection)
+        states = []
         for layer in self.recurrence:
             hidden, _ = layer(hidden)
-        return hidden[:, self.delay :], steps
+            states.append(hidden)
+        return torch.cat(states, dim=2)[:, self.delay :], steps
 
     def stream(self) -> EncoderStream:
         """Return a stream over clips that advance together, whose embeddings equal the batch's."""
@@ -175,9 +177,11 @@ class EncoderStream:
             self._kept[number] = maps[:, :, maps.shape[2] - before :]
             maps = convolution.read(maps)
         hidden = maps[..., 0].transpose(1, 2)
+        states = []
         for number, layer in enumerate(self._encoder.recurrence):
             hidden, self._states[number] = layer(hidden, self._states[number])
-        return hidden
+            states.append(hidden)
+        return torch.cat(states, dim=2)
 
 
 def above_silence(frames: Tensor) -> Tensor:

@@ -54,6 +54,7 @@ def card(
     return TEXT.format(
         weights=f"{sum(each.numel() for each in encoder.parameters()):,}",
         size=settings.size,
+        values=encoder.n_outputs,
         layers=settings.layers,
         ahead=40 * settings.delay,
         heard="\n".join(heard(corpus)),
@@ -90,9 +91,9 @@ TEXT = """\
 # The embedding that comes with the package
 
 {weights} weights: convolutions, and {layers} GRU layers of {size} units, which read natural log
-mels of 40 bands and give 25 embeddings of {size} values a second. An embedding has a look-ahead of
-{ahead} ms. It was distilled from the encoder of Whisper tiny.en (MIT licence; SHA-256 of the file
-{teacher}).
+mels of 40 bands and give 25 embeddings of {values} values a second, the states of all layers. An
+embedding has a look-ahead of {ahead} ms. It was distilled from the encoder of Whisper tiny.en (MIT
+licence; SHA-256 of the file {teacher}).
 
 | source | clips | speakers or voices |
 |---|---|---|

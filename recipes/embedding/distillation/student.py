@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,9 +42,11 @@ class Student(nn.Module):
             padded = F.pad(maps, (0, 0, convolution.n_before, 0))
             maps = norm(nn.Conv2d.forward(convolution, padded)).relu()
         hidden = maps[..., 0].transpose(1, 2)  # (B, T / 4, projection)
+        states = []
         for layer in self.encoder.recurrence:
             hidden, _ = layer(hidden)
-        return hidden
+            states.append(hidden)
+        return torch.cat(states, dim=2)
 
     @torch.no_grad()
     def folded(self) -> RecurrentEncoder:
@@ -63,7 +66,7 @@ class Student(nn.Module):
             "n_mels": encoder.n_mels,
             "channels": [each.out_channels for each in self.convolutions[:-1]],
             "projection": self.convolutions[-1].out_channels,
-            "size": encoder.n_outputs,
+            "size": encoder.recurrence[0].hidden_size,
             "n_layers": len(encoder.recurrence),
             "delay": encoder.delay,
         }
@@ -82,3 +85,10 @@ def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
 def new_student(settings: Settings) -> Student:
     """Return a student with random weights."""
     return Student(RecurrentEncoder(**settings.encoder))
+
+
+def read_student(checkpoint: Path, settings: Settings) -> Student:
+    """Return the student with the mean weights of a checkpoint."""
+    student = new_student(settings)
+    student.load_state_dict(torch.load(checkpoint, weights_only=True)["mean"])
+    return student.eval()
