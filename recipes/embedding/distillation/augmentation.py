@@ -31,6 +31,10 @@ TELEPHONE_HZ, RUMBLE_HZ = (3300.0, 4000.0), (100.0, 350.0)
 ECHO_FRAMES, ECHO_SHARE = (2.0, 9.0), (0.01, 0.15)
 MARGIN = 200
 """Samples around a gated clip that stay."""
+CLOSE_DB = (-35.0, -12.0)
+"""Level below its loudest frame at which a clip is cut close."""
+SHORTEST = 1600
+"""Samples of a clip, at least."""
 HISS_FRAMES = 40_000
 
 
@@ -113,9 +117,9 @@ class Augmentation:
         centre, speed = HOP * middle, speed[:, 0]
         start = centre + (batch.start - centre) / speed
         end = centre + (batch.start + batch.n_samples - centre) / speed
-        start = start.clamp(0, STEP * n_steps - 1600)
-        end = end.clamp(1600, STEP * n_steps)
-        return Batch(frames, targets, start, (end - start).clamp(min=1600))
+        start = start.clamp(0, STEP * n_steps - SHORTEST)
+        end = end.clamp(SHORTEST, STEP * n_steps)
+        return Batch(frames, targets, start, (end - start).clamp(min=SHORTEST))
 
     def warped(self, frames: Tensor) -> Tensor:
         """Change the length of vocal tracts: frequencies times a factor, up to the knee."""
@@ -159,7 +163,7 @@ class Augmentation:
         heard = self.noisy(heard, power, batch)
         gain_db = self._some(self.settings.louder, n_clips, *GAIN_DB, otherwise=0.0)
         heard = heard * 10 ** (gain_db / 10)[:, None, None]
-        heard = self.gated(heard, batch, lead)
+        heard, batch = self.gated(heard, batch, lead)
         frames = heard.clamp(min=SILENT).log() - self.cut_bands(n_clips)
         return replace(batch, frames=self.masked(frames))
 
@@ -202,11 +206,25 @@ class Augmentation:
             voices += row[first : first + n_frames]
         return voices
 
-    def gated(self, heard: Tensor, batch: Batch, lead: int) -> Tensor:
-        """Leave nothing around some clips, as where others have cut them."""
-        is_gated = torch.rand(len(heard), generator=self.generator) < self.settings.gated
-        inside = _inside(heard.shape[1], batch, lead, MARGIN)
-        return heard.masked_fill((~inside & is_gated[:, None])[:, :, None], SILENT)
+    def gated(self, heard: Tensor, batch: Batch, lead: int) -> tuple[Tensor, Batch]:
+        """Leave nothing around some clips, as where others have cut them.
+
+        Some are cut close, where they become loud: weak beginnings and ends of words are lost.
+        """
+        n_clips, n_frames, _ = heard.shape
+        is_gated = torch.rand(n_clips, generator=self.generator) < self.settings.gated
+        is_close = torch.rand(n_clips, generator=self.generator) < self.settings.close
+        is_close &= is_gated
+        louder_db = self._uniform(n_clips, *CLOSE_DB)
+        start, n_samples = loud_part(heard, batch, lead, louder_db)
+        batch = replace(
+            batch,
+            start=torch.where(is_close, start, batch.start),
+            n_samples=torch.where(is_close, n_samples, batch.n_samples),
+        )
+        margin = torch.where(is_close, 0, MARGIN)[:, None]
+        outside = ~_inside(n_frames, batch, lead, margin)
+        return heard.masked_fill((outside & is_gated[:, None])[:, :, None], SILENT), batch
 
     def cut_bands(self, n_clips: int) -> Tensor:
         """Draw what bands lose of their level, (B, 1, 40): above a telephone's band, and rumble."""
@@ -253,14 +271,32 @@ def reading(places: Tensor, size: int) -> Tensor:
     return (1 - apart.abs()).clamp(min=0)
 
 
+def loud_part(heard: Tensor, batch: Batch, lead: int, louder_db: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where clips begin and end to be louder than so many dB below their peak, in samples.
+
+    Parameters
+    ----------
+    heard : mel energies (B, lead + T, 40).
+    louder_db : (B,), below 0.
+    """
+    n_frames = heard.shape[1]
+    level = heard.mean(2) * _inside(n_frames, batch, lead)
+    is_loud = level > level.amax(1, keepdim=True) * 10 ** (louder_db[:, None] / 10)
+    frame = torch.arange(n_frames)[None]
+    first = torch.where(is_loud, frame, n_frames).amin(1)
+    last = torch.where(is_loud, frame, 0).amax(1)
+    start = HOP * (first - lead).float()
+    return start, (HOP * (last + 1 - first).float()).clamp(min=SHORTEST)
+
+
 def padded(batch: Batch, lead: int, trail: int) -> Batch:
     """Put quiet frames around a batch that is not augmented."""
     frames = torch.nn.functional.pad(batch.frames, (0, 0, lead, trail), value=QUIET)
     return replace(batch, frames=frames)
 
 
-def _inside(n_frames: int, batch: Batch, lead: int = 0, margin: int = 0) -> Tensor:
-    """Return True for frames that lie in their clip, (B, T)."""
+def _inside(n_frames: int, batch: Batch, lead: int = 0, margin: Tensor | int = 0) -> Tensor:
+    """Return True for frames that lie in their clip, or `margin` samples around it, (B, T)."""
     sample = (torch.arange(n_frames)[None] - lead) * HOP
     end = batch.start + batch.n_samples
-    return (sample >= batch.start[:, None] - margin) & (sample <= end[:, None] + margin)
+    return (sample >= batch.start[:, None] - margin) & (sample < end[:, None] + margin)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from speech_rnn.data.free_spoken_digits import DIGITS
 from speech_rnn.data.speech_commands import COMMANDS
 from speech_rnn.errors import ConfigurationError, did_you_mean
 
@@ -30,7 +31,8 @@ class Settings:
     unlabelled : words of people's clips whose labels are never used.
     limit : most clips of each source; 0 takes all.
     seed : of all draws.
-    threads : of PyTorch; sums over another number of threads differ in their last bits.
+    processes : that share each batch.
+    threads : of each; sums over another number of threads differ in their last bits.
     resume : go on from the last checkpoint of the same settings.
 
     frequent_words, frequent_clips : number of most frequent English words that espeak-ng speaks,
@@ -64,6 +66,7 @@ class Settings:
     banded : share of clips that lose what is above a telephone's band.
     louder : share of clips at another gain.
     gated : share of clips with nothing at all around them.
+    close : share of these that are cut close, where they become loud.
     echoing : share of clips in rooms.
     masked : chance of each of two masks over time, and of each of two over frequency.
     """
@@ -73,16 +76,17 @@ class Settings:
     speech: tuple[str, ...] = ()
     noise: tuple[str, ...] = ()
     kokoro: str = ""
-    unlabelled: tuple[str, ...] = COMMANDS
+    unlabelled: tuple[str, ...] = COMMANDS + DIGITS
     limit: int = 0
     seed: int = 0
+    processes: int = 1
     threads: int = 1
     resume: bool = False
 
     frequent_words: int = 2500
     frequent_clips: int = 5
     rare_words: int = 3000
-    corpus_clips: int = 35
+    corpus_clips: int = 100
     phrases: int = 3500
     flite_clips: int = 2480
     kokoro_clips: int = 720
@@ -100,8 +104,8 @@ class Settings:
     warm_up: int = 150
     average: float = 0.998
     distill: float = 1.0
-    word: float = 0.1
-    soft: float = 0.3
+    word: float = 0.5
+    soft: float = 0.5
     future: float = 0.0
     directions: int = 128
     dropout: float = 0.2
@@ -123,7 +127,8 @@ class Settings:
     snr_db: tuple[float, ...] = (5.0, 35.0)
     banded: float = 0.5
     louder: float = 0.4
-    gated: float = 0.4
+    gated: float = 0.5
+    close: float = 0.7
     echoing: float = 0.1
     masked: float = 0.05
 

@@ -5,7 +5,10 @@ import torch
 from distillation.augmentation import QUIET, SILENT, Augmentation, Batch, padded, reading
 from distillation.settings import Settings
 
-SHARES = ("stretched", "warped", "noisy", "banded", "louder", "gated", "echoing", "masked")
+SHARES = (
+    *("stretched", "warped", "noisy", "banded"),
+    *("louder", "gated", "close", "echoing", "masked"),
+)
 NONE = replace(Settings(), **dict.fromkeys(SHARES, 0.0))
 
 
@@ -56,6 +59,20 @@ def test_a_gate_leaves_nothing_around_a_clip():
     assert torch.equal(changed.frames[:, :46], floor.expand(16, 46, 40))
     assert torch.equal(changed.frames[:, 111:], floor.expand(16, 53, 40))
     assert (changed.frames[:, 48:108] > floor).all()
+
+
+def test_a_clip_is_cut_close_where_it_becomes_loud(monkeypatch):
+    """A word that begins 20 dB and ends 30 dB below its peak, cut at -25 dB."""
+    monkeypatch.setattr("distillation.augmentation.CLOSE_DB", (-25.0, -25.0))
+    given = batch(4)
+    given.frames[:, 40:100] = 0.0
+    given.frames[:, 40:60] -= 20 / 10 * torch.tensor(10.0).log()
+    given.frames[:, 80:100] -= 30 / 10 * torch.tensor(10.0).log()
+    changed = augmentation(gated=1.0, close=1.0).mixed(given, lead=8, trail=5)
+    assert (changed.frames[:, 48:88] > torch.tensor(SILENT).log()).all()
+    assert (changed.frames[:, 88:] == torch.tensor(SILENT).log()).all()
+    assert changed.start.tolist() == [40 * 160] * 4
+    assert changed.n_samples.tolist() == [40 * 160] * 4
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 20.0])
