@@ -25,12 +25,14 @@ from distillation.discriminants import discriminants
 from distillation.guards import learnable
 from distillation.names import Names, name_clips
 from distillation.probe import EncoderFront, Probe
+from distillation.processes import in_processes
 from distillation.settings import Settings, digest, parse
 from distillation.sources import identity, windows
-from distillation.student import Student
+from distillation.student import read_student
 from distillation.targets import write_targets
 from distillation.teacher import Teacher
 from distillation.training import Progress, Training
+from distillation.windows import Part
 
 from speech_rnn.errors import ConfigurationError, spoken_errors
 from speech_rnn.features.embedding import WEIGHTS
@@ -62,16 +64,16 @@ def build(data: Path, settings: Settings) -> Path:
     parts = windows(data, settings)
     for part in parts:
         write_targets(part, teacher)
-    corpus = open_corpus(parts, teacher.sha256, settings)
-    directions = discriminants(corpus, settings.directions)
-    corpus = replace(corpus, scale=replace(corpus.scale, directions=directions))
+    corpus = taught(parts, teacher.sha256, settings)
     print(f"{len(corpus.clips):,} clips, {len(corpus.vocabulary):,} words", flush=True)
     key = [[part.folder.name for part in parts], teacher.sha256]
     names = named(corpus, settings, key)
-    probe = Probe(data, output / "voices")
-    student = trained(data, corpus, names, settings, key, probe)
-    encoder = rounded(student.folded())
-    figures = probe(EncoderFront(encoder))
+    checkpoint = checkpoint_of(data, settings, key)
+    in_processes(
+        settings.processes, train, parts, teacher.sha256, names, data, settings, checkpoint
+    )
+    encoder = rounded(read_student(checkpoint, settings).folded())
+    figures = Probe(data, output / "voices")(EncoderFront(encoder))
     print("\n".join(rows(figures)), figures.by_word, figures.digits, flush=True)
     provenance = {
         "seed": str(settings.seed),
@@ -97,30 +99,52 @@ def named(corpus: Corpus, settings: Settings, key: Sequence[object]) -> Names:
         return Names(kept["words"], kept["shares"])
 
 
-def trained(
-    data: Path,
-    corpus: Corpus,
-    names: Names,
-    settings: Settings,
-    key: Sequence[object],
-    probe: Probe,
-) -> Student:
-    """Train, or take up a training of the same settings; what an epoch comes to is printed."""
-    folders = [data / "noise", *map(Path, settings.noise)]
-    heard = [identity(learnable(folder)) for folder in folders]
+def taught(parts: Sequence[Part], teacher: str, settings: Settings) -> Corpus:
+    """Open all parts, with the directions in which the teacher's states are asked for."""
+    corpus = open_corpus(parts, teacher, settings)
+    directions = discriminants(corpus, settings.directions)
+    return replace(corpus, scale=replace(corpus.scale, directions=directions))
+
+
+def checkpoint_of(data: Path, settings: Settings, key: Sequence[object]) -> Path:
+    """Return the file of a training of these settings; its folder is there, and says them."""
+    heard = [identity(learnable(folder)) for folder in noise_folders(data, settings)]
     folder = Path(settings.output_dir) / "training" / digest(key, heard, settings.fingerprint())
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "settings.json", json.dumps(asdict(settings), indent=2))
-    training = Training(corpus, names, read_noises(folders), settings)
+    return folder / "checkpoint.pt"
+
+
+def noise_folders(data: Path, settings: Settings) -> list[Path]:
+    """Return the folders of recorded noise."""
+    return [data / "noise", *map(Path, settings.noise)]
+
+
+def train(
+    parts: Sequence[Part],
+    teacher: str,
+    names: Names,
+    data: Path,
+    settings: Settings,
+    checkpoint: Path,
+) -> None:
+    """Train, or take up a training of the same settings; what an epoch comes to is printed.
+
+    It may run in several processes, which open the files each for itself.
+    """
+    torch.set_num_threads(settings.threads)
+    corpus = taught(parts, teacher, settings)
+    noises = read_noises(noise_folders(data, settings))
+    training = Training(corpus, names, noises, settings)
 
     def told(progress: Progress) -> None:
         print(progress, flush=True)
         every = settings.measure_every
         if every and progress.epoch % every == 0 and progress.epoch < settings.epochs:
-            figures = probe(EncoderFront(training.mean.folded()))
-            print("\n".join(rows(figures)), flush=True)
+            probe = Probe(data, Path(settings.output_dir) / "voices")
+            print("\n".join(rows(probe(EncoderFront(training.mean.folded())))), flush=True)
 
-    return training.run(folder / "checkpoint.pt", told)
+    training.run(checkpoint, told)
 
 
 if __name__ == "__main__":

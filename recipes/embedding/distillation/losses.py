@@ -14,6 +14,8 @@ from distillation.settings import Settings
 from distillation.windows import N_MELS
 from speech_rnn.features.encoder import FRAMES, above_silence
 
+SCALE = 20.0
+"""What cosines between clips and words are multiplied by, to be scores."""
 OUTSIDE = 0.1
 """Weight of the steps around a clip; those of the clip itself weigh 1."""
 
@@ -23,7 +25,7 @@ class Heads(nn.Module):
 
     Parameters
     ----------
-    size : values of a state.
+    size : values of an embedding.
     n_targets : values that are asked of the teacher's states.
     n_words : in the vocabulary.
     settings : whether the future is predicted, and how far.
@@ -33,8 +35,17 @@ class Heads(nn.Module):
         super().__init__()
         self.teacher = nn.Linear(size, n_targets)
         self.norm = nn.BatchNorm1d(N_POOLED * size, affine=False)
-        self.word = nn.Linear(N_POOLED * size, max(1, n_words))
+        self.word = nn.Linear(N_POOLED * size, max(1, n_words), bias=False)
         self.future = nn.Linear(size, settings.future_frames * N_MELS if settings.future else 1)
+        self.normalize_words()
+
+    @torch.no_grad()
+    def normalize_words(self) -> None:
+        """Give the vector of each word the length 1, as it must have after each step.
+
+        In the graph it would cost a third of a step.
+        """
+        self.word.weight.div_(torch.linalg.vector_norm(self.word.weight, dim=1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,8 @@ class Labels:
     Parameters
     ----------
     words : (B,) indices of the vocabulary, -1 where nobody knows.
-    likely, shares : the likeliest words of unlabelled clips (B, 16) and their shares, zero without.
+    likely, shares : the likeliest words of clips (B, 16) and their shares, zero without. A clip
+        whose word is known does not learn them.
     """
 
     words: Tensor
@@ -72,12 +84,13 @@ def losses(
         found["future"] = prediction(heads.future(states).float(), batch.frames, settings)
     if settings.word or settings.soft:
         vector = heads.norm(pooled(embeddings.float(), parts))
-        scores = heads.word(F.dropout(vector, settings.dropout, heads.training)).float()
+        vector = F.dropout(vector, settings.dropout, heads.training)
+        scores = likeness(vector, heads.word.weight)
         if settings.word and (labels.words >= 0).any():
             found["word"] = F.cross_entropy(
                 scores, labels.words, ignore_index=-1, label_smoothing=settings.smoothing
             )
-        named = labels.shares.sum(1) > 0
+        named = (labels.shares.sum(1) > 0) & (labels.words < 0)
         if settings.soft and named.any():
             found["soft"] = naming(scores[named], labels.likely[named], labels.shares[named])
     return found
@@ -91,6 +104,15 @@ def distillation(guess: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
     error = F.smooth_l1_loss(guess, targets, reduction="none").mean(2)  # (B, K)
     weight = torch.where(parts[:, 0] > 0, 1.0, OUTSIDE)
     return (error * weight).sum() / weight.sum()
+
+
+def likeness(vectors: Tensor, words: Tensor) -> Tensor:
+    """Return the scaled cosines between vectors (B, D) and words of length 1, (V, D): (B, V).
+
+    A softmax of cosines (Wang et al., arXiv:1704.06369) draws the clips of a word together in all
+    directions, not only in those by which a classifier could tell it from others.
+    """
+    return SCALE * F.linear(F.normalize(vectors, dim=1), words).float()
 
 
 def prediction(guess: Tensor, frames: Tensor, settings: Settings) -> Tensor:

@@ -21,6 +21,7 @@ from distillation.batching import epoch_batches, read_batch
 from distillation.corpus import Corpus
 from distillation.losses import Heads, Labels, losses
 from distillation.names import Names
+from distillation.processes import average_gradients, n_processes, own_number
 from distillation.settings import Settings
 from distillation.student import Student, new_student
 from distillation.teacher import bfloat16_where_fast
@@ -67,8 +68,9 @@ class Training:
     ) -> None:
         self.corpus, self.names, self.noises, self.settings = corpus, names, noises, settings
         torch.manual_seed(settings.seed)
-        self.student = new_student(settings)
-        self.heads = Heads(settings.size, corpus.scale.n_asked, len(corpus.vocabulary), settings)
+        self.student = new_student(settings).to(memory_format=torch.channels_last)  # is faster
+        n_values = self.student.encoder.n_outputs
+        self.heads = Heads(n_values, corpus.scale.n_asked, len(corpus.vocabulary), settings)
         self.mean = deepcopy(self.student).requires_grad_(False)
         self.parameters = [*self.student.parameters(), *self.heads.parameters()]
         self.optimizer = torch.optim.AdamW(
@@ -76,6 +78,7 @@ class Training:
             settings.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=settings.weight_decay,
+            fused=True,
         )
         self.starts, self.sizes = corpus.starts, corpus.sizes
         self.epoch = self.step = 0
@@ -87,26 +90,30 @@ class Training:
         Parameters
         ----------
         checkpoint : is written after each epoch; with `resume`, training goes on from it.
-        told : is given what each epoch has come to.
+        told : is given what each epoch has come to, in the first process alone.
         """
         if self.settings.resume and checkpoint.is_file():
             self.load(checkpoint)
         while self.epoch < self.settings.epochs:
             progress = self.run_epoch()
-            self.save(checkpoint)
-            told(progress)
+            if own_number() == 0:
+                self.save(checkpoint)
+                told(progress)
         return self.mean.eval()
 
     def run_epoch(self) -> Progress:
         """Train on all clips once."""
-        seeds = np.random.SeedSequence([self.settings.seed, self.epoch])
+        order = np.random.default_rng([self.settings.seed, self.epoch])
+        batches = epoch_batches(self.sizes, self.settings.batch, order)
+        seeds = np.random.SeedSequence([self.settings.seed, self.epoch, own_number()])
         rng = np.random.default_rng(seeds)
         torch.manual_seed(int(seeds.generate_state(1)[0]))  # of dropout
         generator = torch.Generator().manual_seed(int(seeds.generate_state(2)[1]))
         augmentation = Augmentation(self.settings, self.noises, generator)
         begun, sums, count = time.monotonic(), dict[str, float](), dict[str, int]()
-        for rows in epoch_batches(self.sizes, self.settings.batch, rng):
-            for name, value in self.run_step(rows, rng, augmentation).items():
+        for rows in batches:
+            own = rows[own_number() :: n_processes()]
+            for name, value in self.run_step(own, rng, augmentation).items():
                 sums[name] = sums.get(name, 0.0) + value
                 count[name] = count.get(name, 0) + 1
         self.epoch += 1
@@ -134,8 +141,10 @@ class Training:
         loss = sum(getattr(self.settings, name) * value for name, value in found.items())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, LONGEST_NORM)
         self.optimizer.step()
+        self.heads.normalize_words()
         self.step += 1
         self._average()
         return {name: value.item() for name, value in found.items()}

@@ -7,7 +7,16 @@ import pytest
 import torch
 from distillation.augmentation import Batch
 from distillation.batching import epoch_batches, read_batch
-from distillation.losses import Heads, Labels, distillation, losses, naming, prediction
+from distillation.losses import (
+    SCALE,
+    Heads,
+    Labels,
+    distillation,
+    likeness,
+    losses,
+    naming,
+    prediction,
+)
 from distillation.names import Names
 from distillation.pooling import parts_of, pooled
 from distillation.probe import pooled as pooled_alone
@@ -98,6 +107,35 @@ def test_naming_is_the_cross_entropy_of_the_shares():
     full = torch.zeros(3, 30).scatter(1, likely, shares)
     expected = torch.nn.functional.cross_entropy(scores, full)
     assert naming(scores, likely, shares) == pytest.approx(expected.item())
+
+
+def test_clips_of_a_word_score_alike_whatever_their_length():
+    words = torch.nn.functional.normalize(torch.randn(5, 6), dim=1)
+    vectors = torch.randn(3, 6)
+    scores = likeness(vectors, words)
+    assert torch.allclose(scores, likeness(3 * vectors, words))
+    assert torch.allclose(likeness(words, words).diagonal(), torch.full((5,), SCALE))
+    assert scores.abs().max() <= SCALE
+
+
+def test_a_clip_whose_word_is_known_is_not_named(tmp_path):
+    """Its name may be another word."""
+    opened, settings = corpus(tmp_path), replace(SMALL, word=0.0, soft=1.0)
+    batch = Batch(
+        torch.randn(4, 128, 40), torch.randn(4, 26, 2), torch.zeros(4), torch.full((4,), 8000.0)
+    )
+    shares = torch.zeros(4, 16)
+    shares[:, 0] = 1
+    names = torch.zeros(4, 16, dtype=torch.int64)
+    heads, states = Heads(8, 2, len(opened.vocabulary), settings).eval(), torch.randn(4, 32, 8)
+    known, two = torch.tensor([1, 1, -1, -1]), torch.tensor([2, 2, -1, -1])
+    found = [
+        losses(heads, states, 0, batch, Labels(words, names, shares), settings)["soft"]
+        for words in (known, two)
+    ]
+    assert found[0] == found[1]
+    none = losses(heads, states, 0, batch, Labels(known.abs(), names, shares), settings)
+    assert "soft" not in none
 
 
 def test_losses_are_those_that_have_a_weight(tmp_path):
