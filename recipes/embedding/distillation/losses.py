@@ -14,8 +14,6 @@ from distillation.settings import Settings
 from distillation.windows import N_MELS
 from speech_rnn.features.encoder import FRAMES, above_silence
 
-N_PROJECTED = 256
-"""Values of a clip that are compared with a word's: random directions, which keep angles."""
 SCALE = 20.0
 """What cosines between clips and words are multiplied by, to be scores."""
 OUTSIDE = 0.1
@@ -33,21 +31,20 @@ class Heads(nn.Module):
     settings : whether the future is predicted, and how far.
     """
 
-    projection: Tensor
-
     def __init__(self, size: int, n_targets: int, n_words: int, settings: Settings) -> None:
         super().__init__()
         self.teacher = nn.Linear(size, n_targets)
         self.norm = nn.BatchNorm1d(N_POOLED * size, affine=False)
-        projection = torch.randn(N_POOLED * size, N_PROJECTED) / N_PROJECTED**0.5
-        self.register_buffer("projection", projection)
-        self.word = nn.Linear(N_PROJECTED, max(1, n_words), bias=False)
+        self.word = nn.Linear(N_POOLED * size, max(1, n_words), bias=False)
         self.future = nn.Linear(size, settings.future_frames * N_MELS if settings.future else 1)
         self.normalize_words()
 
     @torch.no_grad()
     def normalize_words(self) -> None:
-        """Give the vector of each word the length 1, as it must have after each step."""
+        """Give the vector of each word the length 1, as it must have after each step.
+
+        In the graph it would cost a third of a step.
+        """
         self.word.weight.div_(torch.linalg.vector_norm(self.word.weight, dim=1, keepdim=True))
 
 
@@ -88,7 +85,7 @@ def losses(
     if settings.word or settings.soft:
         vector = heads.norm(pooled(embeddings.float(), parts))
         vector = F.dropout(vector, settings.dropout, heads.training)
-        scores = likeness(vector @ heads.projection, heads.word.weight)
+        scores = likeness(vector, heads.word.weight)
         if settings.word and (labels.words >= 0).any():
             found["word"] = F.cross_entropy(
                 scores, labels.words, ignore_index=-1, label_smoothing=settings.smoothing
@@ -113,8 +110,7 @@ def likeness(vectors: Tensor, words: Tensor) -> Tensor:
     """Return the scaled cosines between vectors (B, D) and words of length 1, (V, D): (B, V).
 
     A softmax of cosines (Wang et al., arXiv:1704.06369) draws the clips of a word together in all
-    directions, not only in those by which a classifier could tell it from others. Random
-    directions stand for all (Johnson and Lindenstrauss), at an eighth of the weights.
+    directions, not only in those by which a classifier could tell it from others.
     """
     return SCALE * F.linear(F.normalize(vectors, dim=1), words).float()
 
