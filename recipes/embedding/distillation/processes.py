@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 
 
 def in_processes(count: int, work: Callable[..., None], *arguments: Any) -> None:
-    """Run `work(*arguments)` in so many processes that belong together; one is this one."""
+    """Run `work(*arguments)` in `count` processes that form a group; one runs in this process."""
     if count == 1:
         work(*arguments)
         return
@@ -42,7 +42,11 @@ def n_processes() -> int:
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Give all processes the mean of their gradients; where one has none, it counts as zero."""
+    """Give all processes the mean of their gradients; where one has none, it counts as zero.
+
+    Each gradient keeps the memory format of its parameter: a fused optimiser reads both in the
+    order in which they lie in memory.
+    """
     if n_processes() == 1:
         return
     gradients = [_gradient(parameter) for parameter in parameters]
@@ -51,7 +55,7 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
     together /= n_processes()
     parts = together.split([gradient.numel() for gradient in gradients])
     for parameter, gradient, part in zip(parameters, gradients, parts, strict=True):
-        parameter.grad = part.view(gradient.shape)
+        parameter.grad = gradient.copy_(part.view(gradient.shape))
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

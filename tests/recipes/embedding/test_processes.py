@@ -25,6 +25,26 @@ def test_two_processes_get_the_mean_of_their_gradients(tmp_path):
         assert torch.equal(own, torch.full((4,), 1.5))
 
 
+def convolve(folder):
+    """Write a convolution's gradient of ascending numbers, averaged, and a fused step with it."""
+    convolution = nn.Conv2d(3, 4, 3, bias=False).to(memory_format=torch.channels_last)
+    weight = convolution.weight
+    nn.init.zeros_(weight)
+    (weight * torch.arange(weight.numel()).view_as(weight)).sum().backward()
+    average_gradients([weight])
+    torch.optim.SGD([weight], 1.0, fused=True).step()
+    is_alike = weight.stride() == weight.grad.stride()
+    torch.save([is_alike, weight.detach()], folder / f"{own_number()}.pt")
+
+
+def test_a_fused_step_after_averaging_moves_each_weight_by_its_own_gradient(tmp_path):
+    in_processes(2, convolve, tmp_path)
+    for number in range(2):
+        is_alike, weight = torch.load(tmp_path / f"{number}.pt")
+        assert is_alike
+        assert torch.equal(weight, -torch.arange(108.0).view(4, 3, 3, 3))
+
+
 def test_one_process_keeps_its_gradients(tmp_path):
     in_processes(1, share, tmp_path)
     count, shared, own = torch.load(tmp_path / "0.pt")
