@@ -29,7 +29,7 @@ from distillation.processes import in_processes
 from distillation.settings import Settings, digest, parse
 from distillation.sources import identity, windows
 from distillation.student import read_student
-from distillation.targets import write_targets
+from distillation.targets import Scale, write_targets
 from distillation.teacher import Teacher
 from distillation.training import Progress, Training
 from distillation.windows import Part
@@ -64,14 +64,15 @@ def build(data: Path, settings: Settings) -> Path:
     parts = windows(data, settings)
     for part in parts:
         write_targets(part, teacher)
-    corpus = taught(parts, teacher.sha256, settings)
+    corpus = open_corpus(parts, teacher.sha256, settings)
+    directions = discriminants(corpus, settings.directions)
+    corpus = replace(corpus, scale=replace(corpus.scale, directions=directions))
     print(f"{len(corpus.clips):,} clips, {len(corpus.vocabulary):,} words", flush=True)
     key = [[part.folder.name for part in parts], teacher.sha256]
     names = named(corpus, settings, key)
     checkpoint = checkpoint_of(data, settings, key)
-    in_processes(
-        settings.processes, train, parts, teacher.sha256, names, data, settings, checkpoint
-    )
+    given = (parts, teacher.sha256, corpus.scale, names, data, settings, checkpoint)
+    in_processes(settings.processes, train, *given)
     encoder = rounded(read_student(checkpoint, settings).folded())
     figures = Probe(data, output / "voices")(EncoderFront(encoder))
     print("\n".join(rows(figures)), figures.by_word, figures.digits, flush=True)
@@ -99,13 +100,6 @@ def named(corpus: Corpus, settings: Settings, key: Sequence[object]) -> Names:
         return Names(kept["words"], kept["shares"])
 
 
-def taught(parts: Sequence[Part], teacher: str, settings: Settings) -> Corpus:
-    """Open all parts, with the directions in which the teacher's states are asked for."""
-    corpus = open_corpus(parts, teacher, settings)
-    directions = discriminants(corpus, settings.directions)
-    return replace(corpus, scale=replace(corpus.scale, directions=directions))
-
-
 def checkpoint_of(data: Path, settings: Settings, key: Sequence[object]) -> Path:
     """Return the file of a training of these settings; its folder is there, and says them."""
     heard = [identity(learnable(folder)) for folder in noise_folders(data, settings)]
@@ -123,6 +117,7 @@ def noise_folders(data: Path, settings: Settings) -> list[Path]:
 def train(
     parts: Sequence[Part],
     teacher: str,
+    scale: Scale,
     names: Names,
     data: Path,
     settings: Settings,
@@ -133,7 +128,7 @@ def train(
     It may run in several processes, which open the files each for itself.
     """
     torch.set_num_threads(settings.threads)
-    corpus = taught(parts, teacher, settings)
+    corpus = replace(open_corpus(parts, teacher, settings), scale=scale)
     noises = read_noises(noise_folders(data, settings))
     training = Training(corpus, names, noises, settings)
 
