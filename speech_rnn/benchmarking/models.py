@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from speech_rnn.benchmarking.results import Section
 from speech_rnn.benchmarking.settings import Settings
-from speech_rnn.benchmarking.subjects import engines, idle, measured, one_second, streamable
+from speech_rnn.benchmarking.subjects import (
+    engines,
+    idle,
+    measured,
+    one_second,
+    streamable,
+    transcribing,
+)
 from speech_rnn.benchmarking.timing import Candidates, Contender
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.recognizer import Recognizer
@@ -41,15 +48,11 @@ def of_a_clip(settings: Settings) -> Section:
         chosen["PyTorch, model compiled"] = partial(_compiled, recognizer)
     found = Candidates()
     for name, engine in (chosen | engines(recognizer, settings.onnx)).items():
-        found.add(name, partial(_transcribing, engine, clip))
+        found.add(name, partial(transcribing, engine, clip))
     with torch.inference_mode():
         features = partial(recognizer.features, torch.from_numpy(clip)[None])
         found.add("PyTorch, features alone", lambda: features)
         return Section("model", "a one-second clip, samples to word", found.rows(settings.n_rounds))
-
-
-def _transcribing(engine: Callable[[], Recognizer], clip: NDArray[np.float32]) -> Contender:
-    return partial(engine().transcribe, clip)
 
 
 def _compiled(recognizer: Recognizer) -> Recognizer:
@@ -112,7 +115,7 @@ def of_peers(settings: Settings) -> Section:
     words = recognizer.vocabulary.words
     found = Candidates()
     for name, engine in engines(recognizer, settings.onnx).items():
-        answering = partial(_transcribing, engine, clip)
+        answering = partial(transcribing, engine, clip)
         found.add(f"speech_rnn, {name}", answering, f"one of {len(words)} words, a clip")
     grammar = f"one of {len(words)} words, by a grammar"
     found.add("PocketSphinx", lambda: _pocketsphinx(pcm, words), grammar)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.benchmarking.results import Row, Section, Times
 from speech_rnn.benchmarking.settings import OnnxFile, Settings
-from speech_rnn.benchmarking.subjects import loaded, measured, one_second
+from speech_rnn.benchmarking.subjects import loaded, measured, one_second, transcribing
 from speech_rnn.benchmarking.timing import Candidates, Contender
 from speech_rnn.engines.onnx_engine import OnnxEngine, open_session
 
@@ -37,14 +37,10 @@ def of_a_clip(settings: Settings) -> Section:
 
 def _rows(file: OnnxFile, clip: NDArray[np.float32], n_rounds: int) -> list[Row]:
     found = Candidates()
-    found.add(f"{file.name}, samples to word", partial(_transcribing, file, clip))
+    found.add(f"{file.name}, samples to word", partial(transcribing, partial(loaded, file), clip))
     found.add(f"{file.name}, the graph", partial(_computing, file, clip))
     whole, graph = found.rows(n_rounds)
     return [whole, graph, *(_stages(file, clip, n_rounds) if graph.seconds else [])]
-
-
-def _transcribing(file: OnnxFile, clip: NDArray[np.float32]) -> Contender:
-    return partial(loaded(file).transcribe, clip)
 
 
 def _computing(file: OnnxFile, clip: NDArray[np.float32]) -> Contender:

@@ -121,6 +121,13 @@ def engines(
     return {"PyTorch": lambda: recognizer} | {file.name: partial(loaded, file) for file in files}
 
 
+def transcribing(
+    engine: Callable[[], Recognizer], clip: NDArray[np.float32]
+) -> Callable[[], object]:
+    """Load a recogniser, and return what lets it answer for a clip, (N,)."""
+    return partial(engine().transcribe, clip)
+
+
 def one_second(audio: str | None, sample_rate: int) -> NDArray[np.float32]:
     """Return a second of sound, (N,): of a file, with silence after a shorter one, or of noise.
 
