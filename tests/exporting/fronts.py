@@ -1,4 +1,4 @@
-"""Draws of clips and streams, and the error of eight bits, for every front that is exported."""
+"""Models, draws of clips and streams, and the error of eight bits, for fronts that are exported."""
 
 import numpy as np
 from hydra.utils import instantiate
@@ -11,6 +11,13 @@ from speech_rnn.exporting import export_onnx
 from tests.listeners import scene
 from tests.onnx_runs import Runs
 
+STREAMED = {
+    "carried": {},
+    "last": {"head": "classification", "pooling": "last", "cell": "lstm"},
+    "stacked": {"stack": 2, "convolutions": [{"channels": 2, "kernel": 3, "stride": 2}]},
+    "chunks": {"bidirectional": True, "chunk": 2, "look_ahead": 3, "n_layers": 2},
+}
+"""Models on a front that streams, by what is special about them."""
 SAID = ["low", "high", "high", "middle", "low"]
 
 

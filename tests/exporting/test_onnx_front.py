@@ -14,14 +14,7 @@ from tests.exporting.fronts import decibels_of_rounding, draws_of_clips, draws_o
 from tests.exporting.test_onnx_export import build, check_clips, check_stream
 from tests.listeners import RATE
 
-MODELS = {
-    "carried": {},
-    "levelled": {"levels_clips": True},
-    "last": {"head": "classification", "pooling": "last", "cell": "lstm"},
-    "stacked": {"stack": 2, "convolutions": [{"channels": 2, "kernel": 3, "stride": 2}]},
-    "chunks": {"bidirectional": True, "chunk": 2, "look_ahead": 3, "n_layers": 2},
-}
-STREAMS = [name for name in MODELS if name != "levelled"]
+MODELS = {**fronts.STREAMED, "levelled": {"levels_clips": True}}
 
 
 @cache
@@ -40,7 +33,7 @@ def test_clips(name, lengths, extra, seed):
     check_clips(*exported(name, False), lengths, max(lengths) + extra, seed)
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize("name", fronts.STREAMED)
 @draws_of_streams
 def test_a_stream(name, n_samples, sizes, seed):
     check_stream(*exported(name, True), n_samples, sizes, seed)
