@@ -1,4 +1,4 @@
-"""Where the time of an answer goes: features, front, network, and what is around the graph."""
+"""The time of each stage of an exported file: features, front and network."""
 
 from __future__ import annotations
 

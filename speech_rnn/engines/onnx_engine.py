@@ -277,8 +277,9 @@ def open_session(path: str | Path, profile: str = "") -> InferenceSession:
 
     Parameters
     ----------
-    path : of the file.
-    profile : beginning of the name of a file for the times of all nodes; without, none is written.
+    path : an ONNX file that `speech_rnn.export` wrote.
+    profile : ONNX Runtime writes the times of all nodes to a file whose name begins so; an empty
+        text writes none.
 
     Raises
     ------

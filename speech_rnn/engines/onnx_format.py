@@ -135,7 +135,7 @@ class GraphDescription:
     step_seconds : from one step of the logits to the next.
     win_length : samples of a window, the least that a clip counts as.
     stream : of a streaming graph.
-    most_samples : of the longest clip that the graph can read; None where that is any.
+    most_samples : samples of the longest clip that the graph can read; None means any length.
     version : `ONNX_FORMAT_VERSION`.
     """
 

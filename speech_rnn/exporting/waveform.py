@@ -23,7 +23,7 @@ def clips_graph(
     Parameters
     ----------
     read : maps frames (B, T, D) to values and their lengths (B,).
-    name, shape : of the output.
+    name, shape : name and shape of the output.
     """
     waveform = graph.input(WAVEFORM, "float32", ["B", "N"])
     lengths = graph.input(LENGTHS, "int64", ["B"])
@@ -50,9 +50,10 @@ def stream_graph(
 
     Parameters
     ----------
-    stages : what `read` needs of the frames.
+    stages : the context that each part of `read` takes: frames, then steps.
     read : maps the next frames (1, t, D) to the values of the steps that they complete.
-    name, n_outputs : of the output, (1, t, n_outputs).
+    name : name of the output, which has the shape (1, t, n_outputs).
+    n_outputs : values of a step of the output.
     subsampling : frames of a step.
     block_steps : steps that come together.
     """

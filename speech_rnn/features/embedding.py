@@ -78,7 +78,7 @@ class Embedding(nn.Module):
     """
 
     sample_rate = 16_000
-    """In Hz."""
+    """Sample rate of the waveform, in Hz."""
 
     def __init__(self, weights: str | Path | None = None) -> None:
         super().__init__()

@@ -60,11 +60,11 @@ class AcousticModel(nn.Module):
     n_features : D of the frames.
     n_outputs : C: the classes, or for CTC the tokens with the blank, which is token 0.
     head : ``classification``: one answer a clip; ``ctc``: one a step.
-    front : what turns frames into embeddings that tell words apart whoever speaks; a training
-        starts from its weights. ``embedding``: the package's own, `recurrent_front.RecurrentFront`;
+    front : a pretrained network that turns frames into embeddings; a training starts from its
+        weights. ``embedding``: the package's own, `recurrent_front.RecurrentFront`;
         ``speech_embedding``: Google's, `embedding.SpeechEmbedding`; ``whisper_tiny`` and larger
         ones: OpenAI's, for whole clips, `whisper.WhisperEncoder`.
-    n_frozen : so many of the front's layers, from the first on, are not trained.
+    n_frozen : number of the front's first layers that are not trained.
     levels_clips : whether a front of others puts each clip at one level, for which it needs the
         whole clip.
     cell : ``gru``, ``lstm``, or the Elman network ``rnn_tanh`` or ``rnn_relu``.

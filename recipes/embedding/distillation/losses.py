@@ -15,7 +15,7 @@ from distillation.windows import N_MELS
 from speech_rnn.features.encoder import FRAMES, above_silence
 
 SCALE = 20.0
-"""What cosines between clips and words are multiplied by, to be scores."""
+"""Factor from the cosine between a clip and a word to its score."""
 OUTSIDE = 0.1
 """Weight of the steps around a clip; those of the clip itself weigh 1."""
 

@@ -57,7 +57,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Clip:
-    """Where a sound lies in its window, in samples, and what it is."""
+    """A sound in a window: its text, source and speaker, and its place there in samples."""
 
     text: str
     source: str
