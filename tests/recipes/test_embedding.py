@@ -47,7 +47,7 @@ def test_a_few_clips_become_an_embedding(tmp_path):
     output = build(tmp_path, small)
     embedding = Embedding(output / "embedding.safetensors")
     vectors, lengths = embedding(torch.zeros(1, 16_000))
-    assert vectors.shape == (1, 26, 8)
+    assert vectors.shape == (1, 26, 16)  # 8 of each layer
     assert lengths.tolist() == [26]
     assert "SHA-256" in (output / "EMBEDDING.md").read_text()
     assert json.loads((next((output / "training").iterdir()) / "settings.json").read_text())
