@@ -19,6 +19,8 @@ REASONS = {SILENCE: "silence", UNKNOWN: "unknown"}
 """Labels that say why there is no word, and the reason that a hypothesis gives for them."""
 
 UNITS = ("classes", "words", "characters")
+LONGEST_SHOWN = 80
+"""Characters of a text that a message shows."""
 
 
 def head_of(unit: str) -> str:
@@ -146,5 +148,6 @@ class Vocabulary:
         return cls(tuple(values["tokens"]), values["unit"])
 
     def _lacks(self, text: str) -> DataError:
-        hint = did_you_mean(text, self.tokens)
-        return DataError(f"text={text!r} is not in the vocabulary{hint}")
+        hint = did_you_mean(text, [token for token in self.tokens if token != BLANK])
+        shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+        return DataError(f"text={shown!r} is not in the vocabulary{hint}")

@@ -35,15 +35,20 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _HEADER = re.compile(r"\ufeff?\s*#JSGF[^;]*;")
-_NAME = re.compile(r"\s*grammar\s+[^;=|]+;")
+_NAME = re.compile(r"\s*grammar\s[^;=|]+;")
 _END = "the end"
 
+MOST_CHARACTERS = 1_000_000
 MOST_NESTED = 50
 MOST_LEVELS = 200
 """Brackets and rules inside each other: Python's stack holds so many."""
 MOST_WORDS = 20_000
 MOST_ARCS = 50_000
 """Beyond, the graph fills gigabytes: n optional words in a row have n² / 2 arcs."""
+MOST_DRAWN = 100
+"""Words of a drawn sentence after which nothing is repeated: repeats inside repeats double."""
+MOST_NAMED = 20
+"""Wrong names that one message lists."""
 
 
 class Arc(NamedTuple):
@@ -90,7 +95,8 @@ class Grammar:
     ------
     ConfigurationError
         for what is no grammar, at its line and column, with what was expected; for rules that do
-        not exist or hold themselves, all of them at once.
+        not exist, the first 20 at once; for rules that hold themselves, and for too large a
+        grammar.
     """
 
     text: str
@@ -109,7 +115,8 @@ class Grammar:
             if the file cannot be read.
         """
         try:
-            return cls(Path(path).read_text(encoding="utf-8"), str(path))
+            with Path(path).open(encoding="utf-8") as file:
+                return cls(file.read(MOST_CHARACTERS + 1), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"grammar={str(path)!r} cannot be read: {error}") from error
 
@@ -117,9 +124,12 @@ class Grammar:
         """Draw sentences: alternatives are equally probable, an option and one more repeat half."""
         reader = _Reader(self.text, self.name)
         random = Random(seed)
+        n_drawn = 0
 
         def words(node: _Node) -> Iterator[str]:
+            nonlocal n_drawn
             if node.kind == "word":
+                n_drawn += 1
                 yield node.text
             elif node.kind == "rule":
                 yield from words(reader.rules[node.text])
@@ -130,10 +140,16 @@ class Grammar:
                     yield from words(part)
             elif node.kind == "plus" or random.random() < 0.5:
                 yield from words(node.parts[0])
-                while node.kind in ("star", "plus") and random.random() < 0.5:
+                while (
+                    node.kind in ("star", "plus") and random.random() < 0.5 and n_drawn < MOST_DRAWN
+                ):
                     yield from words(node.parts[0])
 
-        return [" ".join(words(reader.rules[reader.start])) for _ in range(number)]
+        sentences = []
+        for _ in range(number):
+            n_drawn = 0
+            sentences.append(" ".join(words(reader.rules[reader.start])))
+        return sentences
 
     def compile(self, vocabulary: Vocabulary) -> Graph:
         """Return the graph of all sentences in the tokens of a vocabulary.
@@ -141,7 +157,7 @@ class Grammar:
         Raises
         ------
         ConfigurationError
-            for a vocabulary of classes, and for words that it lacks: all of them at once, each
+            for a vocabulary of classes, and for words that it lacks: the first 20 at once, each
             with its place and the nearest.
         """
         if vocabulary.head != "ctc":
@@ -158,9 +174,14 @@ class _Reader:
 
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name
+        if len(text) > MOST_CHARACTERS:
+            raise ConfigurationError(
+                f"{name}: is longer than {MOST_CHARACTERS:,} characters, the most of a grammar"
+            )
         self.pieces = list(self._split())
         self.at = self.n_open = 0
         self.rules: dict[str, _Node] = {}
+        self.places: dict[str, int] = {}
         self.start, self.has_public = "", False
         while self._peek().kind != "end":
             self._rule()
@@ -217,6 +238,7 @@ class _Reader:
         if name.text in self.rules:
             raise self._wrong(name, "a new name: this rule is there already")
         self._expect("=")
+        self.places[name.text] = name.place
         self.rules[name.text] = self._alternatives()
         self._expect(";", "';', '|', a word or a <rule>")
         if is_public or not self.start:
@@ -263,6 +285,8 @@ class _Reader:
             if node.kind == "rule" and node.text not in self.rules:
                 hint = did_you_mean(node.text, self.rules)
                 wrong.append(f"{self.where(node.place)}: no rule is named {node.text}{hint}")
+            if len(wrong) == MOST_NAMED:
+                break
         if wrong:
             raise ConfigurationError("\n".join(wrong))
         held = {
@@ -274,14 +298,23 @@ class _Reader:
             for name in TopologicalSorter(held).static_order():  # what it holds, before a rule
                 sizes[name] = _size(self.rules[name], sizes)
         except CycleError as error:
-            circle = " holds ".join(reversed(error.args[1]))
-            raise ConfigurationError(f"{self.name}: {circle}; say repeats with * or +") from error
+            names = [*reversed(error.args[1])]
+            shown = names if len(names) <= MOST_NAMED else [*names[:MOST_NAMED], "…", names[0]]
+            raise ConfigurationError(
+                f"{self.where(self.places[names[0]])}: {' holds '.join(shown)}; say repeats with "
+                "* or +"
+            ) from error
         levels, n_words = sizes[self.start]
         if levels > MOST_LEVELS or n_words > MOST_WORDS:
             raise ConfigurationError(
-                f"{self.name}: {self.start} holds {n_words:,} words on {levels} levels once each "
-                f"<rule> in it is written out; at most {MOST_WORDS:,} on {MOST_LEVELS} are allowed"
+                f"{self.where(self.places[self.start])}: {self.start} holds {_most(n_words)} words "
+                f"on {levels} levels once each <rule> in it is written out; at most "
+                f"{MOST_WORDS:,} on {MOST_LEVELS} are allowed"
             )
+
+
+UNCOUNTED = 10**15
+"""Words of a rule are counted up to here; they may double with each rule."""
 
 
 class _Size(NamedTuple):
@@ -295,7 +328,12 @@ def _size(node: _Node, rules: dict[str, _Size]) -> _Size:
     if node.kind == "word":
         return _Size(0, 1)
     parts = [rules[node.text]] if node.kind == "rule" else [_size(p, rules) for p in node.parts]
-    return _Size(1 + max(p.levels for p in parts), sum(p.n_words for p in parts))
+    n_words = min(sum(p.n_words for p in parts), UNCOUNTED)
+    return _Size(1 + max(p.levels for p in parts), n_words)
+
+
+def _most(n_words: int) -> str:
+    return f"over {UNCOUNTED:,}" if n_words == UNCOUNTED else f"{n_words:,}"
 
 
 def _walk(node: _Node) -> Iterator[_Node]:
@@ -390,6 +428,8 @@ class _Builder:
             except DataError as error:
                 place = self.reader.where(first)
                 self.lacking.setdefault(text, f"{place}: {error}")
+                if len(self.lacking) == MOST_NAMED:
+                    raise ConfigurationError("\n".join(self.lacking.values())) from error
                 tokens = (0,)
             end = self._state()
             self.spoken[start].append((tokens, end))

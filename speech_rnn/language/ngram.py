@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ from speech_rnn.vocabulary import Vocabulary
 Gram = tuple[str, ...]
 NEVER = -99.0
 """What ARPA files write for the logarithm of 0."""
+FARTHEST = 10_000.0
+"""A logarithm of an ARPA file is no farther from 0; sums of such stay finite."""
+HIGHEST_ORDER = 20
+SECTION = re.compile(r"\\(.*)-grams:\s*")
+PROMISE = re.compile(r"ngram\s+(\d{1,9})\s*=\s*(\d{1,18})\s*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,30 +158,64 @@ class NGram:
         DataError
             if it cannot be read, or at the line that is wrong.
         """
-        lines = read_lines(path, "lm")
         log_probs: dict[Gram, float] = {}
         back_offs: dict[Gram, float] = {}
+        promised: dict[int, int] = {}
         size = 0
-        for number, line in enumerate(lines, start=1):
-            if line.startswith("\\") and line.endswith("-grams:"):
-                size = int(line[1 : line.index("-")])
-            elif size and line.strip() and not line.startswith("\\"):
-                fields = line.split()
-                try:
-                    gram, rest = tuple(fields[1 : size + 1]), fields[size + 1 :]
-                    if len(gram) < size or len(rest) > 1:
-                        raise ValueError(f"expected a probability, {size} tokens and a weight")
-                    log_probs[gram] = float(fields[0])
-                    if rest:
-                        back_offs[gram] = float(rest[0])
-                except ValueError as error:
-                    raise DataError(f"lm={str(path)!r}, line {number}: {error}") from error
+        for number, line in enumerate(read_lines(path, "lm"), start=1):
+            try:
+                if section := SECTION.fullmatch(line):
+                    size = _next_size(section[1], size)
+                elif not size and (promise := PROMISE.fullmatch(line)):
+                    promised[int(promise[1])] = int(promise[2])
+                elif size and line.strip() and not line.startswith("\\"):
+                    gram, log_probs[gram], weight = _entry(line.split(), size)
+                    if weight is not None:
+                        back_offs[gram] = weight
+            except ValueError as error:
+                raise DataError(f"lm={str(path)!r}, line {number}: {error}") from error
         if (END,) not in log_probs:
             raise DataError(
                 f"lm={str(path)!r} is no ARPA file: it has no \\1-grams: with {END}; "
                 "train one with +recipe=language_model"
             )
+        found = Counter(map(len, log_probs))
+        for size, count in promised.items():
+            if found[size] < count:
+                raise DataError(
+                    f"lm={str(path)!r} is cut short: its head promises {count} {size}-grams, and "
+                    f"{found[size]} are there; make or fetch it again"
+                )
         return cls(log_probs, back_offs, str(path))
+
+
+def _next_size(given: str, before: int) -> int:
+    """Return the tokens of the grams of a section, which follows one of `before`."""
+    if given != str(before + 1) or before == HIGHEST_ORDER:
+        raise ValueError(
+            f"section \\{given:.20}-grams: must be \\{before + 1}-grams:"
+            if before < HIGHEST_ORDER
+            else f"grams of more than {HIGHEST_ORDER} tokens are not read"
+        )
+    return before + 1
+
+
+def _entry(fields: Sequence[str], size: int) -> tuple[Gram, float, float | None]:
+    """Return a gram, the logarithm of its probability, and its weight if there is one."""
+    gram, rest = tuple(fields[1 : size + 1]), fields[size + 1 :]
+    if len(gram) < size or len(rest) > 1:
+        raise ValueError(f"expected a probability, {size} tokens and a weight")
+    log_prob = _logarithm(fields[0])
+    if log_prob > 0:
+        raise ValueError(f"{fields[0]:.20} is no logarithm of a probability: it is above 0")
+    return gram, log_prob, _logarithm(rest[0]) if rest else None
+
+
+def _logarithm(given: str) -> float:
+    value = float(given)
+    if not abs(value) <= FARTHEST:
+        raise ValueError(f"{given:.20} must be a number from -{FARTHEST:g} to {FARTHEST:g}")
+    return value
 
 
 class _NGramScorer(KeyedScorer):

@@ -121,6 +121,40 @@ def test_errors_point_at_the_place(text, message):
         Grammar(text, "g.jsgf")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "".join(f"<{n}> = <{n + 1}> <{n + 1}>;" for n in range(20_000)) + "<20000> = x;",
+            "line 1, column 1: <0> holds over 1,000,000,000,000,000 words",
+        ),
+        (
+            "".join(f"<{n}> = <{(n + 1) % 2000}>;\n" for n in range(2000)),
+            "line [0-9]+, column 1: .* holds … holds <",
+        ),
+        ("x" * 1_000_001, "is longer than 1,000,000 characters"),
+        ("#JSGF V1.0;\ngrammar" + 400_000 * " " + "x", "line 2, column 1: 'grammar', expected"),
+    ],
+)
+def test_case_f08_f09_grammars_that_double_or_go_deep(text, message):
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        Grammar(text, "g.jsgf")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("many", ["<q{n}>", "word{n}"])
+def test_case_f08_of_thousands_of_wrong_names_the_first_are_told(many):
+    text = "<x> = " + " ".join(many.format(n=n) for n in range(5000)) + ";"
+    with pytest.raises(ConfigurationError) as caught:
+        Grammar(text).compile(WORDS)
+    assert len(str(caught.value).splitlines()) == 20
+
+
+def test_case_f08_repeats_inside_repeats_are_drawn_in_no_time():
+    for sentence in Grammar("<x> = " + 45 * "(" + "a b" + 45 * ")+" + ";").sentences(20):
+        assert 2 <= len(sentence.split()) < 200
+
+
 def test_more_ways_than_memory_holds():
     with pytest.raises(ConfigurationError, match="over 50,000 ways from word to word"):
         Grammar("<a> = " + 3000 * "[a] " + ";").compile(WORDS)
@@ -140,6 +174,12 @@ def test_all_words_that_the_vocabulary_lacks_are_told():
     assert "did you mean 'left'?" in first
     assert "g, line 2, column 10: text='rihgt'" in second
     assert "did you mean 'right'?" in second
+
+
+def test_case_34_the_blank_is_no_word_to_choose():
+    with pytest.raises(ConfigurationError) as caught:
+        Grammar("<x> = 打开;").compile(Vocabulary.of(["left", "right"], "words"))
+    assert "choose one of left, right" in str(caught.value)
 
 
 def test_classes_have_no_sequences():

@@ -291,6 +291,41 @@ def test_what_does_not_fit_is_told(make, error, message):
         make()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("-0.4\tgo", "inf\tgo", "line 7: inf must be a number from -10000 to 10000"),
+        ("-0.4\tgo", "1e999\tgo", "line 7: 1e999 must be a number"),
+        ("-0.4\tgo", "nan\tgo", "line 7: nan must be a number"),
+        ("-0.4\tgo", "500\tgo", "line 7: 500 is no logarithm of a probability: it is above 0"),
+        ("go\t-0.3", "go\tnan", "line 7: nan must be a number"),
+        ("\\2-grams", "\\x-grams", r"line 9: section \\x-grams: must be \\2-grams:"),
+        ("\\2-grams", "\\-grams", r"line 9: section \\-grams: must be \\2-grams:"),
+        ("\\2-grams", "\\1.5-grams", r"line 9: section \\1.5-grams: must be"),
+        ("\\2-grams", "\\1-grams", r"line 9: section \\1-grams: must be"),
+        ("\\1-grams", "\\0-grams", r"line 4: section \\0-grams: must be \\1-grams:"),
+        ("-0.1\tgo go\n", "", "is cut short: its head promises 1 2-grams, and 0 are there"),
+    ],
+)
+def test_case_f11_what_is_wrong_in_an_arpa_file(old, new, message, tmp_path):
+    text = (
+        "\\data\\\nngram 1=3\nngram 2=1\n\\1-grams:\n-1\t<s>\t-0.3\n-0.5\t</s>\n-0.4\tgo\t-0.3\n\n"
+        "\\2-grams:\n-0.1\tgo go\n\\end\\\n"
+    )
+    (tmp_path / "lm.arpa").write_text(text)
+    assert load_language_model(tmp_path / "lm.arpa").order == 2
+    (tmp_path / "lm.arpa").write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=message):
+        load_language_model(tmp_path / "lm.arpa")
+
+
+def test_case_f11_the_order_of_an_arpa_file_has_an_end(tmp_path):
+    sections = [f"\\{n}-grams:\n" + ("-1\t</s>\n" if n == 1 else "") for n in range(1, 3000)]
+    (tmp_path / "lm.arpa").write_text("".join(sections))
+    with pytest.raises(DataError, match="grams of more than 20 tokens are not read"):
+        load_language_model(tmp_path / "lm.arpa")
+
+
 def test_files_that_are_none_are_told(tmp_path):
     with pytest.raises(DataError, match="is no file"):
         load_language_model(tmp_path / "missing.arpa")
