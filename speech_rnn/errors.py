@@ -18,6 +18,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "SpeechRnnError",
+    "SpeechRnnWarning",
     "Stopped",
     "did_you_mean",
     "install_line",
@@ -50,6 +51,10 @@ class SpeechRnnError(Exception):
     """Root of the project's errors. `exit_code` is what a command ends with."""
 
     exit_code = 1
+
+
+class SpeechRnnWarning(UserWarning):
+    """Root of the project's warnings. A command prints one as a note, without a line of source."""
 
 
 class ConfigurationError(SpeechRnnError, ValueError):

@@ -28,6 +28,7 @@ from speech_rnn.engines.loading import load_engine
 from speech_rnn.errors import ConfigurationError, ModelError, SpeechRnnError
 from speech_rnn.starter import STARTER
 from speech_rnn.storage import atomic
+from speech_rnn.storage.typed import fits, typed
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.streaming.stream import EventStream, PosteriorStream, reasons_against_streaming
@@ -372,15 +373,22 @@ class Recognizer:
             return cls(
                 engine,
                 Vocabulary.from_dict(description["vocabulary"]),
-                provenance=description["provenance"],
-                calibration=Calibration(**description.get("calibration", {})),
-                spotting=Spotting(**spotting) if spotting else None,
-                **description.get("decoding", {}),
+                provenance=dict(description["provenance"]),
+                calibration=typed(Calibration, description.get("calibration", {})),
+                spotting=typed(Spotting, spotting) if spotting else None,
+                **_decoding(description.get("decoding", {})),
             )
-        except (KeyError, TypeError, ConfigurationError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"model={str(path)!r}: its weights do not fit its description: {error}"
             ) from error
+
+
+def _decoding(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of decoding that a file keeps, checked."""
+    if not all(name == "token_bonus" and fits(settings[name], float) for name in settings):
+        raise TypeError(f"decoding={settings!r:.80} must be a number, token_bonus")
+    return dict(settings)
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,19 @@ class Vocabulary:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Vocabulary:
-        """Make a vocabulary from `to_dict`'s values."""
-        return cls(tuple(values["tokens"]), values["unit"])
+        """Make a vocabulary from `to_dict`'s values.
+
+        Raises
+        ------
+        KeyError, TypeError
+            for anything else.
+        ConfigurationError
+            for tokens that occur twice, and for an unknown unit.
+        """
+        tokens = values["tokens"]
+        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+            raise TypeError(f"tokens={tokens!r:.80} must be a list of texts")
+        return cls(tuple(tokens), values["unit"])
 
     def _lacks(self, text: str) -> DataError:
         hint = did_you_mean(text, [token for token in self.tokens if token != BLANK])

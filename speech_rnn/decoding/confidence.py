@@ -27,7 +27,7 @@ class Calibration:
     Raises
     ------
     ConfigurationError
-        for a temperature that is not above 0.
+        for a temperature that is not from 0.001 to 1000.
     """
 
     temperature: float = 1.0
@@ -35,8 +35,8 @@ class Calibration:
     ambiguous_below: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise ConfigurationError(f"temperature={self.temperature!r} must be above 0")
+        if not 1e-3 <= self.temperature <= 1e3:  # log-probabilities stay finite
+            raise ConfigurationError(f"temperature={self.temperature!r} must be from 0.001 to 1000")
 
     def judge(self, hypothesis: Hypothesis, evidence: float) -> Hypothesis:
         """Withhold an answer for which there is too little evidence or confidence.

@@ -93,7 +93,7 @@ def read_description(path: str | Path, text: str | None) -> dict[str, Any]:
         description = json.loads(text or "")
         version = description["version"]
         is_newer = version > FORMAT_VERSION
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         kind = "an ONNX" if Path(path).suffix == ".onnx" else "a safetensors"
         raise ModelError(
             f"model={str(path)!r} is {kind} file but not a Recognizer; give the "

@@ -6,23 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from speech_rnn.engines.engine import Engine
+from speech_rnn.engines.probe import try_out
 from speech_rnn.errors import plain_install
 
 
 def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
-    """Read the engine and the description of a Recognizer's file.
+    """Read the engine and the description of a Recognizer's file, which has computed its probe.
 
     Raises
     ------
     ModelError, ConfigurationError, MissingExtraError
         as `Recognizer.load` says.
     """
+    engine: Engine
     if Path(path).suffix == ".onnx":
         from speech_rnn.engines.onnx_engine import OnnxEngine
 
-        return OnnxEngine.load(path, device)
-    with plain_install(
-        f"model={str(path)!r} holds weights for PyTorch, and an .onnx file does not"
-    ):
-        from speech_rnn.engines.torch_engine import TorchEngine
-    return TorchEngine.load(path, device)
+        engine, description = OnnxEngine.load(path, device)
+    else:
+        with plain_install(
+            f"model={str(path)!r} holds weights for PyTorch, and an .onnx file does not"
+        ):
+            from speech_rnn.engines.torch_engine import TorchEngine
+        engine, description = TorchEngine.load(path, device)
+    try_out(engine, description, str(path))
+    return engine, description

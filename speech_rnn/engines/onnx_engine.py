@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.engines.engine import newer_format, read_description
+from speech_rnn.engines.foreign_graph import check_graph
 from speech_rnn.engines.onnx_format import (
     END,
     LENGTHS,
@@ -25,6 +26,7 @@ from speech_rnn.engines.onnx_format import (
     GraphDescription,
     StreamDescription,
 )
+from speech_rnn.engines.probe import KEY as PROBE
 from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class OnnxEngine:
             for a device that is not the CPU.
         """
         _check_device(device)
+        check_graph(path)
         session = open_session(path)
         description = read_description(
             path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -86,7 +89,7 @@ class OnnxEngine:
             graph = GraphDescription.from_dict(description["onnx"])
             _check_names(session, graph)
             return cls(path, session, description, graph), description
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ModelError(
                 f"model={str(path)!r}: its graph does not fit its description: {error}; export "
                 "it again"
@@ -107,8 +110,9 @@ class OnnxEngine:
         """Return logits (B, T, C) and their lengths (B,) of clips (B, N); see `Engine.logits`."""
         if self.graph.stream is None:
             self._check_room(waveform.shape[1])
-            given = {WAVEFORM: waveform, LENGTHS: lengths}
-            logits, steps = self._session.run([LOGITS, STEPS], given)
+            given: dict[str, NDArray[Any]] = {WAVEFORM: waveform, LENGTHS: lengths}
+            logits, steps = run(self._session, [LOGITS, STEPS], given, self.path)
+            self._check_steps(logits, steps, len(waveform))
             return logits, steps
         stream = self.stream()
         pieces = []
@@ -120,6 +124,21 @@ class OnnxEngine:
         for row, piece in zip(padded, pieces, strict=True):
             row[: len(piece)] = piece
         return padded, counts
+
+    def _check_steps(
+        self, logits: NDArray[np.float32], steps: NDArray[np.int64], n_clips: int
+    ) -> None:
+        """Refuse logits of other sizes than the description has."""
+        if (
+            logits.ndim != 3
+            or logits.shape[::2] != (n_clips, self.n_outputs)
+            or steps.shape != (n_clips,)
+            or not 0 <= steps.min() <= steps.max() <= logits.shape[1]
+        ):
+            raise ModelError(
+                f"model={str(self.path)!r} computes logits of shape {logits.shape} in steps "
+                f"{steps.tolist()!r:.80}, which does not fit its description; export it again"
+            )
 
     def _check_room(self, n_samples: int) -> None:
         if self.graph.most_samples is not None and n_samples > self.graph.most_samples:
@@ -148,11 +167,12 @@ class OnnxEngine:
         """Return a stream; see `Engine.stream`."""
         if self.graph.stream is None:
             raise ConfigurationError("\n".join(self.reasons_against_streaming()))
-        return OnnxLogitStream(self._session, self.graph.stream, self.n_outputs)
+        return OnnxLogitStream(self._session, self.graph.stream, self.n_outputs, self.path)
 
     def describe(self) -> dict[str, Any]:
-        """Return the settings of features, model and graph."""
-        return {name: self._description[name] for name in ("features", "model", "onnx")}
+        """Return the settings of features, model and graph, and the probe."""
+        names = ("features", "model", "onnx", PROBE)
+        return {name: self._description[name] for name in names if name in self._description}
 
     def serialize(self, description: dict[str, Any]) -> bytes:
         """Return the file with another description.
@@ -179,12 +199,14 @@ class OnnxLogitStream:
     session : of a file of the streaming kind.
     stream : how it is run.
     n_outputs : columns of the logits.
+    path : of the file, for messages.
     """
 
     def __init__(
-        self, session: InferenceSession, stream: StreamDescription, n_outputs: int
+        self, session: InferenceSession, stream: StreamDescription, n_outputs: int, path: Path
     ) -> None:
         self._session, self._stream, self._n_outputs = session, stream, n_outputs
+        self._path = path
         self._outputs = [LOGITS, *(NEXT + state.name for state in stream.states)]
         self._begin()
 
@@ -222,7 +244,14 @@ class OnnxLogitStream:
         wanted = self._stream.n_samples(n_blocks) - self._stream.n_samples(self._n_blocks)
         kept = np.concatenate(self._kept)
         given = _run_inputs(kept, wanted, end, self._states)
-        logits, *states = self._session.run(self._outputs, given)
+        logits, *states = run(self._session, self._outputs, given, self._path)
+        n_steps = (n_blocks - self._n_blocks) * self._stream.block_steps
+        # the least run may give more steps than a short stream has, which `flush` cuts off
+        if logits.ndim != 3 or logits.shape[2] != self._n_outputs or logits.shape[1] < n_steps:
+            raise ModelError(
+                f"model={str(self._path)!r} computes logits of shape {logits.shape} where its "
+                f"description has {(1, n_steps, self._n_outputs)}; export it again"
+            )
         self._states = dict(zip(self._states, states, strict=True))
         self._kept, self._n_blocks = [kept[wanted:]], n_blocks
         return np.asarray(logits[0])
@@ -233,6 +262,25 @@ def stream_inputs(clip: NDArray[np.float32], stream: StreamDescription) -> dict[
     n_blocks = -(-stream.n_steps(len(clip)) // stream.block_steps)
     end = max(len(clip), stream.win_length)
     return _run_inputs(clip, stream.n_samples(n_blocks), end, _first_states(stream))
+
+
+def run(
+    session: InferenceSession, outputs: list[str], given: dict[str, NDArray[Any]], path: Path
+) -> list[NDArray[Any]]:
+    """Run a graph.
+
+    Raises
+    ------
+    ModelError
+        if it fails as it runs.
+    """
+    try:
+        return list(session.run(outputs, given))
+    except Exception as error:  # its classes have no common parent but this
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"model={str(path)!r} fails as it runs: {reason}; export it again"
+        ) from error
 
 
 def _first_states(stream: StreamDescription) -> dict[str, NDArray[Any]]:
@@ -292,6 +340,8 @@ def open_session(path: str | Path, profile: str = "") -> InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it plans anew, and keeps, each length of clip
     options.log_severity_level = 4  # what fails is raised
+    # without VNNI, products of signed and unsigned bytes saturate; this takes unsigned ones there
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if profile:
         options.enable_profiling, options.profile_file_prefix = True, profile
     try:

@@ -2,8 +2,8 @@
 
 The file's metadata holds one entry, ``speech_rnn``: JSON with what `Recognizer.save` writes beside
 its weights (``version``, ``features``, ``model``, ``vocabulary``, ``decoding``, ``calibration``,
-``spotting``, ``provenance``), and ``onnx``: a `GraphDescription`. Logits are those of
-`Recognizer.logits`, before calibration.
+``spotting``, ``provenance``), ``onnx``: a `GraphDescription`, and ``probe``: a short sound and its
+logits, see `engines.probe`. Logits are those of `Recognizer.logits`, before calibration.
 
 Offline (``kind: offline``)
     ============  ==========  =======================================================
@@ -50,8 +50,12 @@ int8 files (``precision: int8``) have the same inputs and outputs. This module n
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any
+
+from speech_rnn.storage.typed import typed
 
 ONNX_FORMAT_VERSION = 1
 """Of ``onnx`` in the metadata; a reader refuses newer ones."""
@@ -59,8 +63,14 @@ METADATA_KEY = "speech_rnn"
 WAVEFORM, LENGTHS, END = "waveform", "lengths", "end"
 LOGITS, STEPS, EMBEDDINGS = "logits", "steps", "embeddings"
 STATE, NEXT = "state_", "next_"
+DTYPES = ("float32", "float64", "int64")
+"""Of states."""
 UNKNOWN_END = 2**60
 """Samples of a stream that goes on."""
+
+
+MOST = 2**24
+"""Of samples, steps and values of a state that a description may ask for."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,19 @@ class StateDescription:
     name: str
     shape: tuple[int, ...]
     dtype: str
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype={self.dtype!r} of a state must be one of {', '.join(DTYPES)}")
+        if len(self.shape) > 8 or min(self.shape, default=0) < 0 or prod(self.shape) > MOST:
+            raise ValueError(f"shape={list(self.shape)!r:.80} of a state is beyond all use")
+
+
+def _check_sizes(given: Any, least_0: Collection[str] = ()) -> None:
+    """Refuse whole numbers that are below 1, or 0, or beyond all use."""
+    for name, value in vars(given).items():
+        if isinstance(value, int) and not int(name not in least_0) <= value <= MOST:
+            raise ValueError(f"{name}={value} is beyond all use")
 
 
 @dataclass(frozen=True)
@@ -103,6 +126,9 @@ class StreamDescription:
     hop_length: int
     subsampling: int
     states: tuple[StateDescription, ...]
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, least_0=("first_samples", "first_blocks", "reach"))
 
     def n_steps(self, n_samples: int) -> int:
         """Return the steps of a whole stream of `n_samples`."""
@@ -149,6 +175,11 @@ class GraphDescription:
     most_samples: int | None = None
     version: int = ONNX_FORMAT_VERSION
 
+    def __post_init__(self) -> None:
+        _check_sizes(self)
+        if not 1 / self.sample_rate <= self.step_seconds <= MOST / self.sample_rate:
+            raise ValueError(f"step_seconds={self.step_seconds!r} is beyond all use")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `most_samples` only where there is a bound."""
         values = asdict(self)
@@ -162,15 +193,15 @@ class GraphDescription:
 
         Raises
         ------
-        KeyError, TypeError
-            for anything else. Whoever reads a file checks ``version`` first: newer ones may hold
-            more.
+        KeyError, TypeError, ValueError
+            for anything else, and for sizes beyond all use. Whoever reads a file checks ``version``
+            first: newer ones may hold more.
         """
         given = dict(given)
         if (stream := given.pop("stream", None)) is not None:
             states = [
-                StateDescription(state["name"], tuple(state["shape"]), state["dtype"])
+                typed(StateDescription, {**state, "shape": tuple(state["shape"])})
                 for state in stream["states"]
             ]
-            stream = StreamDescription(**{**stream, "states": tuple(states)})
-        return cls(**given, stream=stream)
+            stream = typed(StreamDescription, {**stream, "states": tuple(states)})
+        return typed(cls, {**given, "stream": stream})

@@ -8,7 +8,8 @@ takes 1.4 ms with the whole network (one thread, `MFCC` of conf/features/mfcc_na
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from speech_rnn.engines.onnx_format import (
     GraphDescription,
     StreamDescription,
 )
+from speech_rnn.engines.probe import KEY as PROBE
+from speech_rnn.engines.probe import probe_of
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.exporting.encoder import clip_logits, model_stages, stream_logits
 from speech_rnn.exporting.graph import OPSET, Graph, describe
@@ -79,8 +82,15 @@ def export_onnx(
     )
     _describe(model, recognizer, described)
     if int8:
-        model = to_int8(model, _runs(model, clips) if needs_ranges(model) else ())
-        _describe(model, recognizer, replace(described, precision="int8"))
+        runs: list[dict[str, NDArray[Any]]] = []
+        if needs_ranges(model):
+            with _loaded(model) as engine:
+                runs = [engine.inputs(clip) for clip in clips]
+        model = to_int8(model, runs)
+        described = replace(described, precision="int8")
+        _describe(model, recognizer, described)
+    with _loaded(model) as engine:
+        _describe(model, recognizer, described, probe_of(engine))
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -93,19 +103,23 @@ def _most_samples(recognizer: Recognizer) -> int | None:
     return front.most_frames * features.hop_length + features.layout.reach - 1
 
 
-def _describe(model: onnx.ModelProto, recognizer: Recognizer, described: GraphDescription) -> None:
-    describe(model, {**recognizer.description, "onnx": described.to_dict()})
+def _describe(
+    model: onnx.ModelProto,
+    recognizer: Recognizer,
+    described: GraphDescription,
+    probe: dict[str, str] | None = None,
+) -> None:
+    probed = {} if probe is None else {PROBE: probe}
+    describe(model, {**recognizer.description, "onnx": described.to_dict(), **probed})
 
 
-def _runs(
-    model: onnx.ModelProto, clips: Iterable[NDArray[np.float32]]
-) -> list[dict[str, NDArray[Any]]]:
-    """Return what the graph is given for each clip."""
+@contextmanager
+def _loaded(model: onnx.ModelProto) -> Iterator[OnnxEngine]:
+    """Give the engine of a graph."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.onnx"
+        path = Path(folder) / "model.onnx"
         onnx.save(model, path)
-        engine, _ = OnnxEngine.load(path, "cpu")
-        return [engine.inputs(clip) for clip in clips]
+        yield OnnxEngine.load(path, "cpu")[0]
 
 
 def _clips(graph: Graph, recognizer: Recognizer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -278,10 +279,11 @@ def _empty(filters: Tensor) -> list[int]:
 
 
 def _way_out(given: LogMelParameters) -> str:
+    def is_too_many(n_mels: int) -> bool:
+        return bool(_empty(filters_of(given, n_mels=n_mels)))
+
     finer = 2 ** math.ceil(math.log2(given.n_fft + 1))
     while finer < 2**16 and _empty(filters_of(given, n_fft=finer)):
         finer *= 2
-    fewer = given.n_mels - 1
-    while fewer and _empty(filters_of(given, n_mels=fewer)):
-        fewer -= 1
+    fewer = max(0, bisect_left(range(given.n_mels), True, 1, key=is_too_many) - 1)
     return f"n_fft={finer}" + (f" or n_mels={fewer}" if fewer else "")

@@ -244,8 +244,10 @@ def sinusoids(n_steps: int, width: int) -> Tensor:
     to float16 as the published files have them.
     """
     half = width // 2
-    rates = torch.logspace(0, -4, half, dtype=torch.float64)
-    angles = torch.arange(n_steps, dtype=torch.float64)[:, None] * rates  # (n_steps, width / 2)
+    # on the CPU even where a model without memory is built: torch.device("meta")
+    rates = torch.logspace(0, -4, half, dtype=torch.float64, device="cpu")
+    steps = torch.arange(n_steps, dtype=torch.float64, device="cpu")
+    angles = steps[:, None] * rates  # (n_steps, width / 2)
     return torch.cat([angles.sin(), angles.cos()], dim=1).half().float()
 
 

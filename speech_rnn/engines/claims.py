@@ -1,0 +1,68 @@
+"""What a file says of its sizes is checked before memory is given to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from speech_rnn.errors import ModelError
+from speech_rnn.model import AcousticModel
+
+MOST = 2**20
+"""Of any whole number of a description but a size of the network, which its weights bear out."""
+MOST_POINTS = 2**16
+"""Of a Fourier transform and a window."""
+MOST_BANDS = 512
+LEAST_RATE = 1000
+MOST_STEPS = 2**12
+"""That are put together, skipped or looked ahead at once."""
+MOST_OF = {
+    "n_fft": MOST_POINTS,
+    "win_length": MOST_POINTS,
+    "n_mels": MOST_BANDS,
+    "delta_window": MOST_STEPS,
+    "stack": MOST_STEPS,
+    "chunk": MOST_STEPS,
+    "look_ahead": MOST_STEPS,
+    "kernel": MOST_STEPS,
+    "stride": MOST_STEPS,
+}
+
+
+def check_claims(
+    features: Mapping[str, Any], model: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> None:
+    """Refuse settings of features and a model that the weights at hand do not bear out.
+
+    Raises
+    ------
+    ModelError
+        for sizes beyond all use, for weights of other shapes, and for values that are no numbers.
+    """
+    convolutions = model.get("convolutions") or ()
+    for settings in (features, model, *convolutions):
+        for name, value in settings.items():
+            if isinstance(value, int) and abs(value) > MOST_OF.get(name, MOST):
+                raise ModelError(f"{name}={value:.3g} is beyond {MOST_OF.get(name, MOST)}")
+    if features.get("sample_rate", LEAST_RATE) < LEAST_RATE:
+        raise ModelError(f"sample_rate={features['sample_rate']} is below {LEAST_RATE} Hz")
+    hop = features.get("hop_length", MOST_POINTS)
+    if hop * 2000 < features.get("sample_rate", 0) or hop * 256 < features.get("n_fft", 0):
+        raise ModelError(f"hop_length={hop} is too short for its sample rate or its n_fft")
+    if model.get("n_layers", 1) > len(tensors):
+        raise ModelError(f"n_layers={model['n_layers']} are more than its {len(tensors)} tensors")
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelError(f"{name} holds NaN or infinite values: it is damaged; train it again")
+    with torch.device("meta"):  # shapes without memory
+        shapes = {
+            f"model.{name}": tensor.shape
+            for name, tensor in AcousticModel(**model).state_dict().items()
+        }
+    for name, shape in shapes.items():
+        if name not in tensors or tensors[name].shape != shape:
+            given = tuple(tensors[name].shape) if name in tensors else "no values"
+            raise ModelError(f"{name} has {given} where its settings need {tuple(shape)}")
