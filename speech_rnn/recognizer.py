@@ -149,6 +149,7 @@ class Recognizer:
         spotting: Spotting | None = None,
         gating: Gating | None = None,
         block_seconds: float = 0.1,
+        check: bool = True,
     ) -> EventStream:
         """Return a stream that takes chunks of sound of any size and gives words as they are said.
 
@@ -158,6 +159,7 @@ class Recognizer:
         spotting : when a word is an event; None means the recogniser's own.
         gating : when the gate is open; None means always.
         block_seconds : seconds of sound that are computed at once.
+        check : whether to warn of levels at which words are missed; see `EventStream`.
 
         Raises
         ------
@@ -174,7 +176,7 @@ class Recognizer:
             block_seconds=block_seconds,
         )
         default = self.spotting or Spotting.of(self.vocabulary.head)
-        return EventStream(posteriors, spotting or default)
+        return EventStream(posteriors, spotting or default, check=check)
 
     def to(self, device: str | torch.device) -> Recognizer:
         """Compute on `device` from now on, and return the recogniser."""
@@ -408,19 +410,29 @@ class FileResult:
 
 
 def transcribe_files(
-    recognizer: Recognizer, files: Iterable[tuple[str, Sound]], batch_size: int = 32
+    recognizer: Recognizer,
+    files: Iterable[tuple[str, Sound]],
+    batch_size: int = 32,
+    *,
+    channel: int | None = None,
 ) -> Iterator[FileResult]:
     """Transcribe (name, sound) pairs in batches; results come in the same order.
 
     A file that fails costs itself alone. A batch is read while the one before is recognised, and
     memory holds these two; a file of sequences of over a minute is read in windows.
+
+    Parameters
+    ----------
+    files : (name, sound) pairs.
+    batch_size : number of files recognised at once.
+    channel : as in `load_audio`.
     """
     pending = iter(files)
     with ThreadPoolExecutor(os.cpu_count()) as readers:
 
         def read_on() -> list[tuple[str, Future[_Clip]]]:
             return [
-                (name, readers.submit(_read, recognizer, sound, name))
+                (name, readers.submit(_read, recognizer, sound, name, channel))
                 for name, sound in islice(pending, batch_size)
             ]
 
@@ -445,10 +457,13 @@ class _LongFile(NamedTuple):
 _Clip = NDArray[np.float32] | _LongFile
 
 
-def _read(recognizer: Recognizer, sound: Sound, name: str | None = None) -> _Clip:
+def _read(
+    recognizer: Recognizer, sound: Sound, name: str | None = None, channel: int | None = None
+) -> _Clip:
     """Open a sound, once, and read it unless it is long."""
     with ExitStack() as stack:
-        opened = stack.enter_context(open_audio(sound, block_seconds=WINDOW_SECONDS, name=name))
+        opening = open_audio(sound, block_seconds=WINDOW_SECONDS, channel=channel, name=name)
+        opened = stack.enter_context(opening)
         if recognizer.is_long(opened.duration or 0.0):
             return _LongFile(opened, stack.pop_all())
         return opened.load(recognizer.sample_rate)

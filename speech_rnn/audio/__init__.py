@@ -1,5 +1,6 @@
 """Sound files and samples: the only folder that opens sound files. Needs no torch."""
 
+from speech_rnn.audio.containers import AUDIO_SUFFIXES
 from speech_rnn.audio.files import (
     OpenSound,
     audio_duration,
@@ -8,7 +9,7 @@ from speech_rnn.audio.files import (
     open_audio,
     write_audio,
 )
-from speech_rnn.audio.finding import AUDIO_SUFFIXES, find_audio
+from speech_rnn.audio.finding import find_audio
 from speech_rnn.audio.headers import Sound
 from speech_rnn.audio.signal import AudioWarning, check_waveform, resample, waveform_of
 

@@ -6,7 +6,7 @@ import io
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ import soxr
 from numpy.typing import NDArray
 
 from speech_rnn.audio.headers import UNKNOWN_LENGTH, Sound, decoding_errors, opened
-from speech_rnn.audio.signal import AudioWarning, check_waveform, downmix, resample
+from speech_rnn.audio.signal import AudioWarning, check_waveform, resample
 from speech_rnn.errors import AudioError, ConfigurationError
+from speech_rnn.samples.downmix import Downmix
+from speech_rnn.samples.limits import check_channel, check_rate
 from speech_rnn.storage import atomic
 
 BLOCK = 1 << 20
@@ -32,6 +34,7 @@ def load_audio(
     *,
     start_seconds: float = 0.0,
     duration_seconds: float | None = None,
+    channel: int | None = None,
     name: str | None = None,
     check: bool = True,
 ) -> NDArray[np.float32]:
@@ -39,11 +42,14 @@ def load_audio(
 
     Parameters
     ----------
-    source : anything that libsndfile reads: WAV, FLAC, OGG, MP3, …; 8 to 32 bits or float, any
-        rate, any number of channels, whose mean is taken.
+    source : anything that libsndfile reads: WAV, FLAC, OGG, MP3, …; 8 to 32 bits or float, 1 kHz to
+        1 MHz, up to 256 channels. Where the program ffmpeg is installed, also what phones and
+        browsers record: M4A, AAC, WebM, WMA, AMR, ….
     sample_rate : sample rate of the result, in Hz.
     start_seconds, duration_seconds : the stretch to read; a duration of None, or one beyond the
         end, goes to the end.
+    channel : the channel to take, counted from 0; None takes the mean of all, or the loudest where
+        they cancel each other.
     name : name of the source in messages, if it has none of its own.
     check : whether to warn, as `AudioWarning` and once a file, of what `check_waveform` finds.
 
@@ -57,19 +63,19 @@ def load_audio(
         for a source that is missing, a folder, empty, no sound or cut short, that has no samples
         in the stretch, or that holds a value which is no number.
     ConfigurationError
-        for a rate or a duration that is not above 0, a negative start, and a source that is
-        neither a path, nor bytes, nor an open binary file.
+        for a rate that no recording has, a duration that is not above 0, a negative start, a
+        channel that the sound lacks, and a source that is neither a path, nor bytes, nor an open
+        binary file.
     """
     name = name or _name(source)
-    if sample_rate <= 0:
-        raise ConfigurationError(f"sample_rate={sample_rate} must be above 0 Hz")
+    check_rate(sample_rate)
     if not 0 <= start_seconds < math.inf:
         raise ConfigurationError(f"{name}: start_seconds={start_seconds} must be 0 or above")
     if duration_seconds is not None and not 0 < duration_seconds < math.inf:
         raise ConfigurationError(
             f"{name}: duration_seconds={duration_seconds} must be above 0; None goes to the end"
         )
-    with open_audio(source, name=name) as sound:
+    with open_audio(source, channel=channel, name=name) as sound:
         return sound.load(sample_rate, start_seconds, duration_seconds, check=check)
 
 
@@ -82,11 +88,15 @@ class OpenSound:
     name : name of the sound in messages.
     file : the open file.
     block_seconds : the length of a block.
+    mix : makes one channel of several.
+    problems : what is wrong with the file, which is read nevertheless.
     """
 
     name: str
     file: soundfile.SoundFile
     block_seconds: float
+    mix: Downmix
+    problems: tuple[str, ...] = ()
 
     @property
     def sample_rate(self) -> int:
@@ -101,7 +111,7 @@ class OpenSound:
 
     @property
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """The blocks as recorded, each the mean of the channels, (n,).
+        """The blocks as recorded, of one channel, (n,).
 
         They are neither resampled nor clipped, and may hold NaN and infinite values.
 
@@ -115,7 +125,7 @@ class OpenSound:
         with decoding_errors(self.name):
             for block in _blocks(self.file, self.file.frames, size):
                 there += len(block)
-                yield downmix(block)
+                yield self.mix(block)
         _check_length(self.file, self.name, there, self.file.frames)
 
     def resampled(self, sample_rate: int) -> Iterator[NDArray[np.float32]]:
@@ -131,6 +141,7 @@ class OpenSound:
             resampler = soxr.ResampleStream(
                 self.sample_rate, sample_rate, 1, dtype="float32", quality="HQ"
             )
+        self._warn(self.problems)
         for block in self.blocks:
             self._check(block, " (in part)")
             waveform = np.clip(block, -1, 1)
@@ -148,10 +159,14 @@ class OpenSound:
     ) -> NDArray[np.float32]:
         """Read what is left of the sound, or a stretch of it; see `load_audio`."""
         samples = _read(self.file, self.name, start_seconds, duration_seconds)
+        if self.mix.channel is not None:
+            samples = self.mix(samples)
+        if check:
+            self._warn(self.problems)
         part = " (in part)" if start_seconds or duration_seconds is not None else ""
         self._check(samples, part, warn=check)
         # A resampler overshoots at steps, and float files may exceed full scale.
-        waveform = np.clip(downmix(samples), -1, 1)
+        waveform = np.clip(self.mix(samples), -1, 1)
         if self.sample_rate == sample_rate:
             return waveform
         return np.clip(resample(waveform, self.sample_rate, sample_rate), -1, 1)
@@ -161,21 +176,29 @@ class OpenSound:
             raise AudioError(
                 f"{self.name}: holds samples that are no number (NaN or infinite); repair it"
             )
-        for problem in check_waveform(samples, self.sample_rate) if warn else ():
+        if warn:
+            self._warn(check_waveform(samples, self.sample_rate), part)
+
+    def _warn(self, problems: Iterable[str], part: str = "") -> None:
+        for problem in problems:
             # At this line, whoever calls: so the same words about the same file come once.
             warnings.warn(AudioWarning(f"{self.name}{part}: {problem}"), stacklevel=1)
 
 
 @contextmanager
 def open_audio(
-    source: Sound, *, block_seconds: float = 1.0, name: str | None = None
+    source: Sound,
+    *,
+    block_seconds: float = 1.0,
+    channel: int | None = None,
+    name: str | None = None,
 ) -> Iterator[OpenSound]:
     """Open a sound of any length, to be read in memory that does not grow with it.
 
     Parameters
     ----------
-    source, name : as in `load_audio`. What does not seek is copied first: beyond 64 MiB, into a
-        temporary file.
+    source, channel, name : as in `load_audio`. What does not seek is copied first: beyond 64 MiB,
+        into a temporary file.
     block_seconds : duration of a block.
 
     Raises
@@ -184,11 +207,14 @@ def open_audio(
         for a source that is missing, a folder, empty or no sound; and from `blocks`, after what
         could be read, for one that is cut short, damaged or without samples.
     ConfigurationError
-        for a source that is neither a path, nor bytes, nor an open binary file.
+        for a channel that the sound lacks, and a source that is neither a path, nor bytes, nor an
+        open binary file.
     """
     name = name or _name(source)
-    with opened(source, name) as file:
-        yield OpenSound(name, file, block_seconds)
+    with opened(source, name) as (file, problems):
+        if channel is not None:
+            check_channel(channel, file.channels, name)
+        yield OpenSound(name, file, block_seconds, Downmix(channel), problems)
 
 
 def _name(source: Sound) -> str:
@@ -261,6 +287,7 @@ def _blocks(
     # After each read soundfile seeks to where it is, which fails at the end of a FLAC whose header
     # tells no length, or a wrong one.
     sound.seekable = lambda: False
+    most = max(1, min(most, BLOCK // sound.channels))
     while True:
         size = min(wanted, most)
         block = sound.read(size, dtype="float32", always_2d=True)
@@ -283,14 +310,13 @@ def write_audio(
         for samples that are not one finite channel, and if the file cannot be written: no such
         folder, a full disk.
     ConfigurationError
-        for another ending, and a rate that is not above 0.
+        for another ending, and a rate that no recording has.
     """
     path = Path(path)
     encoding = WRITTEN.get(path.suffix.lower())
     if encoding is None:
         raise ConfigurationError(f"path={str(path)!r} must end in {' or '.join(WRITTEN)}")
-    if sample_rate <= 0:
-        raise ConfigurationError(f"sample_rate={sample_rate} must be above 0 Hz")
+    check_rate(sample_rate)
     samples = np.asarray(waveform)
     if samples.ndim != 1 or not np.isfinite(samples).all():
         raise AudioError(
@@ -330,7 +356,7 @@ def audio_duration(source: Sound, *, name: str | None = None) -> float:
     ConfigurationError
         for a source that is neither a path, nor bytes, nor an open binary file.
     """
-    with opened(source, name or _name(source)) as sound:
+    with opened(source, name or _name(source)) as (sound, _):
         n_samples = sound.frames
         if n_samples >= UNKNOWN_LENGTH:
             n_samples = sum(len(block) for block in _blocks(sound, n_samples))

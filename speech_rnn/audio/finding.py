@@ -2,54 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from speech_rnn.audio.containers import AUDIO_SUFFIXES, FOREIGN_SUFFIXES
+from speech_rnn.audio.ffmpeg import PROGRAM, can_convert
 from speech_rnn.audio.headers import Sound
 from speech_rnn.errors import ConfigurationError, DataError
 
-AUDIO_SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}
-)
-"""Endings of sound files in folders; a file that is given by its path may have any."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Below:
+    """The sound files of a folder, sorted, and those that cannot be read here.
+
+    Parameters
+    ----------
+    sounds : files that can be read.
+    left_alone : files that only ffmpeg reads, where it is not installed.
+    """
+
+    sounds: tuple[Path, ...]
+    left_alone: tuple[Path, ...]
+
+
+def look_below(folder: Path, *, recursive: bool = True) -> Below:
+    """Return the sound files of a folder; names that start with a dot are left alone."""
+    sounds: list[Path] = []
+    left_alone: list[Path] = []
+    with_ffmpeg = can_convert()
+    for file in sorted(folder.rglob("*") if recursive else folder.iterdir()):
+        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+            continue
+        suffix = file.suffix.lower()
+        is_foreign = suffix in FOREIGN_SUFFIXES
+        if (is_foreign or suffix in AUDIO_SUFFIXES) and file.is_file():
+            (left_alone if is_foreign and not with_ffmpeg else sounds).append(file)
+    return Below(tuple(sounds), tuple(left_alone))
+
+
+def left_alone_line(files: Sequence[Path]) -> str:
+    """Return the line on sound files that cannot be read here, with their number and endings."""
+    endings = ", ".join(sorted(Counter(file.suffix.lower() for file in files)))
+    noun = "file that cannot" if len(files) == 1 else "files that cannot"
+    return (
+        f"left alone: {len(files)} {noun} be read here ({endings}): install {PROGRAM}, or convert "
+        "them: ffmpeg -i FILE FILE.wav"
+    )
 
 
 def find_audio(
-    paths: Sequence[str], *, recursive: bool = False, stdin: BinaryIO | None = None
+    paths: Sequence[str],
+    *,
+    recursive: bool = False,
+    stdin: BinaryIO | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[tuple[str, Sound]]:
     """Return (name, sound) for files, for the sound files of folders, sorted, and for ``-``.
 
     Names that start with a dot are left alone in folders. A missing file is returned too: its
     reader raises an error with its name.
 
+    Parameters
+    ----------
+    tell : is told once of the files of folders that cannot be read here.
+
     Raises
     ------
     ConfigurationError
-        for a folder without sound files.
+        for a folder without sound files that can be read.
     """
     found: list[tuple[str, Sound]] = []
+    left_alone: list[Path] = []
     for given in paths:
         path = Path(given)
         if given == "-" and stdin is not None:
             found.append((given, stdin))
         elif path.is_dir():
-            files = [*sounds_below(path, recursive=recursive)]
-            if not files:
-                hint = "" if recursive else "; --recursive looks into its folders"
-                raise ConfigurationError(f"path={given!r} holds no sound files{hint}")
-            found += [(str(file), file) for file in files]
+            below = look_below(path, recursive=recursive)
+            if not below.sounds:
+                raise ConfigurationError(f"path={given!r} holds no sound files{_hint(path, below)}")
+            found += [(str(file), file) for file in below.sounds]
+            left_alone += below.left_alone
         else:
             found.append((given, path))
+    if left_alone and tell is not None:
+        tell(left_alone_line(left_alone))
     return found
 
 
-def sounds_below(folder: Path, *, recursive: bool = True) -> Iterator[Path]:
-    """List the sound files of a folder, sorted; names that start with a dot are left alone."""
-    for file in sorted(folder.rglob("*") if recursive else folder.iterdir()):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix.lower() in AUDIO_SUFFIXES and not hidden and file.is_file():
-            yield file
+def _hint(folder: Path, below: Below) -> str:
+    """Return the way out where a folder holds no sound files."""
+    if below.left_alone:
+        return f"; {left_alone_line(below.left_alone)}"
+    has_folders = any(child.is_dir() for child in folder.iterdir())
+    return "; --recursive looks into its folders" if has_folders else ""
+
+
+def sounds_below(folder: Path) -> tuple[Path, ...]:
+    """List the sound files of a folder and of the folders in it, sorted, as `look_below` does.
+
+    Those that cannot be read here are logged.
+    """
+    if not folder.is_dir():
+        return ()
+    below = look_below(folder)
+    if below.left_alone:
+        log.warning("%s: %s", folder, left_alone_line(below.left_alone))
+    return below.sounds
 
 
 def sound_files(paths: str | Iterable[str], name: str) -> list[Path]:

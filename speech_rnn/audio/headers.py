@@ -1,4 +1,4 @@
-"""Open a sound file whose header keeps its promise."""
+"""Open a sound file, whatever holds the sound, and find where its header is wrong."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import soundfile
 
+from speech_rnn.audio.containers import (
+    AUDIO_SUFFIXES,
+    FOREIGN,
+    HEAD,
+    SAMPLE_DUMP,
+    claimed_kind,
+    kind_of_file,
+)
+from speech_rnn.audio.ffmpeg import PROGRAM, can_convert, converted
+from speech_rnn.audio.mpeg import LEAST_SHARE, begins_with_frame, count_frames, with_length
 from speech_rnn.errors import AudioError, ConfigurationError
+from speech_rnn.samples.limits import check_channels, check_rate
 
 Sound = str | os.PathLike[str] | bytes | BinaryIO
 """A path, a file's bytes, or an open file, which need not seek."""
@@ -25,24 +36,47 @@ UNKNOWN_LENGTH = 2**62
 """Least number of samples that libsndfile gives for a FLAC stream of unknown length."""
 IN_MEMORY = 1 << 26
 """Bytes held of what cannot be read where it is; what is more waits in a temporary file."""
+FEW_BYTES = 96
+"""Bytes too many that a header may promise: some writers count the header itself."""
 SIZES_IN_LOG = ("AIFF", "AU", "CAF", "RF64", "W64")
+MPEG_IN_WAV = (0x50, 0x55)
+
+
+class Opened(NamedTuple):
+    """An open sound, and what is wrong with it that it can be read with."""
+
+    file: soundfile.SoundFile
+    problems: tuple[str, ...]
 
 
 @contextmanager
-def opened(source: Sound, name: str) -> Iterator[soundfile.SoundFile]:
-    """Open a sound whose header keeps its promise; what fails to decode inside names it, too."""
-    file = _checked(source, name)
-    try:
-        sound = soundfile.SoundFile(file)
-    except soundfile.LibsndfileError as error:
-        raise _no_sound(name, error.error_string.strip(" .")) from error
-    with sound:
+def opened(source: Sound, name: str) -> Iterator[Opened]:
+    """Open a sound; what fails to decode inside names it, too.
+
+    Raises
+    ------
+    AudioError
+        for what is missing, empty, no sound, cut short, or of an absurd rate or number of channels.
+    ConfigurationError
+        for a source that is neither a path, nor bytes, nor an open binary file.
+    """
+    problems: list[str] = []
+    file = _checked(source, name, problems)
+    with ExitStack() as closing:
+        if not isinstance(file, str):
+            closing.enter_context(file)
+        try:
+            sound = closing.enter_context(soundfile.SoundFile(file))
+        except soundfile.LibsndfileError as error:
+            raise _no_sound(name, _reason(error)) from error
         if sound.format == "RAW":  # guessed by an ending such as .au, .gsm or .vox
             raise _no_sound(name, "it has no header")
+        check_rate(sound.samplerate, name)
+        check_channels(sound.channels, name)
         if sound.format in SIZES_IN_LOG and (missing := _missing_bytes(sound.extra_info)):
-            raise _cut_short(name, missing)
+            problems += _missing(name, missing, FEW_BYTES)
         with decoding_errors(name):
-            yield sound
+            yield Opened(sound, tuple(problems))
 
 
 @contextmanager
@@ -57,6 +91,12 @@ def decoding_errors(name: str) -> Iterator[None]:
         ) from error
 
 
+def _reason(error: soundfile.LibsndfileError) -> str:
+    text = str(error.error_string).strip(" .")
+    # libsndfile says so of any file that it takes for MP3 and cannot decode
+    return "it cannot be decoded" if text.startswith("File does not exist") else text
+
+
 def _no_sound(name: str, reason: str) -> AudioError:
     return AudioError(
         f"{name}: is no sound that can be read ({reason}); if other programs play it, convert it: "
@@ -64,11 +104,18 @@ def _no_sound(name: str, reason: str) -> AudioError:
     )
 
 
-def _cut_short(name: str, missing: int) -> AudioError:
-    return AudioError(
-        f"{name}: is cut short: its header promises {missing} bytes more than there are; fetch or "
-        "record it again"
-    )
+def _missing(name: str, n_bytes: int, few: int) -> list[str]:
+    """Return a problem where a few bytes are missing that a header promises.
+
+    Raises
+    ------
+    AudioError
+        where more are.
+    """
+    promise = f"its header promises {n_bytes} bytes more than there are"
+    if n_bytes > few:
+        raise AudioError(f"{name}: is cut short: {promise}; fetch or record it again")
+    return [f"{promise}; it is read up to its end"]
 
 
 def _missing_bytes(log: str) -> int:
@@ -80,11 +127,11 @@ def _missing_bytes(log: str) -> int:
     return max(0, promised - there) if promised < STREAMED else 0
 
 
-def _checked(source: Sound, name: str) -> str | BinaryIO:
-    """Return what libsndfile is to open; refuse what is missing, empty or a WAV cut short."""
+def _checked(source: Sound, name: str, problems: list[str]) -> str | BinaryIO:
+    """Return what libsndfile is to open; refuse what it cannot read, or not to its end."""
     if not isinstance(source, (str, os.PathLike)):
         copied = _copied(source, name)
-        return _checked_header(copied, name) or copied
+        return _prepared(copied, name, problems) or copied
     path = Path(source)
     if path.is_dir():
         raise AudioError(f"{name}: is a folder; name a file in it")
@@ -93,12 +140,12 @@ def _checked(source: Sound, name: str) -> str | BinaryIO:
             # A pipe does not seek, and soundfile would ask for the rate of what ends in .raw.
             if file.seekable() and path.suffix.lower() != ".raw":
                 # By its path: through this handle, libsndfile is 35 % (WAV) to 65 % (OGG) slower.
-                return _checked_header(file, name) or os.fspath(path)
+                return _prepared(file, name, problems) or os.fspath(path)
             copied = _copied(file, name)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in a path
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{name}: cannot be opened ({reason}); check path and rights") from error
-    return _checked_header(copied, name) or copied
+    return _prepared(copied, name, problems) or copied
 
 
 def _copied(source: BinaryIO | bytes, name: str) -> BinaryIO:
@@ -116,16 +163,51 @@ def _copied(source: BinaryIO | bytes, name: str) -> BinaryIO:
     return copied
 
 
-def _checked_header(file: BinaryIO, name: str) -> BinaryIO | None:
-    """Refuse what is empty or a WAV cut short; return a copy where its header must be mended."""
+def _prepared(file: BinaryIO, name: str, problems: list[str]) -> BinaryIO | None:
+    """Refuse what cannot be read; return a copy where it is to be read in its place."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(0)
     if not size:
         raise AudioError(f"{name}: is empty (0 bytes); fetch or record it again")
-    begin, length = _wav_samples(file)
+    kind, begin = kind_of_file(file)
+    if kind == SAMPLE_DUMP:  # of damaged ones, libsndfile prints every error on standard output
+        raise _no_sound(name, f"it is a {kind}")
+    if kind in FOREIGN:
+        return _foreign(file, kind, name)
+    if kind == "WAV":
+        return _wav(file, size, name, problems)
+    if kind == "MP3" or (kind is None and _may_be_mpeg(file, begin)):
+        return _mpeg(file, size, begin, name, problems)
+    file.seek(0)
+    return None
+
+
+def _foreign(file: BinaryIO, kind: str, name: str) -> BinaryIO:
+    """Decode what libsndfile does not read, unless its name claims to be something that it does."""
+    claimed = claimed_kind(name)
+    if f".{claimed.lower()}" in AUDIO_SUFFIXES:
+        raise AudioError(
+            f"{name}: holds {kind}, not {claimed}; convert it: ffmpeg -i FILE OTHER.wav"
+        )
+    if not can_convert():
+        raise AudioError(
+            f"{name}: holds {kind}, which cannot be read without the program {PROGRAM}; install "
+            f"it, or convert the file where it is: ffmpeg -i FILE FILE.wav"
+        )
+    return converted(file, kind, name)
+
+
+def _wav(file: BinaryIO, size: int, name: str, problems: list[str]) -> BinaryIO | None:
+    """Refuse a WAV that is cut short; return a copy where it lacks its size or holds MPEG audio."""
+    file.seek(0)
+    begin, length, encoding = _wav_samples(file)
     if length < STREAMED and begin + length > size:
-        raise _cut_short(name, begin + length - size)
+        few = max(FEW_BYTES, begin) if size > begin else 0
+        problems += _missing(name, begin + length - size, few)
     is_streamed = begin and not length and not _is_chunk(file, size)
+    if begin and encoding in MPEG_IN_WAV:
+        file.seek(begin)
+        inner = io.BytesIO(file.read(size - begin if is_streamed else length))
+        return _mpeg(inner, inner.getbuffer().nbytes, 0, name, problems) or inner
     file.seek(0)
     if not is_streamed:
         return None
@@ -137,16 +219,22 @@ def _checked_header(file: BinaryIO, name: str) -> BinaryIO | None:
     return mended
 
 
-def _wav_samples(file: BinaryIO) -> tuple[int, int]:
-    """Return where the samples of a RIFF WAVE begin and their promised bytes; else 0, 0."""
-    header = file.read(12)
+def _wav_samples(file: BinaryIO) -> tuple[int, int, int]:
+    """Return where the samples of a RIFF WAVE begin, their promised bytes and encoding, or zeros.
+
+    The encoding is the format tag of the ``fmt`` chunk.
+    """
+    header, encoding = file.read(12), 0
     if header[:4] == b"RIFF" and header[8:] == b"WAVE":
         while len(chunk := file.read(8)) == 8:
             length = int.from_bytes(chunk[4:], "little")
             if chunk[:4] == b"data":
-                return file.tell(), length
-            file.seek(length + length % 2, os.SEEK_CUR)
-    return 0, 0
+                return file.tell(), length, encoding
+            begin = file.tell()
+            if chunk[:4] == b"fmt ":
+                encoding = int.from_bytes(file.read(2), "little")
+            file.seek(begin + length + length % 2)
+    return 0, 0, 0
 
 
 def _is_chunk(file: BinaryIO, size: int) -> bool:
@@ -154,3 +242,31 @@ def _is_chunk(file: BinaryIO, size: int) -> bool:
     chunk = file.read(8)
     length = int.from_bytes(chunk[4:], "little")
     return len(chunk) < 8 or (chunk[:4].strip().isalnum() and file.tell() + length <= size)
+
+
+def _may_be_mpeg(file: BinaryIO, begin: int) -> bool:
+    file.seek(begin)
+    return begins_with_frame(file.read(HEAD))
+
+
+def _mpeg(file: BinaryIO, size: int, begin: int, name: str, problems: list[str]) -> BinaryIO | None:
+    """Refuse what only begins like MPEG audio; return a copy where its header's length is wrong."""
+    if size > IN_MEMORY:  # hours of it: libsndfile's estimate has to do
+        file.seek(0)
+        return None
+    file.seek(begin)
+    content = file.read()
+    file.seek(0)
+    frames = count_frames(content)
+    if frames is None or not frames.n_frames or frames.share < LEAST_SHARE:
+        raise _no_sound(name, "it begins like MP3, and most of it is none")
+    promised = frames.promised
+    if promised and promised > frames.n_frames + 1:
+        problems.append(
+            f"is cut short: its header promises {frames.promised_seconds:.2f} s and there are "
+            f"{frames.seconds:.2f} s, which are read; fetch or record it again"
+        )
+    is_right = promised is not None and abs(promised - frames.n_frames) <= 1
+    if is_right or not frames.has_header_of_length:
+        return None
+    return io.BytesIO(with_length(content, frames))

@@ -1,16 +1,19 @@
-"""Resampling and downmixing, and the checks for silence, clipping and DC offset."""
+"""Resampling, and the checks for what silently ruins results."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from speech_rnn.errors import AudioError, ConfigurationError
+from speech_rnn.errors import AudioError
+from speech_rnn.samples.downmix import Downmix
+from speech_rnn.samples.levels import integer_scale, low_level
+from speech_rnn.samples.limits import check_rate
 
-SILENCE_DB = -60.0
 LEAST_RATE = 8_000
 MOST_DC_OFFSET = 0.02
 FULL_SCALE = 0.999
@@ -21,11 +24,6 @@ LEVEL = 1e-4
 
 class AudioWarning(UserWarning):
     """Something about a sound that silently ruins results."""
-
-
-def downmix(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean of the channels: (N, channels) to (N,)."""
-    return samples if samples.ndim == 1 else samples.mean(axis=1)
 
 
 def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
@@ -41,9 +39,10 @@ def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
 
 
 def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]:
-    """Return what silently ruins results: silence, clipping, a DC offset, a rate below 8 kHz.
+    """Return what silently ruins results.
 
-    The words are the same for every waveform with the same problem.
+    These are silence, a low level, clipping, floating point in the scale of integers, a DC offset,
+    a rate below 8 kHz, and channels that cancel each other or have nothing in common.
 
     Parameters
     ----------
@@ -55,16 +54,20 @@ def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]
         problems.append(
             f"is recorded at {sample_rate} Hz: below {LEAST_RATE} Hz speech loses its consonants"
         )
-    heard = downmix(waveform)
-    if np.abs(heard).max(initial=0.0) <= 10 ** (SILENCE_DB / 20):
-        problems.append(f"is silent: no sample is above {SILENCE_DB:g} dB of full scale")
-        return problems
+    mix = Downmix()
+    heard = mix(waveform)
+    problems += mix.problems()
+    if wrong := integer_scale(float(np.abs(waveform).max(initial=0.0))):
+        return [*problems, wrong]
+    offset = float(heard.mean(dtype=np.float64)) if len(heard) else 0.0
+    if wrong := low_level(float(np.abs(heard - np.float32(offset)).max(initial=0.0))):
+        problems.append(wrong)
     if _clipped_share(waveform) > MOST_CLIPPED:
         problems.append(
             f"is clipped: more than {100 * MOST_CLIPPED:g} % of its samples are cut off at full "
             "scale; record it with less gain"
         )
-    if abs(heard.mean(dtype=np.float64)) > MOST_DC_OFFSET:
+    if abs(offset) > MOST_DC_OFFSET:
         problems.append(
             f"has a DC offset: its mean is more than {MOST_DC_OFFSET:g} from 0; take it off"
         )
@@ -93,12 +96,10 @@ def resample(
     Raises
     ------
     ConfigurationError
-        for a rate that is not above 0.
+        for a rate that no recording has.
     """
-    if source_rate <= 0 or target_rate <= 0:
-        raise ConfigurationError(
-            f"source_rate={source_rate} and target_rate={target_rate} must be above 0 Hz"
-        )
+    for rate in (source_rate, target_rate):
+        check_rate(rate)
     waveform = np.ascontiguousarray(waveform, dtype=np.float32)
     if source_rate == target_rate or not len(waveform):
         return waveform
@@ -111,7 +112,8 @@ def waveform_of(samples: Any, source_rate: int, target_rate: int) -> NDArray[np.
 
     Parameters
     ----------
-    samples : (N,) floating point in [-1, 1], as an array or anything that numpy makes one of.
+    samples : (N,) floating point in [-1, 1], as an array or anything that numpy makes one of. An
+        `AudioWarning` tells of samples in the scale of integers.
     source_rate, target_rate : sample rates before and after, in Hz.
 
     Raises
@@ -138,4 +140,6 @@ def waveform_of(samples: Any, source_rate: int, target_rate: int) -> NDArray[np.
         )
     if not len(waveform) or not np.isfinite(waveform).all():
         raise AudioError(f"samples of shape={waveform.shape} must be finite, and at least one")
+    if wrong := integer_scale(float(np.abs(waveform).max())):
+        warnings.warn(AudioWarning(f"samples of shape={waveform.shape}: {wrong}"), stacklevel=2)
     return resample(waveform.astype(np.float32), source_rate, target_rate)

@@ -17,6 +17,7 @@ from speech_rnn.audio import load_audio
 from speech_rnn.data.corpus import Part, Utterance
 from speech_rnn.data.mixing import compose
 from speech_rnn.errors import DataError, SpeechRnnError
+from speech_rnn.vocabulary import SILENCE
 
 FULL_SCALE = 32768.0
 
@@ -78,7 +79,9 @@ class AudioCache(Dataset[NDArray[np.int16]]):
             if utterance.composition:
                 read = partial(read_stretch, sample_rate=self.sample_rate, check=False)
                 return quantize(compose(utterance, self.sample_rate, read) * utterance.gain)
-            waveform = read_stretch(utterance, self.sample_rate, check=utterance.gain == 1.0)
+            # Silence is meant to be quiet.
+            check = utterance.gain == 1.0 and utterance.text != SILENCE
+            waveform = read_stretch(utterance, self.sample_rate, check=check)
         except SpeechRnnError as error:
             return error
         return quantize(waveform * utterance.gain)

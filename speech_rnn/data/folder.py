@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
-from speech_rnn.audio.finding import AUDIO_SUFFIXES, sound_files, sounds_below
+from speech_rnn.audio.containers import AUDIO_SUFFIXES
+from speech_rnn.audio.finding import (
+    left_alone_line,
+    look_below,
+    sound_files,
+    sounds_below,
+)
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.splits import require_every_class, speaker_of, speaker_regex, split_by_hash
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.storage.text import read_lines
+
+log = logging.getLogger(__name__)
 
 NOISE = "_background_noise_"
 LISTS = {
@@ -101,10 +110,7 @@ class Folder:
         root = Path(self.root)
         folders = self._folders(root)
         words = self._words(folders)
-        clips = {
-            word: [clip for folder in folders[word] for clip in sounds_below(folder)]
-            for word in words
-        }
+        clips = _clips(folders, words)
         if silent := [word for word in words if not clips[word]]:
             raise DataError(
                 f"root={self.root!r} has no sound file for {', '.join(silent)}; "
@@ -233,6 +239,15 @@ def folder_of(word: str) -> str:
     if bad or word_of(name) != word:
         raise ConfigurationError(f"word={word!r} cannot name a folder; call it otherwise")
     return name
+
+
+def _clips(folders: Mapping[str, Sequence[Path]], words: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the clips of each word, and log once how many cannot be read here."""
+    below = {word: [look_below(folder) for folder in folders[word]] for word in words}
+    left_alone = [file for found in below.values() for one in found for file in one.left_alone]
+    if left_alone:
+        log.warning("%s", left_alone_line(left_alone))
+    return {word: [clip for one in found for clip in one.sounds] for word, found in below.items()}
 
 
 def _name(clip: Path, root: Path) -> str:

@@ -132,7 +132,7 @@ def hear(
         )
     words: list[Word] = []
     told: list[float] = []
-    n_samples = n_clipped = 0
+    n_samples = 0
 
     def take(pieces: list[Posteriors]) -> None:
         found = spotter.hear(pieces)
@@ -144,11 +144,8 @@ def hear(
     for block in watch(scene.blocks(block_seconds), n_blocks):
         n_samples += len(block)
         take(stream.posteriors.push(block))
-        n_clipped = stream.samples.n_clipped
+    notes = [*scene.notes, *stream.samples.levels.problems()]
     take(stream.posteriors.finish())
-    notes = [*scene.notes]
-    if n_clipped:
-        notes.append(f"{n_clipped} samples beyond full scale were clipped")
     hours = n_samples / scene.sample_rate / 3600
     return Heard(spotter.words, scene.labels, hours, words, told, sweep.finish(), tuple(notes))
 

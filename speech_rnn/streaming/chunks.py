@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from speech_rnn.errors import AudioError, ConfigurationError
+from speech_rnn.errors import AudioError
+from speech_rnn.samples.levels import Levels
+from speech_rnn.samples.limits import check_rate
 
 Chunk = bytes | bytearray | memoryview | NDArray[Any]
 """Raw 16-bit little-endian PCM, or samples (n,) as int16, int32, float32 or float64."""
@@ -31,19 +32,17 @@ class SampleStream:
 
     Attributes
     ----------
-    n_clipped : samples that were beyond [-1, 1], in the stream so far.
+    levels : the levels of the stream so far, with the number of samples beyond [-1, 1].
 
     Raises
     ------
     ConfigurationError
-        for a rate that is not above 0.
+        for a rate that no recording has.
     """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
-        if not (0 < source_rate < math.inf and 0 < target_rate < math.inf):
-            raise ConfigurationError(
-                f"source_rate={source_rate} and target_rate={target_rate} must be above 0 Hz"
-            )
+        for rate in (source_rate, target_rate):
+            check_rate(rate)
         self._resampler = None
         if source_rate != target_rate:
             self._resampler = soxr.ResampleStream(
@@ -54,7 +53,7 @@ class SampleStream:
     def _begin(self) -> None:
         self._kind: str | None = None
         self._cut = b""  # the first byte of a sample whose second has yet to come
-        self.n_clipped = 0
+        self.levels = Levels()
 
     def push(self, chunk: Chunk) -> NDArray[np.float32]:
         """Take the next samples and return those now known, (n,).
@@ -74,9 +73,15 @@ class SampleStream:
         waveform = samples.astype(np.float32)
         if kind in ("bytes", "int16", "int32"):
             waveform *= np.float32(1 / FULL_SCALE.get(kind, FULL_SCALE["int16"]))
-        # A sum of squares up to 1 says at once that all are numbers within [-1, 1].
-        elif not float(waveform @ waveform) <= 1:
-            waveform = self._within_scale(waveform)
+        elif not np.isfinite(waveform).all():
+            n_bad = int((~np.isfinite(waveform)).sum())
+            raise AudioError(
+                f"chunk of {len(waveform)} samples holds {n_bad} that are no number (NaN or "
+                "infinite); it was left out: repair it and push it again"
+            )
+        self.levels.take(waveform)
+        if self.levels.n_clipped:
+            waveform = waveform.clip(-1, 1)
         if len(waveform) or cut:
             self._kind = kind
         self._cut = cut
@@ -107,18 +112,6 @@ class SampleStream:
                 f"PCM or one channel (n,) of {', '.join(FULL_SCALE)}; of several take the mean"
             )
         return kind, samples, b""
-
-    def _within_scale(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        if waveform.min() >= -1 and waveform.max() <= 1:  # neither holds where one is no number
-            return waveform
-        if not np.isfinite(waveform).all():
-            n_bad = int((~np.isfinite(waveform)).sum())
-            raise AudioError(
-                f"chunk of {len(waveform)} samples holds {n_bad} that are no number (NaN or "
-                "infinite); it was left out: repair it and push it again"
-            )
-        self.n_clipped += int((np.abs(waveform) > 1).sum())
-        return waveform.clip(-1, 1)
 
     def _resample(self, waveform: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
         if self._resampler is None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_rnn.audio.signal import AudioWarning
 from speech_rnn.decoding.confidence import log_softmax
 from speech_rnn.decoding.decoder import check_numbers
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.samples.levels import integer_scale
 from speech_rnn.streaming.chunks import Chunk, SampleStream
 from speech_rnn.streaming.gate import Gate, Gating, Stretch
 from speech_rnn.streaming.spotter import Detection, Spotter, Spotting
@@ -66,7 +69,7 @@ class PosteriorStream:
 
     Attributes
     ----------
-    samples : the intake; its `n_clipped` counts the samples beyond full scale.
+    samples : the intake, with the levels of the sound so far.
 
     Raises
     ------
@@ -206,11 +209,18 @@ class EventStream:
     ----------
     posteriors : the stream of posteriors in which the words are found.
     spotting : when a word is an event.
+    check : whether to warn, as `AudioWarning` and once a stream, of levels at which words are
+        missed: at once of floating point in the scale of integers, at the end of quiet or clipped
+        sound.
     """
 
-    def __init__(self, posteriors: PosteriorStream, spotting: Spotting) -> None:
+    def __init__(
+        self, posteriors: PosteriorStream, spotting: Spotting, *, check: bool = True
+    ) -> None:
         self.posteriors, self.samples = posteriors, posteriors.samples
         self._spotter = posteriors.spotter(spotting)
+        self._check = check
+        self._has_warned = False
 
     @property
     def words(self) -> list[str]:
@@ -225,11 +235,23 @@ class EventStream:
         AudioError
             for a chunk that cannot be used (see `SampleStream.push`); the stream goes on without.
         """
-        return self._spotter.hear(self.posteriors.push(chunk))
+        posteriors = self.posteriors.push(chunk)
+        if wrong := integer_scale(self.samples.levels.peak):
+            self._warn([wrong])
+        return self._spotter.hear(posteriors)
 
     def finish(self) -> list[Word]:
         """End the stream: return the words left. The next push begins another, at 0 s."""
+        self._warn(self.samples.levels.problems())
+        self._has_warned = False
         return self._spotter.hear(self.posteriors.finish())
+
+    def _warn(self, problems: Sequence[str]) -> None:
+        if not self._check or self._has_warned:
+            return
+        for problem in problems:
+            self._has_warned = True
+            warnings.warn(AudioWarning(f"stream: {problem}"), stacklevel=3)
 
 
 class _NoGate:

@@ -25,7 +25,7 @@ from speech_rnn.audio import (
     resample,
     write_audio,
 )
-from speech_rnn.audio.headers import STREAMED
+from speech_rnn.audio.headers import FEW_BYTES, STREAMED
 from speech_rnn.errors import AudioError, ConfigurationError
 from tests.real import SHARED, needs_shared
 from tests.tones import tone
@@ -286,15 +286,14 @@ AT_LEAST_A_TEXT = b"this is no sound at all, only a text\n" * 20
         (None, r"cannot be opened .No such file or directory.; check path and rights"),
         (b"", r"is empty .0 bytes.; fetch or record it again"),
         (AT_LEAST_A_TEXT, r"is no sound that can be read .* convert it: ffmpeg"),
-        (b"\0\0\0\x18ftypM4A " + bytes(999), r"is no sound that can be read .* convert it: ffmpeg"),
         (encode()[:-4000], r"is cut short: its header promises 4000 bytes more"),
-        (encode()[:-1], r"is cut short: its header promises 1 bytes more"),
+        (encode()[:-97], r"is cut short: its header promises 97 bytes more"),
         (encode(subtype="FLOAT")[:1000], r"is cut short: its header promises"),
         (encode(form="RF64")[:-4000], r"is cut short: its header promises 4000 bytes more"),
         (encode(form="W64")[:-4000], r"is cut short: its header promises 4000 bytes more"),
         (encode(form="AIFF")[:-4000], r"is cut short: its header promises 4000 bytes more"),
         (encode(form="AU")[:-4000], r"is cut short: its header promises 4000 bytes more"),
-        (encode(form="CAF")[:-10], r"is cut short: its header promises"),
+        (encode(form="CAF")[:-100], r"is cut short: its header promises"),
         (encode(NOISE, "FLAC")[:50_000], r"is cut short"),
         (encode(NOISE, "FLAC")[:-1], r"is cut short"),
         (encode(CLIP, "OGG")[:-100], r"holds no samples|is no sound"),
@@ -328,7 +327,10 @@ def test_a_text_is_no_sound_whatever_its_ending(tmp_path, ending):
 
 @given(st.integers(1, 16_043))
 def test_no_cut_goes_unnoticed(n_bytes):
-    with pytest.raises(AudioError):
+    expected = pytest.raises(AudioError)
+    if n_bytes >= len(encode()) - FEW_BYTES:
+        expected = pytest.warns(AudioWarning, match="bytes more than there are; it is read up to")
+    with expected:
         load_audio(encode()[:n_bytes])
     flac = encode(form="FLAC")
     with pytest.raises(AudioError):
@@ -368,8 +370,8 @@ def test_a_stretch_has_at_least_a_sample():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"sample_rate": 0}, "sample_rate=0 must be above 0 Hz"),
-        ({"sample_rate": -8000}, "sample_rate=-8000 must be above 0 Hz"),
+        ({"sample_rate": 0}, "rate=0 must be from 1000 to 1000000 Hz"),
+        ({"sample_rate": -8000}, "rate=-8000 must be from 1000 to"),
         ({"start_seconds": -0.1}, "start_seconds=-0.1 must be 0 or above"),
         ({"start_seconds": float("nan")}, "start_seconds=nan must be 0 or above"),
         ({"duration_seconds": 0}, "duration_seconds=0 must be above 0; None goes to the end"),
@@ -382,9 +384,9 @@ def test_wrong_settings(settings, message):
 
 
 def test_rates_to_resample():
-    with pytest.raises(ConfigurationError, match="source_rate=0 and target_rate=8000 must be"):
+    with pytest.raises(ConfigurationError, match="rate=0 must be from 1000"):
         resample(CLIP, 0, 8000)
-    with pytest.raises(ConfigurationError, match="target_rate=-1 must be above 0 Hz"):
+    with pytest.raises(ConfigurationError, match="rate=-1 must be from 1000"):
         resample(CLIP, 8000, -1)
 
 
@@ -394,6 +396,7 @@ def test_rates_to_resample():
 ODD = [
     (np.zeros(100), 16_000, "is silent"),
     (np.full(100, 5e-4), 16_000, "is silent"),
+    (sine(100, peak=0.01), 16_000, "is quiet: no sample is above -36 dB of full scale"),
     (np.clip(1.2 * sine(100, peak=1), -1, 1), 16_000, "is clipped"),
     (0.4 * sine(100) + 0.1, 16_000, "has a DC offset"),
     (0.4 * sine(100) - 0.1, 16_000, "has a DC offset"),
@@ -422,10 +425,10 @@ def test_what_ruins_results_is_told(tmp_path, waveform, rate, message):
         sine(100, peak=1),  # its peaks just fit
         np.tile([1, -1], 1000).astype(np.float32),  # loud, but nothing is cut off
         np.r_[sine(100), np.ones(5, np.float32)],  # a click
-        np.full(100, 0.002, np.float32) * np.tile([1, -1], 50),  # quiet, not silent
+        np.full(100, 0.02, np.float32) * np.tile([1, -1], 50),  # softly spoken
         tone("high", 0.5),
     ],
-    ids=["full", "alternating", "click", "quiet", "tone"],
+    ids=["full", "alternating", "click", "soft", "tone"],
 )
 def test_what_is_fine_is_not_told(waveform):
     assert check_waveform(waveform.astype(np.float32), 8_000) == []
@@ -437,11 +440,6 @@ def test_one_clipped_channel_is_enough():
     assert check_waveform(clipped / 2, 16_000) == []
     with pytest.warns(AudioWarning, match="is clipped"):
         load_audio(encode(samples))
-
-
-def test_channels_that_cancel_out_are_silent():
-    with pytest.warns(AudioWarning, match="is silent"):
-        load_audio(encode(np.stack([CLIP, -CLIP], axis=1)))
 
 
 def test_two_problems_are_two_warnings():
@@ -536,7 +534,7 @@ def test_a_full_disk(tmp_path):
         ("a.wav", CLIP[:, None], 16_000, AudioError, r"shape=\(8000, 1\) must be finite and one"),
         ("a.mp3", CLIP, 16_000, ConfigurationError, r"path='.*a\.mp3' must end in \.wav or \.flac"),
         ("a", CLIP, 16_000, ConfigurationError, r"must end in \.wav or \.flac"),
-        ("a.wav", CLIP, 0, ConfigurationError, "sample_rate=0 must be above 0 Hz"),
+        ("a.wav", CLIP, 0, ConfigurationError, "rate=0 must be from 1000 to 1000000 Hz"),
     ],
 )
 def test_what_cannot_be_written(tmp_path, name, samples, rate, error, message):

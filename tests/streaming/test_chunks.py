@@ -72,9 +72,9 @@ def test_a_chunk_that_is_no_number_is_refused_and_costs_itself(bad):
 def test_what_is_too_loud_is_clipped_and_counted():
     stream = SampleStream(16_000, 16_000)
     assert stream.push(np.array([0.5, 1.5, -3.0, 1.0])).tolist() == [0.5, 1.0, -1.0, 1.0]
-    assert stream.n_clipped == 2
+    assert stream.levels.n_clipped == 2
     assert stream.push(np.full(10, 0.9)).max() == np.float32(0.9)
-    assert stream.n_clipped == 2
+    assert stream.levels.n_clipped == 2
 
 
 @pytest.mark.parametrize(("first", "second"), [("int16", "float32"), ("bytes", "int16")])
@@ -111,5 +111,5 @@ def test_half_a_sample_at_the_end_is_none():
 
 
 def test_rates():
-    with pytest.raises(ConfigurationError, match="source_rate=0 and target_rate=16000"):
+    with pytest.raises(ConfigurationError, match="rate=0 must be from 1000 to 1000000 Hz"):
         SampleStream(0, 16_000)
