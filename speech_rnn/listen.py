@@ -12,6 +12,7 @@ import typer
 from speech_rnn.errors import spoken_errors
 from speech_rnn.listening.interrupts import stopping
 from speech_rnn.listening.options import Model, StreamOptions, with_stream_options
+from speech_rnn.reporting.progress import own_stdout, tell
 from speech_rnn.starter import STARTER
 
 
@@ -20,7 +21,8 @@ def listen(
     options: StreamOptions,
     model: Model = STARTER,
     source: Annotated[
-        str | None, typer.Option("--input", help="A sound file, or - for raw PCM on stdin.")
+        str | None,
+        typer.Option("--input", help="A sound file, or - for stdin: raw PCM, or a WAV file."),
     ] = None,
     microphone: Annotated[str | None, typer.Option(help="Its number, or part of its name.")] = None,
     rate: Annotated[
@@ -28,6 +30,10 @@ def listen(
     ] = None,
     dtype: Annotated[str, typer.Option(help="Type of raw PCM: int16, float32, …")] = "int16",
     channels: Annotated[int, typer.Option(help="Channels of raw PCM or the microphone.")] = 1,
+    channel: Annotated[
+        int | None,
+        typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Read a file as fast as possible, not at its pace.")
     ] = False,
@@ -46,15 +52,16 @@ def listen(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
 ) -> None:
     """Print words as they are said into a microphone, a pipe or a file."""
-    with spoken_errors(), stopping() as stop:
+    with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.listening.formats import json_line, text_line
         from speech_rnn.listening.live import choose_actions, choose_source, events_of
         from speech_rnn.recognizer import Recognizer
-        from speech_rnn.reporting.progress import tell
 
         recognizer = Recognizer.load(model, device=device)
         spotting = options.spotting(recognizer.spotting, recognizer.vocabulary.head)
-        stream_at = partial(recognizer.stream, spotting=spotting, gating=options.gating())
+        stream_at = partial(
+            recognizer.stream, spotting=spotting, gating=options.gating(), check=False
+        )
         stream_at()  # a recogniser that cannot stream is refused before a source is opened
         heard = choose_source(
             source,
@@ -65,6 +72,9 @@ def listen(
             rate=rate,
             dtype=dtype,
             n_channels=channels,
+            channel=channel,
+            tell=tell,
+            stop=stop,
         )
         stream = stream_at(heard.sample_rate)
         actions = choose_actions(

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import AudioError, Stopped
+from speech_rnn.samples.levels import (
+    QUIET_DB,
+    SILENCE_DB,
+    amplitude,
+    integer_scale,
+    low_level,
+)
 from speech_rnn.streaming.stream import EventStream
+
+EARLY_SECONDS = 5.0
+"""Of sound that is too quiet, after which a person at a microphone is told."""
 
 
 class Hearing:
@@ -28,13 +38,14 @@ class Hearing:
     ----------
     n_samples : heard so far.
     n_bad : of these, no number.
-    n_clipped : of these, beyond full scale.
     """
 
     def __init__(self, stream: EventStream, sample_rate: int) -> None:
         self._stream = stream
         self._rate = sample_rate
-        self.n_samples = self.n_bad = self.n_clipped = 0
+        self._levels = stream.samples.levels
+        self._has_told = False
+        self.n_samples = self.n_bad = 0
 
     @property
     def duration(self) -> float:
@@ -56,7 +67,6 @@ class Hearing:
             for chunk in chunks:
                 samples = self._mended(chunk)
                 words = self._stream.push(samples)
-                self.n_clipped = self._stream.samples.n_clipped
                 yield samples, words
         except (AudioError, Stopped) as error:
             ended = error
@@ -65,14 +75,37 @@ class Hearing:
             raise ended
 
     def problems(self) -> list[str]:
-        """Return what was wrong with the sound."""
-        found = []
-        if self.n_bad:
-            found.append(
-                f"{self.n_bad} samples that are no number (NaN or infinite) were heard as silence; "
-                "repair it"
-            )
-        return found
+        """Return what was wrong with the samples."""
+        if not self.n_bad:
+            return []
+        return [
+            f"{self.n_bad} samples that are no number (NaN or infinite) were heard as silence; "
+            "repair it"
+        ]
+
+    def early_notes(self) -> list[str]:
+        """Return, once and as soon as it is known, what is wrong with the level."""
+        if self._has_told:
+            return []
+        if wrong := integer_scale(self._levels.peak):
+            self._has_told = True
+            return [wrong]
+        if self.duration < EARLY_SECONDS or low_level(self._levels.swing) is None:
+            return []
+        self._has_told = True
+        start = f"in {EARLY_SECONDS:g} s no sample was above"
+        if self._levels.swing <= amplitude(SILENCE_DB):
+            return [f"{start} {SILENCE_DB:g} dB of full scale: is the microphone muted?"]
+        return [
+            f"{start} {QUIET_DB:g} dB of full scale: if someone speaks, give the microphone more "
+            "gain, or words are missed"
+        ]
+
+    def notes(self) -> list[str]:
+        """Return what was wrong with the level, unless `early_notes` has told it."""
+        levels = self._levels
+        has_told = self._has_told and (low_level(levels.swing) or integer_scale(levels.peak))
+        return [] if has_told else levels.problems()
 
     def _mended(self, chunk: NDArray[np.float32]) -> NDArray[np.float32]:
         self.n_samples += len(chunk)

@@ -32,13 +32,13 @@ class FileEnd:
     ----------
     file : its name.
     duration : the seconds that were heard.
-    n_clipped : samples beyond full scale.
+    notes : what is wrong with the sound, though it was heard.
     error : why it was not heard as a whole, or None.
     """
 
     file: str
     duration: float = 0.0
-    n_clipped: int = 0
+    notes: tuple[str, ...] = ()
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,6 +60,7 @@ def spot_files(
     progress: Progress | None = None,
     stop: Stop | None = None,
     block_seconds: float = BLOCK_SECONDS,
+    channel: int | None = None,
 ) -> Iterator[Event | FileEnd]:
     """Yield the events of each file as they are found, and its `FileEnd` after them.
 
@@ -73,11 +74,12 @@ def spot_files(
     progress : told after every block.
     stop : asked between two blocks.
     block_seconds : of sound that is read and heard at once.
+    channel : as in `load_audio`.
 
     Raises
     ------
     ConfigurationError
-        for a recogniser that cannot stream.
+        for a recogniser that cannot stream, and a channel that a file lacks.
     Stopped
         after the words that were under way, where `stop` says so.
     """
@@ -86,11 +88,15 @@ def spot_files(
     for name, sound in files:
         try:
             with stop.at_once():  # a pipe may take its time
-                source = FileSource(sound, name, is_fast=True, chunk_seconds=block_seconds)
+                source = FileSource(
+                    sound, name, is_fast=True, chunk_seconds=block_seconds, channel=channel
+                )
         except AudioError as error:
             yield FileEnd(name, error=str(error))
             continue
-        stream = recognizer.stream(source.sample_rate, spotting=spotting, gating=gating)
+        stream = recognizer.stream(
+            source.sample_rate, spotting=spotting, gating=gating, check=False
+        )
         yield from _spot(source, Hearing(stream, source.sample_rate), stop, progress)
 
 
@@ -111,6 +117,7 @@ def _spot(
         problems.append(f"{name}: was heard up to {hearing.duration:.1f} s only: interrupted")
     problems += [f"{name}: {problem}" for problem in hearing.problems()]
     told = "; ".join(problems) or None
-    yield FileEnd(name, hearing.duration, hearing.n_clipped, told)
+    notes = (*source.problems(), *hearing.notes())
+    yield FileEnd(name, hearing.duration, notes, told)
     if stopped is not None:
         raise stopped

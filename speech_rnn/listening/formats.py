@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speech_rnn.errors import printable
 from speech_rnn.listening.events import Event
 
 COLUMNS = ("file", "word", "start", "end", "confidence")
@@ -19,7 +20,8 @@ SHORTEST = 0.001
 def text_line(event: Event, *, with_name: bool = False) -> str:
     """Return start, end, confidence and, last since it may hold spaces, the word."""
     name = f"{event.file}: " if with_name else ""
-    return f"{name}{event.start:.3f} {event.end:.3f} {event.confidence:.4f} {event.word}"
+    times = f"{event.start:.3f} {event.end:.3f}"
+    return printable(f"{name}{times} {event.confidence:.4f} {event.word}")
 
 
 def json_line(event: Event) -> str:

@@ -14,7 +14,9 @@ from speech_rnn.listening.events import Event
 from speech_rnn.listening.feed import Hearing
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.microphone import Microphone
-from speech_rnn.listening.sources import FileSource, PcmSource, Source
+from speech_rnn.listening.piped import piped_source
+from speech_rnn.listening.sources import FileSource, Source
+from speech_rnn.samples.limits import check_rate
 from speech_rnn.streaming.stream import EventStream
 
 
@@ -28,8 +30,11 @@ def choose_source(
     rate: int | None = None,
     dtype: str = "int16",
     n_channels: int = 1,
+    channel: int | None = None,
+    tell: Tell,
+    stop: Stop | None = None,
 ) -> Source:
-    """Return what to listen to: the microphone, or raw PCM for ``-``, or a file.
+    """Return what to listen to: the microphone, or standard input for ``-``, or a file.
 
     Parameters
     ----------
@@ -37,7 +42,10 @@ def choose_source(
     microphone, rate, n_channels : of the microphone; see `Microphone`.
     is_fast : whether a file arrives at once.
     preferred_rate : in Hz, where `rate` is None.
-    stdin, rate, dtype, n_channels : of raw PCM; see `PcmSource`.
+    stdin, rate, dtype, n_channels : of raw PCM; see `piped_source`.
+    channel : the channel to take, counted from 0; None takes the mean.
+    tell : is told of what is read otherwise than raw PCM.
+    stop : asked while nothing arrives.
 
     Raises
     ------
@@ -50,15 +58,30 @@ def choose_source(
         raise ConfigurationError(f"input={given!r} and microphone={microphone!r}: give one")
     if is_fast and given in (None, "-"):
         raise ConfigurationError("--fast is for --input FILE: others arrive when they arrive")
-    if rate is not None and not rate > 0:
-        raise ConfigurationError(f"rate={rate} must be above 0 Hz")
+    if rate is not None:
+        check_rate(rate)
     if given is None:
-        return Microphone(microphone, rate, preferred_rate=preferred_rate, n_channels=n_channels)
+        return Microphone(
+            microphone,
+            rate,
+            preferred_rate=preferred_rate,
+            n_channels=n_channels,
+            channel=channel,
+        )
     if given == "-":
-        return PcmSource(stdin or sys.stdin.buffer, rate or preferred_rate, dtype, n_channels)
+        return piped_source(
+            stdin or sys.stdin.buffer,
+            rate=rate,
+            preferred_rate=preferred_rate,
+            dtype=dtype,
+            n_channels=n_channels,
+            channel=channel,
+            tell=tell,
+            stop=stop or Stop(),
+        )
     if rate is not None:
         raise ConfigurationError(f"rate={rate} is for raw PCM: {given} tells its own; leave it out")
-    return FileSource(given, given, is_fast=is_fast)
+    return FileSource(given, given, is_fast=is_fast, channel=channel)
 
 
 def choose_actions(
@@ -109,7 +132,8 @@ def events_of(
     ----------
     stream : of a recogniser, for the rate of the source.
     actions : what events set off.
-    tell : is told, at the end, what was lost of the sound.
+    tell : is told what is wrong with the sound: of one that may go on for ever, what is known
+        after some seconds; at the end, what was lost and what was not told yet.
     stop : asked between two chunks.
 
     Raises
@@ -121,8 +145,18 @@ def events_of(
     """
     hearing = Hearing(stream, source.sample_rate)
     ended: AudioError | Stopped | None = None
+    told: set[str] = set()
+
+    def tell_once(problems: list[str]) -> None:
+        for problem in problems:
+            if problem not in told:
+                told.add(problem)
+                tell(f"{source.name}: {problem}")
+
     try:
         for samples, words in hearing.words(source.chunks(stop or Stop())):
+            if source.is_live:
+                tell_once([*hearing.early_notes(), *source.mix.problems()])
             events = [Event.of(source.name, word) for word in words]
             yield from events
             for action in actions:
@@ -131,9 +165,6 @@ def events_of(
         ended = error
     for action in actions:
         action.finish()
-    clipped = f"{hearing.n_clipped} samples beyond full scale were clipped; use less gain"
-    lost = [clipped] if hearing.n_clipped else []
-    for problem in [*hearing.problems(), *lost, *source.problems()]:
-        tell(f"{source.name}: {problem}")
+    tell_once([*hearing.problems(), *hearing.notes(), *source.problems()])
     if ended is not None:
         raise ended

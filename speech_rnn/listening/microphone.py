@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from speech_rnn.errors import AudioError, MissingExtraError
 from speech_rnn.listening.interrupts import Stop
+from speech_rnn.samples.downmix import Downmix
+from speech_rnn.samples.limits import check_channel, check_channels
 from speech_rnn.streaming.chunks import FULL_SCALE
 
 CHUNK_SECONDS = 0.05
@@ -30,10 +32,13 @@ class Microphone:
     device : its number, or a part of its name; None is the default one.
     sample_rate : in Hz; None is `preferred_rate` where the device offers that, else its own.
     preferred_rate : in Hz.
-    n_channels : whose mean is taken.
+    n_channels : to record.
+    channel : the channel to take, counted from 0; None takes the mean; see `Downmix`.
 
     Raises
     ------
+    ConfigurationError
+        for a number of channels that no recording has, and a channel that is not there.
     MissingExtraError
         without sounddevice.
     AudioError
@@ -42,6 +47,7 @@ class Microphone:
     """
 
     name = "microphone"
+    is_live = True
 
     def __init__(
         self,
@@ -50,7 +56,12 @@ class Microphone:
         *,
         preferred_rate: int = 16_000,
         n_channels: int = 1,
+        channel: int | None = None,
     ) -> None:
+        check_channels(n_channels)
+        if channel is not None:
+            check_channel(channel, n_channels, self.name)
+        self.mix = Downmix(channel)
         self._sounddevice = _sounddevice()
         self._device = int(device) if device is not None and device.isdecimal() else device
         self._n_channels = n_channels
@@ -110,16 +121,19 @@ class Microphone:
                     last = time.monotonic()
                     if n_lost:
                         yield np.zeros(n_lost, np.float32)
-                    samples = np.frombuffer(content, np.int16).reshape(-1, self._n_channels)
-                    yield (samples.mean(axis=1) / FULL_SCALE["int16"]).astype(np.float32)
+                    levels = np.frombuffer(content, np.int16).reshape(-1, self._n_channels)
+                    yield self.mix((levels / FULL_SCALE["int16"]).astype(np.float32))
         except self._sounddevice.PortAudioError as error:
             raise self._unusable(error) from error
 
     def problems(self) -> list[str]:
-        """Return how often sound was lost."""
-        if not self.n_overruns:
-            return []
-        return [f"{self.n_overruns} overruns: sound arrived faster than it was heard, and was lost"]
+        """Return how often sound was lost, and what is wrong with the channels."""
+        found = self.mix.problems()
+        if self.n_overruns:
+            found.append(
+                f"{self.n_overruns} overruns: sound arrived faster than it was heard, and was lost"
+            )
+        return found
 
     def _unusable(self, error: Exception) -> AudioError:
         return AudioError(f"microphone={self._named()} cannot be used ({error}); {self._devices()}")

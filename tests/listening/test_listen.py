@@ -24,7 +24,8 @@ from speech_rnn.listening.events import Event
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.live import events_of
 from speech_rnn.listening.microphone import Microphone
-from speech_rnn.listening.sources import FileSource, PcmSource
+from speech_rnn.listening.pcm import RAW, PcmSource
+from speech_rnn.listening.sources import FileSource
 from tests.commands import speech_rnn, typed
 from tests.listeners import RATE, WORDS, scene, train_listener
 from tests.listening.test_spot import MODEL, POSIX, SAID, start
@@ -98,13 +99,13 @@ class Trickle:
 
 
 @given(
-    n_bytes=st.integers(0, 3000),
+    n_bytes=st.integers(1, 3000),
     sizes=st.lists(st.integers(1, 1000), min_size=1, max_size=5),
     n_channels=st.integers(1, 3),
 )
 def test_bytes_may_be_cut_anywhere(n_bytes, sizes, n_channels):
     content = np.random.default_rng(n_bytes).bytes(n_bytes)
-    source = PcmSource(Trickle(content, sizes), RATE, "int16", n_channels)
+    source = PcmSource(Trickle(content, sizes), RATE, RAW["int16"], n_channels)
     found = np.concatenate([np.zeros(0), *source.chunks(Stop())])
     frame = 2 * n_channels
     whole = np.frombuffer(content[: n_bytes // frame * frame], "<i2").reshape(-1, n_channels)
@@ -176,9 +177,9 @@ def test_a_signal_ends_it_with_what_is_under_way(folder, signum, code):
     [
         (("--input", "missing.wav"), "missing.wav: cannot be opened", 1),
         (("--input", "scene.wav", "--rate", "8000"), "rate=8000 is for raw PCM", 2),
-        (("--input", "-", "--rate", "0"), "rate=0 must be above 0 Hz", 2),
+        (("--input", "-", "--rate", "0"), "rate=0 must be from 1000 to 1000000 Hz", 2),
         (("--input", "-", "--dtype", "int8"), "dtype='int8' must be one of int16", 2),
-        (("--input", "-", "--channels", "0"), "channels=0 must be above 0", 2),
+        (("--input", "-", "--channels", "0"), "channels=0 must be from 1 to 256", 2),
         (("--input", "-", "--fast"), "--fast is for --input FILE", 2),
         (("--input", "-", "--microphone", "1"), "give one", 2),
         (("--input", "-", "--threshold", "1.1"), "threshold=1.1 must be above 0", 2),

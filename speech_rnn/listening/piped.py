@@ -1,0 +1,153 @@
+"""What comes through standard input: raw PCM, or a sound file, which is recognised as one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
+
+from speech_rnn.audio.containers import HEAD, id3_size, kind_of
+from speech_rnn.audio.headers import STREAMED
+from speech_rnn.errors import AudioError
+from speech_rnn.listening.interrupts import Stop
+from speech_rnn.listening.pcm import IN_WAV, PcmSource, raw_encoding
+from speech_rnn.listening.sources import FileSource, Source
+
+FIRST_BYTES = 12
+"""Bytes in which the mark of a container stands."""
+MOST_HEADER = 1 << 20
+"""Bytes of a WAV header, at most: pictures may stand before the samples."""
+EXTENSIBLE = 0xFFFE
+"""Format tag of a WAV file whose real one follows."""
+
+
+class Peeked(io.RawIOBase):
+    """A stream whose first bytes were looked at, and come again."""
+
+    def __init__(self, file: BinaryIO, stop: Stop) -> None:
+        self._file, self._stop = file, stop
+        self._head = b""
+
+    def peek(self, n_bytes: int) -> bytes:
+        """Return the first bytes, fewer only where the stream ends before, and keep them."""
+        while len(self._head) < n_bytes:
+            with self._stop.at_once():
+                content = self._file.read1(n_bytes - len(self._head))  # type: ignore[attr-defined]
+            if not content:
+                break
+            self._head += content
+        return self._head[:n_bytes]
+
+    def read1(self, most: int) -> bytes:
+        """Return the next bytes, up to so many; none at the end."""
+        if not self._head:
+            return cast(bytes, self._file.read1(most))  # type: ignore[attr-defined]
+        content, self._head = self._head[:most], self._head[most:]
+        return content
+
+    def read(self, most: int = -1) -> bytes:
+        """Return bytes as `read1` does, or all that are left."""
+        if most >= 0:
+            return self.read1(most)
+        return b"".join(iter(lambda: self.read1(HEAD), b""))
+
+    def skip(self, n_bytes: int) -> None:
+        """Leave the first bytes, which were looked at, behind."""
+        self._head = self._head[n_bytes:]
+
+
+def piped_source(
+    file: BinaryIO,
+    *,
+    rate: int | None,
+    preferred_rate: int,
+    dtype: str,
+    n_channels: int,
+    channel: int | None,
+    tell: Callable[[str], None],
+    stop: Stop,
+) -> Source:
+    """Return what comes through a pipe, which may have begun already.
+
+    A WAV file of plain samples is heard as it arrives, in the form that its header gives. Other
+    sound files are read to their end first, which is told.
+
+    Parameters
+    ----------
+    file : open for reading in binary, with ``read1``.
+    rate, dtype, n_channels, channel : of raw PCM; see `PcmSource`. A rate of None is
+        `preferred_rate`.
+    tell : is told of what is not taken for raw PCM.
+    stop : asked while nothing arrives.
+
+    Raises
+    ------
+    ConfigurationError
+        for settings that are out of range.
+    AudioError
+        for a sound file that cannot be read.
+    """
+    encoding = raw_encoding(dtype)
+    peeked = Peeked(file, stop)
+    raw = PcmSource(
+        cast(BinaryIO, peeked), rate or preferred_rate, encoding, n_channels, channel=channel
+    )
+    kind = _kind(peeked)
+    if kind is None:
+        return raw
+    source: Source | None = _plain_wav(peeked, channel) if kind == "WAV" else None
+    if source is None:
+        tell(f"-: standard input holds {kind}: it is read to its end before it is heard")
+        with stop.at_once():
+            source = FileSource(cast(BinaryIO, peeked), "-", is_fast=True, channel=channel)
+    if rate is not None and rate != source.sample_rate:
+        tell(f"-: standard input holds {kind} of {source.sample_rate} Hz: rate={rate} is ignored")
+    return source
+
+
+def _kind(peeked: Peeked) -> str | None:
+    """Return the kind of a sound file, or None for raw PCM."""
+    head = peeked.peek(FIRST_BYTES)
+    if id3_size(head):
+        return "MP3"
+    if head[:1] == b"\xff":  # frames of MPEG or AAC, if several follow one another
+        head = peeked.peek(HEAD)
+    return kind_of(head)
+
+
+def _plain_wav(peeked: Peeked, channel: int | None) -> PcmSource | None:
+    """Return the samples of a WAV file as they arrive; None for those that must be decoded."""
+    if peeked.peek(4) != b"RIFF":
+        return None
+    place, form = FIRST_BYTES, b""
+    while place < MOST_HEADER:
+        chunk = peeked.peek(place + 8)[place:]
+        if len(chunk) < 8:
+            break
+        size = int.from_bytes(chunk[4:], "little")
+        if chunk[:4] == b"data":
+            return _samples(peeked, form, place + 8, size, channel)
+        if chunk[:4] == b"fmt ":
+            form = peeked.peek(place + 8 + min(size, 40))[place + 8 :]
+        place += 8 + size + size % 2
+    raise AudioError(
+        "-: standard input begins like a WAV file and holds no samples; record it again"
+    )
+
+
+def _samples(
+    peeked: Peeked, form: bytes, begin: int, size: int, channel: int | None
+) -> PcmSource | None:
+    tag, n_channels, rate, bits = (
+        int.from_bytes(form[first:last], "little")
+        for first, last in ((0, 2), (2, 4), (4, 8), (14, 16))
+    )
+    if tag == EXTENSIBLE:
+        tag = int.from_bytes(form[24:26], "little")
+    encoding = IN_WAV.get((tag, bits))
+    if encoding is None:
+        return None
+    peeked.skip(begin)
+    is_known = 0 < size < STREAMED
+    settings: dict[str, Any] = {"channel": channel, "n_bytes": size if is_known else None}
+    return PcmSource(cast(BinaryIO, peeked), rate, encoding, n_channels, **settings)
