@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from unicodedata import category
 
 __all__ = [
     "AudioError",
@@ -23,6 +24,7 @@ __all__ = [
     "did_you_mean",
     "install_line",
     "plain_install",
+    "printable",
     "spoken_errors",
 ]
 
@@ -43,6 +45,8 @@ PLAIN = frozenset(
 """Imports that come with the plain install, and not with the light one."""
 
 
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of writing: a name would read otherwise than it is."""
 MOST_NAMES = 30
 """Names that a message lists, at most."""
 
@@ -122,6 +126,26 @@ class Stopped(KeyboardInterrupt):
         self.signum = signum
 
 
+def printable(text: str) -> str:
+    """Return a text as a terminal may show it: characters that would command it are escaped.
+
+    A name of a file may hold such characters, and bytes that are no UTF-8. Line ends and tabs stay.
+    """
+    return "".join(
+        character if character in "\n\t" or _is_shown(character) else _escape(character)
+        for character in text
+    )
+
+
+def _is_shown(character: str) -> bool:
+    # Categories: controls, halves of pairs, and marks that turn the direction of writing
+    return category(character) not in ("Cc", "Cs") and character not in TURNING
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def did_you_mean(names: str | Iterable[str], known: Iterable[str]) -> str:
     """Return the end of a message on unknown names: the nearest known ones, or all known ones.
 
@@ -183,5 +207,5 @@ def spoken_errors() -> Iterator[None]:
             cause = cause.__cause__  # Hydra wraps what a class that it builds raises
         if cause is None:
             raise
-        print(f"error: {cause}", file=sys.stderr)
+        print(f"error: {printable(str(cause))}", file=sys.stderr)
         sys.exit(cause.exit_code)

@@ -12,6 +12,7 @@ import typer
 from speech_rnn.errors import spoken_errors
 from speech_rnn.listening.interrupts import stopping
 from speech_rnn.listening.options import Model, StreamOptions, with_stream_options
+from speech_rnn.reporting.progress import file_progress, own_stdout, tell, told_at_the_end
 from speech_rnn.starter import STARTER
 
 
@@ -29,25 +30,34 @@ def spot(
     output_dir: Annotated[
         Path | None, typer.Option(help="Folder in which each file gets a document.")
     ] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
+    ] = None,
     recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
 ) -> None:
     """Find words in recordings: each once, with start, end and confidence, as it is found."""
-    with spoken_errors(), stopping() as stop:
+    with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.audio import find_audio
         from speech_rnn.listening.files import FileEnd, spot_files
         from speech_rnn.listening.writers import choose_writer
         from speech_rnn.recognizer import Recognizer
-        from speech_rnn.reporting.progress import file_progress, told_at_the_end
 
-        files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
+        files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer, tell=tell)
         recognizer = Recognizer.load(model, device=device)
         spotting = options.spotting(recognizer.spotting, recognizer.vocabulary.head)
         gating = options.gating()
         writer = choose_writer([name for name, _ in files], form, output_dir, as_json=as_json)
         with told_at_the_end() as ends, file_progress(len(files)) as progress:
             for item in spot_files(
-                recognizer, files, spotting=spotting, gating=gating, progress=progress, stop=stop
+                recognizer,
+                files,
+                spotting=spotting,
+                gating=gating,
+                progress=progress,
+                stop=stop,
+                channel=channel,
             ):
                 writer.write(item)
                 if isinstance(item, FileEnd):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printable, spoken_errors
+from speech_rnn.reporting.progress import own_stdout, tell, tracked
 from speech_rnn.starter import STARTER
 
 if TYPE_CHECKING:
@@ -59,16 +60,19 @@ def transcribe(
         list[str] | None,
         typer.Option(help="WORD=BONUS: add BONUS to the score of a word or phrase."),
     ] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Number of files recognised at once.")
     ] = 32,
 ) -> None:
     """Transcribe sound files with a trained recogniser, in the order given."""
-    with spoken_errors():
+    with spoken_errors(), own_stdout():
         from speech_rnn.audio import find_audio
         from speech_rnn.decoding.choosing import choose_decoder
         from speech_rnn.recognizer import Recognizer, transcribe_files
-        from speech_rnn.reporting.progress import tracked
 
         recognizer = Recognizer.load(model, device=device)
         recognizer.decoder = choose_decoder(
@@ -82,9 +86,10 @@ def transcribe(
             token_bonus=token_bonus,
             hot_words=hot_word,
         )
-        files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer)
+        files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer, tell=tell)
         failed = False
-        for result in tracked(transcribe_files(recognizer, files, batch_size), len(files)):
+        results = transcribe_files(recognizer, files, batch_size, channel=channel)
+        for result in tracked(results, len(files)):
             failed |= result.error is not None
             _print_result(result, as_json=as_json, with_name=len(files) > 1)
         if failed:
@@ -96,13 +101,13 @@ def _print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None
     if as_json:
         print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
     elif result.hypothesis is None:
-        print(f"error: {result.error}", file=sys.stderr)
+        print(f"error: {printable(result.error or '')}", file=sys.stderr)
     else:
         answers = (result.hypothesis, *result.hypothesis.alternatives)
         name = f"{result.file}: " if with_name else ""
         for answer in answers:
             score = f"{answer.confidence:.4f} " if len(answers) > 1 else ""
-            print(f"{name}{score}{answer.text}", flush=True)
+            print(printable(f"{name}{score}{answer.text}"), flush=True)
 
 
 main = partial(typer.run, transcribe)

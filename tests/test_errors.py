@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from speech_rnn.errors import MissingExtraError, did_you_mean
+from speech_rnn.errors import MissingExtraError, did_you_mean, printable
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,19 @@ def test_a_missing_extra_is_installed_from_where_the_package_came(origin, line, 
     monkeypatch.setattr(metadata, "distribution", lambda name: installed)
     message = str(MissingExtraError("espeakng_loader", "synth"))
     assert message == f"package='espeakng_loader' is not installed: run  {line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("tür auf, 打开.wav", "tür auf, 打开.wav"),
+        ("a\nb\tc", "a\nb\tc"),
+        ("\x1b[2Ja.wav", r"\x1b[2Ja.wav"),
+        ("\x9b31m\x7f\r", r"\x9b31m\x7f\r"),
+        ("b\udcff.wav", r"b\udcff.wav"),
+        ("gpj.\u202ewav", r"gpj.\u202ewav"),
+    ],
+)
+def test_terminal_escapes_in_file_names(text, shown):
+    assert printable(text) == shown
+    printable(text).encode()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from speech_rnn.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -25,6 +28,33 @@ def tracked(items: Iterable[T], total: int) -> Iterator[T]:
 
 
 @contextmanager
+def own_stdout() -> Iterator[None]:
+    """Keep standard output for what this program prints; libraries print on standard error.
+
+    libsndfile, for one, prints what it finds in damaged files, among the lines of JSON.
+    """
+    try:
+        is_first = sys.stdout.fileno() == 1
+    except (OSError, ValueError):  # not a file, as in a notebook
+        is_first = False
+    if not is_first:
+        yield
+        return
+    theirs = sys.stdout
+    theirs.flush()
+    kept = os.dup(1)
+    with open(kept, "w", encoding=theirs.encoding, errors=theirs.errors) as ours:  # noqa: PTH123
+        os.dup2(2, 1)
+        sys.stdout = ours
+        try:
+            yield
+        finally:
+            ours.flush()
+            os.dup2(kept, 1)
+            sys.stdout = theirs
+
+
+@contextmanager
 def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None], None]]:
     """Show how far each file was heard: call it with name, seconds heard, and all seconds or None.
 
@@ -41,7 +71,7 @@ def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None],
 
         def show(name: str, heard: float, duration: float | None) -> None:
             names[name] = None
-            told = f"{len(names)} of {n_files}: {escape(name)}, {heard / 60:.1f} min"
+            told = f"{len(names)} of {n_files}: {escape(printable(name))}, {heard / 60:.1f} min"
             progress.update(task, description=told, completed=heard, total=duration)
 
         yield show
@@ -55,19 +85,16 @@ def told_at_the_end() -> Iterator[list[FileEnd]]:
         yield ends
     finally:
         for end in ends:
-            if end.n_clipped:
-                tell(
-                    f"{end.file}: {end.n_clipped} samples beyond full scale were clipped; record "
-                    "it with less gain"
-                )
+            for note in end.notes:
+                tell(f"{end.file}: {note}")
         for end in ends:
             if end.error is not None:
-                print(f"error: {end.error}", file=sys.stderr)
+                print(f"error: {printable(end.error)}", file=sys.stderr)
 
 
 def tell(text: str) -> None:
     """Say on stderr, at once, what went wrong while the work goes on."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    print(f"note: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def _progress() -> Progress:
