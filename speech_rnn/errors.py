@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -23,6 +24,7 @@ __all__ = [
     "Stopped",
     "did_you_mean",
     "install_line",
+    "notes",
     "plain_install",
     "printable",
     "spoken_errors",
@@ -190,13 +192,36 @@ def plain_install(reason: str = "") -> Iterator[None]:
 
 
 @contextmanager
+def notes() -> Iterator[None]:
+    """Print the project's warnings as one line each, ``note: …``, without a line of source."""
+    plain = warnings.formatwarning
+
+    def line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, SpeechRnnWarning):
+            return f"note: {printable(str(message))}\n"
+        return plain(message, category, filename, lineno, line)
+
+    warnings.formatwarning = line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = plain
+
+
+@contextmanager
 def spoken_errors() -> Iterator[None]:
     """Print the project's errors without a traceback and exit with their code.
 
     Ctrl-C exits with 130 and, where it is `Stopped`, SIGTERM with 143, as shells have it.
     """
     try:
-        with plain_install():
+        with plain_install(), notes():
             yield
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)

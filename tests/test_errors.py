@@ -1,6 +1,8 @@
 """Messages name the way out."""
 
 import json
+import subprocess
+import sys
 from importlib import metadata
 from types import SimpleNamespace
 
@@ -56,3 +58,19 @@ def test_a_missing_extra_is_installed_from_where_the_package_came(origin, line, 
 def test_terminal_escapes_in_file_names(text, shown):
     assert printable(text) == shown
     printable(text).encode()
+
+
+def test_case_29_warnings_of_others_keep_their_line():
+    code = (
+        "import warnings\n"
+        "from speech_rnn.errors import SpeechRnnWarning, notes\n"
+        "with notes():\n"
+        "    warnings.warn(SpeechRnnWarning('a.wav: is silent'))\n"
+        "    warnings.warn('something else')\n"
+        "warnings.warn(SpeechRnnWarning('a library has them'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours, theirs, in_a_library = done.stderr.splitlines()
+    assert ours == "note: a.wav: is silent"
+    assert theirs == "<string>:5: UserWarning: something else"
+    assert in_a_library == "<string>:6: SpeechRnnWarning: a library has them"

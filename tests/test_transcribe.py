@@ -34,6 +34,13 @@ def transcribe(folder, monkeypatch):
     return typed("transcribe", folder, monkeypatch, *MODEL)
 
 
+def test_case_29_a_note_about_a_file_has_no_line_of_source(tmp_path):
+    write_audio(tmp_path / "zeros.wav", np.zeros(16_000, np.float32))
+    done = speech_rnn("transcribe", "zeros.wav", cwd=tmp_path, apart=True)
+    assert done.returncode == 0
+    assert done.stderr == "note: zeros.wav: is silent: no sample is above -60 dB of full scale\n"
+
+
 def test_module_and_console_script_are_the_same_code(folder, transcribe):
     expected = transcribe("0.wav").stdout
     assert expected.strip() in ("low", "middle", "high")

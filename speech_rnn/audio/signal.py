@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from speech_rnn.errors import AudioError
+from speech_rnn.errors import AudioError, SpeechRnnWarning
 from speech_rnn.samples.downmix import Downmix
 from speech_rnn.samples.levels import integer_scale, low_level
 from speech_rnn.samples.limits import check_rate
@@ -22,7 +22,7 @@ LEVEL = 1e-4
 """Neighbouring samples that differ by less, three steps of 16 bits, are level."""
 
 
-class AudioWarning(UserWarning):
+class AudioWarning(SpeechRnnWarning):
     """Something about a sound that silently ruins results."""
 
 

@@ -28,3 +28,26 @@ def choose_device(name: str) -> torch.device:
     if int(index or 0) >= n_devices[kind]:
         raise ConfigurationError(f"device={name!r} is not available here; use device=auto")
     return torch.device(kind, int(index or 0)) if kind == "cuda" else torch.device(kind)
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether a device computes with 16 bits: on a processor, whether oneDNN knows bf16 there."""
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def check_precision(device: torch.device, precision: str) -> None:
+    """Refuse a precision of 16 bits where the device has none; Lightning takes bf16 on every CPU.
+
+    Raises
+    ------
+    ConfigurationError
+        for ``bf16-mixed``, and on a CPU ``16-mixed``, if the device lacks bf16.
+    """
+    needs_bf16 = precision == "bf16-mixed" or (precision == "16-mixed" and device.type == "cpu")
+    if needs_bf16 and not computes_in_bf16(device):
+        raise ConfigurationError(
+            f"trainer.precision={precision!r} needs bf16, which this {device.type} does not have "
+            "(a CPU needs AVX-512 with bf16, or AMX); set trainer.precision=32-true"
+        )

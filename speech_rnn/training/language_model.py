@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.data.batching import bucketed
 from speech_rnn.data.splits import hash_percentage
+from speech_rnn.engines.device import check_precision, choose_device
 from speech_rnn.errors import DataError
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
@@ -89,6 +90,7 @@ def train_language_model(
         if a text cannot be read or a split has no sentence.
     """
     splits = _splits(text, validation_text, test_text)
+    check_precision(choose_device(run.device), run.trainer.precision)
     claim(run.output_dir, run.config, run.resume)
     tokenized = [tokens_of(sentence, unit) for sentence in splits["train"]]
     torch.manual_seed(run.seed)

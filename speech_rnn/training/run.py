@@ -23,7 +23,7 @@ from speech_rnn.data.corpus import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
-from speech_rnn.engines.device import choose_device
+from speech_rnn.engines.device import check_precision, choose_device
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.cost import cost_of
 from speech_rnn.evaluation.results import Evaluation
@@ -191,7 +191,7 @@ def calibrated(
 
 def _check(recipe: Recipe, run: Run) -> Pretrained | None:
     """Refuse parts that do not fit before data is fetched; return a front end's weights."""
-    choose_device(run.device)
+    check_precision(choose_device(run.device), run.trainer.precision)
     head = head_of(recipe.unit)
     if head == "ctc" or recipe.connected is not None:
         run.trainer.check_sequences()

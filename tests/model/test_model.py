@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from speech_rnn.config.app import compose
+from speech_rnn.engines.device import computes_in_bf16
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import MaskedBatchNorm
@@ -438,6 +439,9 @@ def test_it_learns(cell, head):
     assert loss.item() < 0.1
 
 
+@pytest.mark.skipif(
+    not computes_in_bf16(torch.device("cpu")), reason="this processor has no bf16, says oneDNN"
+)
 def test_mixed_precision():
     for variant in VARIANTS.values():
         model = build(**variant).train()

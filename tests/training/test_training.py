@@ -18,6 +18,7 @@ from speech_rnn.augment import Augment
 from speech_rnn.data.batching import Batch
 from speech_rnn.data.connected import Connected
 from speech_rnn.data.corpus import Corpus, Utterance
+from speech_rnn.engines import device
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
@@ -347,6 +348,31 @@ def test_the_loss_of_a_mixture_is_the_mixed_loss(label_smoothing):
 def test_wrong_settings(wrong, message):
     with pytest.raises(ConfigurationError, match=message):
         Trainer(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind", "is_refused"),
+    [
+        ("bf16-mixed", "cpu", True),
+        ("16-mixed", "cpu", True),  # Lightning computes with bf16 there
+        ("16-mixed", "cuda", False),
+        ("32-true", "cpu", False),
+    ],
+)
+def test_a_processor_without_bf16_is_told_before_training(
+    precision, kind, is_refused, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(device, "computes_in_bf16", lambda _: False)
+    if not is_refused:
+        device.check_precision(torch.device(kind), precision)
+        return
+    with pytest.raises(ConfigurationError, match=f"precision='{precision}' needs bf16.*=32-true"):
+        device.check_precision(torch.device(kind), precision)
+    given = (f"trainer.precision={precision}", "data=manifest", "data.path=none.csv")
+    done = speech_rnn("train", *given, f"output_dir={tmp_path / 'run'}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "needs bf16, which this cpu does not have" in done.stderr
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_the_schedule_warms_up_and_falls():
