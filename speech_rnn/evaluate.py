@@ -35,8 +35,9 @@ def run(cfg: DictConfig) -> None:
         recognizer.decoder = instantiate(cfg.decoding)
         recognizer.decoder.check(recognizer.vocabulary)
     rows = split_of(cfg)
-    first, *others = [evaluate(one, rows, batch_size=cfg.trainer.batch_size) for one in recognizers]
-    folder = HydraConfig.get().runtime.output_dir
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    settings = {"batch_size": cfg.trainer.batch_size, "audio_csv": folder / "audio.csv"}
+    first, *others = [evaluate(one, rows, **settings) for one in recognizers]
     first.write(folder)
     print_evaluation(first)
     for second in others:

@@ -2,6 +2,7 @@
 
 from speech_rnn.audio.containers import AUDIO_SUFFIXES
 from speech_rnn.audio.files import (
+    Check,
     OpenSound,
     audio_duration,
     encode_flac,
@@ -16,6 +17,7 @@ from speech_rnn.audio.signal import AudioWarning, check_waveform, resample, wave
 __all__ = [
     "AUDIO_SUFFIXES",
     "AudioWarning",
+    "Check",
     "OpenSound",
     "Sound",
     "audio_duration",

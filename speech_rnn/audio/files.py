@@ -6,7 +6,7 @@ import io
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from speech_rnn.storage import atomic
 
 BLOCK = 1 << 20
 """Samples that are decoded at once: what a damaged header promises is never allocated whole."""
+Check = bool | Callable[[str], None]
 WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
 
 
@@ -36,7 +37,7 @@ def load_audio(
     duration_seconds: float | None = None,
     channel: int | None = None,
     name: str | None = None,
-    check: bool = True,
+    check: Check = True,
 ) -> NDArray[np.float32]:
     """Read a sound as one channel at `sample_rate`.
 
@@ -51,7 +52,8 @@ def load_audio(
     channel : the channel to take, counted from 0; None takes the mean of all, or the loudest where
         they cancel each other.
     name : name of the source in messages, if it has none of its own.
-    check : whether to warn, as `AudioWarning` and once a file, of what `check_waveform` finds.
+    check : whether to warn, as `AudioWarning` and once a file, of what `check_waveform` finds; or
+        what each problem is handed to instead.
 
     Returns
     -------
@@ -155,34 +157,35 @@ class OpenSound:
         start_seconds: float = 0.0,
         duration_seconds: float | None = None,
         *,
-        check: bool = True,
+        check: Check = True,
     ) -> NDArray[np.float32]:
         """Read what is left of the sound, or a stretch of it; see `load_audio`."""
         samples = _read(self.file, self.name, start_seconds, duration_seconds)
         if self.mix.channel is not None:
             samples = self.mix(samples)
-        if check:
-            self._warn(self.problems)
+        self._warn(self.problems, check=check)
         part = " (in part)" if start_seconds or duration_seconds is not None else ""
-        self._check(samples, part, warn=check)
+        self._check(samples, part, check)
         # A resampler overshoots at steps, and float files may exceed full scale.
         waveform = np.clip(self.mix(samples), -1, 1)
         if self.sample_rate == sample_rate:
             return waveform
         return np.clip(resample(waveform, self.sample_rate, sample_rate), -1, 1)
 
-    def _check(self, samples: NDArray[np.float32], part: str, *, warn: bool = True) -> None:
+    def _check(self, samples: NDArray[np.float32], part: str, check: Check = True) -> None:
         if not np.isfinite(samples).all():
             raise AudioError(
                 f"{self.name}: holds samples that are no number (NaN or infinite); repair it"
             )
-        if warn:
-            self._warn(check_waveform(samples, self.sample_rate), part)
+        if check:
+            self._warn(check_waveform(samples, self.sample_rate), part, check)
 
-    def _warn(self, problems: Iterable[str], part: str = "") -> None:
-        for problem in problems:
-            # At this line, whoever calls: so the same words about the same file come once.
-            warnings.warn(AudioWarning(f"{self.name}{part}: {problem}"), stacklevel=1)
+    def _warn(self, problems: Iterable[str], part: str = "", check: Check = True) -> None:
+        for problem in problems if check else ():
+            if callable(check):
+                check(problem)
+            else:  # at this line, whoever calls: so the same words about the same file come once
+                warnings.warn(AudioWarning(f"{self.name}{part}: {problem}"), stacklevel=1)
 
 
 @contextmanager

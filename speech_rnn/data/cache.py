@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from speech_rnn.audio import load_audio
+from speech_rnn.audio import Check, load_audio
 from speech_rnn.data.corpus import Part, Utterance
 from speech_rnn.data.mixing import compose
 from speech_rnn.errors import DataError, SpeechRnnError
@@ -51,7 +51,8 @@ class AudioCache(Dataset[NDArray[np.int16]]):
     """The samples of utterances, decoded and resampled once, 16 bits each.
 
     A file that cannot be read costs itself alone: `failures` holds its error by the place of its
-    row, and `utterances` the others in their order.
+    row, and `utterances` the others in their order. `oddities` holds the rows of clips that
+    `check_waveform` finds something wrong with, each with what it is; see `oddities.tell_oddities`.
 
     Parameters
     ----------
@@ -63,28 +64,37 @@ class AudioCache(Dataset[NDArray[np.int16]]):
         self.sample_rate = sample_rate
         self.utterances: list[Utterance] = []
         self.failures: dict[int, str] = {}
+        self.oddities: list[tuple[Utterance, str]] = []
         self._clips: list[NDArray[np.int16]] = []
         with ThreadPoolExecutor(os.cpu_count()) as readers:  # libsndfile releases the GIL
             for place, clip in enumerate(readers.map(self._read, utterances)):
                 if isinstance(clip, SpeechRnnError):
                     self.failures[place] = str(clip)
-                else:
-                    self.utterances.append(utterances[place])
-                    self._clips.append(clip)
+                    continue
+                samples, problems = clip
+                self.utterances.append(utterances[place])
+                self.oddities += [(utterances[place], problem) for problem in problems]
+                self._clips.append(samples)
         if utterances and not self._clips:
             raise DataError(f"no clip can be read; the first: {self.failures[0]}")
 
-    def _read(self, utterance: Utterance) -> NDArray[np.int16] | SpeechRnnError:
+    def _read(
+        self, utterance: Utterance
+    ) -> tuple[NDArray[np.int16], Sequence[str]] | SpeechRnnError:
+        """Return the samples and what is odd about them."""
+        problems: list[str] = []
         try:
             if utterance.composition:
                 read = partial(read_stretch, sample_rate=self.sample_rate, check=False)
-                return quantize(compose(utterance, self.sample_rate, read) * utterance.gain)
-            # Silence is meant to be quiet.
-            check = utterance.gain == 1.0 and utterance.text != SILENCE
-            waveform = read_stretch(utterance, self.sample_rate, check=check)
+                waveform = compose(utterance, self.sample_rate, read)
+            else:
+                # Silence is meant to be quiet.
+                is_checked = utterance.gain == 1.0 and utterance.text != SILENCE
+                check = problems.append if is_checked else False
+                waveform = read_stretch(utterance, self.sample_rate, check=check)
         except SpeechRnnError as error:
             return error
-        return quantize(waveform * utterance.gain)
+        return quantize(waveform * utterance.gain), problems
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -110,7 +120,7 @@ class AudioCache(Dataset[NDArray[np.int16]]):
 
 
 def read_stretch(
-    row: Utterance | Part, sample_rate: int, *, check: bool = True
+    row: Utterance | Part, sample_rate: int, *, check: Check = True
 ) -> NDArray[np.float32]:
     """Return the samples (N,) of a stretch of a file; see `load_audio`."""
     return load_audio(

@@ -284,7 +284,7 @@ def trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
 
 def _trim(row: Utterance, trim_db: float) -> Utterance | None:
     try:
-        samples = read_stretch(row, SAMPLE_RATE)
+        samples = read_stretch(row, SAMPLE_RATE, check=False)  # whoever reads the word tells
     except AudioError as error:
         log.warning("left out of %s: %s", row.split, error)
         return None

@@ -18,6 +18,7 @@ from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.mixing import pink_noise
+from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.data.rng import choose
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.evaluation.results import Evaluation
@@ -140,6 +141,7 @@ class Conditions:
         """Evaluate a recogniser under every condition."""
         rate = recognizer.sample_rate
         cache = AudioCache(utterances, rate)
+        tell_oddities({utterances[0].split if utterances else "": cache})
 
         def under(condition: Condition) -> Evaluation:
             def change(samples: NDArray[np.int16], row: Utterance) -> NDArray[np.int16]:

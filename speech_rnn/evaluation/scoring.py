@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from speech_rnn.data.batching import BucketSampler, pad
 from speech_rnn.data.cache import FULL_SCALE, AudioCache
 from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import DataError
 from speech_rnn.evaluation.results import (
@@ -55,6 +56,7 @@ def evaluate(
     batch_size: int = 64,
     change: Change | None = None,
     cache: AudioCache | None = None,
+    audio_csv: Path | None = None,
 ) -> Evaluation:
     """Recognise utterances and compare with what was said.
 
@@ -62,6 +64,7 @@ def evaluate(
     ----------
     change : what befalls the samples of an utterance before they are recognised.
     cache : of these utterances, where they have been read already.
+    audio_csv : where to write what is odd about the sounds, if they are read here.
 
     Raises
     ------
@@ -72,6 +75,7 @@ def evaluate(
         raise DataError("there are no utterances to evaluate; choose another split")
     if cache is None:
         cache = AudioCache(utterances, recognizer.sample_rate)
+        tell_oddities({utterances[0].split: cache}, audio_csv)
     rows = _recognize(recognizer, cache, utterances, batch_size, change)
     return score(rows, recognizer.vocabulary)
 

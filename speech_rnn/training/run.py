@@ -21,6 +21,7 @@ from speech_rnn.data.combining import exclude, merged, to_train
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
+from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.engines.device import check_precision, choose_device
@@ -119,7 +120,7 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     recipe : the data and the parts.
     run : optimizer, epochs, seed, device and folder, which gets ``recognizer.safetensors``,
         ``metrics.json``, ``evaluation.json``, ``hypotheses.jsonl``, ``config.yaml``,
-        ``checkpoints/`` and ``logs/``.
+        ``checkpoints/`` and ``logs/``, and ``audio.csv`` where sounds are odd.
     test : whether the test split is scored. Whoever compares many trainings leaves it alone.
     command : command line of the training, for ``metrics.json``.
 
@@ -135,6 +136,7 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     corpus = recipe.corpus()
     vocabulary = corpus.vocabulary(recipe.unit)
     caches = _read(corpus, recipe.features.sample_rate)
+    tell_oddities(caches, run.output_dir / "audio.csv")
     clips: Clips = caches["train"]
     if recipe.connected is not None:
         clips = ConnectedClips(caches["train"], recipe.connected, corpus)

@@ -1,3 +1,6 @@
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from speech_rnn.data.batching import Batch, BucketSampler, batches, pad
 from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import read_manifest
+from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.errors import DataError
 from speech_rnn.vocabulary import Vocabulary
 from tests.tones import TONES_HZ, write_corpus
@@ -124,13 +128,41 @@ def test_a_bad_file_costs_itself_alone(tmp_path):
     write_audio(good, np.full(800, 0.25, np.float32))
     bad.write_text("not a sound")
     rows = [Utterance(str(path), "yes") for path in (bad, good, bad)]
-    with pytest.warns(UserWarning, match=r"good\.wav"):  # a constant is a DC offset
-        cache = AudioCache(rows, 16_000)
+    cache = AudioCache(rows, 16_000)
     assert [row.audio for row in cache.utterances] == [str(good)]
     assert [*cache.failures] == [0, 2]
     assert "bad.wav" in cache.failures[0]
     with pytest.raises(DataError, match=r"no clip can be read; the first: .*bad\.wav"):
         AudioCache(rows[:1], 16_000)
+
+
+@pytest.mark.filterwarnings("error")
+def test_case_29_what_is_odd_in_a_corpus_is_counted_in_one_line(tmp_path, caplog):
+    sounds = {
+        "silent": np.zeros(800),
+        "off": 0.4 + 0.2 * np.sin(np.arange(800)),
+        "off too": 0.3 + 0.2 * np.sin(np.arange(800)),
+        "fine": 0.4 * np.sin(np.arange(800)),
+    }
+    for name, sound in sounds.items():
+        write_audio(tmp_path / f"{name}.wav", sound.astype(np.float32))
+    rows = [Utterance(str(tmp_path / f"{name}.wav"), "yes") for name in sounds]
+    rows.append(Utterance(str(tmp_path / "silent.wav"), "_silence_"))  # is meant to be
+    caches = {"train": AudioCache(rows, 16_000), "validation": AudioCache(rows[:1], 16_000)}
+    tell_oddities(caches, tmp_path / "audio.csv")
+    (line,) = caplog.messages
+    assert line == f"2 of 6 clips are silent, 2 have a DC offset: {tmp_path / 'audio.csv'}"
+    with (tmp_path / "audio.csv").open(newline="") as file:
+        told = [*csv.DictReader(file)]
+    assert [(row["split"], Path(row["audio"]).stem) for row in told] == [
+        ("train", "silent"),
+        ("train", "off"),
+        ("train", "off too"),
+        ("validation", "silent"),
+    ]
+    assert told[1]["problem"].startswith("has a DC offset: its mean is")
+    tell_oddities({"train": AudioCache(rows[3:4], 16_000)}, tmp_path / "none.csv")
+    assert not (tmp_path / "none.csv").exists()
 
 
 def test_a_gain_of_zero_is_digital_silence(tmp_path):
