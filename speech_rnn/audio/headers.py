@@ -38,6 +38,10 @@ IN_MEMORY = 1 << 26
 """Bytes held of what cannot be read where it is; what is more waits in a temporary file."""
 FEW_BYTES = 96
 """Bytes too many that a header may promise: some writers count the header itself."""
+OGG_PAGE = 1 << 16
+"""Bytes of a page of OGG, at most."""
+OGG_FLAGS, OGG_LAST = 5, 4
+"""The byte of a page that holds its flags, and the flag of the last one."""
 SIZES_IN_LOG = ("AIFF", "AU", "CAF", "RF64", "W64")
 MPEG_IN_WAV = (0x50, 0x55)
 
@@ -177,8 +181,20 @@ def _prepared(file: BinaryIO, name: str, problems: list[str]) -> BinaryIO | None
         return _wav(file, size, name, problems)
     if kind == "MP3" or (kind is None and _may_be_mpeg(file, begin)):
         return _mpeg(file, size, begin, name, problems)
+    if kind == "OGG":
+        problems += _ogg_problems(file, size)
     file.seek(0)
     return None
+
+
+def _ogg_problems(file: BinaryIO, size: int) -> list[str]:
+    """Return a problem where the last page of an OGG does not say that it is the last."""
+    file.seek(max(0, size - OGG_PAGE))
+    tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) > OGG_FLAGS and page[OGG_FLAGS] & OGG_LAST:
+        return []
+    return ["ends without the mark of its end: it may be cut short; it is read up to there"]
 
 
 def _foreign(file: BinaryIO, kind: str, name: str) -> BinaryIO:

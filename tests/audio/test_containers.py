@@ -4,6 +4,7 @@ import io
 import shutil
 import struct
 import subprocess
+import warnings
 
 import numpy as np
 import pytest
@@ -249,6 +250,17 @@ def test_an_mp3_of_varying_bit_rate_without_a_header_is_read_to_its_end():
     n_samples = frames.n_frames * frames.first.n_samples
     assert n_samples - 600 < len(load_audio(bare)) <= n_samples  # less the delay of the decoder
     assert count_frames(with_length(bare, count_frames(bare))).promised == frames.n_frames
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_case_f18_an_ogg_that_is_cut_short_is_told(subtype):
+    samples = np.random.default_rng(0).normal(0, 0.1, 64_000)
+    whole = encode("OGG", samples=samples, subtype=subtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        n_samples = len(load_audio(whole))
+    with pytest.warns(AudioWarning, match="ends without the mark of its end: it may be cut short"):
+        assert 0 < len(load_audio(whole[: len(whole) * 3 // 4])) < n_samples
 
 
 def test_tags_at_the_end_are_no_sound():
