@@ -12,6 +12,7 @@ from speech_rnn.errors import AudioError
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.pcm import IN_WAV, PcmSource, raw_encoding
 from speech_rnn.listening.sources import FileSource, Source
+from speech_rnn.samples.limits import check_channels, check_rate
 
 FIRST_BYTES = 12
 """Bytes in which the mark of a container stands."""
@@ -147,6 +148,8 @@ def _samples(
     encoding = IN_WAV.get((tag, bits))
     if encoding is None:
         return None
+    check_rate(rate, "-")
+    check_channels(n_channels, "-")
     peeked.skip(begin)
     is_known = 0 < size < STREAMED
     settings: dict[str, Any] = {"channel": channel, "n_bytes": size if is_known else None}
