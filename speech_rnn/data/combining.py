@@ -10,9 +10,10 @@ from typing import Any
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
+from speech_rnn.storage.columns import Columns
 from speech_rnn.storage.tables import made, read_records
 
-COLUMNS = ("audio", "start_seconds")
+COLUMNS = Columns(("audio", "start_seconds"))
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ class Merged:
 def to_train(corpus: Corpus, times: int = 1) -> Corpus:
     """Return the training clips of a corpus alone, over again so many times."""
     return replace(corpus, utterances=corpus.split("train") * times)
+
+
+def to_test(corpus: Corpus) -> Corpus:
+    """Return the clips of all splits as the test of a corpus."""
+    rows = tuple(replace(row, split="test") for row in corpus.utterances)
+    return replace(corpus, utterances=rows)
 
 
 def merged(corpora: Iterable[Corpus]) -> Corpus:

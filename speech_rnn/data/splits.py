@@ -36,6 +36,63 @@ def split_by_hash(
     return "validation" if percentage < test_percentage + validation_percentage else "train"
 
 
+def split_by_rank(
+    names: Sequence[str],
+    groups: Sequence[str],
+    test_percentage: float = TEST_PERCENTAGE,
+    validation_percentage: float = VALIDATION_PERCENTAGE,
+    seed: int = 0,
+) -> list[str]:
+    """Return the split of each name: that of its hash, and in small groups of its rank by hash.
+
+    In the order of their `hash_percentage`, the first names of a group are its test, the next its
+    validation, and the last its training. The bounds between them are those of `split_by_hash`,
+    moved by no more than it takes to leave a name on each side. So a large group is split by the
+    hash alone, whatever other names there are, and in a small one a new name moves few others.
+
+    Parameters
+    ----------
+    names : of clips or speakers.
+    groups : of each name, such as its word: each group is to have a name in each split.
+    test_percentage, validation_percentage : shares; a share of 0 leaves its split empty, and the
+        training is empty where they are 100. Where a group has fewer names than splits, training
+        goes first, and the test before validation.
+    seed : of the hash.
+    """
+    shares = {name: hash_percentage(name, seed) for name in set(names)}
+    bounds = (test_percentage, test_percentage + validation_percentage)
+    is_wanted = (test_percentage > 0, validation_percentage > 0, bounds[1] < 100)
+    members: dict[str, set[str]] = {}
+    for name, group in zip(names, groups, strict=True):
+        members.setdefault(group, set()).add(name)
+    splits = {}
+    for group, own in members.items():
+        ordered = sorted(own, key=lambda name: (shares[name], name))
+        natural = [sum(shares[name] < bound for name in ordered) for bound in bounds]
+        n_test, n_held_out = _bounds(natural, is_wanted, len(ordered))
+        for rank, name in enumerate(ordered):
+            is_test, is_held_out = rank < n_test, rank < n_held_out
+            splits[group, name] = "test" if is_test else "validation" if is_held_out else "train"
+    return [splits[group, name] for name, group in zip(names, groups, strict=True)]
+
+
+def _bounds(natural: Sequence[int], is_wanted: Sequence[bool], n_names: int) -> tuple[int, int]:
+    """Move how many names are test, and test or validation, so that no wanted split is empty."""
+    n_test, n_held_out = natural
+    train, test, validation = _least(is_wanted, n_names)
+    n_test = min(max(n_test, test), n_names - validation - train)
+    n_held_out = min(max(n_held_out, n_test + validation), n_names - train)
+    return n_test, n_held_out
+
+
+def _least(is_wanted: Sequence[bool], n_names: int) -> tuple[int, int, int]:
+    """Return the least number of names for training, test and validation, as far as they go."""
+    wants_test, wants_validation, wants_training = is_wanted
+    train = int(wants_training and n_names > 0)
+    test = int(wants_test and n_names > train)
+    return train, test, int(wants_validation and n_names > train + test)
+
+
 def require_every_class(
     rows: Iterable[Utterance], words: Sequence[str], splits: Iterable[str], root: str
 ) -> None:

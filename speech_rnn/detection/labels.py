@@ -8,11 +8,17 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from speech_rnn.data.words import text_of
 from speech_rnn.errors import DataError, did_you_mean
-from speech_rnn.storage.tables import TABLES, made, read_records
+from speech_rnn.storage.columns import Columns
+from speech_rnn.storage.paths import sound_path
+from speech_rnn.storage.tables import is_table, made, read_records
 from speech_rnn.storage.text import read_lines
 
-COLUMNS = ("file", "word", "start", "end")
+COLUMNS = Columns(
+    ("file", "word", "start", "end"),
+    others={"audio": "file", "file_name": "file", "text": "word", "label": "word"},
+)
 ROUNDING_SECONDS = 0.001
 """By which times of neighbours, and the end of a file, may differ: people write milliseconds."""
 
@@ -57,14 +63,16 @@ def read_labels(path: str | Path) -> list[LabelRow]:
         of them at once, each with its line.
     """
     path = Path(path)
-    if path.suffix not in (*TABLES, ".txt"):
+    if not is_table(path, ".txt"):
         raise DataError(f"labels={str(path)!r} must end in .csv, .jsonl or .txt (Audacity)")
 
     def row(line: int, record: Mapping[str, Any]) -> LabelRow:
-        file = path.parent / str(record["file"]) if "file" in record else None
+        file = Path(sound_path(record["file"], path.parent)) if "file" in record else None
         return LabelRow(_label(record), file, f"{path} line {line}")
 
-    records = _track(path) if path.suffix == ".txt" else read_records(path, "labels", COLUMNS)
+    records = (
+        _track(path) if path.suffix.lower() == ".txt" else read_records(path, "labels", COLUMNS)
+    )
     return made(records, row, path, "labels")
 
 
@@ -76,7 +84,7 @@ def _track(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _label(record: Mapping[str, Any]) -> Label:
-    word = str(record["word"] or "").strip()
+    word = text_of("" if record["word"] is None else record["word"], "word")
     start, end = float(record["start"]), float(record["end"])
     if not word:
         raise ValueError("word must not be empty")

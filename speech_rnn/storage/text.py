@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from speech_rnn.errors import DataError
 
 
 def read_text(path: str | os.PathLike[str], name: str) -> str:
-    """Read a file of UTF-8; its line ends stay as they are.
+    """Read a file of UTF-8, or of UTF-16 that begins with its mark; line ends stay as they are.
 
     Parameters
     ----------
@@ -23,9 +24,15 @@ def read_text(path: str | os.PathLike[str], name: str) -> str:
         if it cannot be read.
     """
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
+        content = Path(path).read_bytes()
+        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name}={str(path)!r} cannot be read: its text is not UTF-8 ({error.reason} at byte "
+            f"{error.start}); save it as UTF-8"
+        ) from error
+    except OSError as error:
         raise DataError(f"{name}={str(path)!r} cannot be read: {error}") from error
 
 
@@ -35,4 +42,9 @@ def read_lines(path: str | os.PathLike[str], name: str) -> list[str]:
     `str.splitlines` would also cut at form feeds, U+0085 and U+2028, which are part of a line.
     Parameters and errors are those of `read_text`.
     """
-    return [line.rstrip("\n") for line in io.StringIO(read_text(path, name), newline=None)]
+    return lines_of(read_text(path, name))
+
+
+def lines_of(text: str) -> list[str]:
+    """Cut a text into lines as `read_lines` does."""
+    return [line.rstrip("\n") for line in io.StringIO(text, newline=None)]

@@ -1,0 +1,57 @@
+"""The columns of a table by the names that people and other programs give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+NEAR = 0.8
+"""Similarity from which a column is taken for a misspelt one, not for one of somebody's own."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a table must and may have; case and blanks around a name do not matter.
+
+    Parameters
+    ----------
+    needed : must be there.
+    optional : may be there.
+    others : other names of these, in lower case; where several are there, the first counts.
+    """
+
+    needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self, header: Iterable[str]) -> dict[str, str]:
+        """Return what each column of a header is called here; columns of one's own are left out.
+
+        Raises
+        ------
+        ValueError
+            for columns that occur twice, or that look like misspelt ones.
+        """
+        found: dict[str, str] = {}
+        places = {name: place for place, name in enumerate(self.others)}
+        known = (*self.needed, *self.optional)
+        cells = {cell: cell.strip().lower() for cell in header}
+        for cell, plain in sorted(cells.items(), key=lambda pair: places.get(pair[1], -1)):
+            if plain in known and plain in found:
+                raise ValueError(f"column {plain!r} occurs twice")
+            found.setdefault(plain if plain in known else self.others.get(plain, ""), cell)
+        strange = [cell for cell, plain in cells.items() if plain not in (*known, *self.others)]
+        for cell in strange:
+            if near := get_close_matches(cells[cell], set(known) - set(found), n=1, cutoff=NEAR):
+                raise ValueError(f"unknown columns [{cell!r}]; did you mean {near[0]!r}?")
+        return {cell: name for name, cell in found.items() if name}
+
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Return the needed columns that are not among `names`."""
+        return [name for name in self.needed if name not in set(names)]
+
+    def count(self, header: Iterable[str]) -> int:
+        """Return how many cells of a header name a column."""
+        known = {*self.needed, *self.optional, *self.others}
+        return sum(cell.strip().lower() in known for cell in header)
