@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,14 @@ from speech_rnn.audio.finding import (
     sounds_below,
 )
 from speech_rnn.data.corpus import Corpus, Utterance
-from speech_rnn.data.splits import require_every_class, speaker_of, speaker_regex, split_by_hash
+from speech_rnn.data.splits import speaker_of, speaker_regex, split_by_rank
+from speech_rnn.data.word_folders import NOISE, word_folders, word_of
+from speech_rnn.data.words import texts_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.storage.text import read_lines
 
 log = logging.getLogger(__name__)
 
-NOISE = "_background_noise_"
 LISTS = {
     "train": ("train.txt",),
     "validation": ("validation.txt", "validation_list.txt"),
@@ -44,8 +44,9 @@ class Folder:
 
     By hash, a clip is in the test split if `hash_percentage` of its path below `root` is below
     `test_percentage`, and in the validation split if it is in the `validation_percentage` above
-    that: on every machine, whatever other clips there are. With a `speaker_pattern`, the speaker
-    takes the place of the path, so that nobody is in two splits.
+    that: on every machine, whatever other clips there are. A word of so few clips that this leaves
+    a split without one is split by the rank of the hash, see `split_by_rank`. With a
+    `speaker_pattern`, the speakers take the place of the clips, so that nobody is in two splits.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ class Folder:
         ``train.txt``, ``validation.txt`` (or ``validation_list.txt``) and ``test.txt`` (or
         ``testing_list.txt``) in `root`, a path relative to it on each line. Clips in no list are
         for training where there is no ``train.txt``, and left out otherwise.
-    test_percentage, validation_percentage : shares of all clips; 0 leaves a split empty.
+    test_percentage, validation_percentage : shares of all clips; 0 leaves a split empty, and 100
+        of the two together leaves nothing to train on.
     speaker_pattern : a regular expression, searched for in the path below `root`; its group
         ``speaker``, or its only group, is the speaker.
     noise : sound files, or folders of them, that training may mix in; None takes those of
@@ -82,12 +84,12 @@ class Folder:
         if self.split not in WAYS:
             raise ConfigurationError(f"split={self.split!r} must be one of {', '.join(WAYS)}")
         if self.words is not None:
-            _check_words(self.words)
+            _no_twins(self.words)
         test, validation = self.test_percentage, self.validation_percentage
-        if test < 0 or validation < 0 or test + validation >= 100:
+        if test < 0 or validation < 0 or test + validation > 100:
             raise ConfigurationError(
                 f"test_percentage={test!r} and validation_percentage={validation!r} must be 0 or "
-                "more and leave something of 100 to training"
+                "more, and 100 at most together"
             )
         if self.speaker_pattern is not None:
             speaker_regex(self.speaker_pattern)
@@ -103,12 +105,12 @@ class Folder:
         Raises
         ------
         DataError
-            for a root without words, words without a folder or a clip in a split, files that
-            `speaker_pattern` does not match, and lists that are missing or name missing files or a
-            clip twice: all of a kind at once.
+            for a root that holds no words but folders of words, words without a folder or a clip,
+            files that `speaker_pattern` does not match, and lists that are missing or name missing
+            files or a clip twice: all of a kind at once.
         """
-        root = Path(self.root)
-        folders = self._folders(root)
+        root = Path(self.root).expanduser()
+        folders = word_folders(root)
         words = self._words(folders)
         clips = _clips(folders, words)
         if silent := [word for word in words if not clips[word]]:
@@ -119,37 +121,21 @@ class Folder:
         names = {_name(clip, root): (clip, word) for word, files in clips.items() for clip in files}
         speakers = self._speakers(names)
         if self.split == "lists":
-            lists = self._lists(root)
-            splits, wanted = _listed(root, lists, names), {"train", *lists}
+            splits = _listed(root, self._lists(root), names)
         else:
-            splits, wanted = self._hashed(speakers)
+            splits = self._hashed(names, speakers)
         rows = [
             Utterance(str(clip), word, speakers[name], splits[name])
             for name, (clip, word) in names.items()
             if name in splits
         ]
-        require_every_class(rows, words, wanted, self.root)
         return Corpus(tuple(rows), tuple(words), self._noise(root))
-
-    def _folders(self, root: Path) -> dict[str, list[Path]]:
-        """Return the folders of each word."""
-        if not root.is_dir():
-            raise DataError(f"root={self.root!r} is no folder; it must hold one folder a word")
-        folders: dict[str, list[Path]] = {}
-        for folder in sorted(root.iterdir()):
-            if folder.is_dir() and folder.name != NOISE and not folder.name.startswith("."):
-                folders.setdefault(word_of(folder.name), []).append(folder)
-        if not folders:
-            raise DataError(
-                f"root={self.root!r} holds no folders; it must hold one folder a word, "
-                "such as go/ and stop/, with the recordings in them"
-            )
-        return folders
 
     def _words(self, folders: dict[str, list[Path]]) -> list[str]:
         if self.words is None:
             return sorted(folders)
-        words = [word if word in folders else word_of(word) for word in self.words]
+        texts = texts_of(self.words)
+        words = [word if word in folders else word_of(word) for word in texts]
         if wrong := [word for word in words if word not in folders]:
             raise DataError(
                 f"root={self.root!r} has no folder for {', '.join(map(repr, wrong))}"
@@ -169,15 +155,19 @@ class Folder:
             )
         return speakers
 
-    def _hashed(self, speakers: dict[str, str]) -> tuple[dict[str, str], set[str]]:
-        """Return the split of each clip, and the splits that are not to be empty."""
-        test, validation = self.test_percentage, self.validation_percentage
-        splits = {
-            name: split_by_hash(speaker or name, test, validation, self.seed)
-            for name, speaker in speakers.items()
-        }
-        shares = {"test": test, "validation": validation}
-        return splits, {"train", *(split for split, share in shares.items() if share)}
+    def _hashed(
+        self, names: Mapping[str, tuple[Path, str]], speakers: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the split of each clip, ranked within its word, or of its speaker."""
+        is_by_speaker = self.speaker_pattern is not None
+        splits = split_by_rank(
+            [speakers[name] if is_by_speaker else name for name in names],
+            ["" if is_by_speaker else word for _, word in names.values()],
+            self.test_percentage,
+            self.validation_percentage,
+            self.seed,
+        )
+        return dict(zip(names, splits, strict=True))
 
     def _lists(self, root: Path) -> dict[str, Path]:
         """Return the list of each split that has one."""
@@ -201,44 +191,11 @@ class Folder:
         return tuple(sound_files(self.noise, "noise"))
 
 
-def _check_words(words: Sequence[str]) -> None:
-    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-        raise ConfigurationError(
-            f"words={words!r} must be a list of texts; in YAML, words such as yes, no, on and off "
-            "need quotes"
-        )
-    if not words or len({word_of(word) for word in words}) < len(words):
-        raise ConfigurationError(f"words={list(words)!r} must name each word once, at least one")
-
-
-def word_of(name: str) -> str:
-    """Return the word that a folder stands for.
-
-    ``lights_on`` is "lights on" and ``turn__on`` is "turn_on": ``_`` is a space and ``__`` an
-    underscore. A name that starts with ``_``, such as ``_unknown_``, is the word itself.
-    """
-    # macOS may hand out decomposed letters; the same name must be the same word everywhere.
-    name = normalize("NFC", name)
-    if name.startswith("_"):
-        return name
-    return re.sub("__?", lambda found: "_" if len(found[0]) == 2 else " ", name)
-
-
-def folder_of(word: str) -> str:
-    """Return the name of the folder that `word_of` reads as the word.
-
-    Raises
-    ------
-    ConfigurationError
-        for a word that cannot name one: empty, a start with a dot, a slash or the like in it, a
-        space at its start or before an underscore.
-    """
-    word = normalize("NFC", word)
-    name = word if word.startswith("_") else word.replace("_", "__").replace(" ", "_")
-    bad = not word.strip() or word.startswith(".") or re.search(r'[/\\:*?"<>|\x00-\x1f]', word)
-    if bad or word_of(name) != word:
-        raise ConfigurationError(f"word={word!r} cannot name a folder; call it otherwise")
-    return name
+def _no_twins(words: Sequence[str]) -> None:
+    """Refuse words that are no texts, and two that mean one folder."""
+    texts = texts_of(words)
+    if len({word_of(word) for word in texts}) < len(texts):
+        raise ConfigurationError(f"words={texts!r} must name each word once, at least one")
 
 
 def _clips(folders: Mapping[str, Sequence[Path]], words: Sequence[str]) -> dict[str, list[Path]]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.folder import folder_of
+from speech_rnn.data.word_folders import folder_of
 from speech_rnn.errors import AudioError, ConfigurationError, DataError, did_you_mean
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.formats import COLUMNS

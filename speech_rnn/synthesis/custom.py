@@ -10,7 +10,7 @@ from pathlib import Path
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Utterance
-from speech_rnn.data.folder import word_of
+from speech_rnn.data.word_folders import word_folders
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.synthesis.espeak import Synthetic
 
@@ -21,7 +21,7 @@ class Custom:
 
     All recordings go to training and are repeated to reach their share; validation and test are
     synthetic voices. To measure the recogniser on people, evaluate it on other recordings:
-    ``evaluate data=folder data.root=DIR``.
+    ``evaluate data=folder data.root=DIR split=all``.
 
     Parameters
     ----------
@@ -80,12 +80,7 @@ class Custom:
 
     def _recorded(self) -> list[Utterance]:
         """List the recordings of each word, over again until they have their share."""
-        root = Path(self.recordings or "")
-        if not root.is_dir():
-            raise DataError(
-                f"recordings={self.recordings!r} is no folder; it must hold one folder a word"
-            )
-        folders = {word_of(folder.name): folder for folder in root.iterdir() if folder.is_dir()}
+        folders = word_folders(Path(self.recordings or ""), "recordings")
         if unknown := sorted(folders.keys() - set(self.words)):
             raise DataError(
                 f"recordings={self.recordings!r} has folders for {', '.join(unknown)}, which are "
@@ -96,5 +91,5 @@ class Custom:
             Utterance(str(file), word, "recorded", "train")
             for word in self.words
             if word in folders
-            for file in islice(cycle(sound_files(str(folders[word]), "recordings")), wanted)
+            for file in islice(cycle(sound_files(map(str, folders[word]), "recordings")), wanted)
         ]

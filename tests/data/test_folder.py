@@ -1,13 +1,16 @@
 import hashlib
 import shutil
 from collections import Counter
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_rnn.data.folder import Folder, folder_of
+from speech_rnn.data.corpus import SPLITS
+from speech_rnn.data.folder import Folder
 from speech_rnn.data.splits import hash_percentage
+from speech_rnn.data.word_folders import folder_of
 from speech_rnn.errors import ConfigurationError, DataError
 from tests.real import SHARED, needs_shared
 
@@ -199,10 +202,89 @@ def test_words_without_a_clip_are_named(root):
         Folder(root=str(root)).prepare()
 
 
-def test_words_without_a_clip_in_a_split_are_named(root):
-    make(root, ["left/a.wav", "left/d.wav"])  # both hash to training
-    with pytest.raises(DataError, match="in the validation split: left; in the test split: left;"):
-        Folder(root=str(root)).prepare()
+def test_case_12_a_dozen_clips_a_word(tmp_path):
+    words = ("go", "left", "no", "right", "yes")
+    for n_clips in (3, 4, 8, 12):
+        root = tmp_path / str(n_clips)
+        make(root, [f"{word}/c_{i}.wav" for word in words for i in range(n_clips)])
+        for seed in range(40):
+            rows = Folder(str(root), seed=seed).prepare().utterances
+            assert {(row.text, row.split) for row in rows} == set(product(words, SPLITS))
+
+
+def test_case_12_more_clips_move_few_of_the_others(tmp_path):
+    make(tmp_path, [f"{word}/c_{i}.wav" for word in ("no", "yes") for i in range(12)])
+    before = splits(Folder(str(tmp_path)).prepare(), tmp_path)
+    make(tmp_path, [f"yes/more_{i}.wav" for i in range(12)])
+    after = splits(Folder(str(tmp_path)).prepare(), tmp_path)
+    moved = [name for name in before if before[name] != after[name]]
+    assert len(moved) <= 2
+    assert all(name.startswith("yes/") for name in moved)
+
+
+@pytest.mark.parametrize(("n_clips", "found"), [(1, ["train"]), (2, ["test", "train"])])
+def test_fewer_clips_than_splits_go_to_training_first(tmp_path, n_clips, found):
+    make(tmp_path, [f"{word}/{i}.wav" for word in ("no", "yes") for i in range(n_clips)])
+    rows = Folder(str(tmp_path)).prepare().utterances
+    assert sorted(row.split for row in rows if row.text == "yes") == found
+
+
+def test_case_12_three_speakers_are_one_a_split(tmp_path):
+    make(tmp_path, [f"{word}/{who}_1.wav" for word in ("no", "yes") for who in ("a", "b", "c")])
+    rows = Folder(str(tmp_path), speaker_pattern=r"/(\w)_").prepare().utterances
+    assert {row.speaker for row in rows} == {"a", "b", "c"}
+    assert len({(row.speaker, row.split) for row in rows}) == len({row.split for row in rows}) == 3
+
+
+def test_case_13_all_of_a_folder_may_be_the_test(tmp_path):
+    make(tmp_path, [f"{word}/{i}.wav" for word in ("no", "yes") for i in range(4)])
+    source = Folder(str(tmp_path), test_percentage=100, validation_percentage=0)
+    assert {row.split for row in source.prepare().utterances} == {"test"}
+
+
+def test_case_07_a_root_one_level_too_high(tmp_path):
+    make(tmp_path, [f"data/{word}/{i}.wav" for word in ("no", "yes") for i in range(9)])
+    make(tmp_path, ["_background_noise_/hum.wav", "__MACOSX/data/._1.wav", "read.me"])
+    with pytest.raises(
+        DataError,
+        match=r"holds one word, 'data', .* of their own \(no, yes\); did you mean root='.*/data'\?",
+    ):
+        Folder(str(tmp_path)).prepare()
+    assert Folder(str(tmp_path / "data")).prepare().words == ("no", "yes")
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Train", "val", "TEST"), ("dev",)])
+def test_case_07_folders_of_splits_are_no_words(tmp_path, names):
+    make(tmp_path, [f"{name}/{word}/1.wav" for name in names for word in ("no", "yes")])
+    with pytest.raises(DataError, match=r"holds folders of splits \(.*\), not of words"):
+        Folder(str(tmp_path)).prepare()
+
+
+def test_case_07_two_folders_of_words_are_told(tmp_path, caplog):
+    make(tmp_path, [f"{name}/{word}/1.wav" for name in ("mine", "hers") for word in ("no", "yes")])
+    assert Folder(str(tmp_path)).prepare().words == ("hers", "mine")
+    assert (
+        "clips of 'hers' and of each other word lie in folders of their own (no, yes)"
+        in caplog.text
+    )
+
+
+def test_a_word_may_be_called_like_a_split(tmp_path):
+    make(tmp_path, [f"{word}/{i}.wav" for word in ("test", "train") for i in range(9)])
+    assert Folder(str(tmp_path)).prepare().words == ("test", "train")
+
+
+def test_case_22_folders_that_differ_by_a_blank_are_one_word(tmp_path):
+    make(
+        tmp_path, [f"{name}/{i}.wav" for name in ("go", "go ", "turn on", "turn_on") for i in "ab"]
+    )
+    corpus = Folder(str(tmp_path)).prepare()
+    assert Counter(row.text for row in corpus.utterances) == {"go": 4, "turn on": 4}
+
+
+def test_case_02_words_that_are_numbers(tmp_path):
+    make(tmp_path, [f"{digit}/{i}.wav" for digit in range(3) for i in range(4)])
+    assert Folder(str(tmp_path), words=[2, 0]).prepare().words == ("2", "0")
 
 
 def test_pattern_that_finds_no_speaker_lists_files(root):
@@ -224,7 +306,7 @@ def test_pattern_that_finds_no_speaker_lists_files(root):
         ({"split": "speaker"}, "split='speaker' needs speaker_pattern"),
         ({"split": "random"}, "split='random' must be one of hash, speaker, lists"),
         ({"test_percentage": -1}, "test_percentage=-1 .* must be 0 or more"),
-        ({"test_percentage": 50, "validation_percentage": 50}, "leave something of 100"),
+        ({"test_percentage": 60, "validation_percentage": 50}, "and 100 at most together"),
         ({"words": []}, r"words=\[\] must name each word once"),
         ({"words": ["lights on", "lights_on"]}, "must name each word once"),
         ({"words": [True, "up"]}, "words=.*True.* must be a list of texts; in YAML"),

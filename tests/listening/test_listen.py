@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_rnn.audio import load_audio, resample, write_audio
-from speech_rnn.data.folder import Folder, folder_of, word_of
+from speech_rnn.data.folder import Folder
+from speech_rnn.data.word_folders import folder_of, word_of
 from speech_rnn.errors import AudioError, ConfigurationError, MissingExtraError
 from speech_rnn.listening.actions import Command, SavedTriggers
 from speech_rnn.listening.events import Event

@@ -1,0 +1,114 @@
+"""Words as folders: the names that stand for words, and the folders of a root."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from unicodedata import normalize
+
+from speech_rnn.audio.containers import AUDIO_SUFFIXES, FOREIGN_SUFFIXES
+from speech_rnn.data.words import clean
+from speech_rnn.errors import ConfigurationError, DataError
+
+NOISE = "_background_noise_"
+NO_WORDS = (NOISE, "__MACOSX")
+"""Folders that are no words: noise, and what zip files of a Mac hold beside them."""
+SPLIT_FOLDERS = frozenset(
+    ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval")
+)
+SHOWN = 5
+"""Folders that a message names."""
+
+log = logging.getLogger(__name__)
+
+
+def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
+    """Return the folders of each word below a root.
+
+    Parameters
+    ----------
+    root : the folder of the folders.
+    name : the parameter that gave it, for the error.
+
+    Raises
+    ------
+    DataError
+        for a root that is no folder or holds none, that lies a level too high, so that its one
+        folder holds folders of words, and one whose folders are named after splits.
+    """
+    if not root.is_dir():
+        raise DataError(f"{name}={str(root)!r} is no folder; it must hold one folder a word")
+    words: dict[str, list[Path]] = {}
+    folders = _below(root)
+    for folder in folders:
+        words.setdefault(word_of(folder.name), []).append(folder)
+    if not words:
+        raise DataError(
+            f"{name}={str(root)!r} holds no folders; it must hold one folder a word, "
+            "such as go/ and stop/, with the recordings in them"
+        )
+    splits = [one for one in folders if one.name.lower() in SPLIT_FOLDERS and _below(one)]
+    if len(splits) > 1 or splits == folders:
+        raise DataError(
+            f"{name}={str(root)!r} holds folders of splits "
+            f"({', '.join(folder.name for folder in splits)}), not of words: join them into one "
+            "folder a word, or write a manifest with a column split"
+        )
+    nested = [one for one in folders if not _sounds(one) and len(_below(one)) > 1]
+    if nested == folders:
+        inner = [folder.name for folder in _below(folders[0])]
+        told = f"lie in folders of their own ({', '.join(inner[:SHOWN])}"
+        told += ", …)" if len(inner) > SHOWN else ")"
+        if len(folders) == 1:
+            raise DataError(
+                f"{name}={str(root)!r} holds one word, {folders[0].name!r}, whose clips {told}; "
+                f"did you mean {name}={str(folders[0])!r}?"
+            )
+        log.warning("the clips of %r and of each other word %s; if these are the words, set "
+                    "%s=%r", folders[0].name, told, name, str(folders[0]))  # fmt: skip
+    return words
+
+
+def _below(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and path.name not in NO_WORDS and not path.name.startswith(".")
+    ]
+
+
+def _sounds(folder: Path) -> bool:
+    """Tell whether a folder itself holds sound files."""
+    return any(
+        path.suffix.lower() in AUDIO_SUFFIXES | FOREIGN_SUFFIXES for path in folder.iterdir()
+    )
+
+
+def word_of(name: str) -> str:
+    """Return the word that a folder stands for.
+
+    ``lights_on`` is "lights on" and ``turn__on`` is "turn_on": ``_`` is a space and ``__`` an
+    underscore. A name that starts with ``_``, such as ``_unknown_``, is the word itself. Blanks
+    and accents are those of `clean`: macOS may hand out decomposed letters.
+    """
+    if name.startswith("_"):
+        return clean(name)
+    return clean(re.sub("__?", lambda found: "_" if len(found[0]) == 2 else " ", name))
+
+
+def folder_of(word: str) -> str:
+    """Return the name of the folder that `word_of` reads as the word.
+
+    Raises
+    ------
+    ConfigurationError
+        for a word that cannot name one: empty, a start with a dot, a slash or the like in it, a
+        space at its start or before an underscore.
+    """
+    word = normalize("NFC", word)
+    name = word if word.startswith("_") else word.replace("_", "__").replace(" ", "_")
+    bad = not word.strip() or word.startswith(".") or re.search(r'[/\\:*?"<>|\x00-\x1f]', word)
+    if bad or word_of(name) != word:
+        raise ConfigurationError(f"word={word!r} cannot name a folder; call it otherwise")
+    return name
