@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,13 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from speech_rnn.config.keys import MODEL_FILE, check, unknown_keys
+from speech_rnn.config.quoting import as_read, quoted
 from speech_rnn.errors import ConfigurationError, spoken_errors
 
 _here = Path(__file__).resolve().parents[1]
@@ -79,7 +81,16 @@ def parsed(lines: Sequence[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(list(lines))
     except HydraException as error:
-        raise ConfigurationError(str(error)) from error
+        wrong = next((line for line in lines if as_read(line) is None), "")
+        key, sign, value = wrong.partition("=")
+        if not sign:
+            raise ConfigurationError(
+                f"{wrong!r} on the command line sets nothing; write KEY=VALUE"
+            ) from error
+        right = shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
+        raise ConfigurationError(
+            f"{wrong} cannot be read; if the value is a text, quote it twice: {right}"
+        ) from error
 
 
 def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
@@ -219,6 +230,7 @@ def _checked_arguments(config_name: str, arguments: list[str]) -> list[str]:
     if MODEL_FILE in {*known}:
         # `model` is a group: Hydra would look FILE up there.
         lines = [re.sub("^model=", f"{MODEL_FILE}=", line) for line in lines]
+    lines = [quoted(line, multirun=args.multirun) for line in lines]
     overrides = parsed(lines)
     if "swept" in known and not args.multirun:  # a search: for ranges Hydra would want a multirun
         ranges = [str(one.input_line) for one in overrides if one.is_sweep_override()]

@@ -1,0 +1,102 @@
+"""Paths and words of a command line, quoted for Hydra's grammar so that they stand as typed.
+
+Hydra's grammar has signs of its own (``~ = , ( ) [ ] { } # '``) and no letters beyond ASCII: as a
+person types it, ``data.root=~/clips`` or ``words=[grün,stop]`` would be an error of its lexer.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, Quote, QuotedString
+from hydra.errors import HydraException
+
+from speech_rnn.config.keys import MODEL_FILE
+
+TEXTS = frozenset(
+    ("root", "path", "folder", "recordings", "output_dir", "output", "exclude", "front_weights",
+     "versus", "sentences", "text", "speaker_pattern", MODEL_FILE)
+)  # fmt: skip
+"""Keys, by their last part, whose value is one path or text; `paths.data` is one as well."""
+
+LISTS = frozenset(
+    ("words", "held_out_words", "held_out_speakers", "noise", "rooms", "speech", "background",
+     "audio", "labels")
+)  # fmt: skip
+"""Keys, by their last part, whose value is a list of words or paths."""
+
+_LINE = re.compile(r"(?P<key>\+{0,2}[\w.@/]+)=(?P<value>.*)", re.DOTALL)
+_QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
+_ITEM = re.compile(rf"\s*({_QUOTED}|[^,]*?)\s*(?:,|$)", re.DOTALL)
+
+
+def quoted(line: str, *, multirun: bool = False) -> str:
+    """Return what a command line sets, with its value in quotes where Hydra misreads it.
+
+    Lines of other keys, and values that Hydra reads as texts, stay as they are. A list of words or
+    paths may do without its brackets.
+
+    Parameters
+    ----------
+    multirun : whether commas part the values of a sweep.
+    """
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return line
+    key, value = match["key"], match["value"].strip()
+    last = key.lstrip("+").rpartition(".")[2]
+    if last in LISTS and value.startswith("[") and value.endswith("]"):
+        return f"{key}={_list(value[1:-1])}" if _is_misread_list(line) else line
+    if not (last in TEXTS or last in LISTS or key == "paths.data"):
+        return line
+    if value in ("", "null", "???") or not _is_misread(line, multirun):
+        return line
+    if last in LISTS and "," in value and not multirun:
+        return f"{key}={_list(value)}"
+    items = value.split(",") if multirun else [value]
+    return f"{key}={','.join(map(_text, items))}"
+
+
+def as_read(line: str) -> Override | None:
+    """Read what a line sets, or return None where Hydra cannot."""
+    try:
+        return OverridesParser.create().parse_overrides([line])[0]
+    except HydraException:
+        return None
+
+
+def _is_misread(line: str, multirun: bool) -> bool:
+    override = as_read(line)
+    if override is None:
+        return True
+    if override.is_sweep_override():
+        value: Any = override.value()
+        return isinstance(value, ChoiceSweep) and value.simple_form and not multirun
+    return not isinstance(override.value(), str)
+
+
+def _is_misread_list(line: str) -> bool:
+    override = as_read(line)
+    if override is None:
+        return True
+    value: Any = override.value()
+    is_list = isinstance(value, list)
+    return is_list and not all(isinstance(item, (str, list, dict)) for item in value)
+
+
+def _list(content: str) -> str:
+    items = [found[1] for found in _ITEM.finditer(content.strip())]
+    return f"[{','.join(_text(item) for item in items if item)}]"
+
+
+def _text(value: str) -> str:
+    """Put a text into Hydra's quotes, with the home folder in place of ``~``."""
+    value = value.strip()
+    if re.fullmatch(_QUOTED, value, re.DOTALL):
+        return value
+    if value == "~" or value.startswith("~/"):
+        value = str(Path(value).expanduser())
+    return str(QuotedString(value, Quote.single).with_quotes())
