@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio.signal import AudioWarning
+from speech_rnn.data.free_spoken_digits import DIGITS
 from speech_rnn.decoding.confidence import log_softmax
 from speech_rnn.decoding.decoder import check_numbers
 from speech_rnn.decoding.hypothesis import Word
@@ -21,8 +23,8 @@ from speech_rnn.streaming.gate import Gate, Gating, Stretch
 from speech_rnn.streaming.spotter import Detection, Spotter, Spotting
 from speech_rnn.vocabulary import Vocabulary
 
-RECIPE = "digits_stream"
-"""It trains a recogniser that can stream, and shows what that takes."""
+MOST_WORDS = 12
+"""Words that an advised command line names."""
 
 
 def reasons_against_streaming(engine: Engine, vocabulary: Vocabulary) -> list[str]:
@@ -31,8 +33,21 @@ def reasons_against_streaming(engine: Engine, vocabulary: Vocabulary) -> list[st
     if vocabulary.unit == "characters":
         reasons.append("vocabulary=characters: letters are no events; train vocabulary=words")
     if reasons:
-        reasons.append(f"+recipe={RECIPE} trains a recogniser that can stream")
+        reasons.append(_recipe_for(vocabulary))
     return reasons
+
+
+def _recipe_for(vocabulary: Vocabulary) -> str:
+    """Name the recipe that trains a recogniser of the same words that can stream."""
+    words = vocabulary.words if vocabulary.unit != "characters" else ()
+    if words and set(words) <= set(DIGITS):
+        return "+recipe=digits_stream trains a recogniser that can stream"
+    some = words if 0 < len(words) <= MOST_WORDS else ["…"]
+    setting = shlex.quote(f"words=[{','.join(some)}]")
+    return (
+        f"+recipe=custom_stream {setting} trains a recogniser that can stream, from synthetic "
+        "voices; +recipe=keywords_stream data.root=DIR, from recordings"
+    )
 
 
 class Posteriors(NamedTuple):

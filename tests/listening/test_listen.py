@@ -193,7 +193,7 @@ def test_a_signal_ends_it_with_what_is_under_way(folder, signum, code):
             "before_seconds=-1.0",
             2,
         ),
-        (("--model", "cannot.safetensors"), "+recipe=digits_stream", 2),
+        (("--model", "cannot.safetensors"), "+recipe=custom_stream 'words=[", 2),
     ],
 )
 def test_wrong_use(listen, arguments, message, code):

@@ -177,7 +177,7 @@ def test_samples_that_are_no_number_shift_no_times(spot, truth, tmp_path):
         (("--json", "--format", "csv", "scene.wav"), "exclude each other"),
         (("--format", "webvtt", "scene.wav", "scene.wav"), "--output-dir DIR"),
         (("--output-dir", "out", "scene.wav"), "needs --format"),
-        (("--model", "cannot.safetensors", "missing.wav"), "+recipe=digits_stream trains a"),
+        (("--model", "cannot.safetensors", "missing.wav"), "+recipe=custom_stream 'words=["),
         (("--device", "gpu", "scene.wav"), "device='gpu' must be"),
         ((), "Missing argument"),
     ],

@@ -15,6 +15,8 @@ from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.features import MFCC, LogMel
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
+from speech_rnn.streaming.stream import reasons_against_streaming
+from speech_rnn.vocabulary import Vocabulary
 from tests.listeners import scene, train_listener
 from tests.model.test_model import CONVOLUTIONS
 from tests.test_recognizer import WORDS, untrained
@@ -305,17 +307,23 @@ def test_a_classifier_answers_for_the_clip_so_far():
     [
         (
             lambda: untrained("words", bidirectional=True),
-            ["bidirectional=True reads each clip backwards", r"\+recipe=digits_stream"],
+            [
+                "bidirectional=True reads each clip backwards",
+                r"\+recipe=custom_stream 'words=\[low,",
+            ],
         ),
         (
             lambda: untrained("classes", bidirectional=False),
-            ["pooling='attention' weighs", r"\+recipe=digits_stream"],
+            ["pooling='attention' weighs", r"\+recipe=custom_stream 'words=\[low,"],
         ),
         (
             lambda: untrained(
                 "words", LogMel(n_mels=20, normalization="utterance"), bidirectional=False
             ),
-            ["normalization='utterance' needs a clip's last frame", "digits_stream"],
+            [
+                "normalization='utterance' needs a clip's last frame",
+                "keywords_stream data.root=DIR",
+            ],
         ),
         (lambda: untrained("characters", bidirectional=False), ["letters are no events"]),
     ],
@@ -326,6 +334,21 @@ def test_what_cannot_stream_says_why_and_names_a_recipe(recognizer, messages):
     for message in messages:
         with pytest.raises(ConfigurationError, match=message):
             recognizer.stream()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("one", "two"), "+recipe=digits_stream trains"),
+        (("_silence_", "nine"), "+recipe=digits_stream trains"),
+        (("yes", "no"), "+recipe=custom_stream 'words=[yes,no]' trains"),
+        (("one", "stop"), "+recipe=custom_stream 'words=[one,stop]' trains"),
+        (tuple(f"word{i}" for i in range(40)), "+recipe=custom_stream 'words=[…]' trains"),
+    ],
+)
+def test_case_33_the_recipe_that_streams_fits_the_words(words, told):
+    engine = untrained("classes", bidirectional=True).engine
+    assert told in reasons_against_streaming(engine, Vocabulary(words))[-1]
 
 
 def test_wrong_values(listener):
