@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     from speech_rnn.data.corpus import Corpus, Source, Utterance
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OF_THIS_RUN = ("resume", "device", "output_dir", "test")
 """Keys that may differ when a run is resumed."""
+ALL = "all"
+"""The split that holds the clips of all splits."""
 
 
 def kept_config(cfg: DictConfig, *passing: str) -> str:
@@ -64,12 +66,24 @@ def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") ->
 
 
 def corpus_of(cfg: DictConfig) -> Corpus:
-    """Return the corpus that `cfg` names, its words one by one."""
-    from speech_rnn.data.combining import exclude
+    """Return the corpus that `cfg` names, its words one by one; with ``split=all`` all is test.
 
+    Raises
+    ------
+    ConfigurationError
+        for an unknown split.
+    """
+    from speech_rnn.data.combining import exclude, to_test
+    from speech_rnn.data.corpus import SPLITS
+
+    if cfg.split not in (*SPLITS, ALL):
+        hint = did_you_mean(str(cfg.split), (*SPLITS, ALL))
+        raise ConfigurationError(f"split={cfg.split!r} is no split{hint}")
     corpus: Corpus = instantiate(cfg.data).prepare()
     if cfg.exclude:
         corpus = exclude(corpus, cfg.exclude)
+    if cfg.split == ALL:
+        corpus = to_test(corpus)
     if negatives := instantiate(cfg.negatives):
         corpus = negatives.join(corpus)
     return corpus
@@ -80,7 +94,14 @@ def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
     corpus = corpus_of(cfg)
     if connected := instantiate(cfg.connected):
         corpus = connected.join(corpus)
-    return corpus.split(cfg.split)
+    rows = corpus.split(_name(cfg.split))
+    if not rows:
+        raise DataError(f"split={cfg.split!r} has no clips; split={ALL} takes those of all splits")
+    return rows
+
+
+def _name(split: str) -> str:
+    return "test" if split == ALL else split
 
 
 def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
@@ -94,5 +115,5 @@ def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
         raise ConfigurationError(
             f"labels={list(cfg.labels)} are of recordings; name them: audio=[DIR]"
         )
-    streams = instantiate(cfg.streams)
-    return [streams.compose(corpus_of(cfg), cfg.split, recognizer.sample_rate)]
+    streams, corpus = instantiate(cfg.streams), corpus_of(cfg)
+    return [streams.compose(corpus, _name(cfg.split), recognizer.sample_rate)]
