@@ -24,6 +24,7 @@ __all__ = [
     "Stopped",
     "did_you_mean",
     "install_line",
+    "listed",
     "notes",
     "plain_install",
     "printable",
@@ -165,8 +166,13 @@ def did_you_mean(names: str | Iterable[str], known: Iterable[str]) -> str:
     near = [repr(found) for name in asked for found in get_close_matches(name, known, n=1)]
     if near:
         return f"; did you mean {', '.join(dict.fromkeys(near))}?"
-    listed = [*known[:MOST_NAMES], *(["…"] if len(known) > MOST_NAMES else [])]
-    return f"; choose one of {', '.join(listed)}" if listed else ""
+    return f"; choose one of {listed(known)}" if known else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names parted by commas, `MOST_NAMES` of them at most."""
+    names = list(names)
+    return ", ".join([*names[:MOST_NAMES], *(["…"] if len(names) > MOST_NAMES else [])])
 
 
 @contextmanager

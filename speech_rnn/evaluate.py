@@ -25,6 +25,7 @@ def run(cfg: DictConfig) -> None:
 
     from speech_rnn.config.build import split_of
     from speech_rnn.evaluation.comparison import compare
+    from speech_rnn.evaluation.foreign import check_texts
     from speech_rnn.evaluation.scoring import evaluate
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.terminal import print_comparison, print_evaluation
@@ -35,6 +36,8 @@ def run(cfg: DictConfig) -> None:
         recognizer.decoder = instantiate(cfg.decoding)
         recognizer.decoder.check(recognizer.vocabulary)
     rows = split_of(cfg)
+    for recognizer in recognizers:
+        check_texts(rows, recognizer.vocabulary)
     folder = Path(HydraConfig.get().runtime.output_dir)
     settings = {"batch_size": cfg.trainer.batch_size, "audio_csv": folder / "audio.csv"}
     first, *others = [evaluate(one, rows, **settings) for one in recognizers]

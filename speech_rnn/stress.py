@@ -18,15 +18,16 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from speech_rnn.config.build import split_of
+    from speech_rnn.evaluation.foreign import check_texts
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.terminal import print_stress
 
     recognizer = Recognizer.load(cfg.model_file, device=cfg.device)
     recognizer.decoder = instantiate(cfg.decoding)
     recognizer.decoder.check(recognizer.vocabulary)
-    found = instantiate(cfg.conditions).sweep(
-        recognizer, split_of(cfg), batch_size=cfg.trainer.batch_size
-    )
+    rows = split_of(cfg)
+    check_texts(rows, recognizer.vocabulary)
+    found = instantiate(cfg.conditions).sweep(recognizer, rows, batch_size=cfg.trainer.batch_size)
     folder = Path(HydraConfig.get().runtime.output_dir)
     file = write_json(folder / "stress.json", found.to_dict())
     print_stress(found)

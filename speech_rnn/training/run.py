@@ -22,6 +22,7 @@ from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.data.oddities import tell_oddities
+from speech_rnn.data.overlap import overlaps
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.engines.device import check_precision, choose_device
@@ -37,6 +38,7 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.storage.atomic import write_json
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.training.calibration import calibrate
+from speech_rnn.training.checks import check_corpus
 from speech_rnn.training.fitting import claim, fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import Run
@@ -135,7 +137,8 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     claim(run.output_dir, run.config, run.resume)
     corpus = recipe.corpus()
     vocabulary = corpus.vocabulary(recipe.unit)
-    caches = _read(corpus, recipe.features.sample_rate)
+    check_corpus(corpus, vocabulary, connected=recipe.connected is not None, test=test)
+    caches = _read(corpus, recipe.features.sample_rate, test)
     tell_oddities(caches, run.output_dir / "audio.csv")
     clips: Clips = caches["train"]
     if recipe.connected is not None:
@@ -173,8 +176,10 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     ).to(choose_device(run.device))
     if vocabulary.head == "classification":
         recognizer.calibration = calibrated(recognizer, held_out, recipe.keep)
-    rows = corpus.split("test") if test else ()
-    evaluation = evaluate(recognizer, rows, batch_size=batch_size) if rows else None
+    evaluation = None
+    if tested := caches.get("test"):
+        rows = corpus.split("test")
+        evaluation = evaluate(recognizer, rows, batch_size=batch_size, cache=tested)
     return _written(recognizer, evaluation, run, {"command": command, "validation": validation})
 
 
@@ -207,16 +212,18 @@ def _check(recipe: Recipe, run: Run) -> Pretrained | None:
     return None if front is None else pretrained(front, recipe.front_weights)
 
 
-def _read(corpus: Corpus, sample_rate: int) -> dict[str, AudioCache]:
-    """Read training and validation clips into memory; log which files are left out."""
+def _read(corpus: Corpus, sample_rate: int, test: bool) -> dict[str, AudioCache]:
+    """Read the clips of each split into memory; log files left out, and clips in two splits."""
     caches = {}
-    for split in ("train", "validation"):
+    for split in SPLITS:
         rows = corpus.split(split)
-        if not rows:
-            raise DataError(f"split={split!r} has no clips; give the corpus some")
+        if split == "test" and not (test and rows):
+            continue
         caches[split] = AudioCache(rows, sample_rate)
         for error in caches[split].failures.values():
             log.warning("left out of %s: %s", split, error)
+    for line in overlaps(caches):
+        log.warning("%s", line)
     log.info("%d words; clips: %s", len(corpus.words), _sizes(corpus))
     return caches
 
@@ -291,7 +298,7 @@ def _provenance(
         **run.provenance(),
         "source": type(recipe.source).__name__,
         "corpus_sha256": corpus.fingerprint(),
-        "audio_sha256": {split: cache.sha256() for split, cache in caches.items()},
+        "audio_sha256": {split: caches[split].sha256() for split in ("train", "validation")},
         "n_clips": _sizes(corpus),
         "synthetic_words": list(corpus.synthetic),
     }

@@ -1,0 +1,42 @@
+"""The same sound in two splits, which flatters whatever is measured on the second."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from speech_rnn.data.cache import AudioCache
+
+
+def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
+    """Describe, a line for each pair of splits, the clips that are in both.
+
+    A clip is the same where all its samples are, whatever its file is called. Composed utterances
+    and digital silence are left out.
+
+    Parameters
+    ----------
+    caches : the clips of each split, in the order of the splits.
+    """
+    sounds = {split: dict(_sounds(cache)) for split, cache in caches.items()}
+    lines = []
+    for first, second in combinations(sounds, 2):
+        both = [sound for sound in sounds[second] if sound in sounds[first]]
+        if both:
+            n_clips = sum(sound in sounds[first] for sound, _ in _sounds(caches[second]))
+            one, other = sounds[second][both[0]], sounds[first][both[0]]
+            example = one if one == other else f"{one}, the same sound as {other}"
+            lines.append(
+                f"{n_clips} of {len(caches[second])} clips of the {second} split are in the "
+                f"{first} split as well, such as {example}: what is measured on them says nothing "
+                "of new recordings"
+            )
+    return lines
+
+
+def _sounds(cache: AudioCache) -> Iterator[tuple[bytes, str]]:
+    """Yield a hash of the samples of each clip, and its file."""
+    for row, clip in zip(cache.utterances, map(cache.__getitem__, range(len(cache))), strict=True):
+        if row.composition is None and clip.any():
+            yield hashlib.blake2b(clip.tobytes(), digest_size=16).digest(), row.audio

@@ -1,0 +1,77 @@
+"""What makes a corpus no corpus to learn from, and what makes its figures say little."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+
+from speech_rnn.data.corpus import Corpus
+from speech_rnn.data.words import look_alike
+from speech_rnn.errors import DataError, listed
+from speech_rnn.evaluation.foreign import check_texts
+from speech_rnn.vocabulary import REASONS, Vocabulary
+
+log = logging.getLogger(__name__)
+
+
+def check_corpus(
+    corpus: Corpus, vocabulary: Vocabulary, *, connected: bool, test: bool = True
+) -> None:
+    """Log what is odd about the words of a corpus before a training.
+
+    That is: words that look alike, of which training has a single clip, or of which validation or
+    test have none, and words of the test that training lacks.
+
+    Parameters
+    ----------
+    connected : whether single words are joined into utterances.
+    test : whether the test split is used.
+
+    Raises
+    ------
+    DataError
+        if training or validation have no clips, if there is one word and nothing else, if a class
+        has no training clip, or if no test clip has a word of the training.
+    """
+    n_clips = {
+        split: Counter(_labels(corpus, split, vocabulary)) for split in ("train", "validation")
+    }
+    for split, counts in n_clips.items():
+        if not counts:
+            raise DataError(f"split={split!r} has no clips; give the corpus some")
+    is_single = len(n_clips["train"]) == 1 and len(vocabulary.words) < 2
+    if is_single and not connected:
+        raise DataError(
+            f"words={list(n_clips['train'])} are one class, from which nothing can be learnt; add "
+            "other words, or sounds that are none of them: negatives=other_words"
+        )
+    for group in look_alike(vocabulary.words):
+        log.warning("%s look alike and are different words; write them alike to join them",
+                    " and ".join(map(repr, group)))  # fmt: skip
+    if vocabulary.unit == "classes":
+        _check_counts(vocabulary, n_clips["train"], "train")
+        _check_counts(vocabulary, n_clips["validation"], "validation")
+    if test and (rows := corpus.split("test")):
+        check_texts(rows, vocabulary)
+        if vocabulary.unit == "classes":
+            _check_counts(vocabulary, Counter(_labels(corpus, "test", vocabulary)), "test")
+
+
+def _labels(corpus: Corpus, split: str, vocabulary: Vocabulary) -> Iterable[str]:
+    return (vocabulary.label_of(row.text) for row in corpus.split(split))
+
+
+def _check_counts(vocabulary: Vocabulary, n_clips: Counter[str], split: str) -> None:
+    words = [token for token in vocabulary.tokens if token not in REASONS]
+    lacking = [word for word in words if not n_clips[word]]
+    if lacking and split == "train":
+        raise DataError(
+            f"training has no clip for these words: {listed(lacking)}; get or record some, name "
+            "other words, or split otherwise"
+        )
+    if lacking:
+        log.warning("the %s split has no clip for these words: %s", split, listed(lacking))
+    single = [word for word in words if n_clips[word] == 1]
+    if single and split == "train":
+        log.warning("training has a single clip for these words: %s", listed(single))
