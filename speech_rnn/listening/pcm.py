@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_rnn.audio.headers import FEW_BYTES
 from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.sources import CHUNK_SECONDS
@@ -99,6 +100,7 @@ class PcmSource:
         self.mix = Downmix(channel)
         self._n_bytes = n_bytes
         self._n_read = self._n_cut = 0
+        self._has_ended = False
 
     def chunks(self, stop: Stop) -> Iterator[NDArray[np.float32]]:
         """Yield samples as they arrive; see `Source`.
@@ -116,7 +118,7 @@ class PcmSource:
             cut = content[whole:]
             samples = self._encoding.decoded(content[:whole]).reshape(-1, self._n_channels)
             yield self.mix(samples)
-        self._n_cut = len(cut)
+        self._n_cut, self._has_ended = len(cut), True
         if not self._n_read:
             raise AudioError(
                 f"{self.name}: standard input is empty (0 bytes of sound): does the program before "
@@ -135,8 +137,11 @@ class PcmSource:
         return content
 
     def problems(self) -> list[str]:
-        """Return whether the stream ended within a sample, and what is wrong with its channels."""
+        """Return whether the stream ended too early, and what is wrong with its channels."""
         found = self.mix.problems()
+        n_missing = (self._n_bytes or 0) - self._n_read
+        if self._has_ended and n_missing > FEW_BYTES:
+            found.append(f"is cut short: its header promises {n_missing} bytes more than there are")
         if self._n_cut:
             found.append(
                 f"{self._n_cut} bytes at the end are no whole sample of {self._encoding.name} and "

@@ -16,6 +16,9 @@ from speech_rnn.samples.limits import check_channels, check_rate
 
 FIRST_BYTES = 12
 """Bytes in which the mark of a container stands."""
+TEXT = 200
+"""Bytes of text that are no samples by chance."""
+PRINTED = frozenset([*range(0x20, 0x7F), *b"\t\r\n"])
 MOST_HEADER = 1 << 20
 """Bytes of a WAV header, at most: pictures may stand before the samples."""
 EXTENSIBLE = 0xFFFE
@@ -86,7 +89,7 @@ def piped_source(
     ConfigurationError
         for settings that are out of range.
     AudioError
-        for a sound file that cannot be read.
+        for a sound file that cannot be read, and for text.
     """
     encoding = raw_encoding(dtype)
     peeked = Peeked(file, stop)
@@ -113,7 +116,18 @@ def _kind(peeked: Peeked) -> str | None:
         return "MP3"
     if head[:1] == b"\xff":  # frames of MPEG or AAC, if several follow one another
         head = peeked.peek(HEAD)
-    return kind_of(head)
+    kind = kind_of(head)
+    if kind is None and _is_text(head) and _is_text(text := peeked.peek(TEXT)):
+        raise AudioError(
+            f"-: standard input holds text ({text.decode()!r:.60}…): does the program before the "
+            "pipe write sound?"
+        )
+    return kind
+
+
+def _is_text(content: bytes) -> bool:
+    """Return whether all bytes are letters and the like; two of them are a loud sample, else."""
+    return len(content) >= FIRST_BYTES and all(byte in PRINTED for byte in content)
 
 
 def _plain_wav(peeked: Peeked, channel: int | None) -> PcmSource | None:

@@ -99,6 +99,18 @@ def test_a_rate_that_the_header_contradicts_is_told():
     assert told == ["-: standard input holds WAV of 22050 Hz: rate=8000 is ignored"]
 
 
+def test_a_wav_that_ends_too_early_is_told():
+    source, found, _ = through(encode("WAV")[:-2000])
+    assert len(found) == len(CLIP) - 1000
+    assert source.problems() == ["is cut short: its header promises 2000 bytes more than there are"]
+    assert through(encode("WAV")[:-40])[0].problems() == []
+
+
+def test_text_is_no_sound():
+    with pytest.raises(AudioError, match=r"standard input holds text \('<html>"):
+        through(b"<html>\n<title>404 Not Found</title>\n" * 9)
+
+
 def test_empty_standard_input_is_told():
     with pytest.raises(AudioError, match=r"-: standard input is empty \(0 bytes of sound\)"):
         through(b"")
