@@ -203,5 +203,8 @@ def _commit() -> str | None:
     if not (here / ".git").exists():
         return None
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git: nothing is lost but a name
+        return None
     return result.stdout.strip() or None
