@@ -161,8 +161,8 @@ def did_you_mean(names: str | Iterable[str], known: Iterable[str]) -> str:
     -------
     Such as ``; did you mean 'gru'?`` or ``; choose one of gru, lstm``, empty without known names.
     """
-    known = list(known)
-    asked = [names] if isinstance(names, str) else names
+    known = [str(name) for name in known]
+    asked = [names] if isinstance(names, str) else map(str, names)  # YAML reads yes as true
     near = [repr(found) for name in asked for found in get_close_matches(name, known, n=1)]
     if near:
         return f"; did you mean {', '.join(dict.fromkeys(near))}?"

@@ -27,12 +27,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from speech_rnn.config.keys import MODEL_FILE, check, unknown_keys
 from speech_rnn.config.quoting import as_read, quoted
-from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.errors import ConfigurationError, did_you_mean, spoken_errors
 
 _here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
 """Beside the package in a checkout, inside it in a wheel."""
 SUBDIR = "hydra.sweep.subdir"
+_NO_OPTION = re.compile(r"(?:In '.+': )?Could not find '(?P<group>[^']+)/(?P<name>[^'/]+)'")
 
 
 def recipes() -> list[str]:
@@ -57,6 +58,11 @@ def compose(config_name: str, overrides: list[str], config_dir: str | None = Non
         message = str(error)
         if "Could not override 'recipe'" in message:
             message += "\nA recipe is added: write +recipe=NAME"
+        if lacks := _NO_OPTION.match(message):
+            listing = message.partition("Config search path")[0]
+            options = re.findall(r"^\t(.+)$", listing, re.MULTILINE)
+            message = f"{lacks['group']}={lacks['name']!r} is no option"
+            message += did_you_mean(lacks["name"], options)
         raise ConfigurationError(message) from error
 
 

@@ -106,6 +106,8 @@ def _name(split: str) -> str:
 
 def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
     """Return what a recogniser is to hear: recordings, or a stream of the words of a split."""
+    from speech_rnn.evaluation.foreign import check_texts
+
     if cfg.audio:
         from speech_rnn.detection.recordings import read_recordings
 
@@ -116,4 +118,6 @@ def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
             f"labels={list(cfg.labels)} are of recordings; name them: audio=[DIR]"
         )
     streams, corpus = instantiate(cfg.streams), corpus_of(cfg)
+    said = [row for row in corpus.split(_name(cfg.split)) if row.text in corpus.words]
+    check_texts(said, recognizer.vocabulary)
     return [streams.compose(corpus, _name(cfg.split), recognizer.sample_rate)]

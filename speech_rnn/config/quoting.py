@@ -48,13 +48,14 @@ def quoted(line: str, *, multirun: bool = False) -> str:
         return line
     key, value = match["key"], match["value"].strip()
     last = key.lstrip("+").rpartition(".")[2]
-    if last in LISTS and value.startswith("[") and value.endswith("]"):
+    is_list = last in LISTS or key.endswith("rooms.recordings")
+    if is_list and value.startswith("[") and value.endswith("]"):
         return f"{key}={_list(value[1:-1])}" if _is_misread_list(line) else line
-    if not (last in TEXTS or last in LISTS or key == "paths.data"):
+    if not (is_list or last in TEXTS or key.lstrip("+") == "paths.data"):
         return line
     if value in ("", "null", "???") or not _is_misread(line, multirun):
         return line
-    if last in LISTS and "," in value and not multirun:
+    if is_list and "," in value and not multirun:
         return f"{key}={_list(value)}"
     items = value.split(",") if multirun else [value]
     return f"{key}={','.join(map(_text, items))}"

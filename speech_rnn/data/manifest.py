@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Part, Utterance
 from speech_rnn.data.splits import split_by_rank
 from speech_rnn.data.words import MOST_CHARACTERS, clean, text_of, texts_of
@@ -76,7 +77,7 @@ class Manifest:
     words : the vocabulary in its order. None takes the texts of the training and validation rows,
         or of all rows where there is no such one, sorted: for classes each text, for CTC the words
         or characters of the texts.
-    noise : sound files that training may mix in.
+    noise : sound files, or folders of them, that training may mix in.
 
     Raises
     ------
@@ -86,7 +87,7 @@ class Manifest:
 
     path: str
     words: Sequence[str] | None = None
-    noise: tuple[str, ...] = ()
+    noise: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.words is not None:
@@ -98,7 +99,7 @@ class Manifest:
         Raises
         ------
         DataError
-            if the manifest cannot be read or holds no rows.
+            if the manifest cannot be read or holds no rows, and for noise that cannot be found.
         """
         path = Path(self.path).expanduser()
         rows, has_splits = _read(path)
@@ -111,7 +112,7 @@ class Manifest:
         return Corpus(
             tuple(rows),
             tuple(texts_of(self.words) if self.words else sorted({row.text for row in known})),
-            tuple(Path(file) for file in self.noise),
+            tuple(sound_files(self.noise, "noise")),
             sentences=not self.words,
         )
 

@@ -54,6 +54,7 @@ def test_case_17_a_home_folder(monkeypatch):
         ("words=yes,no", ["yes", "no"]),
         ('words=["grün","tür auf"]', ["grün", "tür auf"]),
         ("words=[]", []),
+        ("augment.rooms.recordings=[ü,b]", ["ü", "b"]),
     ],
 )
 def test_case_18_words_stand_as_they_are_typed(line, words):
@@ -62,7 +63,15 @@ def test_case_18_words_stand_as_they_are_typed(line, words):
 
 @pytest.mark.parametrize(
     "line",
-    ["data.root=null", "data.root='a b'", "data.root=${paths.data}/x", "seed=1,2", "seed=[1", "~a"],
+    [
+        "data.root=null",
+        "data.root='a b'",
+        "data.root=${paths.data}/x",
+        "seed=1,2",
+        "seed=[1",
+        "~a",
+        "augment.rooms.recordings=[a,b]",
+    ],
 )
 def test_what_hydra_reads_alike_stays(line):
     assert quoted(line) == line
