@@ -63,11 +63,10 @@ def load_audio(
     ------
     AudioError
         for a source that is missing, a folder, empty, no sound or cut short, that has no samples
-        in the stretch, or that holds a value which is no number.
+        in the stretch or lacks the channel, or that holds a value which is no number.
     ConfigurationError
-        for a rate that no recording has, a duration that is not above 0, a negative start, a
-        channel that the sound lacks, and a source that is neither a path, nor bytes, nor an open
-        binary file.
+        for a rate that no recording has, a duration that is not above 0, a negative start, and a
+        source that is neither a path, nor bytes, nor an open binary file.
     """
     name = name or _name(source)
     check_rate(sample_rate)
@@ -207,11 +206,10 @@ def open_audio(
     Raises
     ------
     AudioError
-        for a source that is missing, a folder, empty or no sound; and from `blocks`, after what
-        could be read, for one that is cut short, damaged or without samples.
+        for a source that is missing, a folder, empty or no sound, or lacks the channel; and from
+        `blocks`, after what could be read, for one that is cut short, damaged or without samples.
     ConfigurationError
-        for a channel that the sound lacks, and a source that is neither a path, nor bytes, nor an
-        open binary file.
+        for a source that is neither a path, nor bytes, nor an open binary file.
     """
     name = name or _name(source)
     with opened(source, name) as (file, problems):

@@ -79,7 +79,7 @@ def spot_files(
     Raises
     ------
     ConfigurationError
-        for a recogniser that cannot stream, and a channel that a file lacks.
+        for a recogniser that cannot stream.
     Stopped
         after the words that were under way, where `stop` says so.
     """

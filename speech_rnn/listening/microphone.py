@@ -60,7 +60,7 @@ class Microphone:
     ) -> None:
         check_channels(n_channels)
         if channel is not None:
-            check_channel(channel, n_channels, self.name)
+            check_channel(channel, n_channels)
         self.mix = Downmix(channel)
         self._sounddevice = _sounddevice()
         self._device = int(device) if device is not None and device.isdecimal() else device

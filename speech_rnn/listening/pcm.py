@@ -94,7 +94,7 @@ class PcmSource:
         check_rate(sample_rate)
         check_channels(n_channels)
         if channel is not None:
-            check_channel(channel, n_channels, self.name)
+            check_channel(channel, n_channels)
         self._file, self.sample_rate = file, sample_rate
         self._encoding, self._n_channels = encoding, n_channels
         self.mix = Downmix(channel)

@@ -67,9 +67,7 @@ class FileSource:
     Raises
     ------
     AudioError
-        for a file that cannot be opened.
-    ConfigurationError
-        for a channel that it lacks.
+        for a file that cannot be opened, or lacks the channel.
     """
 
     is_live = False

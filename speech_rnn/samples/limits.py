@@ -45,19 +45,21 @@ def check_channels(n_channels: int, name: str | None = None) -> None:
         raise _refusal(f"channels={n_channels} must be from 1 to {MOST_CHANNELS}", name)
 
 
-def check_channel(channel: int, n_channels: int, name: str) -> None:
-    """Refuse a channel, counted from 0, that a sound of so many channels lacks.
+def check_channel(channel: int, n_channels: int, name: str | None = None) -> None:
+    """Refuse a channel, counted from 0, that a sound of so many channels lacks; see `check_rate`.
 
     Raises
     ------
+    AudioError
+        for one that a file lacks.
     ConfigurationError
-        for one that it lacks.
+        for another.
     """
-    if not 0 <= channel < n_channels:
-        there = f"0 to {n_channels - 1}" if n_channels > 1 else "only 0"
-        raise ConfigurationError(
-            f"{name}: channel={channel} is not there; it has {there}, counted from 0"
-        )
+    if 0 <= channel < n_channels:
+        return
+    there = f"0 to {n_channels - 1}" if n_channels > 1 else "only 0"
+    text = f"channel={channel} is not there; it has {there}, counted from 0"
+    raise ConfigurationError(text) if name is None else AudioError(f"{name}: {text}")
 
 
 def _refusal(text: str, name: str | None) -> SpeechRnnError:

@@ -68,7 +68,9 @@ def test_numbers_of_channels_that_no_recording_has(n_channels):
 
 def test_a_channel_that_is_not_there():
     check_channel(5, 6, "a.wav")
-    with pytest.raises(ConfigurationError, match=r"a\.wav: channel=6 is not there; it has 0 to 5"):
+    with pytest.raises(AudioError, match=r"a\.wav: channel=6 is not there; it has 0 to 5"):
         check_channel(6, 6, "a.wav")
-    with pytest.raises(ConfigurationError, match="it has only 0, counted from 0"):
-        check_channel(1, 1, "a.wav")
+    with pytest.raises(
+        ConfigurationError, match=r"^channel=1 is not there; it has only 0, counted"
+    ):
+        check_channel(1, 1)
