@@ -358,7 +358,8 @@ class Recognizer:
         Parameters
         ----------
         path : a file that ends in ``.onnx`` is run by ONNX Runtime, without PyTorch; any other is
-            a safetensors file. Without one, it is the recogniser that comes with the package.
+            a safetensors file, or the folder of a run, which holds one. Without one, it is the
+            recogniser that comes with the package.
         device : of PyTorch.
 
         Raises

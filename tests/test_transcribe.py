@@ -34,6 +34,15 @@ def transcribe(folder, monkeypatch):
     return typed("transcribe", folder, monkeypatch, *MODEL)
 
 
+def test_case_34_the_folder_of_a_run_is_its_recogniser(folder, transcribe, tmp_path):
+    untrained().save(tmp_path / "recognizer.safetensors")
+    result = transcribe("--model", tmp_path, "0.wav")
+    assert (result.exit_code, result.stdout) == (0, transcribe("0.wav").stdout)
+    result = transcribe("--model", folder / "inner", "0.wav")
+    assert result.exit_code == 1
+    assert "is a folder without recognizer.safetensors; give the folder of a run" in result.stderr
+
+
 def test_case_29_a_note_about_a_file_has_no_line_of_source(tmp_path):
     write_audio(tmp_path / "zeros.wav", np.zeros(16_000, np.float32))
     done = speech_rnn("transcribe", "zeros.wav", cwd=tmp_path, apart=True)

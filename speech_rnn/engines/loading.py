@@ -7,11 +7,16 @@ from typing import Any
 
 from speech_rnn.engines.engine import Engine
 from speech_rnn.engines.probe import try_out
-from speech_rnn.errors import plain_install
+from speech_rnn.errors import ModelError, plain_install
+
+RUN_FILE = "recognizer.safetensors"
+"""Of a run's folder."""
 
 
 def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
     """Read the engine and the description of a Recognizer's file, which has computed its probe.
+
+    The folder of a run stands for the file that its training wrote.
 
     Raises
     ------
@@ -19,6 +24,13 @@ def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
         as `Recognizer.load` says.
     """
     engine: Engine
+    if Path(path).is_dir():
+        path = Path(path) / RUN_FILE
+        if not path.is_file():
+            raise ModelError(
+                f"model={str(path.parent)!r} is a folder without {RUN_FILE}; give the folder of a "
+                "run, or a file that training or export wrote"
+            )
     if Path(path).suffix == ".onnx":
         from speech_rnn.engines.onnx_engine import OnnxEngine
 

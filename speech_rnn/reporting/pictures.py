@@ -89,7 +89,16 @@ def _curve(title: str, lines: Mapping[str, Curve], scale: str) -> str:
         axes = figure.subplots()
         for colour, (name, curve) in zip((FIRST, SECOND), lines.items(), strict=False):
             epochs, values = zip(*curve, strict=True)
-            axes.plot(epochs, values, color=colour, linewidth=1.4, label=name.split("/")[0])
+            style = "o" if len(epochs) == 1 else "-"  # a line through one point is none
+            axes.plot(
+                epochs,
+                values,
+                style,
+                color=colour,
+                linewidth=1.4,
+                markersize=4,
+                label=name.split("/")[0],
+            )
         positive = all(value > 0 for curve in lines.values() for _, value in curve)
         axes.set_yscale(scale if positive else "linear")
         axes.set_xlabel("epoch")

@@ -36,23 +36,33 @@ class Spoken(CachedVoices):
     voices : what ``{voice}`` becomes, in turn.
     clips : of each word.
     stretch : shortest and longest.
+    language : of the words.
+    speaks : the languages that the program speaks; none is taken as any.
 
     Raises
     ------
     ConfigurationError
-        for a command without ``{text}`` or ``{file}`` or with other places, no voices or clips.
+        for a command without ``{text}`` or ``{file}`` or with other places, no voices or clips,
+        and for a language that the program does not speak.
     """
 
     command: Sequence[str] = field(kw_only=True)
     voices: Sequence[str] = field(kw_only=True)
     clips: int = 40
     stretch: Sequence[float] = (0.75, 1.3)
+    language: str = "en"
+    speaks: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.clips < 1 or not self.voices:
             raise ConfigurationError(
                 f"clips={self.clips!r} and voices={list(self.voices)!r} must be one or more"
+            )
+        if self.speaks and self.language not in self.speaks:
+            raise ConfigurationError(
+                f"language={self.language!r}: {self.command[0]} speaks {', '.join(self.speaks)} "
+                f"alone; leave it out, such as data.{self.command[0]}=null"
             )
         try:
             self._filled(dict.fromkeys(PLACES, ""))

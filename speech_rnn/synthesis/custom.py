@@ -30,6 +30,7 @@ class Custom:
     recordings : a folder with one folder a word, such as ``lights_on/``; three to ten clips a word
         help. None trains on synthetic voices alone.
     recorded_share : share of recordings in the training clips of a word that has some.
+    language, accents : of the synthetic voices, as of `Synthetic`.
     train_clips, validation_clips, test_clips : number of synthetic clips of each word.
     seed : seed of the synthetic voices.
 
@@ -43,6 +44,8 @@ class Custom:
     root: str
     recordings: str | None = None
     recorded_share: float = 0.4
+    language: str = "en"
+    accents: Sequence[str] | None = None
     train_clips: int = 160
     validation_clips: int = 30
     test_clips: int = 50
@@ -72,6 +75,8 @@ class Custom:
         return Synthetic(
             self.words,
             self.root,
+            language=self.language,
+            accents=self.accents,
             train_clips=self.train_clips,
             validation_clips=self.validation_clips,
             test_clips=self.test_clips,

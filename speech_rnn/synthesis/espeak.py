@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -15,17 +17,9 @@ from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip, refuse_words
 from speech_rnn.synthesis.espeak_library import Espeak
+from speech_rnn.synthesis.languages import accents_of, foreign_letters, unreadable
 
-ACCENTS = (
-    "en-us",
-    "en-gb",
-    "en-029",  # Caribbean
-    "en-gb-scotland",
-    "en-gb-x-gbclan",  # Lancaster
-    "en-gb-x-gbcwmd",  # West Midlands
-    "en-gb-x-rp",  # received pronunciation
-    "en-us-nyc",
-)
+log = logging.getLogger(__name__)
 
 
 def families_of(text: str) -> tuple[tuple[str, ...], ...]:
@@ -72,7 +66,8 @@ class Synthetic(CachedVoices):
     Parameters
     ----------
     train_clips, validation_clips, test_clips : of each word.
-    accents : language codes of espeak-ng, any language.
+    language : of the words, such as ``de``.
+    accents : codes of espeak-ng, such as ``en-us``; None takes those of the language.
     rate_wpm : lowest and highest rate in words a minute, within 80 and 450.
     pitch, pitch_range : lowest and highest, within 0 and 99, relative to each voice's own.
     """
@@ -80,7 +75,8 @@ class Synthetic(CachedVoices):
     train_clips: int = 160
     validation_clips: int = 30
     test_clips: int = 50
-    accents: Sequence[str] = ACCENTS
+    language: str = "en"
+    accents: Sequence[str] | None = None
     rate_wpm: Sequence[int] = (130, 220)
     pitch: Sequence[int] = (25, 75)
     pitch_range: Sequence[int] = (20, 80)
@@ -90,7 +86,7 @@ class Synthetic(CachedVoices):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.accents:
+        if self.accents is not None and not self.accents:
             raise ConfigurationError("accents=[] leaves nobody to speak; name at least one")
 
     def prepare(self) -> Corpus:
@@ -101,17 +97,17 @@ class Synthetic(CachedVoices):
         MissingExtraError
             if ``espeakng_loader`` is not installed.
         ConfigurationError
-            for accents that espeak-ng lacks, for words of which it says nothing and for words
-            that sound the same: all of them at once.
+            for a language and accents that espeak-ng lacks, and for words in letters that it does
+            not read, of which it says nothing, or that sound the same: all of them at once.
         DataError
             if the cache cannot be written.
         """
         espeak = Espeak()
-        self._check_accents(espeak)
-        self._check_words(espeak)
+        accents = self._accents(espeak)
+        self._check_words(espeak, accents[0])
         values = {
             **self.pairs("rate_wpm", "pitch", "pitch_range", "silence_seconds", "peak_db"),
-            "accents": list(self.accents),
+            "accents": accents,
             "espeak": espeak.version,
             "families": [HIGH, LOW, _DEAL],
             "format": _FORMAT,
@@ -124,36 +120,45 @@ class Synthetic(CachedVoices):
                 spoken = espeak.speak(clip.text, **clip.voice).astype(np.float32)
                 put_clip(clip, spoken, espeak.sample_rate, self.sample_rate)
 
-        return self.spoken(
-            self.plan(self.cache("voices", values), self.families(), self._draw), speak
-        )
+        draw = partial(self._draw, accents)
+        return self.spoken(self.plan(self.cache("voices", values), self.families(), draw), speak)
 
-    def _check_accents(self, espeak: Espeak) -> None:
+    def _accents(self, espeak: Espeak) -> list[str]:
+        if self.accents is None:
+            return list(accents_of(self.language, espeak.accents))
         if wrong := [str(accent) for accent in self.accents if accent not in espeak.accents]:
             english = ", ".join(code for code in sorted(espeak.accents) if code.startswith("en"))
             raise ConfigurationError(
                 f"accents={', '.join(map(repr, wrong))}: espeak-ng {espeak.version} has none of "
                 f"the name; English ones are {english}{did_you_mean(wrong, espeak.accents)}"
             )
+        return list(self.accents)
 
-    def _check_words(self, espeak: Espeak) -> None:
+    def _check_words(self, espeak: Espeak, accent: str) -> None:
+        refuse_words(unreadable(self.words, accent))  # what is said of them is no word's sound
+        if note := foreign_letters(self.words, accent):
+            log.warning("%s", note)
         wrong = []
         heard: dict[bytes, str] = {}
         for word in self.words:
             try:
-                sound = espeak.speak(word, accent=self.accents[0]).tobytes()
+                sound = espeak.speak(word, accent=accent).tobytes()
             except DataError:
-                wrong.append(f"{word!r} is silent in {self.accents[0]}")
+                wrong.append(f"{word!r} is silent in {accent}")
                 continue
             if (other := heard.setdefault(sound, word)) != word:
                 wrong.append(f"{word!r} sounds like {other!r}: nobody can tell them apart")
         refuse_words(wrong)
 
     def _draw(
-        self, families: Sequence[tuple[str, ...]], index: int, random: Random
+        self,
+        accents: Sequence[str],
+        families: Sequence[tuple[str, ...]],
+        index: int,
+        random: Random,
     ) -> tuple[str, str, dict[str, Any]]:
         variant = choose(families[index % len(families)], random)
-        accent = choose(self.accents, random)
+        accent = choose(accents, random)
         ways = ("rate_wpm", "pitch", "pitch_range")
         drawn = {name: round(random.uniform(*getattr(self, name))) for name in ways}
         voice = {"accent": accent, "variant": variant, **drawn}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.rng import choose, shuffled
-from speech_rnn.errors import DataError, MissingExtraError
+from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip
 
 MODEL, VOICES = "kokoro-v1.0.int8.onnx", "voices-v1.0.bin"
@@ -27,12 +27,20 @@ MARKS = (".", ".", ".", "", "!", ",", "?")
 """Punctuation after a word, which decides its intonation."""
 PROSODIES = 40
 """Styles of a voice that are used: it has one for each length of a text."""
+LANGUAGES = {
+    "en": ("en-us", "en-us", "en-gb"),
+    "es": ("es",),
+    "fr": ("fr-fr",),
+    "hi": ("hi",),
+    "it": ("it",),
+    "pt": ("pt-br",),
+}
+"""Languages that Kokoro learnt by espeak-ng's phonemes, and the accents of these. (Its Japanese and
+Chinese came by others.)"""
 # Voices are dealt in this order, female and male ones apart.
 _DEAL = ("test", *2 * ("train",), "validation", *2 * ("train",), "test", *3 * ("train",))
-_PHONEMES = (
-    *(("aɪ", "I"), ("aʊ", "W"), ("eɪ", "A"), ("ɔɪ", "Y"), ("dʒ", "ʤ"), ("tʃ", "ʧ")),
-    *(("əl", "ᵊl"), ("ʔn", "tn"), ("ʔ", "t"), ("ɐ", "ə"), ("r", "ɹ")),
-)
+_PHONEMES = (("aɪ", "I"), ("aʊ", "W"), ("eɪ", "A"), ("ɔɪ", "Y"), ("dʒ", "ʤ"), ("tʃ", "ʧ"))
+_ENGLISH = (("əl", "ᵊl"), ("ʔn", "tn"), ("ʔ", "t"), ("ɐ", "ə"), ("r", "ɹ"))
 _BRITISH = (("ɚ", "əɹ"), ("eə", "ɛː"), ("iə", "ɪə"), ("əʊ", "Q"))
 _AMERICAN = (("oʊ", "O"), ("ɚ", "əɹ"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""))
 # Part of the cache's name: raise it when the same parameters come to give other samples.
@@ -58,7 +66,7 @@ class NeuralVoices(CachedVoices):
 
     A clip's speaker is a blend of two of the 54 voices of its split: timbre and prosody are mixed
     apart, and timbre also a little beyond either, so that there are more speakers than voices.
-    Voices of other languages speak English with their accent. All else is as for `CachedVoices`.
+    Voices of other languages speak a language with their accent. All else is as for `CachedVoices`.
 
     Parameters
     ----------
@@ -67,7 +75,8 @@ class NeuralVoices(CachedVoices):
     train_clips, validation_clips, test_clips : of each word; 0 leaves a split without.
     voices : patterns of names, whose second letter is f for a woman's and m for a man's voice:
         ``?m_*`` are the men.
-    accents : language codes by which words become phonemes, en-us and en-gb.
+    language : of the words: one of `LANGUAGES`.
+    accents : language codes by which words become phonemes; None takes those of the language.
     speed : slowest and fastest, within 0.5 and 2.
     """
 
@@ -76,10 +85,19 @@ class NeuralVoices(CachedVoices):
     validation_clips: int = 0
     test_clips: int = 0
     voices: Sequence[str] = ("*",)
-    accents: Sequence[str] = ("en-us", "en-us", "en-gb")
+    language: str = "en"
+    accents: Sequence[str] | None = None
     speed: Sequence[float] = (0.75, 1.35)
 
     ranges: ClassVar = {"speed": (0.5, 2.0)}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.accents is None and self.language not in LANGUAGES:
+            raise ConfigurationError(
+                f"language={self.language!r}: Kokoro speaks {', '.join(LANGUAGES)}; leave it out, "
+                "such as data.kokoro=null"
+            )
 
     def prepare(self) -> Corpus:
         """Speak whatever is not in the cache, and list all clips.
@@ -98,7 +116,7 @@ class NeuralVoices(CachedVoices):
         dealt = self._dealt(voices)
         values = {
             **self.pairs("speed", "silence_seconds", "peak_db"),
-            "accents": list(self.accents),
+            "accents": self._accents,
             "voices": list(self.voices),
             "format": _FORMAT,
             "sample_rate": self.sample_rate,
@@ -106,6 +124,10 @@ class NeuralVoices(CachedVoices):
             "splits": list(dealt),
         }
         return self.plan(self.cache("kokoro", values), dealt, self._draw)
+
+    @property
+    def _accents(self) -> list[str]:
+        return list(LANGUAGES[self.language] if self.accents is None else self.accents)
 
     def _voices(self) -> list[str]:
         """Return the names of the voices; see that all is there that speaks."""
@@ -146,7 +168,7 @@ class NeuralVoices(CachedVoices):
             random.uniform(-0.2, 1.2),
             random.uniform(0.0, 1.0),
             int(random.random() * PROSODIES),
-            choose(self.accents, random),
+            choose(self._accents, random),
             choose(MARKS, random),
             random.uniform(*self.speed),
         )
@@ -199,7 +221,8 @@ def as_trained(phonemes: str, accent: str) -> str:
 
     Its diphthongs are one letter each; American vowels have no length.
     """
-    for one, other in (*_PHONEMES, *(_BRITISH if accent == "en-gb" else _AMERICAN)):
+    english = (*_ENGLISH, *(_BRITISH if accent == "en-gb" else _AMERICAN))
+    for one, other in (*_PHONEMES, *(english if accent.startswith("en") else ())):
         phonemes = phonemes.replace(one, other)
     return phonemes
 

@@ -13,6 +13,7 @@ from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 from speech_rnn.synthesis.espeak_library import Espeak
+from speech_rnn.synthesis.languages import accents_of
 
 Phonemes = tuple[str, ...]
 Speaks = Callable[[Sequence[str]], Source]
@@ -29,8 +30,8 @@ class NearMisses:
     espeak, kokoro : functions that return a source of given words, one for each synthesizer.
     per_word : near words of each word, and of each word of a phrase.
     frequent : number of the language's most frequent words to choose from.
-    language : language of the vocabulary, as wordfreq names it.
-    accent : accent of espeak-ng by which words sound alike.
+    language : of the vocabulary, such as ``de``.
+    accent : accent of espeak-ng by which words sound alike; None takes the language's first.
 
     Raises
     ------
@@ -43,7 +44,7 @@ class NearMisses:
     per_word: int = 40
     frequent: int = 20_000
     language: str = "en"
-    accent: str = "en-us"
+    accent: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("per_word", "frequent"):
@@ -63,7 +64,9 @@ class NearMisses:
             for a language that wordfreq does not know, and an accent that espeak-ng does not.
         """
         lexicon = frequent_words(self.language, self.frequent)
-        phonemes = partial(Espeak().phonemes, accent=self.accent)
+        espeak = Espeak()
+        accent = self.accent or accents_of(self.language, espeak.accents)[0]
+        phonemes = partial(espeak.phonemes, accent=accent)
         texts = near_misses(words, lexicon, phonemes, self.per_word)
         return merged(speaks(texts).prepare() for speaks in self._given())
 

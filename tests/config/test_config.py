@@ -135,6 +135,7 @@ def test_what_needs_a_recogniser_asks_for_its_file(door, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["+recipe=keyword"], "recipe='keyword' is no option; did you mean 'keywords'?"),
         (["trainer.max_epoch=3"], "unknown key 'trainer.max_epoch'; did you mean 'max_epochs'?"),
         (["sead=3", "+model.cel=gru"], "unknown key 'sead'; did you mean 'seed'?"),
         (["sead=3", "+model.cel=gru"], "unknown key 'model.cel'; did you mean 'cell'?"),

@@ -19,7 +19,7 @@ from speech_rnn.errors import DataError, MissingExtraError, install_line
 from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate, score
 from speech_rnn.metrics import Accuracy
-from speech_rnn.reporting import mistakes
+from speech_rnn.reporting import mistakes, pictures
 from speech_rnn.reporting.report_page import write_report
 from speech_rnn.reporting.run_folder import RunFolder
 from speech_rnn.streaming.spotter import Spotting
@@ -102,6 +102,13 @@ def test_it_needs_no_network_and_names_are_no_markup(run):
     assert_alone_and_inert(page)
     assert "<b>low" not in page
     assert "&lt;b&gt;low" in page
+
+
+def test_case_34_an_epoch_alone_is_a_point():
+    one = pictures.curves({"validation/loss": [(1, 0.5)]})["loss"]
+    two = pictures.curves({"validation/loss": [(1, 0.5), (2, 0.4)]})["loss"]
+    circles = [len(re.findall(r'd="[^"]*C [^"]*"', drawn)) for drawn in (one, two)]
+    assert circles == [1, 0]
 
 
 def test_stress_is_shown_where_it_was_measured(run, tmp_path):

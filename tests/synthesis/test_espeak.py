@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from speech_rnn.data.corpus import SPLITS
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
-from speech_rnn.synthesis.espeak import ACCENTS, HIGH, LOW, Synthetic
+from speech_rnn.synthesis.espeak import HIGH, LOW, Synthetic
 from speech_rnn.synthesis.espeak_library import Espeak
+from speech_rnn.synthesis.languages import ENGLISH
 
 needs_espeak = pytest.mark.skipif(
     find_spec("espeakng_loader") is None,
@@ -53,7 +54,7 @@ def made(tmp_path_factory):
 class TestEspeak:
     def test_every_voice_is_there(self, espeak):
         assert set(VARIANTS) <= set(espeak.variants)
-        assert set(ACCENTS) <= espeak.accents.keys()
+        assert set(ENGLISH) <= espeak.accents.keys()
         assert len(VARIANTS) == len(set(VARIANTS)) == 82
 
     def test_a_clip_depends_on_its_parameters_alone(self, espeak):
@@ -235,7 +236,7 @@ def test_a_change_speaks_anew(tmp_path, change, espeak):
         Path(one.utterances[0].audio).read_bytes() != Path(other.utterances[0].audio).read_bytes()
     )
     # Lists, as YAML gives them, and numbers written otherwise are no change.
-    assert replace(source, rate_wpm=[130.0, 220.0], accents=list(ACCENTS)).prepare() == one
+    assert replace(source, rate_wpm=[130.0, 220.0], accents=list(ENGLISH)).prepare() == one
 
 
 @needs_espeak

@@ -16,9 +16,10 @@ from speech_rnn.data.corpus import Corpus
 from speech_rnn.data.rng import choose
 from speech_rnn.errors import DataError
 from speech_rnn.synthesis.command import Spoken
-from speech_rnn.synthesis.espeak import ACCENTS, HIGH, Synthetic
+from speech_rnn.synthesis.espeak import HIGH, Synthetic
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.kokoro import NeuralVoices
+from speech_rnn.synthesis.languages import ENGLISH
 
 RATE_WPM, PITCH, PITCH_RANGE = (120, 240), (20, 80), (10, 90)
 HIGH_SHARE = 0.45
@@ -40,7 +41,7 @@ def espeak(texts: Sequence[str], settings: Settings) -> Iterator[Sound]:
     low = [voice for family in families if family not in HIGH for voice in family]
     for text in texts:
         variant = choose(high if random.random() < HIGH_SHARE else low, random)
-        accent = choose(ACCENTS, random)
+        accent = choose(ENGLISH, random)
         rate, pitch, pitch_range = (
             round(random.uniform(*ends)) for ends in (RATE_WPM, PITCH, PITCH_RANGE)
         )

@@ -1,0 +1,128 @@
+"""Languages: which voices of espeak-ng speak one, and in which letters it is written."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from speech_rnn.errors import ConfigurationError, did_you_mean
+
+ENGLISH = (
+    "en-us",
+    "en-gb",
+    "en-029",  # Caribbean
+    "en-gb-scotland",
+    "en-gb-x-gbclan",  # Lancaster
+    "en-gb-x-gbcwmd",  # West Midlands
+    "en-gb-x-rp",  # received pronunciation
+    "en-us-nyc",
+)
+CODES = {"zh": "cmn", "no": "nb", "iw": "he"}
+"""Usual codes of languages that espeak-ng calls otherwise."""
+LEFT_OUT = ("cmn-latn-pinyin", "fa-latn", "en-shaw")
+"""Voices that read other letters than the language's own."""
+
+# The scripts of languages that are not written in Latin letters, as Unicode's names begin.
+SCRIPTS = {
+    **dict.fromkeys(
+        ("ba", "be", "bg", "cv", "kk", "ky", "mk", "nog", "ru", "tt", "uk"), "CYRILLIC"
+    ),
+    **dict.fromkeys(("el", "grc"), "GREEK"),
+    **dict.fromkeys(("ar", "fa", "sd", "ug", "ur"), "ARABIC"),
+    **dict.fromkeys(("hi", "kok", "mr", "ne"), "DEVANAGARI"),
+    **dict.fromkeys(("as", "bn", "bpy"), "BENGALI"),
+    **dict.fromkeys(("am", "ti"), "ETHIOPIC"),
+    **dict.fromkeys(("my", "shn"), "MYANMAR"),
+    **dict.fromkeys(("hy", "hyw"), "ARMENIAN"),
+    **dict.fromkeys(("cmn", "yue", "hak"), "CJK"),
+    **{"he": "HEBREW", "gu": "GUJARATI", "pa": "GURMUKHI", "ta": "TAMIL", "te": "TELUGU"},
+    **{"kn": "KANNADA", "ml": "MALAYALAM", "si": "SINHALA", "or": "ORIYA", "th": "THAI"},
+    **{"ka": "GEORGIAN", "ko": "HANGUL", "ja": "HIRAGANA"},
+}
+ALSO = {"ja": ("KATAKANA", "CJK", "KATAKANA-HIRAGANA"), "sr": ("CYRILLIC",), "bs": ("CYRILLIC",)}
+"""Further scripts of a language."""
+EXAMPLES = {"CJK": "zh", "KATAKANA": "ja", "CYRILLIC": "ru", "ARABIC": "ar", "DEVANAGARI": "hi"}
+"""A language of scripts that several share."""
+LATIN = "LATIN"
+
+
+def accents_of(language: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return the accents of espeak-ng that a language is spoken with.
+
+    Parameters
+    ----------
+    language : such as ``de``; a code with a region, such as ``fr-be``, is that accent alone.
+    known : all accents of espeak-ng.
+
+    Raises
+    ------
+    ConfigurationError
+        for a language that espeak-ng does not speak.
+    """
+    known = sorted(set(known) - set(LEFT_OUT))
+    if language == "en":
+        return ENGLISH
+    code = CODES.get(language, language)
+    if "-" in code and code in known:
+        return (code,)
+    if found := tuple(each for each in known if each == code or each.startswith(f"{code}-")):
+        return found
+    spoken = dict.fromkeys(base_of(each) for each in known)
+    raise ConfigurationError(
+        f"language={language!r} is none that espeak-ng speaks{did_you_mean(str(language), spoken)}"
+    )
+
+
+def base_of(accent: str) -> str:
+    """Return the language of an accent: ``en`` of ``en-us``."""
+    return accent.partition("-")[0]
+
+
+def unreadable(words: Sequence[str], accent: str) -> list[str]:
+    """Say which words are in letters that the voices of an accent do not read.
+
+    Latin letters are read everywhere: espeak-ng says them in English where they are foreign.
+    """
+    language = base_of(accent)
+    own = (SCRIPTS.get(language, LATIN), *ALSO.get(language, ()), LATIN)
+    told = []
+    for word in words:
+        if foreign := sorted(_scripts(word) - set(own)):
+            speaks = EXAMPLES.get(foreign[0]) or next(
+                (each for each, script in SCRIPTS.items() if script == foreign[0]), None
+            )
+            hint = f"; set language={speaks}" if speaks else ""
+            told.append(
+                f"{word!r} is in {foreign[0].capitalize()} letters, which no voice of "
+                f"{accent} reads{hint}"
+            )
+    return told
+
+
+def foreign_letters(words: Sequence[str], accent: str) -> str | None:
+    """Return a note on words that an accent speaks in a language that is not theirs, if any are.
+
+    Those are words in Latin letters for a language of others, and letters beyond a to z in English.
+    """
+    language = base_of(accent)
+    if language == "en":
+        foreign = [word for word in words if any(letter >= "À" for letter in word.casefold())]
+        why, way = "have letters that English does not have", "set language=de for German"
+    elif SCRIPTS.get(language, LATIN) != LATIN:
+        foreign = [word for word in words if LATIN in _scripts(word)]
+        why, way = "are in Latin letters", f"write them in those of language={language}"
+    else:
+        return None
+    if not foreign:
+        return None
+    shown = ", ".join(foreign[:10]) + (", …" if len(foreign) > 10 else "")
+    return f"words that {why} are spoken in English: {shown}; {way}, and so on"
+
+
+def _scripts(word: str) -> set[str]:
+    """Return the scripts of a word's letters, as Unicode's names begin."""
+    return {
+        unicodedata.name(letter, "UNKNOWN ").split()[0]
+        for letter in word
+        if unicodedata.category(letter).startswith("L") and letter not in "ªº"
+    }
