@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -27,11 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from speech_rnn.errors import ConfigurationError, DataError
-
-try:
-    import fcntl
-except ImportError:  # Windows: two processes that download to one folder are not kept apart
-    fcntl = None  # type: ignore[assignment]
+from speech_rnn.storage.folders import locked
 
 CHUNK_BYTES = 1 << 18
 # 408 and 429 ask for patience, as do the 5xx; any other 4xx stays what it is.
@@ -404,13 +400,11 @@ def _on_disk(path: Path) -> Iterator[None]:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Wait until no other process works on `path`; the kernel frees the lock of one that dies."""
-    with _on_disk(path):
+    with _on_disk(path), ExitStack() as stack:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_name(f".{path.name}.lock").open("w")
-    with file:
-        if fcntl is not None:
-            with suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(file, fcntl.LOCK_EX)
+        stack.enter_context(locked(path.with_name(f".{path.name}.lock")))
+        holding = stack.pop_all()
+    with holding:
         yield
 
 
