@@ -25,7 +25,7 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.evaluation.label_errors import audit
     from speech_rnn.reporting.audit_page import write_page
     from speech_rnn.reporting.terminal import print_audit
-    from speech_rnn.training import claim
+    from speech_rnn.training import claimed
 
     if cfg.vocabulary != "classes" or "language_model" in cfg:
         raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
@@ -37,22 +37,24 @@ def run(cfg: DictConfig) -> None:
         finished = folder / "recognizer.safetensors"
         config = f"{recipe}# corpus {source.prepare().fingerprint()}\n"
         if finished.exists():
-            claim(folder, config, cfg.resume)  # one of other settings, or other clips, is refused
+            with claimed(folder, config, cfg.resume):
+                pass  # one of other settings, or other clips, is refused
         else:
             train_on(source, of_fold, run_of(of_fold, folder, config))
         return finished
 
     folder = Path(HydraConfig.get().runtime.output_dir)
-    found = audit(
-        instantiate(cfg.data),
-        train,
-        folder,
-        folds=cfg.folds,
-        planted_share=cfg.planted_share,
-        exclude=cfg.exclude,
-        seed=cfg.seed,
-        device=cfg.device,
-    )
+    with claimed(folder, recipe, cfg.resume, "fold-0"):
+        found = audit(
+            instantiate(cfg.data),
+            train,
+            folder,
+            folds=cfg.folds,
+            planted_share=cfg.planted_share,
+            exclude=cfg.exclude,
+            seed=cfg.seed,
+            device=cfg.device,
+        )
     found.write(folder)
     write_page(found.doubts[: cfg.page_clips], folder / "audit.html")
     print_audit(found)

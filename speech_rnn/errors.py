@@ -5,6 +5,7 @@ Every message reads ``name=value``, the rule that it breaks, and the way out.
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import warnings
@@ -122,11 +123,19 @@ def install_line(extra: str | None) -> str:
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, raised where nothing is cut in two; see `listening.interrupts`."""
+    """Ctrl-C or SIGTERM; see `listening.interrupts`.
 
-    def __init__(self, signum: int) -> None:
-        super().__init__()
-        self.signum = signum
+    Parameters
+    ----------
+    signum : the signal.
+    where : where a run was, such as ``after epoch 7 of 30``.
+    output_dir : the folder in which the run can go on.
+    """
+
+    def __init__(self, signum: int, where: str = "", output_dir: str = "") -> None:
+        going_on = f"; resume=true goes on (output_dir={output_dir})" if output_dir else ""
+        super().__init__(f"interrupted {where}".strip() + going_on)
+        self.signum, self.where = signum, where
 
 
 def printable(text: str) -> str:
@@ -224,13 +233,17 @@ def notes() -> Iterator[None]:
 def spoken_errors() -> Iterator[None]:
     """Print the project's errors without a traceback and exit with their code.
 
-    Ctrl-C exits with 130 and, where it is `Stopped`, SIGTERM with 143, as shells have it.
+    Ctrl-C exits with 130 and, where it is `Stopped`, SIGTERM with 143, as shells have it. What the
+    terminal or pipe cannot hold, such as a file name in Latin-1, is printed as a backslash escape.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with plain_install(), notes():
             yield
     except KeyboardInterrupt as error:
-        print("interrupted", file=sys.stderr)
+        print(str(error) or "interrupted", file=sys.stderr)
         sys.exit(128 + getattr(error, "signum", signal.SIGINT))
     except Exception as error:
         cause: BaseException | None = error

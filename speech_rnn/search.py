@@ -29,7 +29,7 @@ def run(cfg: DictConfig) -> None:
         trial_config,
     )
     from speech_rnn.reporting.terminal import print_search
-    from speech_rnn.training import claim
+    from speech_rnn.training import claimed
     from speech_rnn.training.search import Values, search
 
     if "language_model" in cfg:
@@ -48,15 +48,16 @@ def run(cfg: DictConfig) -> None:
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     space = space_of(cfg)
-    found = search(
-        objective,
-        space,
-        claim(folder, kept_config(cfg, "trials"), cfg.resume, "trials"),
-        trials=cfg.trials,
-        first=defaults_of(cfg, list(space)),
-        name=cfg.objective,
-        seed=cfg.seed,
-    )
+    with claimed(folder, kept_config(cfg, "trials"), cfg.resume, "trials"):
+        found = search(
+            objective,
+            space,
+            folder,
+            trials=cfg.trials,
+            first=defaults_of(cfg, list(space)),
+            name=cfg.objective,
+            seed=cfg.seed,
+        )
     print_search(found)
     print(f"search: {folder / 'search.json'}")
     if found.best.objective is not None:

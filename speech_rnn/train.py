@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from speech_rnn.config.door import hydra_door
@@ -17,12 +18,14 @@ def run(cfg: DictConfig) -> float | None:
     Returns the validation loss of a recogniser, which a sweeper of Hydra's may minimise.
     """
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
     from hydra.utils import instantiate
 
     from speech_rnn.config.build import kept_config, run_of, train_on
     from speech_rnn.config.callbacks import report_on
     from speech_rnn.reporting.terminal import print_evaluation, print_language_model
 
+    is_swept = HydraConfig.get().mode == RunMode.MULTIRUN
     training = run_of(cfg, HydraConfig.get().runtime.output_dir, kept_config(cfg))
     if "language_model" in cfg:
         train_language_model = instantiate(cfg.language_model, _partial_=True)
@@ -35,6 +38,8 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.report:
         report_on(training.output_dir, result.recognizer)
     print(f"recognizer: {result.file}")
+    if result.evaluation and result.evaluation.failures and not is_swept:
+        sys.exit(1)  # of a sweep, the other runs come first
     return float(result.metrics["validation"]["loss"])
 
 

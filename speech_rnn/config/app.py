@@ -6,7 +6,9 @@ invents; `speech_rnn.config.keys` finds them all before any work starts.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import re
 import shlex
 import sys
@@ -19,6 +21,7 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString
 from hydra.errors import HydraException
@@ -28,12 +31,15 @@ from omegaconf.errors import OmegaConfBaseException
 from speech_rnn.config.keys import MODEL_FILE, check, unknown_keys
 from speech_rnn.config.quoting import as_read, quoted
 from speech_rnn.errors import ConfigurationError, did_you_mean, spoken_errors
+from speech_rnn.storage.folders import writing
 
 _here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
 """Beside the package in a checkout, inside it in a wheel."""
 SUBDIR = "hydra.sweep.subdir"
 _NO_OPTION = re.compile(r"(?:In '.+': )?Could not find '(?P<group>[^']+)/(?P<name>[^'/]+)'")
+MOST_OF_NAME = 60
+"""Characters of a folder's name beyond which a hash stands for the rest: disks take 255 bytes."""
 
 
 def recipes() -> list[str]:
@@ -219,9 +225,13 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:])
 
     def job(cfg: DictConfig) -> Any:
-        with spoken_errors():  # Hydra would print a traceback of what leaves a job
+        folder = HydraConfig.get().runtime.output_dir
+        # Hydra would print a traceback of what leaves a job.
+        with spoken_errors(), writing(folder, "output_dir"):
             check(cfg, primary(config_name))
             return run(cfg)
+
+    logging.raiseExceptions = False  # a log that cannot be written costs no traceback a line
 
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
 
@@ -264,4 +274,7 @@ def _swept(task: Sequence[str], keys: Sequence[str]) -> str:
     """Return what a job sets of `keys`, as a folder that a command line takes without quotes."""
     settings = [line.lstrip("+").partition("=") for line in task]
     name = "+".join(f"{key}-{value}" for key, _, value in settings if key in keys)
-    return re.sub(r"[^\w.+-]+", "_", re.sub(r"[][{}'\"]", "", name))
+    name = re.sub(r"[^\w.+-]+", "_", re.sub(r"[][{}'\"]", "", name))
+    if len(name) <= MOST_OF_NAME:
+        return name
+    return f"{name[: MOST_OF_NAME - 9]}-{hashlib.sha1(name.encode()).hexdigest()[:8]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from speech_rnn.errors import SpeechRnnError
+from speech_rnn.errors import SpeechRnnError, spoken_errors
+from speech_rnn.storage.folders import make_folder, writing
 
 if TYPE_CHECKING:
     from speech_rnn.recognizer import Recognizer
@@ -25,6 +28,20 @@ def report_on(folder: Path, recognizer: Recognizer | None = None) -> None:
         print(f"no report: {error}")
 
 
+class OutputFolder(Callback):
+    """Refuse a folder that cannot be written before Hydra fails to, with a traceback."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Make the folder of a run."""
+        with spoken_errors():
+            make_folder(config.hydra.run.dir, "output_dir")
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Make the folder of a sweep."""
+        with spoken_errors():
+            make_folder(config.hydra.sweep.dir, "output_dir")
+
+
 class CompareRuns(Callback):
     """Compare the trainings of a multirun at its end; seeds of one setting form a group."""
 
@@ -33,9 +50,18 @@ class CompareRuns(Callback):
         folder = Path(config.hydra.sweep.dir)
         if len(list(folder.glob("*/metrics.json"))) > 1:
             try:
-                compare_runs([folder], page=config.report)
+                with writing(folder, "output_dir"):
+                    compare_runs([folder], page=config.report)
             except SpeechRnnError as error:  # the trainings are done either way
                 print(f"no comparison: {error}")
+        if any(map(_has_failures, folder.glob("*/metrics.json"))):
+            sys.exit(1)  # as each of them would have alone
+
+
+def _has_failures(metrics: Path) -> bool:
+    """Whether a test clip of a training could not be read."""
+    test = json.loads(metrics.read_text(encoding="utf-8")).get("test")
+    return bool(test and test["n_failures"])
 
 
 def compare_runs(folders: Sequence[Path], output: Path | None = None, *, page: bool = True) -> None:

@@ -32,9 +32,9 @@ class Stop:
         is_first = self.signum is None
         if is_first:
             self.signum, self._asked_at = signum, time.monotonic()
-        if self._at_once or (
-            not is_first and time.monotonic() - self._asked_at > IMPATIENT_SECONDS
-        ):
+        # While what the first has raised is on its way, its twin is no impatience.
+        is_impatient = time.monotonic() - self._asked_at > IMPATIENT_SECONDS
+        if self._at_once if is_first else is_impatient:
             raise Stopped(signum)
 
     def check(self) -> None:

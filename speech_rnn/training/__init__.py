@@ -1,6 +1,7 @@
 """A corpus becomes a Recognizer: settings, the Lightning modules, the run and its folder."""
 
-from speech_rnn.training.fitting import claim, fit
+from speech_rnn.training.claiming import claimed
+from speech_rnn.training.fitting import fit
 from speech_rnn.training.module import SeededModule
 from speech_rnn.training.run import Recipe, TrainingResult, train
 from speech_rnn.training.settings import AdamWCosine, Run, Trainer
@@ -13,7 +14,7 @@ __all__ = [
     "SeededModule",
     "Trainer",
     "TrainingResult",
-    "claim",
+    "claimed",
     "fit",
     "step_targets",
     "train",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import (
     Callback,
     EarlyStopping,
@@ -22,7 +25,15 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from speech_rnn.engines.device import choose_device
-from speech_rnn.errors import ConfigurationError, ModelError
+from speech_rnn.errors import DataError, ModelError, Stopped
+from speech_rnn.storage.folders import shown
+from speech_rnn.training.checkpoints import (
+    BEST,
+    CHECKPOINTS,
+    LAST,
+    WholeCheckpoints,
+    read_checkpoint,
+)
 from speech_rnn.training.module import SeededModule, SpeechModule
 from speech_rnn.training.settings import Run
 
@@ -30,28 +41,6 @@ log = logging.getLogger(__name__)
 # Lightning's advice is for its own users: a recipe has already decided.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning")
-
-
-def claim(output_dir: Path, config: str, resume: bool, work: str = "checkpoints") -> Path:
-    """Refuse a folder that holds another run; keep the configuration in it, and return it.
-
-    `work` is the folder in `output_dir` that holds files as soon as a run has begun.
-    """
-    begun = output_dir / work
-    kept = output_dir / "config.yaml"
-    if resume and kept.exists() and config and kept.read_text() != config:
-        raise ConfigurationError(
-            f"resume=true, but the configuration differs from {kept}; give the same overrides, "
-            "or start anew in another output_dir"
-        )
-    if not resume and begun.exists() and any(begun.iterdir()):
-        raise ConfigurationError(
-            f"output_dir={str(output_dir)!r} holds a run already; add resume=true to go on with "
-            "it, or choose another output_dir"
-        )
-    output_dir.mkdir(parents=True, exist_ok=True)
-    kept.write_text(config)
-    return output_dir
 
 
 def fit(
@@ -63,21 +52,27 @@ def fit(
 
     Raises
     ------
-    KeyboardInterrupt
-        if it was interrupted: Lightning alone would return as if the training were complete.
+    DataError
+        if the disk has no room for the checkpoints.
+    ModelError
+        if the checkpoint to go on from is damaged.
+    Stopped
+        if it was interrupted.
     """
-    checkpoints = run.output_dir / "checkpoints"
-    last = checkpoints / "last.ckpt"
+    checkpoints = run.output_dir / CHECKPOINTS
+    last = checkpoints / LAST
+    if run.resume and not last.exists():
+        log.info("resume=true, but there is no %s: the training starts anew", last)
+    _check_room(module, run.output_dir)
     lightning = lightning_trainer(run)
-    lightning.fit(
-        module,
-        training,
-        validation,
-        ckpt_path=last if run.resume and last.exists() else None,
-        weights_only=True,
-    )
-    if lightning.interrupted:
-        raise KeyboardInterrupt
+    with _raising_interruptions(lightning):
+        lightning.fit(
+            module,
+            training,
+            validation,
+            ckpt_path=last if run.resume and last.exists() else None,
+            weights_only=True,
+        )
     _restore(module, checkpoints / f"{run.trainer.select}.ckpt")
     return lightning.current_epoch
 
@@ -87,15 +82,41 @@ def validated(module: SpeechModule, clips: DataLoader[Any], run: Run) -> dict[st
     lightning = pl.Trainer(
         **_common(run), logger=False, enable_checkpointing=False, enable_progress_bar=False
     )
-    (found,) = lightning.validate(module, clips, verbose=False)
+    with _raising_interruptions(lightning):
+        (found,) = lightning.validate(module, clips, verbose=False)
     return {name.removeprefix("validation/"): value for name, value in found.items()}
+
+
+@contextmanager
+def _raising_interruptions(lightning: pl.Trainer) -> Iterator[None]:
+    """Raise `Stopped` where Lightning would end the process with a code of its own."""
+    try:
+        yield
+    except SystemExit as error:
+        signum = signal.SIGTERM if lightning.received_sigterm else signal.SIGINT
+        raise Stopped(signum) from error
+
+
+def _check_room(module: SeededModule, output_dir: Path) -> None:
+    """Refuse a disk without room for the checkpoints: best, last, and the next beside them."""
+    checkpoints = output_dir / CHECKPOINTS
+    n_missing = 1 + sum(not (checkpoints / name).exists() for name in (BEST, LAST))
+    weights = [*module.parameters()]
+    # AdamW keeps two values for each weight that is trained.
+    size = sum(w.nbytes * (3 if w.requires_grad else 1) for w in weights)
+    needed, free = n_missing * size, shutil.disk_usage(output_dir).free
+    if needed > free:
+        raise DataError(
+            f"output_dir={shown(output_dir)!r} has room for {free / 1e6:.1f} MB and the "
+            f"checkpoints need {needed / 1e6:.1f} MB; make room, or choose another output_dir"
+        )
 
 
 def lightning_trainer(run: Run) -> pl.Trainer:
     """Return Lightning's trainer with the callbacks and loggers that `run` asks for."""
     trainer, checkpoints, logs = (
         run.trainer,
-        run.output_dir / "checkpoints",
+        run.output_dir / CHECKPOINTS,
         run.output_dir / "logs",
     )
     show_progress = trainer.progress and sys.stderr.isatty()
@@ -112,6 +133,7 @@ def lightning_trainer(run: Run) -> pl.Trainer:
         callbacks.append(EMAWeightAveraging(decay=trainer.ema_decay))
     return pl.Trainer(
         **_common(run),
+        plugins=[WholeCheckpoints()],
         max_epochs=trainer.max_epochs,
         gradient_clip_val=trainer.gradient_clip,
         limit_train_batches=trainer.limit_batches,
@@ -154,7 +176,7 @@ class _EpochLog(Callback):
 
 def _restore(module: SeededModule, path: Path) -> None:
     """Put the weights of a checkpoint into the model."""
-    checkpoint = torch.load(path, map_location=module.device, weights_only=True)
+    checkpoint = read_checkpoint(path, module.device)
     try:
         module.load_state_dict(checkpoint["state_dict"])
     except (KeyError, RuntimeError) as error:

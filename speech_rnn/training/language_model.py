@@ -23,7 +23,8 @@ from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
 from speech_rnn.language.scoring import perplexity
 from speech_rnn.language.text import read_sentences, tokens_of
 from speech_rnn.storage.atomic import write_json
-from speech_rnn.training.fitting import claim, fit
+from speech_rnn.training.claiming import claimed
+from speech_rnn.training.fitting import fit
 from speech_rnn.training.module import SeededModule
 from speech_rnn.training.settings import Run
 
@@ -89,41 +90,44 @@ def train_language_model(
     DataError
         if a text cannot be read or a split has no sentence.
     """
-    splits = _splits(text, validation_text, test_text)
     check_precision(choose_device(run.device), run.trainer.precision)
-    claim(run.output_dir, run.config, run.resume)
-    tokenized = [tokens_of(sentence, unit) for sentence in splits["train"]]
-    torch.manual_seed(run.seed)
-    model = RecurrentLanguageModel(
-        sorted({token for tokens in tokenized for token in tokens}),
-        unit,
-        cell=cell,
-        embedding_size=embedding_size,
-        hidden_size=hidden_size,
-        n_layers=n_layers,
-        dropout=dropout,
-    )
-    training, validation = (_Sentences(model, splits[name]) for name in ("train", "validation"))
-    fit(
-        _LanguageModule(model, run),
-        bucketed(training, training.collate, run.trainer.batch_size, seed=run.seed),
-        bucketed(validation, validation.collate, run.trainer.batch_size),
-        replace(run, device="cpu"),
-    )
-    grams = NGram.estimate(tokenized, order)
-    recurrent, ngram = run.output_dir / "language_model.safetensors", run.output_dir / "ngram.arpa"
-    model.save(recurrent, run.provenance())
-    grams.save(ngram)
-    result = LanguageModelResult(
-        recurrent,
-        ngram,
-        perplexity(model, splits["test"]),
-        perplexity(grams, splits["test"]),
-        {name: len(sentences) for name, sentences in splits.items()},
-        tuple(model.sentences(5, run.seed)),
-    )
-    write_json(run.output_dir / "metrics.json", result.to_dict() | run.provenance())
-    return result
+    with claimed(run.output_dir, run.config, run.resume):
+        splits = _splits(text, validation_text, test_text)
+        tokenized = [tokens_of(sentence, unit) for sentence in splits["train"]]
+        torch.manual_seed(run.seed)
+        model = RecurrentLanguageModel(
+            sorted({token for tokens in tokenized for token in tokens}),
+            unit,
+            cell=cell,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            n_layers=n_layers,
+            dropout=dropout,
+        )
+        training, validation = (_Sentences(model, splits[name]) for name in ("train", "validation"))
+        fit(
+            _LanguageModule(model, run),
+            bucketed(training, training.collate, run.trainer.batch_size, seed=run.seed),
+            bucketed(validation, validation.collate, run.trainer.batch_size),
+            replace(run, device="cpu"),
+        )
+        grams = NGram.estimate(tokenized, order)
+        recurrent, ngram = (
+            run.output_dir / "language_model.safetensors",
+            run.output_dir / "ngram.arpa",
+        )
+        model.save(recurrent, run.provenance())
+        grams.save(ngram)
+        result = LanguageModelResult(
+            recurrent,
+            ngram,
+            perplexity(model, splits["test"]),
+            perplexity(grams, splits["test"]),
+            {name: len(sentences) for name, sentences in splits.items()},
+            tuple(model.sentences(5, run.seed)),
+        )
+        write_json(run.output_dir / "metrics.json", result.to_dict() | run.provenance())
+        return result
 
 
 def _splits(text: str, validation: str | None, test: str | None) -> dict[str, list[str]]:

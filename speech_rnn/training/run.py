@@ -39,7 +39,8 @@ from speech_rnn.storage.atomic import write_json
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.checks import check_corpus
-from speech_rnn.training.fitting import claim, fit, validated
+from speech_rnn.training.claiming import claimed
+from speech_rnn.training.fitting import fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import Run
 from speech_rnn.training.views import embedded_once
@@ -131,10 +132,20 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     ConfigurationError
         if `run.output_dir` holds another run, or the parts do not fit.
     DataError
-        if the corpus cannot be had, or its texts do not fit the vocabulary.
+        if the corpus cannot be had, its texts do not fit the vocabulary, or `run.output_dir` cannot
+        be written.
+    Stopped
+        if it was interrupted.
     """
     front_weights = _check(recipe, run)
-    claim(run.output_dir, run.config, run.resume)
+    with claimed(run.output_dir, run.config, run.resume):
+        return _trained(recipe, run, front_weights, test=test, command=command)
+
+
+def _trained(
+    recipe: Recipe, run: Run, front_weights: Pretrained | None, *, test: bool, command: str
+) -> TrainingResult:
+    """Train, calibrate and evaluate, in a folder that is claimed."""
     corpus = recipe.corpus()
     vocabulary = corpus.vocabulary(recipe.unit)
     check_corpus(corpus, vocabulary, connected=recipe.connected is not None, test=test)
@@ -224,12 +235,15 @@ def _read(corpus: Corpus, sample_rate: int, test: bool) -> dict[str, AudioCache]
             log.warning("left out of %s: %s", split, error)
     for line in overlaps(caches):
         log.warning("%s", line)
-    log.info("%d words; clips: %s", len(corpus.words), _sizes(corpus))
+    log.info("%d words; clips: %s", len(corpus.words), _sizes(corpus, caches))
     return caches
 
 
-def _sizes(corpus: Corpus) -> dict[str, int]:
-    return {split: len(corpus.split(split)) for split in SPLITS}
+def _sizes(corpus: Corpus, caches: dict[str, AudioCache]) -> dict[str, int]:
+    """Count the clips of each split, without those that could not be read."""
+    return {
+        split: len(caches[split] if split in caches else corpus.split(split)) for split in SPLITS
+    }
 
 
 def _untrained(
@@ -299,7 +313,7 @@ def _provenance(
         "source": type(recipe.source).__name__,
         "corpus_sha256": corpus.fingerprint(),
         "audio_sha256": {split: caches[split].sha256() for split in ("train", "validation")},
-        "n_clips": _sizes(corpus),
+        "n_clips": _sizes(corpus, caches),
         "synthetic_words": list(corpus.synthetic),
     }
 

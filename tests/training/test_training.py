@@ -27,29 +27,13 @@ from speech_rnn.training import AdamWCosine, Recipe, Run, Trainer, train
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.targets import Mixture
 from speech_rnn.vocabulary import Vocabulary
-from tests.commands import speech_rnn
 from tests.tones import TONES_HZ, tone, write_corpus
-
-SMALL = (
-    "data=manifest",
-    "features.n_mels=20",
-    "features.n_mfcc=10",
-    "model.hidden_size=16",
-    "model.dense=16",
-    "trainer.batch_size=12",
-    "device=cpu",
-    "report=false",
-)
+from tests.training.small import SMALL, run
 
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("tones"))
-
-
-def run(manifest, output_dir, *overrides, cwd, command="train", apart=False):
-    arguments = (*SMALL, f"data.path={manifest}", f"output_dir={output_dir}", *overrides)
-    return speech_rnn(command, *arguments, cwd=cwd, module=True, apart=apart)
 
 
 @pytest.fixture(scope="module")

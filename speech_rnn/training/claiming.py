@@ -1,0 +1,139 @@
+"""The folder of a run: taken by one run at a time, of one configuration."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from speech_rnn.errors import ConfigurationError, Stopped
+from speech_rnn.storage import atomic
+from speech_rnn.storage.folders import locked, make_folder, shown, writing
+from speech_rnn.training.checkpoints import CHECKPOINTS, LAST, read_checkpoint
+
+MOST_NAMED = 5
+"""Settings that a message names."""
+ABSENT = "absent"
+
+
+@contextmanager
+def claimed(
+    output_dir: str | os.PathLike[str], config: str, resume: bool, work: str = CHECKPOINTS
+) -> Iterator[Path]:
+    """Hold a folder for one run, with its configuration in ``config.yaml``, and yield the folder.
+
+    What the disk refuses within the block becomes one `DataError`, and an interruption says after
+    which epoch it came.
+
+    Parameters
+    ----------
+    output_dir : the folder; it is made where there is none.
+    config : the configuration as YAML.
+    resume : whether to go on with a run that the folder holds.
+    work : the folder in `output_dir` that holds files as soon as a run has begun.
+
+    Raises
+    ------
+    ConfigurationError
+        if another run works in the folder, if it holds a run and `resume` is False, and if that
+        run has another configuration.
+    DataError
+        if the folder cannot be written.
+    Stopped
+        in place of a `KeyboardInterrupt`.
+    """
+    folder = make_folder(output_dir, "output_dir")
+    with writing(folder, "output_dir", "go on with resume=true"), ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / ".lock", wait=False))
+        except BlockingIOError as error:
+            raise ConfigurationError(
+                f"output_dir={shown(folder)!r}: another run works in it; wait for its end, or "
+                "choose another output_dir"
+            ) from error
+        _keep(folder, config, resume, work)
+        try:
+            yield folder
+        except KeyboardInterrupt as error:
+            signum = getattr(error, "signum", signal.SIGINT)
+            where = getattr(error, "where", "") or _reached(folder / work / LAST, config)
+            goes_on = where or (work != CHECKPOINTS and (folder / work).exists())
+            raise Stopped(signum, where, shown(folder) if goes_on else "") from error
+
+
+def _keep(folder: Path, config: str, resume: bool, work: str) -> None:
+    """Refuse what does not fit a run that is there; keep the configuration."""
+    begun, kept = folder / work, folder / "config.yaml"
+    if not resume and begun.exists() and any(begun.iterdir()):
+        raise ConfigurationError(
+            f"output_dir={shown(folder)!r} holds a run already; add resume=true to go on with "
+            "it, or choose another output_dir"
+        )
+    before = kept.read_text(encoding="utf-8") if kept.exists() else ""
+    if resume and before and config:
+        refuse_other_settings(before, config, kept)
+    else:
+        atomic.write(kept, config)
+    for place in (folder, begun):
+        atomic.remove_partial(place)
+
+
+def refuse_other_settings(before: str, now: str, file: Path) -> None:
+    """Raise a `ConfigurationError` that names the settings in which two configurations differ.
+
+    Two paths of one place are no difference. A comment is one, such as that of a corpus' hash.
+    """
+    there, here = _settings(before), _settings(now)
+    names = [name for name in {**there, **here} if not _is_same(there.get(name), here.get(name))]
+    comments = [
+        [line for line in text.splitlines() if line.startswith("#")] for text in (before, now)
+    ]
+    if not names and comments[0] == comments[1]:
+        return
+    told = [
+        f"{name}={there.get(name, ABSENT)} there, {here.get(name, ABSENT)} here"
+        + (" (the schedule of a run cannot be made longer)" if name == "trainer.max_epochs" else "")
+        for name in names[:MOST_NAMED]
+    ]
+    told += [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    raise ConfigurationError(
+        f"resume=true, but the configuration differs from {shown(file)}: "
+        f"{'; '.join(told) or 'the clips are others'}; give the same overrides, or start anew in "
+        "another output_dir"
+    )
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """Return the values of a configuration by their keys, ``trainer.max_epochs``."""
+    found: dict[str, Any] = {}
+
+    def walk(node: Any, prefix: str) -> None:
+        if isinstance(node, Mapping) and node:
+            for key, value in node.items():
+                walk(value, f"{prefix}.{key}" if prefix else str(key))
+        else:
+            found[prefix] = node
+
+    walk(yaml.safe_load(text) or {}, "")
+    return found
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str) and one != other:
+        return Path(one).resolve() == Path(other).resolve()
+    return bool(one == other)
+
+
+def _reached(last: Path, config: str) -> str:
+    """Say after which epoch a run was interrupted; nothing before the end of the first."""
+    if not last.exists():
+        return ""
+    n_epochs = _settings(config).get("trainer.max_epochs")
+    return f"after epoch {read_checkpoint(last)['epoch'] + 1}" + (
+        f" of {n_epochs}" if n_epochs else ""
+    )
