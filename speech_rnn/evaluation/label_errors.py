@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from speech_rnn.evaluation.results import Row
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.storage.atomic import write_json
+from speech_rnn.storage import atomic
 
 log = logging.getLogger(__name__)
 
@@ -109,15 +110,16 @@ class Audit:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "audit.json", self.to_dict())
+        atomic.write_json(folder / "audit.json", self.to_dict())
         tables = {"ranking": self.doubts}
         if not self.is_trial:
             tables["disputed"] = self.disputed
         for name, doubts in tables.items():
-            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, ["audio", "start_seconds", "text", *FIGURES])
-                writer.writeheader()
-                writer.writerows(doubt.to_dict() for doubt in doubts)
+            table = io.StringIO(newline="")
+            writer = csv.DictWriter(table, ["audio", "start_seconds", "text", *FIGURES])
+            writer.writeheader()
+            writer.writerows(doubt.to_dict() for doubt in doubts)
+            atomic.write(folder / f"{name}.csv", table.getvalue())
 
 
 @dataclass(frozen=True)

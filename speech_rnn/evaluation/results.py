@@ -19,7 +19,7 @@ from speech_rnn.metrics import (
     area_under_roc,
     word_error_rate,
 )
-from speech_rnn.storage.atomic import write_json
+from speech_rnn.storage import atomic
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
 Split = Callable[[list[str]], list[str]]
@@ -265,6 +265,6 @@ class Evaluation:
         """Write ``evaluation.json`` and, a line an utterance, ``hypotheses.jsonl``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "evaluation.json", self.to_dict())
-        with (folder / "hypotheses.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row.to_dict()) + "\n" for row in self.rows)
+        atomic.write_json(folder / "evaluation.json", self.to_dict())
+        lines = (json.dumps(row.to_dict()) + "\n" for row in self.rows)
+        atomic.write(folder / "hypotheses.jsonl", "".join(lines))

@@ -12,6 +12,7 @@ from pathlib import Path
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.language.scoring import KeyedScorer, check_model
 from speech_rnn.language.text import BEGIN, END, SPACE, UNKNOWN_TOKEN, tokens_of
+from speech_rnn.storage import atomic
 from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import Vocabulary
 
@@ -133,8 +134,7 @@ class NGram:
 
     def save(self, path: str | Path) -> None:
         """Write an ARPA file."""
-        with Path(path).open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in self._arpa())
+        atomic.write(path, "".join(f"{line}\n" for line in self._arpa()))
 
     def _arpa(self) -> Iterator[str]:
         sizes = Counter(map(len, self.log_probs))

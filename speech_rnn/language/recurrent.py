@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Generator, Tensor, nn
 
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.language.scoring import TokenScorer, check_model
 from speech_rnn.language.text import SPACE, tokens_of
+from speech_rnn.storage import atomic
 from speech_rnn.vocabulary import Vocabulary
 
 BOUNDARY, UNKNOWN = 0, 1
@@ -163,7 +164,7 @@ class RecurrentLanguageModel(nn.Module):
             "provenance": provenance or {},
         }
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        save_file(tensors, path, {"speech_rnn": json.dumps(description)})
+        atomic.write(path, save(tensors, {"speech_rnn": json.dumps(description)}))
 
     @classmethod
     def load(cls, path: str | Path) -> RecurrentLanguageModel:

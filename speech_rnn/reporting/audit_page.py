@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.evaluation.label_errors import Doubt
 from speech_rnn.reporting.playback import embedded, played
+from speech_rnn.storage import atomic
 
 WIDTH, HEIGHT = 240, 40
 
@@ -55,7 +56,7 @@ def write_page(doubts: Sequence[Doubt], path: str | Path) -> None:
         if a clip cannot be read.
     """
     articles = "\n".join(map(_article, doubts))
-    Path(path).write_text(PAGE.format(style=STYLE.read_text(), articles=articles), encoding="utf-8")
+    atomic.write(path, PAGE.format(style=STYLE.read_text(), articles=articles))
 
 
 def _article(doubt: Doubt) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -110,8 +111,9 @@ def _curves(folder: Path) -> dict[str, Curve]:
     """Read Lightning's tables: one a start of the run, with a row where anything was logged."""
     rows: list[dict[str, str]] = []
     for file in sorted(folder.glob("version_*/metrics.csv"), key=lambda file: file.stat().st_mtime):
-        with file.open(newline="") as table:
-            rows += csv.DictReader(table)
+        # A run that is killed may leave half a line.
+        whole, _, _ = file.read_text(encoding="utf-8").rpartition("\n")
+        rows += csv.DictReader(io.StringIO(whole))
     ends = [(float(row["step"]), float(row["epoch"]) + 1) for row in rows if row.get("epoch")]
     last_step, last_epoch = max(ends, default=(1.0, 1.0))
     curves: dict[str, Curve] = defaultdict(list)

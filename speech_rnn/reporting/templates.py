@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_rnn.errors import DataError, MissingExtraError
+from speech_rnn.storage import atomic
 
 
 def write_html(template: str, parts: Mapping[str, Any], path: Path) -> Path:
@@ -29,7 +30,7 @@ def write_html(template: str, parts: Mapping[str, Any], path: Path) -> Path:
     )
     jinja.filters["picture"] = Markup  # pictures are ours; all else is escaped
     try:
-        path.write_text(jinja.get_template(template).render(parts), encoding="utf-8")
+        atomic.write(path, jinja.get_template(template).render(parts))
     except OSError as error:
         raise DataError(f"output={str(path)!r} cannot be written: {error}") from error
     return path
