@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,11 +22,18 @@ from speech_rnn.data.word_folders import folder_of
 from speech_rnn.errors import AudioError, ConfigurationError, DataError, did_you_mean
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.formats import COLUMNS
+from speech_rnn.storage import atomic
 
 Tell = Callable[[str], None]
 """Prints what went wrong, while the listening goes on."""
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+INTERPRETER = re.compile(
+    r"(?:.*/)?(?:r?bash|[akz]?sh|dash|t?csh|fish|python|pypy|perl|ruby|node|php|lua)[\d.]*"
+)
+CODE_OPTION = re.compile(r"-[A-Za-z]*[ceEr]|--(?:command|eval)")
+"""An option after which the text of a program follows, such as ``-c``, ``-lc`` or ``-e``."""
+VALUE_OPTIONS = ("-o", "+o", "-O", "+O", "-W", "-X", "-I")
 MOST_AT_ONCE = 8
 LAST_SECONDS = 10.0
 """The longest wait for programs that still run at the end."""
@@ -68,7 +75,8 @@ class Command:
     ------
     ConfigurationError
         for a line that is empty or no line of a shell, a program that is a placeholder or cannot
-        be found, an unknown placeholder, and a word that the program would take for an option.
+        be found, an unknown placeholder, one within the text of a program (``sh -c``), and a word
+        that the program would take for an option.
     """
 
     def __init__(self, command: str, words: Sequence[str], tell: Tell) -> None:
@@ -78,6 +86,13 @@ class Command:
             raise ConfigurationError(f"exec={command!r} cannot be split: {error}") from error
         if not self._arguments or PLACEHOLDER.search(self._arguments[0]):
             raise ConfigurationError(f"exec={command!r} must begin with the name of a program")
+        if found := next(
+            filter(None, map(PLACEHOLDER.search, _program_text(self._arguments))), None
+        ):
+            raise ConfigurationError(
+                f"exec={command!r}: {found[0]} would be run as part of a program; hand it over as "
+                f"an argument: sh -c 'echo \"$1\"' - {found[0]}"
+            )
         if shutil.which(self._arguments[0]) is None:
             raise ConfigurationError(
                 f"exec={command!r}: no program {self._arguments[0]!r} is found; give its path"
@@ -152,6 +167,28 @@ class _Waiting:
     event: Event
     start: int
     stop: int
+
+
+def _program_text(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments that a shell or another interpreter would read as a program.
+
+    They are what follows ``-c`` or the like (``sh -ec TEXT``), and the interpreter's own options.
+    """
+    for place, argument in enumerate(arguments):
+        if not INTERPRETER.fullmatch(argument):
+            continue
+        is_text = is_value = False
+        for following in arguments[place + 1 :]:
+            if is_value:
+                is_value = False
+            elif following[:1] in ("-", "+"):
+                yield following
+                is_text = is_text or CODE_OPTION.fullmatch(following) is not None
+                is_value = following in VALUE_OPTIONS
+            else:  # a program's text, or its file
+                if is_text:
+                    yield following
+                break
 
 
 class SavedTriggers:
@@ -263,8 +300,8 @@ class SavedTriggers:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_audio(path, samples, self._rate)
-            path.with_suffix(".json").write_text(
-                json.dumps(row, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+            atomic.write(
+                path.with_suffix(".json"), json.dumps(row, ensure_ascii=False, indent=2) + "\n"
             )
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror})") from error

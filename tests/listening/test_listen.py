@@ -385,6 +385,33 @@ def test_no_event_can_inject(tmp_path):
     Command("echo word={word}", ["low", "--help"], told.append)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sh -c 'echo {word}'",
+        "/bin/bash -e -o pipefail -c 'echo {file}'",
+        "env LANG=C sh -ec 'echo \"{word}\"' - {word}",
+        "python3 -c'print(\"{word}\")'",
+        "perl -ne 'print {word}'",
+    ],
+)
+def test_case_f22_a_word_is_no_part_of_a_program(line):
+    with pytest.raises(ConfigurationError, match="hand it over as an argument: sh -c"):
+        Command(line, ["low"], print)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sh -c 'echo \"$1\"' - {word}",
+        f"'{sys.executable}' note.py -c {{word}}",
+        "sh note.sh -e {word}",
+    ],
+)
+def test_case_f22_a_word_is_an_argument(line):
+    Command(line, ["$(touch evil)"], print)
+
+
 def test_a_failing_program_is_told(listen):
     line = f"'{sys.executable}' -c 'import sys; sys.exit(3)' {{word}}"
     result = listen("--input", "scene.wav", "--fast", "--exec", line)
