@@ -41,7 +41,7 @@ def spot(
     with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.audio import find_audio
         from speech_rnn.listening.files import FileEnd, spot_files
-        from speech_rnn.listening.writers import choose_writer
+        from speech_rnn.listening.writers import choose_writer, write_item
         from speech_rnn.recognizer import Recognizer
 
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer, tell=tell)
@@ -59,9 +59,9 @@ def spot(
                 stop=stop,
                 channel=channel,
             ):
-                writer.write(item)
-                if isinstance(item, FileEnd):
-                    ends.append(item)
+                written = write_item(writer, item)
+                if isinstance(written, FileEnd):
+                    ends.append(written)
         if any(end.error is not None for end in ends):
             sys.exit(1)
 

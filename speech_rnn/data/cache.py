@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
@@ -66,7 +67,7 @@ class AudioCache(Dataset[NDArray[np.int16]]):
         self.failures: dict[int, str] = {}
         self.oddities: list[tuple[Utterance, str]] = []
         self._clips: list[NDArray[np.int16]] = []
-        with ThreadPoolExecutor(os.cpu_count()) as readers:  # libsndfile releases the GIL
+        with _readers() as readers:
             for place, clip in enumerate(readers.map(self._read, utterances)):
                 if isinstance(clip, SpeechRnnError):
                     self.failures[place] = str(clip)
@@ -117,6 +118,17 @@ class AudioCache(Dataset[NDArray[np.int16]]):
             digest.update(f"{utterance.text}\n{len(clip)}\n".encode())
             digest.update(clip.astype("<i2").tobytes())
         return digest.hexdigest()
+
+
+@contextmanager
+def _readers() -> Iterator[ThreadPoolExecutor]:
+    """Give threads that read files; an interruption drops the rest. libsndfile frees the GIL."""
+    with ThreadPoolExecutor(os.cpu_count()) as readers:
+        try:
+            yield readers
+        except BaseException:
+            readers.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def read_stretch(

@@ -108,20 +108,22 @@ def exclude(corpus: Corpus, path: str | Path) -> Corpus:
     """
     records = read_records(path, "exclude", COLUMNS)
     wanted = set(made(records, lambda _, row: _place(row), path, "exclude"))
-    places = {(row.audio, round(row.start_seconds, 4)) for row in corpus.utterances}
-    if strangers := sorted(audio for audio, _ in wanted - places):
+    places = [_place(row.to_dict()) for row in corpus.utterances]
+    if strangers := sorted(audio for audio, _ in wanted.difference(places)):
         raise DataError(
             f"exclude={str(path)!r}: {len(strangers)} of {len(wanted)} clips are not in the "
             f"corpus, such as {strangers[0]}; name files as the corpus does"
         )
     kept = tuple(
-        row for row in corpus.utterances if (row.audio, round(row.start_seconds, 4)) not in wanted
+        row for row, place in zip(corpus.utterances, places, strict=True) if place not in wanted
     )
     return replace(corpus, utterances=kept)
 
 
 def _place(row: Mapping[str, Any]) -> tuple[str, float]:
     try:
-        return row["audio"], round(float(row["start_seconds"]), 4)
+        # As a table holds a file name that is no UTF-8: escaped.
+        audio = str(row["audio"]).encode(errors="backslashreplace").decode()
+        return audio, round(float(row["start_seconds"]), 4)
     except (TypeError, ValueError) as error:
         raise ValueError(f"start_seconds must be a number: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import logging
 from collections import Counter
@@ -16,6 +17,7 @@ from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Part, Utte
 from speech_rnn.data.splits import split_by_rank
 from speech_rnn.data.words import MOST_CHARACTERS, clean, text_of, texts_of
 from speech_rnn.errors import DataError
+from speech_rnn.storage import atomic
 from speech_rnn.storage.columns import Columns
 from speech_rnn.storage.paths import sound_path
 from speech_rnn.storage.tables import made, read_records
@@ -164,22 +166,24 @@ def _below(row: Utterance, folder: Path) -> str:
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
-    """Write utterances as JSON Lines or CSV; the ending of `path` decides which."""
+    """Write utterances as JSON Lines or CSV; the ending of `path` decides which.
+
+    A file name that is no UTF-8 keeps its bytes in JSON Lines alone.
+    """
     path = Path(path)
     rows = [row.to_dict() for row in utterances]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        if (suffix := path.suffix.lower()) in (".csv", ".tsv"):
-            names = [field.name for field in fields(Utterance)]
-            writer = csv.DictWriter(file, names, delimiter="\t" if suffix == ".tsv" else ",")
-            writer.writeheader()
-            writer.writerows(
-                row | {"composition": json.dumps(row["composition"])}
-                if "composition" in row
-                else row
-                for row in rows
-            )
-        else:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = io.StringIO(newline="")
+    if (suffix := path.suffix.lower()) in (".csv", ".tsv"):
+        names = [field.name for field in fields(Utterance)]
+        writer = csv.DictWriter(text, names, delimiter="\t" if suffix == ".tsv" else ",")
+        writer.writeheader()
+        writer.writerows(
+            row | {"composition": json.dumps(row["composition"])} if "composition" in row else row
+            for row in rows
+        )
+    else:
+        text.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    atomic.write(path, text.getvalue())
 
 
 def _utterance(record: Any, folder: Path) -> Utterance:

@@ -47,7 +47,7 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
         heard[place] = True
     if composition.noise_snr_db is not None:
         if composition.noise == PINK:
-            noise = pink_noise(len(mixed), crc32(utterance.audio.encode()))
+            noise = pink_noise(len(mixed), crc32(utterance.audio.encode(errors="surrogateescape")))
         else:
             bed = Part(
                 composition.noise, "", 0.0, composition.noise_seconds, len(mixed) / sample_rate

@@ -263,7 +263,7 @@ def which_set(filename: str) -> str:
     ``train``, ``validation`` or ``test``.
     """
     speaker = re.sub(r"_nohash_.*$", "", Path(filename).name)
-    number = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % 2**27
+    number = int(hashlib.sha1(speaker.encode(errors="surrogateescape")).hexdigest(), 16) % 2**27
     percentage = number * 100.0 / (2**27 - 1)
     return "validation" if percentage < 10 else "test" if percentage < 20 else "train"
 

@@ -20,7 +20,9 @@ def hash_percentage(name: str, seed: int = 0) -> float:
     front of the name with a colon.
     """
     salted = f"{seed}:{name}" if seed else name
-    return int(hashlib.sha1(salted.encode()).hexdigest(), 16) * 100 / 2**160
+    # A file's name that is no UTF-8 counts by its bytes.
+    content = salted.encode(errors="surrogateescape")
+    return int(hashlib.sha1(content).hexdigest(), 16) * 100 / 2**160
 
 
 def split_by_hash(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from speech_rnn.errors import ConfigurationError, DataError
@@ -72,6 +73,20 @@ class Documents:
             print(text, end="", flush=True)
         else:
             _write(self._paths[item.file], text)
+
+
+def write_item(writer: Lines | Documents, item: Event | FileEnd) -> Event | FileEnd:
+    """Write an event or the end of a file, and return it.
+
+    A document that cannot be written costs its file alone: the end that is returned says so.
+    """
+    try:
+        writer.write(item)
+    except DataError as error:
+        if isinstance(item, FileEnd):
+            return replace(item, error="; ".join(filter(None, [item.error, str(error)])))
+        raise
+    return item
 
 
 def choose_writer(
