@@ -233,6 +233,19 @@ def test_sounds_of_a_page_have_a_limit(sequences, tmp_path, monkeypatch):
     assert "its sound is left out" in page
 
 
+@pytest.mark.parametrize("left", [0, 10, -5])
+def test_case_f05_half_a_log_of_a_killed_run_is_read(run, tmp_path, left):
+    folder = tmp_path / "killed"
+    shutil.copytree(run, folder)
+    log = folder / "logs/csv/version_0/metrics.csv"
+    whole = RunFolder.load(folder).curves
+    log.write_bytes(log.read_bytes()[:left])
+    found = RunFolder.load(folder).curves
+    assert whole
+    assert all(curve == whole[name][: len(curve)] for name, curve in found.items())
+    assert bool(found) == (left < 0)
+
+
 def test_what_is_no_run_is_told(tmp_path, run, monkeypatch, capsys):
     result = speech_rnn("report", tmp_path, cwd=tmp_path, apart=True)
     assert result.returncode == 2
