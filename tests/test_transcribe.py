@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -58,6 +59,28 @@ def test_module_and_console_script_are_the_same_code(folder, transcribe):
         assert result.returncode == 0
         assert result.stdout == expected
         assert result.stderr == ""
+
+
+@pytest.mark.skipif(
+    sys.platform in ("win32", "darwin"), reason="the file system takes Unicode names alone"
+)
+def test_case_f04_a_name_that_is_no_utf_8_is_heard(folder, tmp_path):
+    names = [f"caf\xe9{number}.wav".encode("latin-1") for number in range(2)]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes((folder / "0.wav").read_bytes())
+    (tmp_path / os.fsdecode(names[1])).write_bytes(b"no sound")
+    files = ["0.wav", *(str(tmp_path / os.fsdecode(name)) for name in names), "1.wav"]
+    spoken = speech_rnn("transcribe", *MODEL, "--json", *files, cwd=folder)
+    rows = [json.loads(line) for line in spoken.stdout.splitlines()]
+    assert spoken.returncode == 1
+    assert [
+        row["file"] for row in rows
+    ] == files  # a lone surrogate for each byte, as Python has it
+    assert ["error" in row for row in rows] == [False, False, True, False]
+    assert rows[1]["text"] == rows[0]["text"]
+    plain = speech_rnn("transcribe", *MODEL, *files, cwd=folder)
+    assert f"{tmp_path}/caf\\udce90.wav: {rows[0]['text']}" in plain.stdout.splitlines()
+    assert plain.stderr.startswith(f"error: {tmp_path}/caf\\udce91.wav: is no sound")
 
 
 def test_json_has_every_field(transcribe):

@@ -10,6 +10,7 @@ from unicodedata import normalize
 from speech_rnn.audio.containers import AUDIO_SUFFIXES, FOREIGN_SUFFIXES
 from speech_rnn.data.words import clean
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.storage.text import is_text
 
 NOISE = "_background_noise_"
 NO_WORDS = (NOISE, "__MACOSX")
@@ -34,7 +35,7 @@ def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
     Raises
     ------
     DataError
-        for a root that is no folder or holds none, that lies a level too high, so that its one
+        for a root that is no folder or holds none, or some whose names are no UTF-8, that lies a level too high, so that its one
         folder holds folders of words, and one whose folders are named after splits.
     """
     if not root.is_dir():
@@ -43,6 +44,11 @@ def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
     folders = _below(root)
     for folder in folders:
         words.setdefault(word_of(folder.name), []).append(folder)
+    if unreadable := [word for word in words if not is_text(word)]:
+        raise DataError(
+            f"{name}={str(root)!r}: the names of these folders are no UTF-8, so they cannot be "
+            f"words: {', '.join(unreadable)}; rename them"
+        )
     if not words:
         raise DataError(
             f"{name}={str(root)!r} holds no folders; it must hold one folder a word, "

@@ -36,6 +36,15 @@ def read_text(path: str | os.PathLike[str], name: str) -> str:
         raise DataError(f"{name}={str(path)!r} cannot be read: {error}") from error
 
 
+def is_text(name: str) -> bool:
+    """Whether a file's name is a text; one that is no UTF-8 holds lone surrogates for its bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_lines(path: str | os.PathLike[str], name: str) -> list[str]:
     r"""Read the lines of a file, without their ends: ``\n``, ``\r\n`` or ``\r``.
 

@@ -1,5 +1,7 @@
 import hashlib
+import os
 import shutil
+import sys
 from collections import Counter
 from itertools import product
 
@@ -7,14 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_rnn.data.combining import exclude
 from speech_rnn.data.corpus import SPLITS
 from speech_rnn.data.folder import Folder
+from speech_rnn.data.manifest import read_manifest, write_manifest
 from speech_rnn.data.splits import hash_percentage
 from speech_rnn.data.word_folders import folder_of
 from speech_rnn.errors import ConfigurationError, DataError
 from tests.real import SHARED, needs_shared
 
 WORDS = ("go", "lights_on", "stop")
+LATIN = pytest.mark.skipif(
+    sys.platform in ("win32", "darwin"), reason="the file system takes Unicode names alone"
+)
 
 
 def make(root, names):
@@ -167,6 +174,33 @@ def test_noise_is_chosen(root, tmp_path):
     assert Folder(root=str(root)).prepare().noise == ()
     with pytest.raises(DataError, match=r"noise='.*nowhere' is no sound file, nor a folder"):
         Folder(root=str(root), noise=[str(tmp_path / "nowhere")]).prepare()
+
+
+@LATIN
+def test_case_04_a_clip_whose_name_is_no_utf_8_is_one_like_others(root, tmp_path):
+    names = [root / "go" / os.fsdecode(f"caf\xe9_{i}.wav".encode("latin-1")) for i in range(60)]
+    for name in names:
+        name.touch()
+    corpus = Folder(root=str(root)).prepare()
+    found = {row.audio: row.split for row in corpus.utterances}
+    assert {found[str(name)] for name in names} == {"train", "validation", "test"}
+    content = f"go/{names[0].name}".encode(errors="surrogateescape")
+    share = int(hashlib.sha1(content).hexdigest(), 16) * 100 / 2**160
+    assert hash_percentage(f"go/{names[0].name}") == share
+    assert len(corpus.fingerprint()) == 64
+    for ending in ("csv", "jsonl"):  # an audit's table takes it out again
+        write_manifest(tmp_path / f"some.{ending}", corpus.utterances[:9])
+        left = exclude(corpus, tmp_path / f"some.{ending}").utterances
+        assert left == corpus.utterances[9:]
+    write_manifest(tmp_path / "all.jsonl", corpus.utterances)
+    assert [row.audio for row in read_manifest(tmp_path / "all.jsonl")] == [*found]
+
+
+@LATIN
+def test_case_04_a_word_must_be_a_text(root):
+    (root / os.fsdecode(b"caf\xe9")).mkdir()
+    with pytest.raises(DataError, match=r"no UTF-8, so they cannot be words: caf.; rename"):
+        Folder(root=str(root)).prepare()
 
 
 def test_missing_root(tmp_path):

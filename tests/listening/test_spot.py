@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import subprocess
@@ -134,6 +135,20 @@ def test_a_bad_file_costs_itself_and_the_exit_code(spot, tmp_path):
     assert [path.name for path in tmp_path.glob("*.csv")] == ["scene.csv"]
 
 
+def test_a_document_that_cannot_be_written_costs_its_file(spot, folder, tmp_path):
+    whole = (folder / "scene.wav").read_bytes()
+    for name in ("long" + "x" * 246, os.fsdecode("\xe9".encode("latin-1")), "fits"):
+        (tmp_path / f"{name}.wav").write_bytes(whole)
+    result = spot("--format", "audacity", "--output-dir", tmp_path / "out", tmp_path)
+    assert result.exit_code == 1
+    assert [line[:6] for line in result.stderr.splitlines()] == ["error:"]
+    assert "cannot be written (File name too long)" in result.stderr
+    assert {os.fsencode(path.name) for path in (tmp_path / "out").iterdir()} == {
+        b"fits.labels.txt",
+        b"\xe9.labels.txt",
+    }
+
+
 def test_what_is_damaged_is_heard_up_to_there(spot, truth, tmp_path):
     waveform, _ = scene(SAID, seed=5)
     soundfile.write(tmp_path / "whole.flac", waveform, RATE)
@@ -245,6 +260,14 @@ def test_a_wish_to_stop(monkeypatch):
     monkeypatch.setattr("speech_rnn.listening.interrupts.IMPATIENT_SECONDS", -1)
     with pytest.raises(Stopped):
         stop.ask(signal.SIGINT)
+
+
+def test_a_second_signal_does_not_cut_what_the_first_has_raised():
+    stop = Stop()
+    with stop.at_once():
+        with pytest.raises(Stopped):
+            stop.ask(signal.SIGTERM)
+        stop.ask(signal.SIGTERM)  # as a wrapper passes it on once more
 
 
 def write_long(path, minutes, every=60):

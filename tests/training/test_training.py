@@ -27,6 +27,7 @@ from speech_rnn.training import AdamWCosine, Recipe, Run, Trainer, train
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.targets import Mixture
 from speech_rnn.vocabulary import Vocabulary
+from tests.commands import speech_rnn
 from tests.tones import TONES_HZ, tone, write_corpus
 from tests.training.small import SMALL, run
 
