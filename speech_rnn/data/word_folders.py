@@ -35,8 +35,9 @@ def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
     Raises
     ------
     DataError
-        for a root that is no folder or holds none, or some whose names are no UTF-8, that lies a level too high, so that its one
-        folder holds folders of words, and one whose folders are named after splits.
+        for a root that is no folder, holds none or some whose names are no UTF-8, or lies a level
+        too high, so that its one folder holds folders of words, and one whose folders are named
+        after splits.
     """
     if not root.is_dir():
         raise DataError(f"{name}={str(root)!r} is no folder; it must hold one folder a word")
