@@ -139,7 +139,7 @@ def test_what_is_clipped_is_told(listener):
     given = sound(SAID[:2], seed=5)
     loud = replace(given, samples=given.samples * np.float32(4), notes=("a note",))
     n_beyond = int((np.abs(loud.samples) > 1).sum())
-    told = f"{n_beyond} samples beyond full scale were clipped"
+    told = f"{n_beyond} samples beyond full scale were clipped; record it with less gain"
     assert detect(listener, [given, loud]).notes == ("a note", told)
 
 

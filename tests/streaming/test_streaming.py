@@ -352,7 +352,7 @@ def test_case_33_the_recipe_that_streams_fits_the_words(words, told):
 
 
 def test_wrong_values(listener):
-    with pytest.raises(ConfigurationError, match="source_rate=0"):
+    with pytest.raises(ConfigurationError, match="rate=0 must be from 1000"):
         listener.stream(0)
     with pytest.raises(ConfigurationError, match="block_seconds=-1 must be 0 s or above"):
         listener.stream(block_seconds=-1)
