@@ -227,7 +227,7 @@ def _number(value: Any, name: str) -> float:
         raise ValueError(f"{name}={str(value)[:MOST_CHARACTERS]!r} must be a number") from error
     low, high = RANGES[name]
     if not low <= number <= high or (name == "duration_seconds" and number == 0):
-        raise ValueError(f"{name}={number:g} must lie in {RANGES[name]}")
+        raise ValueError(f"{name}={number:g} must lie in [{low:g}, {high:g}]")
     return number
 
 

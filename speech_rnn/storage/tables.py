@@ -128,7 +128,8 @@ def _csv_records(text: str, file: str, columns: Columns | None) -> Iterator[tupl
     except ValueError as error:
         shown = delimiter.join(header)
         raise DataError(
-            f"{file} {error}; its header line is {shown[:MOST_CHARACTERS]!r}"
+            f"{file} {error}; its first line must name the columns, and reads "
+            f"{shown[:MOST_CHARACTERS]!r}"
         ) from error
 
 

@@ -172,8 +172,11 @@ def test_common_voice_has_its_clips_in_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("sound,words\n" + "a.wav,yes\n" * 50_000, "has no column audio, text; its header line is"),
-        ("a.wav,yes,train\n" * 50_000, "has no column audio, text; its header line is 'a.wav,yes"),
+        (
+            "sound,words\n" + "a.wav,yes\n" * 50_000,
+            "has no column audio, text; its first line must name",
+        ),
+        ("a.wav,yes,train\n" * 50_000, "name the columns, and reads 'a.wav,yes"),
         ("audio,txt\n" + "a.wav,yes\n" * 50_000, r"unknown columns \['txt'\]; did you mean 'text'"),
         ("audio,text,Text\n" + "a.wav,yes,no\n" * 9, "column 'text' occurs twice"),
     ],
