@@ -19,7 +19,7 @@ from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.splits import speaker_of, speaker_regex, split_by_rank
 from speech_rnn.data.word_folders import NOISE, word_folders, word_of
 from speech_rnn.data.words import texts_of
-from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
+from speech_rnn.errors import ConfigurationError, DataError, did_you_mean, listed
 from speech_rnn.storage.text import read_lines
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class Folder:
         clips = _clips(folders, words)
         if silent := [word for word in words if not clips[word]]:
             raise DataError(
-                f"root={self.root!r} has no sound file for {', '.join(silent)}; "
+                f"root={self.root!r} has no sound file for {listed(silent)}; "
                 f"known are {', '.join(sorted(AUDIO_SUFFIXES))}"
             )
         names = {_name(clip, root): (clip, word) for word, files in clips.items() for clip in files}

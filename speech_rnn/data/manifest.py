@@ -15,7 +15,7 @@ from typing import Any
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Part, Utterance
 from speech_rnn.data.splits import split_by_rank
-from speech_rnn.data.words import MOST_CHARACTERS, clean, text_of, texts_of
+from speech_rnn.data.words import MOST_CHARACTERS, text_of, texts_of
 from speech_rnn.errors import DataError
 from speech_rnn.storage import atomic
 from speech_rnn.storage.columns import Columns
@@ -26,10 +26,10 @@ COLUMNS = Columns(
     ("audio", "text"),
     tuple(field.name for field in fields(Utterance) if field.name not in ("audio", "text")),
     {
-        # NeMo, Common Voice, Hugging Face's AudioFolder, and what people call them.
+        # NeMo, Common Voice, Hugging Face's AudioFolder, DeepSpeech, and what people call them.
         **dict.fromkeys(
             ("audio_filepath", "audio_path", "file_name", "filename", "filepath", "file_path",
-             "path", "file", "wav"), "audio"
+             "path", "file", "fname", "audio_file", "wav_filename", "wav"), "audio"
         ),
         **dict.fromkeys(
             ("sentence", "transcription", "transcript", "command", "label", "word", "keyword"),
@@ -247,5 +247,5 @@ def _composition(given: Any, folder: Path) -> Composition:
 
 def _part(given: Any, folder: Path) -> Part:
     numbers = {name: _number(given[name], name) for name in RANGES if name in given}
-    text = clean(given["text"])
+    text = text_of(given["text"], "text")
     return Part(**{**given, **numbers, "audio": sound_path(given["audio"], folder), "text": text})

@@ -62,18 +62,19 @@ def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
             f"({', '.join(folder.name for folder in splits)}), not of words: join them into one "
             "folder a word, or write a manifest with a column split"
         )
-    nested = [one for one in folders if not _sounds(one) and len(_below(one)) > 1]
+    nested = [one for one in folders if not _sounds(one) and len(_below(_lowest(one))) > 1]
     if nested == folders:
-        inner = [folder.name for folder in _below(folders[0])]
+        place = _lowest(folders[0])
+        inner = [folder.name for folder in _below(place)]
         told = f"lie in folders of their own ({', '.join(inner[:SHOWN])}"
         told += ", …)" if len(inner) > SHOWN else ")"
         if len(folders) == 1:
             raise DataError(
                 f"{name}={str(root)!r} holds one word, {folders[0].name!r}, whose clips {told}; "
-                f"did you mean {name}={str(folders[0])!r}?"
+                f"did you mean {name}={str(place)!r}?"
             )
         log.warning("the clips of %r and of each other word %s; if these are the words, set "
-                    "%s=%r", folders[0].name, told, name, str(folders[0]))  # fmt: skip
+                    "%s=%r", folders[0].name, told, name, str(place))  # fmt: skip
     return words
 
 
@@ -83,6 +84,13 @@ def _below(folder: Path) -> list[Path]:
         for path in sorted(folder.iterdir())
         if path.is_dir() and path.name not in NO_WORDS and not path.name.startswith(".")
     ]
+
+
+def _lowest(folder: Path) -> Path:
+    """Return the first folder, from this one down, that holds more than a single folder."""
+    while not _sounds(folder) and len(inner := _below(folder)) == 1:
+        folder = inner[0]
+    return folder
 
 
 def _sounds(folder: Path) -> bool:

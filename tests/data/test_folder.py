@@ -287,6 +287,12 @@ def test_case_07_a_root_one_level_too_high(tmp_path):
     assert Folder(str(tmp_path / "data")).prepare().words == ("no", "yes")
 
 
+def test_case_07_a_root_two_levels_too_high(tmp_path):
+    make(tmp_path, [f"corpus/data/{word}/1.wav" for word in ("no", "yes")])
+    with pytest.raises(DataError, match=r"'corpus', .*\(no, yes\); did you mean root='.*s/data'\?"):
+        Folder(str(tmp_path)).prepare()
+
+
 @pytest.mark.parametrize("names", [("train", "test"), ("Train", "val", "TEST"), ("dev",)])
 def test_case_07_folders_of_splits_are_no_words(tmp_path, names):
     make(tmp_path, [f"{name}/{word}/1.wav" for name in names for word in ("no", "yes")])

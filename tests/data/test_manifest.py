@@ -139,6 +139,8 @@ CLIPS = [("a.wav", "yes", "train"), ("b.wav", "no", "test")]
         ("windows.csv", "audio,text,split\r\n.\\a.wav,yes,train\r\n.\\b.wav,no,test\r\n"),
         ("voice.tsv", "client_id\tpath\tsentence\tup_votes\tsplit\n"
                       "x\ta.wav\tyes\t2\ttrain\ny\tb.wav\tno\t2\ttest\n"),
+        ("deepspeech.csv", "wav_filename,wav_filesize,transcript,split\n"
+                           "a.wav,32044,yes,train\nb.wav,32044,no,test\n"),
         ("metadata.csv", "file_name,transcription,split\na.wav,yes,train\nb.wav,no,test\n"),
         ("array.json", '[{"audio": "a.wav", "text": "yes"},\n\n'
                        '{"audio": "b.wav", "text": "no", "split": "test"}]'),
