@@ -79,9 +79,11 @@ class OnnxEngine:
         _check_device(device)
         check_graph(path)
         session = open_session(path)
-        description = read_description(
-            path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        )
+        try:
+            text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        except UnicodeDecodeError:
+            text = None
+        description = read_description(path, text)
         try:
             version = description["onnx"]["version"]
             if version > ONNX_FORMAT_VERSION:
