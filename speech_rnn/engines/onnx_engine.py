@@ -347,7 +347,10 @@ def open_session(path: str | Path, profile: str = "") -> InferenceSession:
     if profile:
         options.enable_profiling, options.profile_file_prefix = True, profile
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # its fallback would try the same again, and print that among the answers
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # its classes have no common parent but this
         raise _unreadable(path, error, onnxruntime.__version__) from error
 
