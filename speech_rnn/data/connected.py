@@ -21,7 +21,7 @@ from speech_rnn.data.mixing import compose, trim
 from speech_rnn.data.rng import check_ranges, choose
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.storage.text import read_lines
-from speech_rnn.vocabulary import REASONS, UNKNOWN, Vocabulary
+from speech_rnn.vocabulary import REASONS, SILENCE, UNKNOWN, Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,8 @@ class Connected:
         sizes = {"validation": self.validation_utterances, "test": self.test_utterances}
         for split, n_utterances in sizes.items():
             if isolated := corpus.split(split):
-                draw = _Draw(self, trimmed(isolated, self.trim_db), corpus)
+                joined = [row for row in isolated if row.text != SILENCE]
+                draw = _Draw(self, trimmed(joined, self.trim_db), corpus)
                 rows += [draw(f"{split}/{index}", split) for index in range(n_utterances)]
         return replace(corpus, utterances=tuple(rows), sentences=False)
 

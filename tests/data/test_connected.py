@@ -18,9 +18,10 @@ from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.data.manifest import Manifest, read_manifest, write_manifest
 from speech_rnn.data.mixing import compose, pink_noise, spoken, trim
+from speech_rnn.data.negatives import Negatives
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.training import step_targets
-from speech_rnn.vocabulary import UNKNOWN, Vocabulary
+from speech_rnn.vocabulary import SILENCE, UNKNOWN, Vocabulary
 from tests.commands import speech_rnn
 from tests.tones import TONES_HZ, tone, write_corpus
 from tests.training.test_training import SMALL
@@ -406,6 +407,14 @@ def test_a_file_that_cannot_be_read_is_told_and_left_out(tmp_path, caplog):
     assert not any("low_test_0" in part.audio for row in rows for part in row.composition.parts)
     assert "left out of test" in caplog.text
     assert "low_test_0.wav" in caplog.text
+
+
+def test_made_silence_is_not_read(corpus, caplog):
+    """Silence of a corpus without noise has no file; nothing is joined from it."""
+    quiet = Negatives(silence_share=1.0).join(corpus)
+    assert any(row.text == SILENCE and row.composition for row in quiet.split("test"))
+    clips_of(quiet, Connected(**SPLITS))
+    assert not caplog.text
 
 
 def test_silence_alone_cannot_be_joined(tmp_path):
