@@ -67,8 +67,9 @@ def test_temperature_is_bounded():
 def test_evidence_by_hand():
     logits = np.log(np.array([[1.0, 2.0, 3.0]]))
     assert evidence(logits, ["a", "b", "c"]) == pytest.approx([np.log(6)])
-    assert evidence(logits, ["_unknown_", "b", "c"]) == pytest.approx([np.log(5)])
-    assert evidence(logits, ["_silence_", "_unknown_", "c"]) == pytest.approx([np.log(3)])
+    assert evidence(logits, ["_silence_", "b", "c"]) == pytest.approx([np.log(5)])
+    assert evidence(logits, ["_unknown_", "b", "c"]) == pytest.approx([np.log(3 / 1)])
+    assert evidence(logits, ["_silence_", "_unknown_", "c"]) == pytest.approx([np.log(3 / 2)])
 
 
 @settings(max_examples=30, deadline=None)
@@ -86,6 +87,42 @@ def test_thresholds_let_their_share_pass(seed, keep):
         assert (confidences[of_word] >= threshold).mean() >= keep - 1e-9
         assert 0 < threshold <= 0.5
     assert "_unknown_" not in calibration.ambiguous_below
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 0.5))
+def test_other_words_pass_by_their_share_and_no_fewer(seed, share):
+    logits, targets = drawn(seed, n_clips=60)
+    targets[0] = 0  # one other word at least
+    tokens = ["_unknown_", "a", "b", "c", "d"]
+    calibration = calibrate(logits, targets, tokens, false_accepts=share)
+    others = np.sort(evidence(logits, tokens)[targets == 0])
+    passed = others >= calibration.unknown_below
+    assert passed.mean() <= share + 1e-9
+    if not passed.all():  # the next one would be too many
+        assert (passed.sum() + 1) / len(others) > share - 1e-9
+    assert calibration.ambiguous_below == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"false_accepts": 1.0}, r"false_accepts=1.0 must lie in \[0, 1\)"),
+        ({"false_accepts": -0.1}, r"false_accepts=-0.1 must lie in \[0, 1\)"),
+        ({"false_accepts": 0.1, "keep": 0.9}, "set the same threshold"),
+        ({"false_accepts": 0.1}, "needs clips of other words"),
+    ],
+)
+def test_wrong_shares_of_other_words_are_refused(given, message):
+    with pytest.raises(ConfigurationError, match=message):
+        calibrate(*drawn(0), list("abcde"), **given)
+
+
+def test_other_words_without_clips_are_refused():
+    logits, targets = drawn(0)
+    tokens = ["_unknown_", "a", "b", "c", "d"]
+    with pytest.raises(DataError, match="needs other words in the validation split"):
+        calibrate(logits, targets.clip(1), tokens, false_accepts=0.1)
 
 
 def test_without_a_share_every_clip_is_answered():
