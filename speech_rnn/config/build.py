@@ -60,6 +60,7 @@ def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") ->
         unit=cfg.vocabulary,
         token_bonus=cfg.token_bonus,
         keep=cfg.keep,
+        false_accepts=cfg.false_accepts,
         spotting=instantiate(cfg.spotting) or None,
     )
     return train(recipe, run, test=cfg.test, command=command)

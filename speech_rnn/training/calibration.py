@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from speech_rnn.decoding.confidence import Calibration, evidence, log_softmax
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.vocabulary import REASONS
+from speech_rnn.vocabulary import REASONS, UNKNOWN
 
 TEMPERATURES = (0.05, 20.0)
 LEAST_CONFIDENCE = 0.5
@@ -51,6 +52,7 @@ def calibrate(
     tokens: Sequence[str],
     *,
     keep: float | None = None,
+    false_accepts: float | None = None,
 ) -> Calibration:
     """Learn temperature and thresholds from clips that training did not see.
 
@@ -59,32 +61,62 @@ def calibrate(
     logits : (N, C).
     targets : (N,), the right classes.
     tokens : the text of each class.
-    keep : share of the rightly answered clips that the thresholds let pass, in (0, 1]; None sets
-        no thresholds.
+    keep : share of the rightly answered clips that the thresholds let pass, in (0, 1].
+    false_accepts : share of the clips of ``_unknown_`` that are answered with a word, in [0, 1).
+        Clips of the words do not move this threshold: where they are synthetic, people are less
+        like them than they are like each other.
 
     Raises
     ------
     ConfigurationError
-        for a share out of its range.
+        for shares out of their ranges, both at once, and `false_accepts` without ``_unknown_``.
     DataError
         if there are no clips.
     """
-    if keep is not None and not 0 < keep <= 1:
-        raise ConfigurationError(f"keep={keep!r} must lie in (0, 1]")
+    _check_shares(keep, false_accepts, tokens)
     if not len(targets):
         raise DataError("calibration needs a validation split; give it some clips")
     temperature = fit_temperature(logits, targets)
+    if false_accepts is not None:
+        others = evidence(logits, tokens)[targets == tokens.index(UNKNOWN)]
+        if not len(others):
+            raise DataError("false_accepts needs other words in the validation split; add some")
+        return Calibration(temperature, _above(others, false_accepts))
     best = logits.argmax(axis=1)
-    confidences = np.exp(log_softmax(logits / temperature).max(axis=1))
     is_word = np.array([token not in REASONS for token in tokens])
     right = (best == targets) & is_word[targets]
     if keep is None or not right.any():
         return Calibration(temperature)
+    confidences = np.exp(log_softmax(logits / temperature).max(axis=1))
     thresholds = {
         tokens[word]: min(LEAST_CONFIDENCE, _quantile(confidences[right & (targets == word)], keep))
         for word in np.unique(targets[right])
     }
     return Calibration(temperature, _quantile(evidence(logits, tokens)[right], keep), thresholds)
+
+
+def _check_shares(keep: float | None, false_accepts: float | None, tokens: Sequence[str]) -> None:
+    if keep is not None and not 0 < keep <= 1:
+        raise ConfigurationError(f"keep={keep!r} must lie in (0, 1]")
+    if false_accepts is None:
+        return
+    if not 0 <= false_accepts < 1:
+        raise ConfigurationError(f"false_accepts={false_accepts!r} must lie in [0, 1)")
+    if keep is not None:
+        raise ConfigurationError(
+            f"keep={keep!r} and false_accepts={false_accepts!r} set the same threshold; give one"
+        )
+    if UNKNOWN not in tokens:
+        raise ConfigurationError(
+            f"false_accepts={false_accepts!r} needs clips of other words to count them: "
+            "negatives=other_words"
+        )
+
+
+def _above(values: NDArray[np.floating], share: float) -> float:
+    """Return the lowest threshold, of four decimals, that at most a share of the values reaches."""
+    ranked = np.sort(values)[::-1]
+    return (math.floor(ranked[int(share * len(ranked) + 1e-9)] * 1e4) + 1) / 1e4
 
 
 def _quantile(values: NDArray[np.floating], keep: float) -> float:

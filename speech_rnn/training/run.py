@@ -72,6 +72,8 @@ class Recipe:
     token_bonus : added to the score of a decoded sequence for each of its tokens.
     keep : share of the correct validation answers that a classifier's thresholds let pass, in
         (0, 1]; None sets no thresholds: every clip is answered.
+    false_accepts : in its place, share of the validation clips of other words that a classifier
+        answers with one of its words, in [0, 1).
     spotting : when a word of a stream is an event, unless `speech_rnn.tune` finds better settings;
         None takes the defaults of the head.
     """
@@ -88,6 +90,7 @@ class Recipe:
     unit: str = "classes"
     token_bonus: float = 0.0
     keep: float | None = None
+    false_accepts: float | None = None
     spotting: Spotting | None = None
 
     def corpus(self) -> Corpus:
@@ -186,7 +189,9 @@ def _trained(
         spotting=recipe.spotting,
     ).to(choose_device(run.device))
     if vocabulary.head == "classification":
-        recognizer.calibration = calibrated(recognizer, held_out, recipe.keep)
+        recognizer.calibration = calibrated(
+            recognizer, held_out, keep=recipe.keep, false_accepts=recipe.false_accepts
+        )
     evaluation = None
     if tested := caches.get("test"):
         rows = corpus.split("test")
@@ -195,16 +200,21 @@ def _trained(
 
 
 def calibrated(
-    recognizer: Recognizer, clips: Iterable[Batch], keep: float | None = None
+    recognizer: Recognizer, clips: Iterable[Batch], **shares: float | None
 ) -> Calibration:
-    """Return the calibration of a classifier on clips that it was not trained on."""
+    """Return the calibration of a classifier on clips that it was not trained on.
+
+    Parameters
+    ----------
+    shares : as of `calibrate`.
+    """
     logits, targets = [], []
     for batch in clips:
         found, _ = recognizer.logits(batch.waveform.numpy(), batch.lengths.numpy())
         logits.append(found[:, 0])
         targets.append(batch.targets[:, 0].numpy())
     tokens = recognizer.vocabulary.tokens
-    return calibrate(np.concatenate(logits), np.concatenate(targets), tokens, keep=keep)
+    return calibrate(np.concatenate(logits), np.concatenate(targets), tokens, **shares)
 
 
 def _check(recipe: Recipe, run: Run) -> Pretrained | None:
