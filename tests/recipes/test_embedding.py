@@ -40,7 +40,7 @@ def test_a_few_clips_become_an_embedding(tmp_path):
     small = parse(
         [
             f"output_dir={tmp_path / 'out'}",
-            *("limit=12", "epochs=1", "batch=8", "flite_clips=0"),
+            *("limit=12", "epochs=1", "batch=8", "processes=1", "flite_clips=0"),
             *("channels=4,4,4", "projection=8", "size=8"),
         ]
     )

@@ -79,7 +79,7 @@ class Settings:
     unlabelled: tuple[str, ...] = COMMANDS + DIGITS
     limit: int = 0
     seed: int = 0
-    processes: int = 1
+    processes: int = 2
     threads: int = 1
     resume: bool = False
 
@@ -97,9 +97,9 @@ class Settings:
     naming_epochs: int = 6
     naming_steps: int = 2
 
-    epochs: int = 10
-    batch: int = 64
-    learning_rate: float = 1.2e-3
+    epochs: int = 26
+    batch: int = 128
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
     warm_up: int = 150
     average: float = 0.998
