@@ -77,13 +77,14 @@ def corpus_of(cfg: DictConfig) -> Corpus:
     from speech_rnn.data.combining import exclude, to_test
     from speech_rnn.data.corpus import SPLITS
 
-    if cfg.split not in (*SPLITS, ALL):
-        hint = did_you_mean(str(cfg.split), (*SPLITS, ALL))
-        raise ConfigurationError(f"split={cfg.split!r} is no split{hint}")
+    split = cfg.get("split", "test")  # a training has them all
+    if split not in (*SPLITS, ALL):
+        hint = did_you_mean(str(split), (*SPLITS, ALL))
+        raise ConfigurationError(f"split={split!r} is no split{hint}")
     corpus: Corpus = instantiate(cfg.data).prepare()
     if cfg.exclude:
         corpus = exclude(corpus, cfg.exclude)
-    if cfg.split == ALL:
+    if split == ALL:
         corpus = to_test(corpus)
     if negatives := instantiate(cfg.negatives):
         corpus = negatives.join(corpus)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from speech_rnn.audio import audio_duration
 from speech_rnn.audio.finding import sound_files
-from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Source, Utterance
+from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Utterance
 from speech_rnn.data.rng import choose
 from speech_rnn.data.splits import recordings_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
@@ -20,11 +20,11 @@ from speech_rnn.vocabulary import SILENCE, UNKNOWN
 PEAK_DB = (-60.0, -20.0)
 
 
-class Neighbours(Protocol):
-    """A source of words that sound like those of a vocabulary, such as `synthesis.NearMisses`."""
+class OtherWords(Protocol):
+    """A source of words around a vocabulary, such as `synthesis.near_misses.NearMisses`."""
 
     def prepare(self, words: Sequence[str]) -> Corpus:
-        """Return clips of words that sound like `words` and are none of them."""
+        """Return clips of words that are none of `words`."""
         ...
 
 
@@ -56,8 +56,8 @@ class Negatives:
     held_out_words: Sequence[str] = ()
     speech: Sequence[str] = ()
     speech_share: float = 1.0
-    others: Source | None = None
-    near_misses: Neighbours | None = None
+    others: OtherWords | None = None
+    near_misses: OtherWords | None = None
     silence_share: float = 0.0
     seconds: Sequence[float] = (1.0, 3.0)
     seed: int = 0
@@ -95,7 +95,7 @@ class Negatives:
             rows += self._speech(recordings, split, math.ceil(self.speech_share * per_word))
             rows += self._silence(corpus, split, math.ceil(self.silence_share * per_word))
         if self.others is not None:
-            rows += _unknown(self.others.prepare().utterances, corpus)
+            rows += _unknown(self.others.prepare(words).utterances, corpus)
         if to_train and self.near_misses is not None:
             rows += _unknown(self.near_misses.prepare(words).split("train"), corpus)
         heard = {row.text for row in rows if row.split == "train"}

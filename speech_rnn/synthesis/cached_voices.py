@@ -79,13 +79,12 @@ class CachedVoices:
     sample_rate: int = 16_000
     seed: int = 0
 
-    least_clips: ClassVar[int] = 0
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     def __post_init__(self) -> None:
         for name in (f"{split}_clips" for split in SPLITS):
-            if (clips := getattr(self, name, self.least_clips)) < self.least_clips:
-                raise ConfigurationError(f"{name}={clips!r} must be {self.least_clips} or more")
+            if (clips := getattr(self, name, 0)) < 0:
+                raise ConfigurationError(f"{name}={clips!r} must be 0 or more")
         if self.sample_rate < 1:
             raise ConfigurationError(f"sample_rate={self.sample_rate!r} must be above 0, in Hz")
         check_ranges(self, {**self.ranges, "silence_seconds": (0, 60), "peak_db": (-90, 0)})

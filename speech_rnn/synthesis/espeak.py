@@ -81,7 +81,6 @@ class Synthetic(CachedVoices):
     pitch: Sequence[int] = (25, 75)
     pitch_range: Sequence[int] = (20, 80)
 
-    least_clips = 1
     ranges: ClassVar = {"rate_wpm": (80, 450), "pitch": (0, 99), "pitch_range": (0, 99)}
 
     def __post_init__(self) -> None:

@@ -87,7 +87,7 @@ def frequent_words(language: str, count: int) -> list[str]:
     try:
         from wordfreq import available_languages, top_n_list
     except ImportError as error:
-        raise MissingExtraError("wordfreq", "words") from error
+        raise MissingExtraError("wordfreq", "synth") from error
     known = available_languages()  # of another it takes the nearest
     if language not in known:
         raise DataError(f"language={language!r} must be one of {', '.join(sorted(known))}")

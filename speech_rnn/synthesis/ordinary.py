@@ -2,75 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus
+from speech_rnn.errors import ConfigurationError
 from speech_rnn.synthesis.espeak import Synthetic
-from speech_rnn.synthesis.near_misses import frequent_words
+from speech_rnn.synthesis.espeak_library import Espeak
+from speech_rnn.synthesis.languages import accents_of, base_of, unreadable
+from speech_rnn.synthesis.near_misses import Phonemes, frequent_words
 
-# One to four syllables, every vowel and most consonants of English at their start.
-ENGLISH_WORDS = """
-    about, again, animal, banana, because, bottle, candle, chicken, coffee, daughter, engine,
-    evening, family, garden, happy, holiday, husband, information, jacket, kitchen, letter, machine,
-    morning, nothing, orange, paper, people, question, rabbit, remember, sandwich, shoulder,
-    something, telephone, thank you, tomorrow, umbrella, village, water, yesterday
-"""
-ENGLISH = [word.strip() for word in ENGLISH_WORDS.split(",")]
-FREQUENT = 2000
-"""Words of another language among which its ordinary words are."""
-LEAST_LETTERS = 4
-"""Of such a word; shorter ones are parts of too many others. Where words are written in two or
-three characters, the longest are taken."""
+PER_WORD = 5
+"""Frequent words that are looked at for each that is taken."""
+LEAST_LETTERS = 3
+"""Of a word, where the language has enough such words."""
+DEAL = ("train",) * 6 + ("validation", "test")
+"""Splits of the words in their order: no word is in two of them."""
 
 
 @dataclass(frozen=True)
 class OrdinaryWords:
-    """Ordinary words spoken by espeak-ng, as many in each language.
+    """Frequent words of a language (wordfreq, Speer 2022) spoken by espeak-ng.
+
+    Six of eight words are for training; validation and test have others, in voices of their own.
+    So they tell what becomes of words that nobody has taught.
 
     Parameters
     ----------
     root : folder of the clips.
-    words : the words; None takes those of the language: English ones, or frequent ones that
-        wordfreq (the extra ``words``) knows.
     language : in which they are spoken.
-    train_clips, validation_clips, test_clips : of each word.
+    n_words : number of words.
+    clips : of each word.
+
+    Raises
+    ------
+    ConfigurationError
+        for fewer words than one a split, and fewer clips than one.
     """
 
     root: str
-    words: Sequence[str] | None = None
     language: str = "en"
-    train_clips: int = 16
-    validation_clips: int = 3
-    test_clips: int = 5
+    n_words: int = 600
+    clips: int = 2
 
-    def prepare(self) -> Corpus:
-        """Speak what is not there yet, and list it.
+    least_words: ClassVar[int] = len(DEAL)
+
+    def __post_init__(self) -> None:
+        if self.n_words < self.least_words:
+            raise ConfigurationError(f"n_words={self.n_words} must be {self.least_words} or more")
+        if self.clips < 1:
+            raise ConfigurationError(f"clips={self.clips} must be 1 or more")
+
+    def prepare(self, words: Sequence[str]) -> Corpus:
+        """Speak what is not there yet, and list it; no word sounds like one of `words`.
 
         Raises
         ------
         MissingExtraError
-            without ``espeakng_loader``, or ``wordfreq`` for a language but English.
+            without ``espeakng_loader`` and ``wordfreq``.
         ConfigurationError, DataError
             for a language that one of them lacks.
         """
-        words = ordinary_words(self.language) if self.words is None else self.words
+        texts = self._texts(words)
+        return merged(self._spoken(texts, split) for split in dict.fromkeys(DEAL))
+
+    def _texts(self, words: Sequence[str]) -> list[str]:
+        frequent = frequent_words(base_of(self.language), PER_WORD * self.n_words)
+        espeak = Espeak()
+        accent = accents_of(self.language, espeak.accents)[0]
+        spoken = [word for word in frequent if not unreadable([word], accent)]
+        longer = [word for word in spoken if len(word) >= LEAST_LETTERS]
+        lexicon = longer if len(longer) >= self.n_words else spoken
+        given, sounds = (espeak.phonemes(texts, accent=accent) for texts in (words, lexicon))
+        return [*distinct(lexicon, sounds, given)][: self.n_words]
+
+    def _spoken(self, texts: Sequence[str], split: str) -> Corpus:
+        own = [word for index, word in enumerate(texts) if DEAL[index % len(DEAL)] == split]
+        clips = {each: self.clips if each == split else 0 for each in DEAL}
         return Synthetic(
-            words,
+            own,
             self.root,
+            train_clips=clips["train"],
+            validation_clips=clips["validation"],
+            test_clips=clips["test"],
             language=self.language,
-            train_clips=self.train_clips,
-            validation_clips=self.validation_clips,
-            test_clips=self.test_clips,
         ).prepare()
 
 
-def ordinary_words(language: str) -> list[str]:
-    """Return ordinary words of a language, as many as there are English ones."""
-    if language.partition("-")[0] == "en":
-        return [*ENGLISH]
-    frequent = frequent_words(language.partition("-")[0], FREQUENT)
-    longer = [word for word in frequent if len(word) >= LEAST_LETTERS]
-    if len(longer) < len(ENGLISH):
-        longer = sorted(frequent, key=len, reverse=True)[: 4 * len(ENGLISH)]
-    return longer[:: len(longer) // len(ENGLISH)][: len(ENGLISH)]
+def distinct(
+    texts: Sequence[str], sounds: Sequence[Phonemes], taken: Sequence[Phonemes]
+) -> Iterator[str]:
+    """Yield texts whose sound is not taken, and that no text before them has."""
+    heard = {(), *taken}
+    for text, sound in zip(texts, sounds, strict=True):
+        if sound not in heard:
+            heard.add(sound)
+            yield text

@@ -78,7 +78,8 @@ def test_silence_is_of_the_corpus_noise(corpus, speech):
 
 def test_other_words_are_unknown_and_words_of_the_corpus_are_not(corpus):
     class Others:
-        def prepare(self):
+        def prepare(self, words):
+            assert words == [*TONES_HZ]
             first, *rest = corpus.split("train")
             return Corpus((replace(first, text="shout"), *rest), ("shout",))
 

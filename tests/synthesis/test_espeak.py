@@ -289,8 +289,8 @@ def test_wrong_words_are_listed_all_at_once(tmp_path):
     [
         ({"words": []}, r"words=\[\] must be a list of one word or more"),
         ({"words": "yes"}, "words='yes' must be a list"),
-        ({"train_clips": 0}, "train_clips=0 must be 1 or more"),
-        ({"test_clips": -1}, "test_clips=-1 must be 1 or more"),
+        ({"train_clips": -2}, "train_clips=-2 must be 0 or more"),
+        ({"test_clips": -1}, "test_clips=-1 must be 0 or more"),
         ({"accents": []}, r"accents=\[\] leaves nobody to speak"),
         ({"rate_wpm": (60, 200)}, r"rate_wpm=\[60, 200\] must be .* within 80 and 450"),
         ({"pitch": (70, 30)}, r"pitch=\[70, 30\] must be the lowest and the highest"),

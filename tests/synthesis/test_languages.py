@@ -15,7 +15,6 @@ from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.kokoro import NeuralVoices
 from speech_rnn.synthesis.languages import ENGLISH, accents_of, foreign_letters, unreadable
 from speech_rnn.synthesis.near_misses import NearMisses
-from speech_rnn.synthesis.ordinary import ordinary_words
 
 pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
 FEW = {"train_clips": 2, "validation_clips": 1, "test_clips": 1}
@@ -105,26 +104,18 @@ def test_case_19_custom_words_are_spoken_in_their_language(given, tmp_path, espe
 
 
 def test_case_19_a_language_goes_for_the_other_words_too(tmp_path):
-    pytest.importorskip("wordfreq", reason="other languages' words need the extra [words]")
+    pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
     line = ["+recipe=custom", "words=['grün','tür auf']", "language=de", f"paths.data={tmp_path}"]
     few = [f"data.{split}_clips=1" for split in ("train", "validation", "test")]
-    few += [f"negatives.others.{split}_clips=1" for split in ("train", "validation", "test")]
+    few += ["negatives.others.n_words=16", "negatives.others.clips=1"]
     rows = corpus_of(compose("train", as_typed([*line, *few]))).utterances
     spoken = [row.audio for row in rows if row.text != "_silence_"]
-    assert len(spoken) == 3 * (2 + len(ordinary_words("de")))
+    assert len(spoken) == 3 * 2 + 16
     assert all("-de-" in audio for audio in spoken)
 
 
-@pytest.mark.parametrize("language", ["en", "de", "ru", "zh"])
-def test_ordinary_words(language, espeak):
-    pytest.importorskip("wordfreq", reason="other languages' words need the extra [words]")
-    words = ordinary_words(language)
-    assert len(set(words)) == len(words) == len(ordinary_words("en"))
-    assert not unreadable(words, accents_of(language, espeak.accents)[0])
-
-
 def test_near_misses_of_another_language(tmp_path):
-    pytest.importorskip("wordfreq", reason="other languages' words need the extra [words]")
+    pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
 
     def speaks(words):
         return Synthetic(words[:3], str(tmp_path), language="de", **FEW)

@@ -1,0 +1,61 @@
+"""Ordinary words around a vocabulary: which they are, who says them, and in which split."""
+
+from functools import partial
+
+import pytest
+
+from speech_rnn.data.corpus import SPLITS
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.synthesis.espeak_library import Espeak
+from speech_rnn.synthesis.languages import accents_of, unreadable
+from speech_rnn.synthesis.ordinary import OrdinaryWords, distinct
+
+pytest.importorskip("espeakng_loader", reason="synthetic voices need the extra [synth]")
+pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
+WORDS = ["two", "know", "right"]
+
+
+@pytest.fixture(scope="module")
+def espeak():
+    return Espeak()
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ru", "zh"])
+def test_words_are_as_many_in_each_language_and_all_are_spoken(language, tmp_path, espeak):
+    corpus = OrdinaryWords(str(tmp_path), language, n_words=40, clips=1).prepare(WORDS)
+    assert len(corpus.utterances) == len(set(corpus.words)) == 40
+    accents = accents_of(language, espeak.accents)
+    assert not unreadable(corpus.words, accents[0])
+    sounds = espeak.phonemes(corpus.words, accent=accents[0])
+    assert len(set(sounds)) == 40
+
+
+def test_none_sounds_like_a_word_of_the_vocabulary(tmp_path, espeak):
+    corpus = OrdinaryWords(str(tmp_path), n_words=300, clips=1).prepare(WORDS)
+    sounds = partial(espeak.phonemes, accent="en-us")
+    assert not set(sounds(corpus.words)) & set(sounds(WORDS))
+    assert not {"too", "to", "no", "write"} & set(corpus.words)
+
+
+def test_no_split_shares_a_word_or_a_voice_with_another(tmp_path):
+    corpus = OrdinaryWords(str(tmp_path), n_words=24, clips=2).prepare(WORDS)
+    of_split = {split: corpus.split(split) for split in SPLITS}
+    assert {split: len(rows) for split, rows in of_split.items()} == {
+        "train": 36,
+        "validation": 6,
+        "test": 6,
+    }
+    for what in ("text", "speaker"):
+        found = [{getattr(row, what) for row in rows} for rows in of_split.values()]
+        assert sum(map(len, found)) == len(set.union(*found))
+
+
+def test_distinct_texts_by_hand():
+    texts, sounds = ["too", "two", "to", "go", "oh"], [("t", "u"), ("t", "u"), ("t",), ("g",), ()]
+    assert [*distinct(texts, sounds, [("g",)])] == ["too", "to"]
+
+
+@pytest.mark.parametrize("wrong", [{"n_words": 7}, {"clips": 0}])
+def test_wrong_numbers_are_refused(wrong, tmp_path):
+    with pytest.raises(ConfigurationError, match="or more"):
+        OrdinaryWords(str(tmp_path), **wrong)
