@@ -154,7 +154,9 @@ class Vocabulary:
             for tokens that occur twice, and for an unknown unit.
         """
         tokens = values["tokens"]
-        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        if not isinstance(tokens, (list, tuple)) or not all(
+            isinstance(token, str) for token in tokens
+        ):
             raise TypeError(f"tokens={tokens!r:.80} must be a list of texts")
         return cls(tuple(tokens), values["unit"])
 

@@ -12,7 +12,8 @@ FEW = (
     "data.train_clips=12",
     "data.validation_clips=3",
     "data.test_clips=3",
-    "negatives.others.words=[stop,banana]",
+    "negatives.others.n_words=16",
+    "negatives.others.clips=1",
 )
 
 
@@ -21,8 +22,8 @@ def test_words_and_recordings_of_ones_own(tmp_path):
     write_audio(tmp_path / "mine/lights_on/me.wav", tone("low"), 16_000)
     mine = ("words=[lights on,lights off]", f"recordings={tmp_path / 'mine'}")
     metrics = train("custom", tmp_path, *mine, *FEW, "+debug=fast")
-    # 12 clips of two words, the recording 8 times, 16 of two other words each, and silence.
-    assert metrics["n_clips"]["train"] == 2 * 12 + 8 + 2 * 16 + 8
+    # 12 clips of two words, the recording 8 times, 12 of 16 other words once each, and silence.
+    assert metrics["n_clips"]["train"] == 2 * 12 + 8 + 12 + 8
     labels = metrics["test"]["confusion"]["labels"]
     assert set(labels) <= {"_silence_", "_unknown_", "lights on", "lights off", "_other_"}
     clip = next((tmp_path / "data/synthetic").rglob("lights_on/test*.wav"))

@@ -22,8 +22,8 @@ def test_words_of_ones_own_become_what_can_stream(tmp_path):
         "data.kokoro=null",
         "data.flite=null",
         *FEW,
-        "negatives.others.words=[stop,banana]",
-        "negatives.others.train_clips=4",
+        "negatives.others.n_words=16",
+        "negatives.others.clips=1",
         *(f"connected.{split}_utterances=16" for split in ("train", "validation", "test")),
         "+debug=fast",
     )

@@ -132,5 +132,5 @@ def test_a_language_without_a_list_is_told():
 
 def test_without_wordfreq_the_line_that_installs_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
-    with pytest.raises(MissingExtraError, match=r"pip install .*\[words\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[synth\]'"):
         NearMisses(espeak=Synthetic).prepare(["middle"])
