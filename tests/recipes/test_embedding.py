@@ -5,7 +5,6 @@ from runpy import run_path
 
 import pytest
 import torch
-from distillation.probe import EncoderFront, Probe
 from distillation.settings import Settings, parse
 
 from speech_rnn.errors import ConfigurationError
@@ -52,14 +51,3 @@ def test_a_few_clips_become_an_embedding(tmp_path):
     assert lengths.tolist() == [26]
     assert "SHA-256" in (output / "EMBEDDING.md").read_text()
     assert json.loads((next((output / "training").iterdir()) / "settings.json").read_text())
-
-
-@pytest.mark.slow
-@needs_shared
-def test_the_weights_of_the_package_know_words_whoever_speaks(tmp_path):
-    """The figures of the recipe's page, on the clips that are at hand here."""
-    for package in ("sklearn", "espeakng_loader"):
-        pytest.importorskip(package, reason="the probe needs the extra [distill]")
-    figures = Probe(SHARED, tmp_path)(EncoderFront(Embedding().encoder))
-    assert figures.from_voices >= 90
-    assert figures.mean_of_digits >= 95
