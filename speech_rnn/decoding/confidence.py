@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.vocabulary import REASONS, UNKNOWN
+from speech_rnn.vocabulary import REASONS
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,12 @@ def _withheld(answer: Hypothesis, reason: str) -> Hypothesis:
 def evidence(logits: NDArray[np.floating], tokens: Sequence[str]) -> NDArray[np.float64]:
     """Return how much speaks for any of the words, (N,), from logits (N, C).
 
-    With a class ``_unknown_``, it is the largest logit of a word less that of the class: the
-    logarithm of how much likelier the word is. Without one it is the logarithm of the sum of the
-    exponentials of the words' logits, the negative of their free energy (Liu et al., 2020). What
-    is measured of both stands in recipes/custom/README.md and recipes/keywords/README.md.
+    It is the logarithm of the sum of the exponentials of the words' logits: the negative of their
+    free energy (Liu et al., 2020). Classes that are no word do not count: what they answer to in
+    training is not all that may come (recipes/keywords/README.md has the figures).
     """
-    exact = logits.astype(np.float64)
     is_word = np.array([token not in REASONS for token in tokens])
-    if UNKNOWN in tokens:
-        return np.asarray(exact[:, is_word].max(axis=1) - exact[:, tokens.index(UNKNOWN)])
-    return np.asarray(np.logaddexp.reduce(exact[:, is_word], axis=1))
+    return np.asarray(np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1))
 
 
 def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
