@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from heapq import nsmallest
@@ -105,8 +105,8 @@ def near_misses(
     For a word, they are the `per_word` words of the lexicon with the least edit distance in
     phonemes (Levenshtein), relative to the longer word; of equally near words, the first in the
     lexicon. For a phrase, they are each of its words, the near words of that word, and the phrase
-    with a near word in its place. Texts that sound the same as a phrase, or hold the very word,
-    are left out.
+    with a near word in its place. Texts that sound like a phrase or like a text before them, or
+    hold the very word, are left out.
 
     Parameters
     ----------
@@ -128,9 +128,18 @@ def near_misses(
                 continue
             places = [[*parts[:index], word, *parts[index + 1 :]] for word in near]
             found += [parts[index], *near, *(" ".join(place) for place in places)]
-    taken = set(phonemes(phrases))
-    texts = list(dict.fromkeys(found))
-    return [text for text, sound in zip(texts, phonemes(texts), strict=True) if sound not in taken]
+    return [*distinct(found, phonemes(found), phonemes(phrases))]
+
+
+def distinct(
+    texts: Sequence[str], sounds: Sequence[Phonemes], taken: Sequence[Phonemes]
+) -> Iterator[str]:
+    """Yield texts whose sound is not taken, and that no text before them has."""
+    heard = {(), *taken}
+    for text, sound in zip(texts, sounds, strict=True):
+        if sound not in heard:
+            heard.add(sound)
+            yield text
 
 
 def _nearest(sound: Phonemes, said: Mapping[Phonemes, str], count: int) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus
@@ -12,12 +11,12 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.synthesis.espeak import Synthetic
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.languages import accents_of, base_of, unreadable
-from speech_rnn.synthesis.near_misses import Phonemes, frequent_words
+from speech_rnn.synthesis.near_misses import distinct, frequent_words
 
 PER_WORD = 5
 """Frequent words that are looked at for each that is taken."""
 LEAST_LETTERS = 3
-"""Of a word, where the language has enough such words."""
+"""Shorter words are left out where the language has enough longer ones."""
 DEAL = ("train",) * 6 + ("validation", "test")
 """Splits of the words in their order: no word is in two of them."""
 
@@ -32,9 +31,9 @@ class OrdinaryWords:
     Parameters
     ----------
     root : folder of the clips.
-    language : in which they are spoken.
+    language : the language of the words.
     n_words : number of words.
-    clips : of each word.
+    clips : number of clips of each word.
 
     Raises
     ------
@@ -47,11 +46,9 @@ class OrdinaryWords:
     n_words: int = 600
     clips: int = 2
 
-    least_words: ClassVar[int] = len(DEAL)
-
     def __post_init__(self) -> None:
-        if self.n_words < self.least_words:
-            raise ConfigurationError(f"n_words={self.n_words} must be {self.least_words} or more")
+        if self.n_words < len(DEAL):
+            raise ConfigurationError(f"n_words={self.n_words} must be {len(DEAL)} or more")
         if self.clips < 1:
             raise ConfigurationError(f"clips={self.clips} must be 1 or more")
 
@@ -89,14 +86,3 @@ class OrdinaryWords:
             test_clips=clips["test"],
             language=self.language,
         ).prepare()
-
-
-def distinct(
-    texts: Sequence[str], sounds: Sequence[Phonemes], taken: Sequence[Phonemes]
-) -> Iterator[str]:
-    """Yield texts whose sound is not taken, and that no text before them has."""
-    heard = {(), *taken}
-    for text, sound in zip(texts, sounds, strict=True):
-        if sound not in heard:
-            heard.add(sound)
-            yield text

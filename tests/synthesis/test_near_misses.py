@@ -62,6 +62,16 @@ def test_of_words_that_sound_alike_one_is_enough():
     assert heard == ["rap", "ramp"]
 
 
+def test_words_of_phrases_that_sound_alike_are_said_once():
+    """A synthesizer refuses texts that nobody can tell apart."""
+    sounds = {"two": "tu", "too": "tu"}
+
+    def heard(texts):
+        return [tuple("".join(sounds.get(word, word) for word in text.split())) for text in texts]
+
+    assert near_misses(["two on", "me too"], [], heard, 1) == ["two", "on", "me"]
+
+
 def test_sounds_are_those_of_espeak():
     view, glass, both = Espeak().phonemes(["view", "glass", "view glass"])
     assert view == ("v", "j", "u")

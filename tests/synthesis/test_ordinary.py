@@ -8,7 +8,8 @@ from speech_rnn.data.corpus import SPLITS
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.languages import accents_of, unreadable
-from speech_rnn.synthesis.ordinary import OrdinaryWords, distinct
+from speech_rnn.synthesis.near_misses import distinct
+from speech_rnn.synthesis.ordinary import OrdinaryWords
 
 pytest.importorskip("espeakng_loader", reason="synthetic voices need the extra [synth]")
 pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
