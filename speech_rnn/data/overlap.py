@@ -19,16 +19,16 @@ def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
     ----------
     caches : the clips of each split, in the order of the splits.
     """
-    sounds = {split: dict(_sounds(cache)) for split, cache in caches.items()}
+    clips = {split: list(_sounds(cache)) for split, cache in caches.items()}
+    files = {split: dict(found) for split, found in clips.items()}
     lines = []
-    for first, second in combinations(sounds, 2):
-        both = [sound for sound in sounds[second] if sound in sounds[first]]
+    for first, second in combinations(clips, 2):
+        both = [sound for sound, _ in clips[second] if sound in files[first]]
         if both:
-            n_clips = sum(sound in sounds[first] for sound, _ in _sounds(caches[second]))
-            one, other = sounds[second][both[0]], sounds[first][both[0]]
+            one, other = files[second][both[0]], files[first][both[0]]
             example = one if one == other else f"{one}, the same sound as {other}"
             lines.append(
-                f"{n_clips} of {len(caches[second])} clips of the {second} split are in the "
+                f"{len(both)} of {len(caches[second])} clips of the {second} split are in the "
                 f"{first} split as well, such as {example}: what is measured on them says nothing "
                 "of new recordings"
             )
