@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +47,7 @@ def look_below(folder: Path, *, recursive: bool = True) -> Below:
 
 def left_alone_line(files: Sequence[Path]) -> str:
     """Return the line on sound files that cannot be read here, with their number and endings."""
-    endings = ", ".join(sorted(Counter(file.suffix.lower() for file in files)))
+    endings = ", ".join(sorted({file.suffix.lower() for file in files}))
     noun = "file that cannot" if len(files) == 1 else "files that cannot"
     return (
         f"left alone: {len(files)} {noun} be read here ({endings}): install {PROGRAM}, or convert "
