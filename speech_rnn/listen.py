@@ -11,7 +11,7 @@ import typer
 
 from speech_rnn.errors import spoken_errors
 from speech_rnn.listening.interrupts import stopping
-from speech_rnn.listening.options import Model, StreamOptions, with_stream_options
+from speech_rnn.listening.options import Channel, Model, StreamOptions, with_stream_options
 from speech_rnn.reporting.progress import own_stdout, tell
 from speech_rnn.starter import STARTER
 
@@ -30,10 +30,7 @@ def listen(
     ] = None,
     dtype: Annotated[str, typer.Option(help="Type of raw PCM: int16, float32, …")] = "int16",
     channels: Annotated[int, typer.Option(help="Channels of raw PCM or the microphone.")] = 1,
-    channel: Annotated[
-        int | None,
-        typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
-    ] = None,
+    channel: Channel = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Read a file as fast as possible, not at its pace.")
     ] = False,

@@ -11,7 +11,7 @@ import typer
 
 from speech_rnn.errors import spoken_errors
 from speech_rnn.listening.interrupts import stopping
-from speech_rnn.listening.options import Model, StreamOptions, with_stream_options
+from speech_rnn.listening.options import Channel, Model, StreamOptions, with_stream_options
 from speech_rnn.reporting.progress import file_progress, own_stdout, tell, told_at_the_end
 from speech_rnn.starter import STARTER
 
@@ -30,10 +30,7 @@ def spot(
     output_dir: Annotated[
         Path | None, typer.Option(help="Folder in which each file gets a document.")
     ] = None,
-    channel: Annotated[
-        int | None,
-        typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
-    ] = None,
+    channel: Channel = None,
     recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
 ) -> None:

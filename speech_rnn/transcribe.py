@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speech_rnn.errors import printable, spoken_errors
+from speech_rnn.listening.options import Channel
 from speech_rnn.reporting.progress import own_stdout, tell, tracked
 from speech_rnn.starter import STARTER
 
@@ -60,10 +61,7 @@ def transcribe(
         list[str] | None,
         typer.Option(help="WORD=BONUS: add BONUS to the score of a word or phrase."),
     ] = None,
-    channel: Annotated[
-        int | None,
-        typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
-    ] = None,
+    channel: Channel = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Number of files recognised at once.")
     ] = 32,

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from speech_rnn.streaming.spotter import Spotting
 
 Model = Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx file.")]
+Channel = Annotated[
+    int | None,
+    typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
+]
 Number = float | None
 
 
