@@ -22,6 +22,7 @@ def run(cfg: DictConfig) -> None:
     from omegaconf import DictConfig, OmegaConf
 
     from speech_rnn.config.build import kept_config, run_of, train_on
+    from speech_rnn.engines.loading import RUN_FILE
     from speech_rnn.evaluation.label_errors import audit
     from speech_rnn.reporting.audit_page import write_page
     from speech_rnn.reporting.terminal import print_audit
@@ -34,7 +35,7 @@ def run(cfg: DictConfig) -> None:
     assert isinstance(of_fold, DictConfig)
 
     def train(source: Source, folder: Path) -> Path:
-        finished = folder / "recognizer.safetensors"
+        finished = folder / RUN_FILE
         config = f"{recipe}# corpus {source.prepare().fingerprint()}\n"
         if finished.exists():
             with claimed(folder, config, cfg.resume):

@@ -128,7 +128,7 @@ class Stopped(KeyboardInterrupt):
     Parameters
     ----------
     signum : the signal.
-    where : where a run was, such as ``after epoch 7 of 30``.
+    where : how far a run had come, such as ``after epoch 7 of 30``.
     output_dir : the folder in which the run can go on.
     """
 

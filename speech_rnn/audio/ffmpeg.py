@@ -14,7 +14,7 @@ from speech_rnn.errors import AudioError
 PROGRAM = "ffmpeg"
 LEAST_SECONDS = 10.0
 BYTES_PER_SECOND = 100_000
-"""Of a file, that are decoded in a second at least: ten times slower than any codec."""
+"""Bytes of a file that even a tenth of the speed of the slowest codec decodes in a second."""
 
 
 def can_convert() -> bool:

@@ -90,7 +90,7 @@ class OpenSound:
     file : the open file.
     block_seconds : the length of a block.
     mix : makes one channel of several.
-    problems : what is wrong with the file, which is read nevertheless.
+    problems : faults of the file, which can be read all the same.
     """
 
     name: str

@@ -99,7 +99,7 @@ class Frames:
     begin : the byte at which it begins.
     n_frames : whole frames of sound.
     promised : the frames that the header promises; None without one.
-    share : of the bytes that are frames.
+    share : share of the bytes that belong to frames.
     """
 
     first: Frame

@@ -41,7 +41,7 @@ def quoted(line: str, *, multirun: bool = False) -> str:
 
     Parameters
     ----------
-    multirun : whether commas part the values of a sweep.
+    multirun : True where commas part the values of a sweep.
     """
     match = _LINE.fullmatch(line)
     if match is None:

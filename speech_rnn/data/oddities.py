@@ -1,4 +1,4 @@
-"""What is odd about the sounds of a corpus: counted in one line, and all of it in a file."""
+"""Problems of a corpus' sounds: one line counts them, and a file lists them all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tell_oddities(caches: Mapping[str, AudioCache], path: Path | None = None) ->
 
     Parameters
     ----------
-    caches : by the name of their split.
+    caches : the clips of each split, under its name.
     path : a CSV file that gets a row for each problem of a clip; None writes none.
 
     Raises

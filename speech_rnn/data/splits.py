@@ -54,12 +54,12 @@ def split_by_rank(
 
     Parameters
     ----------
-    names : of clips or speakers.
-    groups : of each name, such as its word: each group is to have a name in each split.
+    names : the names of clips or speakers.
+    groups : the group of each name, such as its word; each group gets a name in each split.
     test_percentage, validation_percentage : shares; a share of 0 leaves its split empty, and the
         training is empty where they are 100. Where a group has fewer names than splits, training
         goes first, and the test before validation.
-    seed : of the hash.
+    seed : seed of the hash.
     """
     shares = {name: hash_percentage(name, seed) for name in set(names)}
     bounds = (test_percentage, test_percentage + validation_percentage)

@@ -1,4 +1,4 @@
-"""What a file says of its sizes is checked before memory is given to them."""
+"""Checks the sizes that a file states before memory is given to them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from speech_rnn.errors import ModelError
 from speech_rnn.model import AcousticModel
 
 MOST = 2**20
-"""Of any whole number of a description but a size of the network, which its weights bear out."""
+"""The largest whole number in a description. Sizes of the network must also fit its weights."""
 MOST_POINTS = 2**16
-"""Of a Fourier transform and a window."""
+"""The most points of a Fourier transform or a window."""
 MOST_BANDS = 512
 LEAST_RATE = 1000
 MOST_STEPS = 2**12
-"""That are put together, skipped or looked ahead at once."""
+"""The most steps that are stacked, skipped or looked ahead at once."""
 MOST_OF = {
     "n_fft": MOST_POINTS,
     "win_length": MOST_POINTS,

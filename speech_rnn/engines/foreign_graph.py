@@ -26,7 +26,7 @@ WRITTEN = """
 """Operators of ONNX itself; the last line is of files of 8 bits."""
 OPERATORS = frozenset(WRITTEN.split())
 MICROSOFT = frozenset({"DynamicQuantizeLSTM", "QLinearLeakyRelu"})
-"""Of ONNX Runtime's own domain."""
+"""Operators of ONNX Runtime's own domain."""
 MOST_NODES = 20_000
 MOST_SIZE = 2**22
 """A size that a constant or an attribute gives; from `NO_END` on it means the end of an axis."""

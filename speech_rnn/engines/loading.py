@@ -10,7 +10,7 @@ from speech_rnn.engines.probe import try_out
 from speech_rnn.errors import ModelError, plain_install
 
 RUN_FILE = "recognizer.safetensors"
-"""Of a run's folder."""
+"""The file of the recogniser in the folder of a run."""
 
 
 def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:

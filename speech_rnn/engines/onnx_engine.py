@@ -201,7 +201,7 @@ class OnnxLogitStream:
     session : of a file of the streaming kind.
     stream : how it is run.
     n_outputs : columns of the logits.
-    path : of the file, for messages.
+    path : the path of the file, for messages.
     """
 
     def __init__(

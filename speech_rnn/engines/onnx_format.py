@@ -64,13 +64,13 @@ WAVEFORM, LENGTHS, END = "waveform", "lengths", "end"
 LOGITS, STEPS, EMBEDDINGS = "logits", "steps", "embeddings"
 STATE, NEXT = "state_", "next_"
 DTYPES = ("float32", "float64", "int64")
-"""Of states."""
+"""Types that a state may have."""
 UNKNOWN_END = 2**60
 """Samples of a stream that goes on."""
 
 
 MOST = 2**24
-"""Of samples, steps and values of a state that a description may ask for."""
+"""The most samples, steps or values of a state that a description may ask for."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import ModelError, SpeechRnnError, SpeechRnnWarning
 
 KEY = "probe"
-"""Of a description: ``samples``, int8 steps of 1/128, and ``logits``, float32, both in base64."""
+"""The probe's entry in a description: ``samples`` (int8, steps of 1/128) and ``logits``, base64."""
 SECONDS = 0.25
 LOWEST_HZ, HIGHEST = 100.0, 0.45
-"""Of the sweep; the highest is a share of the sample rate."""
+"""Range of the sweep; its highest frequency is a share of the sample rate."""
 TOLERANCES = {"int8": 0.02}
 """Largest difference of a logit, relative to the largest logit; products in floats keep closer."""
 TOLERANCE = 2e-3
@@ -50,8 +50,8 @@ def try_out(engine: Engine, description: dict[str, Any], name: str) -> None:
 
     Parameters
     ----------
-    engine, description : of the file.
-    name : of the file in messages.
+    engine, description : what the file holds.
+    name : the name of the file in messages.
 
     Raises
     ------

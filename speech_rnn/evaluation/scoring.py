@@ -64,7 +64,7 @@ def evaluate(
     ----------
     change : what befalls the samples of an utterance before they are recognised.
     cache : of these utterances, where they have been read already.
-    audio_csv : where to write what is odd about the sounds, if they are read here.
+    audio_csv : the CSV file that lists problems of the sounds, if they are read here.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from speech_rnn.samples.levels import (
 from speech_rnn.streaming.stream import EventStream
 
 EARLY_SECONDS = 5.0
-"""Of sound that is too quiet, after which a person at a microphone is told."""
+"""After so many seconds of too quiet sound, a person at a microphone is told."""
 
 
 class Hearing:

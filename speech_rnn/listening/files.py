@@ -32,7 +32,7 @@ class FileEnd:
     ----------
     file : its name.
     duration : the seconds that were heard.
-    notes : what is wrong with the sound, though it was heard.
+    notes : problems of the sound, which was heard all the same.
     error : why it was not heard as a whole, or None.
     """
 

@@ -42,7 +42,7 @@ def choose_source(
     microphone, rate, n_channels : of the microphone; see `Microphone`.
     is_fast : whether a file arrives at once.
     preferred_rate : in Hz, where `rate` is None.
-    stdin, rate, dtype, n_channels : of raw PCM; see `piped_source`.
+    stdin, rate, dtype, n_channels : the stream of raw PCM and its form; see `piped_source`.
     channel : the channel to take, counted from 0; None takes the mean.
     tell : is told of what is read otherwise than raw PCM.
     stop : asked while nothing arrives.

@@ -32,7 +32,7 @@ class Microphone:
     device : its number, or a part of its name; None is the default one.
     sample_rate : in Hz; None is `preferred_rate` where the device offers that, else its own.
     preferred_rate : in Hz.
-    n_channels : to record.
+    n_channels : number of channels to record.
     channel : the channel to take, counted from 0; None takes the mean; see `Downmix`.
 
     Raises

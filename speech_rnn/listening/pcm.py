@@ -25,7 +25,7 @@ class Encoding:
     Parameters
     ----------
     name : such as ``int16``, in messages.
-    n_bytes : of a sample of one channel.
+    n_bytes : bytes of a sample of one channel.
     """
 
     name: str
@@ -66,11 +66,11 @@ class PcmSource:
     Parameters
     ----------
     file : open for reading in binary, with ``read1``.
-    sample_rate : in Hz.
+    sample_rate : the sample rate, in Hz.
     encoding : how a sample is written.
-    n_channels : interleaved.
+    n_channels : number of interleaved channels.
     channel : the channel to take, counted from 0; None takes the mean; see `Downmix`.
-    n_bytes : of samples, after which something else follows; None goes to the end.
+    n_bytes : bytes of sound before something else follows; None reads to the end.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What comes through standard input: raw PCM, or a sound file, which is recognised as one."""
+"""Standard input as a source: raw PCM, or a sound file, which is recognised as one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def piped_source(
     Parameters
     ----------
     file : open for reading in binary, with ``read1``.
-    rate, dtype, n_channels, channel : of raw PCM; see `PcmSource`. A rate of None is
+    rate, dtype, n_channels, channel : the form of raw PCM; see `PcmSource`. A rate of None is
         `preferred_rate`.
     tell : is told of what is not taken for raw PCM.
     stop : asked while nothing arrives.

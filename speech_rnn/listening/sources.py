@@ -1,4 +1,4 @@
-"""What can be listened to as it arrives, and a file at the pace of time."""
+"""Sources of sound that arrives bit by bit; a file can be read at its own pace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Source(Protocol):
     ----------
     name : in events.
     sample_rate : in Hz.
-    is_live : whether it may go on for ever, so that what is wrong is told while it does.
+    is_live : True for a source without a known end, whose problems are told while it runs.
     mix : makes one channel of several.
     """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from speech_rnn.engines.loading import RUN_FILE
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
@@ -29,7 +30,7 @@ class ModelCard:
 def model_card(run: RunFolder) -> ModelCard:
     """Describe the Recognizer of a run."""
     told = run.metrics
-    file = run.path / "recognizer.safetensors"
+    file = run.path / RUN_FILE
     when = datetime.fromtimestamp(file.stat().st_mtime, tz=timezone.utc)
     size = f"{file.stat().st_size / 1e6:.2f} MB"
     rows = {

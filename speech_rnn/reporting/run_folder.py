@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_rnn.detection.det_curve import DetectionReport
+from speech_rnn.engines.loading import RUN_FILE
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.results import Evaluation, Row
 from speech_rnn.evaluation.scoring import score
@@ -74,7 +75,7 @@ class RunFolder:
             )
         try:
             metrics = _json(path / "metrics.json")
-            recognizer = recognizer or Recognizer.load(path / "recognizer.safetensors")
+            recognizer = recognizer or Recognizer.load(path / RUN_FILE)
             stress = _json(path / "stress.json") or {"rows": []}
             detection = _json(path / "detection.json")
             return cls(

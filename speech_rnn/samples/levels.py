@@ -48,7 +48,7 @@ class Levels:
     Attributes
     ----------
     n_samples : taken so far.
-    n_clipped : of these, beyond full scale.
+    n_clipped : number of these that lie beyond full scale.
     peak : the largest absolute sample.
     """
 

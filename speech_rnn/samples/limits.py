@@ -15,7 +15,7 @@ def check_rate(sample_rate: int, name: str | None = None) -> None:
 
     Parameters
     ----------
-    sample_rate : in Hz.
+    sample_rate : the rate, in Hz.
     name : the file whose header tells it; None for one that a person or a program gave.
 
     Raises

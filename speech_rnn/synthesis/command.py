@@ -36,7 +36,7 @@ class Spoken(CachedVoices):
     voices : what ``{voice}`` becomes, in turn.
     clips : of each word.
     stretch : shortest and longest.
-    language : of the words.
+    language : the language of the words.
     speaks : the languages that the program speaks; none is taken as any.
 
     Raises

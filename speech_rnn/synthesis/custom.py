@@ -30,7 +30,7 @@ class Custom:
     recordings : a folder with one folder a word, such as ``lights_on/``; three to ten clips a word
         help. None trains on synthetic voices alone.
     recorded_share : share of recordings in the training clips of a word that has some.
-    language, accents : of the synthetic voices, as of `Synthetic`.
+    language, accents : language and accents of the synthetic voices; see `Synthetic`.
     train_clips, validation_clips, test_clips : number of synthetic clips of each word.
     seed : seed of the synthetic voices.
 

@@ -66,7 +66,7 @@ class Synthetic(CachedVoices):
     Parameters
     ----------
     train_clips, validation_clips, test_clips : of each word.
-    language : of the words, such as ``de``.
+    language : the language of the words, such as ``de``.
     accents : codes of espeak-ng, such as ``en-us``; None takes those of the language.
     rate_wpm : lowest and highest rate in words a minute, within 80 and 450.
     pitch, pitch_range : lowest and highest, within 0 and 99, relative to each voice's own.

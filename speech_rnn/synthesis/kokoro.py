@@ -75,7 +75,7 @@ class NeuralVoices(CachedVoices):
     train_clips, validation_clips, test_clips : of each word; 0 leaves a split without.
     voices : patterns of names, whose second letter is f for a woman's and m for a man's voice:
         ``?m_*`` are the men.
-    language : of the words: one of `LANGUAGES`.
+    language : the language of the words, one of `LANGUAGES`.
     accents : language codes by which words become phonemes; None takes those of the language.
     speed : slowest and fastest, within 0.5 and 2.
     """

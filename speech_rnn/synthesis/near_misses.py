@@ -30,7 +30,7 @@ class NearMisses:
     espeak, kokoro : functions that return a source of given words, one for each synthesizer.
     per_word : near words of each word, and of each word of a phrase.
     frequent : number of the language's most frequent words to choose from.
-    language : of the vocabulary, such as ``de``.
+    language : the language of the vocabulary, such as ``de``.
     accent : accent of espeak-ng by which words sound alike; None takes the language's first.
 
     Raises

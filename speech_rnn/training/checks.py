@@ -1,4 +1,4 @@
-"""What makes a corpus no corpus to learn from, and what makes its figures say little."""
+"""Checks a corpus before training: faults that forbid it, and those that make its figures weak."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def check_corpus(
 
     Parameters
     ----------
-    connected : whether single words are joined into utterances.
-    test : whether the test split is used.
+    connected : True where single words are joined into utterances.
+    test : True where the test split is used.
 
     Raises
     ------

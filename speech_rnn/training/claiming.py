@@ -34,7 +34,7 @@ def claimed(
     ----------
     output_dir : the folder; it is made where there is none.
     config : the configuration as YAML.
-    resume : whether to go on with a run that the folder holds.
+    resume : True to go on with a run that the folder holds.
     work : the folder in `output_dir` that holds files as soon as a run has begun.
 
     Raises

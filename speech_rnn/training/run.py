@@ -26,6 +26,7 @@ from speech_rnn.data.overlap import overlaps
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.engines.device import check_precision, choose_device
+from speech_rnn.engines.loading import RUN_FILE
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.evaluation.cost import cost_of
 from speech_rnn.evaluation.results import Evaluation
@@ -72,8 +73,8 @@ class Recipe:
     token_bonus : added to the score of a decoded sequence for each of its tokens.
     keep : share of the correct validation answers that a classifier's thresholds let pass, in
         (0, 1]; None sets no thresholds: every clip is answered.
-    false_accepts : in its place, share of the validation clips of other words that a classifier
-        answers with one of its words, in [0, 1).
+    false_accepts : share of the validation clips of other words that a classifier may answer with
+        one of its words, in [0, 1); it takes the place of `keep`.
     spotting : when a word of a stream is an event, unless `speech_rnn.tune` finds better settings;
         None takes the defaults of the head.
     """
@@ -206,7 +207,7 @@ def calibrated(
 
     Parameters
     ----------
-    shares : as of `calibrate`.
+    shares : the shares that `calibrate` takes.
     """
     logits, targets = [], []
     for batch in clips:
@@ -335,7 +336,7 @@ def _written(
     if evaluation is not None:
         recognizer.provenance["test"] = evaluation.summary()
         evaluation.write(run.output_dir)
-    file = run.output_dir / "recognizer.safetensors"
+    file = run.output_dir / RUN_FILE
     recognizer.save(file)
     metrics = recognizer.provenance | figures
     metrics["test"] = evaluation.to_dict() if evaluation else None

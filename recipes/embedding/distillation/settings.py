@@ -31,8 +31,8 @@ class Settings:
     unlabelled : words of people's clips whose labels are never used.
     limit : most clips of each source; 0 takes all.
     seed : of all draws.
-    processes : that share each batch.
-    threads : of each; sums over another number of threads differ in their last bits.
+    processes : number of processes that share each batch.
+    threads : number of threads of each process; with another, sums differ in their last bits.
     resume : go on from the last checkpoint of the same settings.
 
     frequent_words, frequent_clips : number of most frequent English words that espeak-ng speaks,
