@@ -11,8 +11,10 @@ CANCELLED = 1 / 30
 """Power of the mean, as a share of what one channel alone would leave in it, below which the
 channels cancel each other. Of two channels, the second is then the first times -0.64 to -1.56."""
 ALIKE = 0.3
-"""Correlation with the mean below which a channel hears something else: of n channels that have
-nothing in common it is 1 / sqrt(n)."""
+"""Correlation with the mean below which a channel hears something else."""
+UNRELATED = 1.1
+"""The same for more than two channels, times the 1 / sqrt(n) that n channels have which share
+nothing. Two channels are often far apart, and yet of one room."""
 SAMPLES = 1_000
 """Samples from which channels are compared."""
 
@@ -81,9 +83,11 @@ class Downmix:
         power, mean = self._power(), self._sums / self._n_samples
         shared = self._shared / self._n_samples - mean * mean[-1]
         likeness = shared / np.sqrt(np.maximum(power * power[-1], 1e-20))
-        if np.any(likeness[:-1][power[:-1] > AUDIBLE] < ALIKE):
+        n_channels = len(mean) - 1
+        least = max(ALIKE, UNRELATED / np.sqrt(n_channels)) if n_channels > 2 else ALIKE
+        if np.any(likeness[:-1][power[:-1] > AUDIBLE] < least):
             return [
-                f"its {len(mean) - 1} channels differ, and their mean is taken: where only one of "
+                f"its {n_channels} channels differ, and their mean is taken: where only one of "
                 "them holds the speech, choose it by --channel, counted from 0"
             ]
         return []

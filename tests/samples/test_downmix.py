@@ -54,6 +54,23 @@ def test_case_31_several_microphone_channels_of_which_one_speaks():
     assert chosen.problems() == []
 
 
+@pytest.mark.parametrize("level", [0.02, 0.1, 0.5])
+def test_case_31_noise_of_its_own_in_each_other_channel(level):
+    noise = np.random.default_rng(1).normal(0, level, (len(SPEECH), 5))
+    mix = Downmix()
+    mix(stacked(*noise.T, SPEECH))
+    (problem,) = mix.problems()
+    assert "6 channels differ, and their mean is taken" in problem
+
+
+@pytest.mark.parametrize("delay", [0, 1, 2])
+def test_six_microphones_of_one_room_are_averaged_without_a_word(delay):
+    mix = Downmix()
+    noise = np.random.default_rng(1).normal(0, 0.02, (len(SPEECH), 6))
+    mix(stacked(*[np.roll(SPEECH, delay * place) + own for place, own in enumerate(noise.T)]))
+    assert mix.problems() == []
+
+
 def test_one_channel_is_itself():
     for samples in (SPEECH, SPEECH[:, None]):
         mix = Downmix()
