@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from speech_rnn.errors import ModelError
 from speech_rnn.model import AcousticModel
+from speech_rnn.storage.weights import MOST, check_weights
 
-MOST = 2**20
-"""The largest whole number in a description. Sizes of the network must also fit its weights."""
 MOST_POINTS = 2**16
 """The most points of a Fourier transform or a window."""
 MOST_BANDS = 512
@@ -54,15 +52,4 @@ def check_claims(
         raise ModelError(f"hop_length={hop} is too short for its sample rate or its n_fft")
     if model.get("n_layers", 1) > len(tensors):
         raise ModelError(f"n_layers={model['n_layers']} are more than its {len(tensors)} tensors")
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise ModelError(f"{name} holds NaN or infinite values: it is damaged; train it again")
-    with torch.device("meta"):  # shapes without memory
-        shapes = {
-            f"model.{name}": tensor.shape
-            for name, tensor in AcousticModel(**model).state_dict().items()
-        }
-    for name, shape in shapes.items():
-        if name not in tensors or tensors[name].shape != shape:
-            given = tuple(tensors[name].shape) if name in tensors else "no values"
-            raise ModelError(f"{name} has {given} where its settings need {tuple(shape)}")
+    check_weights(lambda: AcousticModel(**model), tensors, "model.")

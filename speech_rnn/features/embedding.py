@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from speech_rnn.errors import ModelError
 from speech_rnn.features.encoder import EncoderStream, RecurrentEncoder
 from speech_rnn.features.log_mel import LogMel
 from speech_rnn.features.stream import FeatureStream
+from speech_rnn.storage.weights import check_sizes, check_weights
 from speech_rnn.tensors.lengths import zero_beyond
 
 WEIGHTS = Path(__file__).with_name("embedding.safetensors")
@@ -52,9 +53,11 @@ def trained_encoder(file: str | Path | None = None) -> Trained:
             settings = json.loads((stored.metadata() or {})[SETTINGS])
             weights = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        check_sizes(settings, len(weights))
+        check_weights(lambda: RecurrentEncoder(**settings), weights)
         RecurrentEncoder(**settings).load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path} holds no weights of the embedding: {error}") from error
+    except Exception as error:  # a stranger's values may break what any part takes for sure
+        raise ModelError(f"{path} holds no weights of the embedding: {error!s:.200}") from error
     return Trained(settings, weights, sha256)
 
 

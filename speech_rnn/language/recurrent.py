@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Generator, Tensor, nn
 
@@ -18,6 +18,7 @@ from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.language.scoring import TokenScorer, check_model
 from speech_rnn.language.text import SPACE, tokens_of
 from speech_rnn.storage import atomic
+from speech_rnn.storage.weights import check_sizes, check_weights
 from speech_rnn.vocabulary import Vocabulary
 
 BOUNDARY, UNKNOWN = 0, 1
@@ -179,11 +180,15 @@ class RecurrentLanguageModel(nn.Module):
             with safe_open(str(path), framework="pt") as file:
                 description = json.loads((file.metadata() or {})["speech_rnn"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            model = cls(**description["language_model"])
+            settings = description["language_model"]
+            check_sizes(settings, len(tensors))
+            check_weights(lambda: cls(**settings), tensors)
+            model = cls(**settings)
             model.load_state_dict(tensors)
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            model.score("")  # what its settings break later breaks here
+        except Exception as error:  # a stranger's values may break what any part takes for sure
             raise ModelError(
-                f"lm={str(path)!r} cannot be read as a language model: {error}; give the "
+                f"lm={str(path)!r} cannot be read as a language model: {error!s:.200}; give the "
                 "language_model.safetensors or ngram.arpa that +recipe=language_model wrote"
             ) from error
         model.name = str(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -73,19 +72,10 @@ def whisper(source: str | Path | None = None, name: str = "whisper_tiny") -> Pre
     try:
         found = read(path, content)
         weights = _renamed(found)
-    except (
-        struct.error,
-        pickle.UnpicklingError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        EOFError,
-        TypeError,
-        AttributeError,
-    ) as error:
+    except Exception as error:  # a stranger's file may break what any part takes for sure
         raise ModelError(
-            f"front_weights={str(path)!r} holds no encoder of Whisper, or is damaged: {error}; "
-            f"fetch it again, or give one of {', '.join(FILES)}"
+            f"front_weights={str(path)!r} holds no encoder of Whisper, or is damaged: "
+            f"{error!s:.200}; fetch it again, or give one of {', '.join(FILES)}"
         ) from error
     _check_size(path, weights, name)
     return Pretrained(weights, hashlib.sha256(content).hexdigest())

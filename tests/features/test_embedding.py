@@ -91,10 +91,30 @@ def test_a_file_without_weights_is_refused(tmp_path, content):
         Embedding(path)
 
 
-@pytest.mark.parametrize("settings", [{**SMALL, "size": 12}, {"sizes": 3}, "none"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {**SMALL, "size": 12},
+        {"sizes": 3},
+        "none",
+        {**SMALL, "size": 2**40},
+        {**SMALL, "n_layers": 2**19},
+        {**SMALL, "channels": [2**40, 6, 8]},
+        {**SMALL, "channels": None},
+    ],
+)
 def test_settings_that_do_not_fit_are_refused(tmp_path, settings):
     with pytest.raises(ModelError, match="no weights of the embedding"):
         Embedding(written(tmp_path / "weights.safetensors", settings))
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    weights = RecurrentEncoder(**SMALL).state_dict()
+    weights["projection.bias"][0] = np.nan
+    path = tmp_path / "weights.safetensors"
+    save_file(weights, path, metadata={"encoder": json.dumps(SMALL)})
+    with pytest.raises(ModelError, match=r"projection\.bias holds NaN or infinite values"):
+        Embedding(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,5 +1,6 @@
 """Language models: against the definition, against KenLM, and inside the beam."""
 
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save
 
 from speech_rnn.decoding.beam import BeamSearch
 from speech_rnn.decoding.choosing import word_values
@@ -324,6 +326,36 @@ def test_case_f11_the_order_of_an_arpa_file_has_an_end(tmp_path):
     (tmp_path / "lm.arpa").write_text("".join(sections))
     with pytest.raises(DataError, match="grams of more than 20 tokens are not read"):
         load_language_model(tmp_path / "lm.arpa")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("hidden_size", 2**40, "hidden_size=1099511627776 is beyond"),
+        ("n_layers", 2**19, "n_layers=524288 are more than its"),
+        ("hidden_size", 9, "where its settings need"),
+        ("tokens", 3, "cannot be read"),
+        ("cell", [], "cannot be read"),
+        ("dropout", "x", "cannot be read"),
+        ("dropout", math.nan, "cannot be read"),
+        ("n_layers", True, "cannot be read"),
+    ],
+)
+def test_case_f15_a_language_model_that_is_described_wrongly(name, value, message, tmp_path):
+    path, model = tmp_path / "lm.safetensors", recurrent()
+    description = {"language_model": {**model.hyperparameters, name: value}}
+    path.write_bytes(save(model.state_dict(), {"speech_rnn": json.dumps(description)}))
+    with pytest.raises(ModelError, match=message):
+        load_language_model(path)
+
+
+def test_case_f15_a_language_model_whose_weights_are_no_numbers(tmp_path):
+    model = recurrent()
+    with torch.no_grad():
+        model.output.bias[1] = math.inf
+    model.save(tmp_path / "lm.safetensors")
+    with pytest.raises(ModelError, match=r"output\.bias holds NaN or infinite values"):
+        load_language_model(tmp_path / "lm.safetensors")
 
 
 def test_files_that_are_none_are_told(tmp_path):

@@ -1,0 +1,57 @@
+"""Weights of a file, compared with the network that the file describes before memory is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from speech_rnn.errors import ModelError
+
+MOST = 2**20
+"""The largest whole number in a description. Sizes of the network must also fit its weights."""
+
+
+def check_sizes(settings: Mapping[str, Any], n_tensors: int) -> None:
+    """Refuse numbers beyond all use, and more layers than there are weights.
+
+    Raises
+    ------
+    ModelError
+        for the first of them.
+    """
+    for name, value in settings.items():
+        numbers = value if isinstance(value, (list, tuple)) else [value]
+        if any(isinstance(number, int) and abs(number) > MOST for number in numbers):
+            raise ModelError(f"{name}={value!s:.40} is beyond {MOST}")
+    n_layers = settings.get("n_layers", 1)
+    if n_layers > n_tensors:
+        raise ModelError(f"n_layers={n_layers} are more than its {n_tensors} tensors")
+
+
+def check_weights(
+    build: Callable[[], nn.Module], weights: Mapping[str, Tensor], prefix: str = ""
+) -> None:
+    """Refuse weights of other shapes than a network has, and values that are no numbers.
+
+    Parameters
+    ----------
+    build : makes the network; it is called where tensors have shapes and no memory.
+    weights : by their names, `prefix` before those of the network; others beside them may be there.
+
+    Raises
+    ------
+    ModelError
+        for the first of them.
+    """
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ModelError(f"{name} holds NaN or infinite values: it is damaged; train it again")
+    with torch.device("meta"):
+        shapes = {f"{prefix}{name}": own.shape for name, own in build().state_dict().items()}
+    for name, shape in shapes.items():
+        if name not in weights or weights[name].shape != shape:
+            given = tuple(weights[name].shape) if name in weights else "no values"
+            raise ModelError(f"{name} has {given} where its settings need {tuple(shape)}")
