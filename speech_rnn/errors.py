@@ -27,6 +27,7 @@ __all__ = [
     "install_line",
     "listed",
     "notes",
+    "own_error",
     "plain_install",
     "printable",
     "spoken_errors",
@@ -246,10 +247,16 @@ def spoken_errors() -> Iterator[None]:
         print(str(error) or "interrupted", file=sys.stderr)
         sys.exit(128 + getattr(error, "signum", signal.SIGINT))
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, SpeechRnnError):
-            cause = cause.__cause__  # Hydra wraps what a class that it builds raises
-        if cause is None:
+        own = own_error(error)
+        if own is None:
             raise
-        print(f"error: {printable(str(cause))}", file=sys.stderr)
-        sys.exit(cause.exit_code)
+        print(f"error: {printable(str(own))}", file=sys.stderr)
+        sys.exit(own.exit_code)
+
+
+def own_error(error: BaseException) -> SpeechRnnError | None:
+    """Return the project's error that led to another: Hydra wraps what a class raises."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, SpeechRnnError):
+        cause = cause.__cause__
+    return cause

@@ -14,7 +14,7 @@ import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,19 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from hydra.errors import HydraException, InstantiationException
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from speech_rnn.config.keys import MODEL_FILE, check, unknown_keys
 from speech_rnn.config.quoting import as_read, quoted
-from speech_rnn.errors import ConfigurationError, did_you_mean, spoken_errors
+from speech_rnn.errors import (
+    ConfigurationError,
+    SpeechRnnError,
+    did_you_mean,
+    own_error,
+    spoken_errors,
+)
 from speech_rnn.storage.folders import writing
 
 _here = Path(__file__).resolve().parents[1]
@@ -60,8 +66,11 @@ def compose(config_name: str, overrides: list[str], config_dir: str | None = Non
     try:
         with nullcontext() if is_inside else _at_conf():
             return hydra.compose(config_name, [*overrides, *searchpath])
-    except (HydraException, OmegaConfBaseException) as error:
-        message = str(error)
+    except SpeechRnnError:
+        raise
+    except Exception as error:  # a YAML file of a person's own may break what Hydra takes for sure
+        is_hydras = isinstance(error, (HydraException, OmegaConfBaseException))
+        message = str(error) if is_hydras else f"the configuration cannot be composed: {error}"
         if "Could not override 'recipe'" in message:
             message += "\nA recipe is added: write +recipe=NAME"
         if lacks := _NO_OPTION.match(message):
@@ -70,6 +79,25 @@ def compose(config_name: str, overrides: list[str], config_dir: str | None = Non
             message = f"{lacks['group']}={lacks['name']!r} is no option"
             message += did_you_mean(lacks["name"], options)
         raise ConfigurationError(message) from error
+
+
+@contextmanager
+def building() -> Iterator[None]:
+    """Say in one line which part cannot be built of its values, where the part does not say it.
+
+    Raises
+    ------
+    ConfigurationError
+        in place of Hydra's error.
+    """
+    try:
+        yield
+    except InstantiationException as error:
+        if own_error(error) is not None:
+            raise
+        key = str(error).rpartition("full_key: ")[2] or "a part"
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ConfigurationError(f"{key} cannot be built of its values: {reason}") from error
 
 
 def _at_conf() -> AbstractContextManager[None]:
@@ -171,16 +199,29 @@ def _forced(override: Override, groups: set[str]) -> str:
 def _file(name: str, roots: Sequence[Path]) -> DictConfig:
     """Return what the first file of a name says, or nothing where there is none."""
     paths = [path for root in roots if (path := root / f"{name}.yaml").exists()]
-    values = OmegaConf.load(paths[0]) if paths else OmegaConf.create({})
-    assert isinstance(values, DictConfig)
+    if not paths:
+        return OmegaConf.create({})
+    try:
+        values = OmegaConf.load(paths[0])
+    except Exception as error:  # of YAML, of its encoding and of OmegaConf
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{paths[0]} cannot be read as YAML: {reason}") from error
+    if not isinstance(values, DictConfig):
+        raise ConfigurationError(f"{paths[0]} must hold keys with values, a line each: key: value")
     return values
 
 
-def _own_values(recipe: str, roots: Sequence[Path]) -> DictConfig:
+def _own_values(recipe: str, roots: Sequence[Path], made: tuple[str, ...] = ()) -> DictConfig:
     """Return what a recipe, and those that it is made from, set beside the options they choose."""
+    if recipe in made:
+        raise ConfigurationError(f"recipe={recipe!r} is made from itself: {', '.join(made)}")
     values = _file(f"recipe/{recipe}", roots)
-    parents = [one for one in values.pop("defaults", []) if isinstance(one, str)]
-    merged = OmegaConf.merge(*(_own_values(parent, roots) for parent in parents), values)
+    defaults = values.pop("defaults", None)
+    listed = defaults if isinstance(defaults, ListConfig) else ()  # what else it is, Hydra refuses
+    parents = [one for one in listed if isinstance(one, str)]
+    merged = OmegaConf.merge(
+        *(_own_values(parent, roots, (*made, recipe)) for parent in parents), values
+    )
     assert isinstance(merged, DictConfig)
     return merged
 
@@ -227,7 +268,7 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     def job(cfg: DictConfig) -> Any:
         folder = HydraConfig.get().runtime.output_dir
         # Hydra would print a traceback of what leaves a job.
-        with spoken_errors(), writing(folder, "output_dir"):
+        with spoken_errors(), writing(folder, "output_dir"), building():
             check(cfg, primary(config_name))
             return run(cfg)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from speech_rnn.data.corpus import Corpus, Source, Utterance
     from speech_rnn.detection.det_curve import Scene
     from speech_rnn.recognizer import Recognizer
-    from speech_rnn.training import Run, TrainingResult
+    from speech_rnn.training import Recipe, Run, TrainingResult
 
 OF_THIS_RUN = ("resume", "device", "output_dir", "test")
 """Keys that may differ when a run is resumed."""
@@ -45,9 +45,16 @@ def run_of(cfg: DictConfig, output_dir: str | Path, config: str) -> Run:
 
 def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") -> TrainingResult:
     """Train on a source, with all else as `cfg` says."""
-    from speech_rnn.training import Recipe, train
+    from speech_rnn.training import train
 
-    recipe = Recipe(
+    return train(recipe_of(source, cfg), run, test=cfg.test, command=command)
+
+
+def recipe_of(source: Source, cfg: DictConfig) -> Recipe:
+    """Return what `cfg` says of the parts of a recogniser, to be trained on a source."""
+    from speech_rnn.training import Recipe
+
+    return Recipe(
         source,
         instantiate(cfg.features),
         instantiate(cfg.model, _partial_=True),
@@ -63,7 +70,6 @@ def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") ->
         false_accepts=cfg.false_accepts,
         spotting=instantiate(cfg.spotting) or None,
     )
-    return train(recipe, run, test=cfg.test, command=command)
 
 
 def corpus_of(cfg: DictConfig) -> Corpus:

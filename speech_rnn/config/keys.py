@@ -1,10 +1,15 @@
-"""A key that nothing takes is an error that names the nearest right one, all of them at once."""
+"""A key that nothing takes is an error that names the nearest right one, all of them at once.
+
+So is a value of another type than its key takes, where the class says which.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
@@ -18,7 +23,7 @@ in the configuration, ``model`` is the network that the recipe trains."""
 
 
 def check(cfg: DictConfig, primary: DictConfig) -> None:
-    """Refuse keys that nothing takes and values that are missing.
+    """Refuse keys that nothing takes, values that are missing, and values of a wrong type.
 
     A node with ``_target_`` may hold what its signature names; any other node what the `primary`
     configuration has there, and nodes with ``_target_`` under any name.
@@ -26,9 +31,10 @@ def check(cfg: DictConfig, primary: DictConfig) -> None:
     Raises
     ------
     ConfigurationError
-        that lists every such key with the nearest right one.
+        that lists every such key with the nearest right one, or every such value.
     """
-    if wrong := [*unknown_keys(cfg, primary, ""), *_missing_values(cfg)]:
+    wrong = [*unknown_keys(cfg, primary, ""), *_missing_values(cfg)] or [*_mistyped(cfg, "")]
+    if wrong:
         raise ConfigurationError("\n".join(wrong))
 
 
@@ -55,17 +61,80 @@ def unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
 
 
 def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:
-    target = node.get("_target_")
-    if target is None:
+    if node.get("_target_") is None:
         parts = {str(key) for key, part in node.items_ex(resolve=False) if _is_part(part)}
         return parts | ({str(key) for key in primary} if isinstance(primary, DictConfig) else set())
+    return set(inspect.signature(_taker(node, place)).parameters)
+
+
+def _taker(node: DictConfig, place: str) -> Any:
+    """Return the class or function that a node names."""
+    target = node._target_
     try:
-        taken = get_object(target)
+        return get_object(target)
     except MissingExtraError:
         raise
     except Exception as error:
         raise ConfigurationError(f"{place}._target_={target!r} cannot be found: {error}") from error
-    return set(inspect.signature(taken).parameters)
+
+
+def _mistyped(node: Any, place: str) -> Iterator[str]:
+    """Describe each value below `place` of another type than what is built of it takes."""
+    if isinstance(node, ListConfig):
+        for index, item in enumerate(node._iter_ex(resolve=False)):
+            yield from _mistyped(item, f"{place}[{index}]")
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
+        return
+    hints = {}
+    if "_target_" in node:
+        taker = _taker(node, place)
+        hints = get_type_hints(taker.__init__ if inspect.isclass(taker) else taker)
+    values: Any = OmegaConf.to_container(node)
+    for key, value in values.items():
+        name = f"{place}.{key}" if place else str(key)
+        is_left_open = OmegaConf.is_interpolation(node, str(key)) or value == MISSING
+        if key in hints and not is_left_open and not _suits(value, hints[key]):
+            yield f"{name}={value!r:.80} is no {_spoken(hints[key])}"
+        yield from _mistyped(node._get_node(key), name)
+
+
+def _suits(value: Any, hint: Any) -> bool:
+    """Whether a value has the type of a hint, or one that cannot be told from a YAML file."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_suits(value, each) for each in inner)
+    if hint in (None, NoneType):
+        return value is None
+    if hint in (int, float):
+        number = int if hint is int else (int, float)
+        return isinstance(value, number) and not isinstance(value, bool)
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint in (str, Path):
+        return isinstance(value, (str, int, float))  # YAML reads 2024 and yes as others
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, dict) and all(_suits(each, inner[1]) for each in value.values())
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        kinds = inner if origin is tuple and inner[-1] is not ... else inner[:1]
+        return isinstance(value, list) and all(
+            any(_suits(each, kind) for kind in kinds) for each in value
+        )
+    return True
+
+
+def _spoken(hint: Any) -> str:
+    """Name a type as people do."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_spoken(each) for each in inner))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "mapping"
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return (
+            f"list ({', '.join(dict.fromkeys(_spoken(each) for each in inner if each is not ...))})"
+        )
+    names = {int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
+    return names.get(hint, "text" if hint in (str, Path) else getattr(hint, "__name__", str(hint)))
 
 
 def _is_part(node: Any) -> bool:

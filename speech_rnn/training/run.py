@@ -141,7 +141,7 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     Stopped
         if it was interrupted.
     """
-    front_weights = _check(recipe, run)
+    front_weights = check_parts(recipe, run)
     with claimed(run.output_dir, run.config, run.resume):
         return _trained(recipe, run, front_weights, test=test, command=command)
 
@@ -218,8 +218,14 @@ def calibrated(
     return calibrate(np.concatenate(logits), np.concatenate(targets), tokens, **shares)
 
 
-def _check(recipe: Recipe, run: Run) -> Pretrained | None:
-    """Refuse parts that do not fit before data is fetched; return a front end's weights."""
+def check_parts(recipe: Recipe, run: Run) -> Pretrained | None:
+    """Refuse parts that do not fit before data is fetched; return a front end's weights.
+
+    Raises
+    ------
+    ConfigurationError, ModelError
+        for values out of range, parts that do not fit each other, and weights that cannot be read.
+    """
     check_precision(choose_device(run.device), run.trainer.precision)
     head = head_of(recipe.unit)
     if head == "ctc" or recipe.connected is not None:

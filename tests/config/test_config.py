@@ -2,12 +2,12 @@ import subprocess
 import sys
 
 import pytest
-from hydra.utils import get_object
+from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
 from speech_rnn import detect, evaluate, stress, train, tune
 from speech_rnn.cli import HYDRA_VERBS
-from speech_rnn.config.app import CONF, as_typed, compose, primary, recipes
+from speech_rnn.config.app import CONF, as_typed, building, compose, primary, recipes
 from speech_rnn.config.keys import check
 from speech_rnn.config.moved import MOVED, moved
 from speech_rnn.errors import ConfigurationError
@@ -52,6 +52,25 @@ def test_the_bare_configuration_is_the_demo():
     assert compose("train", []).trainer == compose("train", ["+recipe=demo"]).trainer
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data: [", "cannot be read as YAML"),
+        ("data: \x11", "cannot be read as YAML"),
+        ("- data", "must hold keys with values"),
+        ("defaults: 3", "cannot be composed"),
+        ("defaults: [3]", "cannot be composed"),
+        ("defaults: [[1]]", "cannot be composed"),
+        ("defaults: [mine]", "recipe='mine' is made from itself"),
+    ],
+)
+def test_a_recipe_that_is_none_is_told(text, message, tmp_path):
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe/mine.yaml").write_text(f"# @package _global_\n{text}\n")
+    with pytest.raises(ConfigurationError, match=message):
+        compose("train", as_typed(["+recipe=mine"], tmp_path), tmp_path)
+
+
 def test_all_wrong_keys_come_at_once_with_the_nearest():
     cfg = compose("train", ["+trainer.max_epoch=3", "+sead=7", "+model.hiden_size=3"])
     with pytest.raises(ConfigurationError) as raised:
@@ -61,6 +80,31 @@ def test_all_wrong_keys_come_at_once_with_the_nearest():
         "unknown key 'trainer.max_epoch'; did you mean 'max_epochs'?",
         "unknown key 'sead'; did you mean 'seed'?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("trainer.max_epochs=x", "trainer.max_epochs='x' is no whole number"),
+        ("model.hidden_size=1.5", "model.hidden_size=1.5 is no whole number"),
+        ("augment.tempo=3", "augment.tempo=3 is no list (number) or null"),
+        ("optim.betas=[x,y]", "optim.betas=['x', 'y'] is no list (number)"),
+        ("data.root=[a]", "data.root=['a'] is no text"),
+    ],
+)
+def test_a_value_of_another_type_is_told_before_any_work(line, message):
+    cfg = compose("train", ["+recipe=digits", "data.root=x", f"++{line}"])
+    with pytest.raises(ConfigurationError) as raised:
+        check(cfg, primary("train"))
+    assert str(raised.value) == message
+
+
+def test_a_part_that_cannot_be_built_is_one_line():
+    with (
+        pytest.raises(ConfigurationError, match="augment cannot be built of its values: "),
+        building(),
+    ):
+        instantiate({"augment": {"_target_": "speech_rnn.augment.Augment", "tempo": 3}})
 
 
 def test_a_value_that_must_be_given_is_named():
