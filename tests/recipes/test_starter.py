@@ -5,6 +5,7 @@ import pytest
 
 from speech_rnn.config.app import as_typed, compose
 from speech_rnn.config.build import corpus_of
+from speech_rnn.engines.probe import KEY
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD
 from tests.real import SHARED, needs_shared
@@ -40,6 +41,11 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
 
 
 @needs_shared
+@pytest.mark.filterwarnings("error")
+def test_the_file_carries_a_probe_that_this_processor_computes():
+    assert Recognizer.load().engine.describe()[KEY].keys() == {"samples", "logits"}
+
+
 def test_the_card_tells_what_the_file_answers():
     """What it says about people is counted again; the voices of synthesizers are not at hand."""
     line = ["+recipe=starter", f"data.root={SHARED}", f"negatives.speech=[{SHARED / 'speech'}]"]
