@@ -1,9 +1,10 @@
-"""Damage to files: of any bytes, and of the JSON that describes a model."""
+"""Damage to files: of any bytes, of the JSON that describes a model, and of settings."""
 
 import json
 from copy import deepcopy
 
 import onnx
+import yaml
 from safetensors import safe_open
 from safetensors.torch import save
 
@@ -15,6 +16,8 @@ VALUES = (
     *(None, True, -1, 0, 1, 0.5, 1e-300, 1e300, 10**6, 2**31, 2**40, 10**30, float("nan")),
     *("", "x", "gru", "ctc", [], [1], ["x"], {}, {"x": 1}, [[]], {"low": "x"}),
 )
+STATED = (".safetensors", ".onnx", ".yaml", ".line")
+"""Endings of files that state values."""
 
 
 def bytes_of(random, content):
@@ -40,20 +43,40 @@ def bytes_of(random, content):
 
 
 def described(random, path):
-    """Return a model's file with a few values of its description replaced, or left out."""
+    """Return a file with a few of the values that it states replaced, or left out."""
+    if path.suffix == ".line":
+        return _lines(random, path.read_text()).encode()
+    if path.suffix == ".yaml":
+        head, _, text = path.read_text().partition("\n")
+        return f"{head}\n{yaml.dump(_replaced(random, yaml.safe_load(text)))}".encode()
     if path.suffix == ".onnx":
         model = onnx.load(path)
         entry = model.metadata_props[0]
         entry.value = _json(random, entry.value)
         return model.SerializeToString()
     with safe_open(path, framework="pt") as file:
-        text = file.metadata()["speech_rnn"]
+        [(key, text)] = file.metadata().items()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return save(tensors, {"speech_rnn": _json(random, text)})
+    return save(tensors, {key: _json(random, text)})
 
 
 def _json(random, text):
-    description = json.loads(text)
+    return json.dumps(_replaced(random, json.loads(text)))
+
+
+def _lines(random, text):
+    """Return a command line with another value of a key, or without its value."""
+    lines = text.split("\n")
+    place = random.randrange(len(lines))
+    key, sign, _ = lines[place].partition("=")
+    value = random.choice(
+        (json.dumps(random.choice(VALUES)), random.choice(TOKENS).decode("latin"))
+    )
+    lines[place] = random.choice((f"{key}{sign}{value}", key, f"{key}.{value}{sign}1", value))
+    return "\n".join(lines)
+
+
+def _replaced(random, description):
     places = list(_places(description))
     for _ in range(random.choice((1, 1, 1, 2, 5))):
         parent, key = random.choice(places)
@@ -61,7 +84,7 @@ def _json(random, text):
             parent.pop(key, None)
         elif isinstance(parent, dict) or key < len(parent):
             parent[key] = deepcopy(random.choice(VALUES))
-    return json.dumps(description)
+    return description
 
 
 def _places(value):
@@ -70,3 +93,10 @@ def _places(value):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield value, key
             yield from _places(inner)
+
+
+def damaged(random, path):
+    """Return a file's content with a few bytes changed, or a few of the values that it states."""
+    if path.suffix in STATED and random.random() < 0.7:
+        return described(random, path)
+    return bytes_of(random, path.read_bytes())
