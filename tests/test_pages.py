@@ -119,3 +119,9 @@ def test_the_python_of_the_readme_imports_what_exists():
     for block in blocks(PAGES["README"], "python"):
         imports = [node for node in ast.parse(block).body if isinstance(node, ast.ImportFrom)]
         exec(compile(ast.Module(imports, []), "README.md", "exec"), {})
+
+
+def test_the_promises_name_tests_that_are_there():
+    named = re.findall(r"`(tests/[\w/.]+)`", text_of(ROOT / "docs/promises.md"))
+    assert len(named) > 20
+    assert not [name for name in named if not (ROOT / name).exists()]
