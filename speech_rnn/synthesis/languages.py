@@ -93,10 +93,14 @@ def unreadable(words: Sequence[str], accent: str) -> list[str]:
             )
             hint = f"; set language={speaks}" if speaks else ""
             told.append(
-                f"{word!r} is in {foreign[0].capitalize()} letters, which no voice of "
-                f"{accent} reads{hint}"
+                f"{word!r} is in {_spoken(foreign[0])} letters, which no voice of {accent} "
+                f"reads{hint}"
             )
     return told
+
+
+def _spoken(script: str) -> str:
+    return "Chinese" if script == "CJK" else script.capitalize()
 
 
 def foreign_letters(words: Sequence[str], accent: str) -> str | None:

@@ -51,7 +51,7 @@ def test_a_language_that_nobody_speaks(espeak, tmp_path):
         (
             ["打开"],
             "en-us",
-            "'打开' is in Cjk letters, which no voice of en-us reads; set language=zh",
+            "'打开' is in Chinese letters, which no voice of en-us reads; set language=zh",
         ),
         (["hi", "привет"], "de", "'привет' is in Cyrillic letters.*set language=ru"),
         (["ひらく"], "cmn", "is in Hiragana letters.*set language=ja"),
