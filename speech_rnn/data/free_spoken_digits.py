@@ -11,6 +11,7 @@ from pathlib import Path
 
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.splits import require_every_class
+from speech_rnn.data.words import names_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -58,8 +59,7 @@ class FreeSpokenDigits:
 
     @property
     def _held_out(self) -> list[str]:
-        given = self.held_out_speakers
-        return [given] if isinstance(given, str) else list(given)
+        return names_of(self.held_out_speakers)
 
     def prepare(self) -> Corpus:
         """List the files; none is opened.

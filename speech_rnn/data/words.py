@@ -45,6 +45,11 @@ def text_of(value: Any, name: str) -> str:
     raise ValueError(f"{name}={str(value)[:MOST_CHARACTERS]} must be a text")
 
 
+def names_of(names: str | Iterable[str]) -> list[str]:
+    """Return names as a list; one may stand alone."""
+    return [names] if isinstance(names, str) else list(names)
+
+
 def texts_of(words: Any) -> list[str]:
     """Return a configuration's list of words as clean texts; numbers are taken as texts.
 
