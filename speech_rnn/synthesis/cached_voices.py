@@ -1,4 +1,4 @@
-"""Shared by all synthesizers: checks of words, how clips are drawn, and their cache."""
+"""Shared by all synthesizers: how clips are drawn, and their cache."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from speech_rnn.audio import resample, write_audio
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.rng import check_ranges, shuffled
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.synthesis.words import check_words
 
 _EDGE = 0.01
 T = TypeVar("T")
@@ -151,43 +152,6 @@ class CachedVoices:
         rows = (Utterance(str(clip.path), clip.text, clip.speaker, clip.split) for clip in clips)
         words = tuple(self.words)
         return Corpus(tuple(rows), words, synthetic=words)
-
-
-def check_words(words: Sequence[str]) -> None:
-    """Refuse words that are empty, given twice or no texts, all of them at once.
-
-    Raises
-    ------
-    ConfigurationError
-        if there are any.
-    """
-    if not words or isinstance(words, str):
-        raise ConfigurationError(f"words={words!r} must be a list of one word or more")
-    refuse_words([*_not_words(words)])
-
-
-def _not_words(words: Sequence[str]) -> Iterator[str]:
-    """Say what is wrong with words."""
-    seen: set[str] = set()
-    for word in words:
-        if not isinstance(word, str):
-            yield f"{word!r} is no text: in YAML, words such as yes, no, on and off need quotes"
-        elif not any(character.isalnum() for character in word):
-            yield f"{word!r} has no letter"
-        elif word.startswith("_"):
-            yield f"{word!r} starts with _, which marks what is not spoken"
-        elif word != " ".join(word.split()):
-            yield f"{word!r} must have single spaces, between words only"
-        elif word.casefold() in seen:
-            yield f"{word!r} is given twice"
-        else:
-            seen.add(word.casefold())
-
-
-def refuse_words(wrong: Sequence[str]) -> None:
-    """Raise a `ConfigurationError` that lists what is wrong with words, if anything is."""
-    if wrong:
-        raise ConfigurationError("\n  ".join(["words cannot all be spoken:", *wrong]))
 
 
 def word_folder(word: str) -> str:

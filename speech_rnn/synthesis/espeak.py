@@ -15,9 +15,10 @@ import numpy as np
 from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
-from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip, refuse_words
+from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.languages import accents_of, foreign_letters, unreadable
+from speech_rnn.synthesis.words import refuse_words
 
 log = logging.getLogger(__name__)
 

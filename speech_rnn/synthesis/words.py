@@ -1,0 +1,92 @@
+"""Words to be spoken: which are refused, and a text file of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+from unicodedata import category
+
+from speech_rnn.data.words import clean
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.storage.text import read_lines
+
+COMMENT = "#"
+
+
+def check_words(words: Sequence[str] | None) -> None:
+    """Refuse words that are empty, given twice or no texts, all of them at once.
+
+    Raises
+    ------
+    ConfigurationError
+        if there are any, and where there are no words.
+    """
+    if words is None:
+        raise ConfigurationError(
+            "words must be given: words=[lights on,lights off], or words_file=FILE, a text file "
+            "with one a line"
+        )
+    if not words or isinstance(words, str):
+        raise ConfigurationError(f"words={words!r} must be a list of one word or more")
+    refuse_words([fault for _, fault in _faults(words)])
+
+
+def refuse_words(wrong: Sequence[str]) -> None:
+    """Raise a `ConfigurationError` that lists what is wrong with words, if anything is."""
+    if wrong:
+        raise ConfigurationError("\n  ".join(["words cannot all be spoken:", *wrong]))
+
+
+def read_words(path: str | os.PathLike[str]) -> list[str]:
+    """Read words or phrases from a text file, one a line.
+
+    Blank lines and lines that begin with ``#`` are passed over, and so are blanks at the ends of a
+    line. The text is UTF-8, with or without a byte-order mark.
+
+    Raises
+    ------
+    ConfigurationError
+        for lines that are no words or are there twice, with their numbers, and for no words.
+    DataError
+        if the file cannot be read.
+    """
+    lines = {
+        number: text
+        for number, line in enumerate(read_lines(path, "words_file"), 1)
+        if (text := clean(line)) and not text.startswith(COMMENT)
+    }
+    if not lines:
+        raise ConfigurationError(f"words_file={str(path)!r} has no words; write one a line")
+    numbers = [*lines]
+    if wrong := [f"line {numbers[at]}: {fault}" for at, fault in _faults([*lines.values()])]:
+        raise ConfigurationError(
+            "\n  ".join([f"words_file={str(path)!r} has wrong lines:", *wrong])
+        )
+    return [*lines.values()]
+
+
+def _faults(words: Sequence[Any]) -> Iterator[tuple[int, str]]:
+    """Say which words are wrong, by their places, and why."""
+    seen: set[str] = set()
+    for place, word in enumerate(words):
+        if fault := _fault(word):
+            yield place, fault
+        elif word.casefold() in seen:
+            yield place, f"{word!r} is given twice"
+        else:
+            seen.add(word.casefold())
+
+
+def _fault(word: Any) -> str | None:
+    if not isinstance(word, str):
+        return f"{word!r} is no text: in YAML, words such as yes, no, on and off need quotes"
+    if not any(character.isalnum() for character in word):
+        return f"{word!r} has no letter"
+    if word.startswith("_"):
+        return f"{word!r} starts with _, which marks what is not spoken"
+    if word != " ".join(word.split()):
+        return f"{word!r} must have single spaces, between words only"
+    if any(category(character) in ("Cc", "Cs") for character in word):
+        return f"{word!r} holds a control character"
+    return None
