@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_rnn.audio.finding import sound_files
+from speech_rnn.data.at_hand import AtHand
 from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.storage.columns import Columns
@@ -20,11 +21,15 @@ COLUMNS = Columns(("audio", "start_seconds"))
 class Merged:
     """The clips of all sources that are given, each in the split that its source has put it.
 
+    A source for which something is not installed is left out, and a line of the log says so.
+
     Parameters
     ----------
     sources : by names of your choice; null leaves one out.
     repeat : of sources whose training clips alone join: how often each of these does.
-    noise : sound files, or folders of them, that training may mix in, with those of the sources.
+    noise : sound files, or folders of them, that training may mix in, with those of the sources: of
+        a recipe, its ``background``.
+    required : names of sources that must not be left out; see `AtHand.of`.
     root : a folder that a configuration of the sources may refer to, as ``${data.root}``.
 
     Raises
@@ -37,6 +42,7 @@ class Merged:
     repeat: Mapping[str, int] = field(default_factory=dict)
     noise: Sequence[str] = ()
     root: str | None = None
+    required: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not any(source is not None for source in self.sources.values()):
@@ -50,21 +56,24 @@ class Merged:
             )
 
     def prepare(self) -> Corpus:
-        """Prepare all of them; see `merged`.
+        """Prepare all of them that are at hand; see `merged`.
 
         Raises
         ------
         DataError
-            for noise that cannot be found, and as the sources do.
+            for noise that cannot be found, for words that only a source that is left out would
+            have, and as the sources do.
         """
-        room = Corpus((), (), tuple(sound_files(self.noise, "noise")))  # before hours of speaking
+        noise = tuple(sound_files(self.noise, "background"))  # before hours of speaking
         corpora = []
-        for name, source in self.sources.items():
-            if source is not None:
-                corpus = source.prepare()
-                repeated = name in self.repeat
-                corpora.append(to_train(corpus, self.repeat[name]) if repeated else corpus)
-        return merged([*corpora, room])
+        there = AtHand.of(self.sources, self.required)
+        for name, source in there.sources.items():
+            corpus = source.prepare()
+            repeated = name in self.repeat
+            corpora.append(to_train(corpus, self.repeat[name]) if repeated else corpus)
+        joined = merged([*corpora, Corpus((), (), noise)])
+        there.check_words(joined)
+        return joined
 
 
 def to_train(corpus: Corpus, times: int = 1) -> Corpus:

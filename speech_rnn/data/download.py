@@ -67,7 +67,7 @@ def fetch(
     """
     folder = Path(folder)
     archive = Path(archive) if archive else folder.with_name(f"{folder.name}.tar.gz")
-    with _alone(folder):
+    with alone(folder):
         if not folder.exists():
             extract(download(url, archive, sha256=sha256, size=size), folder)
     return folder
@@ -184,6 +184,23 @@ def extract(archive: str | Path, folder: str | Path) -> Path:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process works on `path`; the kernel frees the lock of one that dies.
+
+    Raises
+    ------
+    DataError
+        where the folder of `path` cannot be made or written.
+    """
+    with _on_disk(path), ExitStack() as stack:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(locked(path.with_name(f".{path.name}.lock")))
+        holding = stack.pop_all()
+    with holding:
+        yield
 
 
 Show = Callable[[int, "int | None"], None]
@@ -395,17 +412,6 @@ def _on_disk(path: Path) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             raise _full(path) from error
         raise DataError(f"path={str(path)!r} cannot be written: {error}") from error
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process works on `path`; the kernel frees the lock of one that dies."""
-    with _on_disk(path), ExitStack() as stack:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(locked(path.with_name(f".{path.name}.lock")))
-        holding = stack.pop_all()
-    with holding:
-        yield
 
 
 @contextmanager

@@ -11,11 +11,13 @@ from pathlib import Path
 from random import Random
 from shutil import which
 from string import Formatter
+from typing import ClassVar
 from urllib.parse import quote
 
 from speech_rnn.audio import load_audio
+from speech_rnn.data.at_hand import NOT_MEASURED
 from speech_rnn.data.corpus import Corpus
-from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.errors import AudioError, ConfigurationError, DataError, SpeechRnnError
 from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip, word_folder
 
 PLACES = ("text", "voice", "stretch", "file")
@@ -38,12 +40,13 @@ class Spoken(CachedVoices):
     stretch : shortest and longest.
     language : the language of the words.
     speaks : the languages that the program speaks; none is taken as any.
+    files : files that the program reads, such as a voice.
+    install : command that installs the program and its files.
 
     Raises
     ------
     ConfigurationError
-        for a command without ``{text}`` or ``{file}`` or with other places, no voices or clips,
-        and for a language that the program does not speak.
+        for a command without ``{text}`` or ``{file}`` or with other places, and no voices or clips.
     """
 
     command: Sequence[str] = field(kw_only=True)
@@ -52,17 +55,16 @@ class Spoken(CachedVoices):
     stretch: Sequence[float] = (0.75, 1.3)
     language: str = "en"
     speaks: Sequence[str] = ()
+    files: Sequence[str] = ()
+    install: str = ""
+
+    cost: ClassVar = f"there are fewer kinds of voices; {NOT_MEASURED}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.clips < 1 or not self.voices:
             raise ConfigurationError(
                 f"clips={self.clips!r} and voices={list(self.voices)!r} must be one or more"
-            )
-        if self.speaks and self.language not in self.speaks:
-            raise ConfigurationError(
-                f"language={self.language!r}: {self.command[0]} speaks {', '.join(self.speaks)} "
-                f"alone; leave it out, such as data.{self.command[0]}=null"
             )
         try:
             self._filled(dict.fromkeys(PLACES, ""))
@@ -78,19 +80,35 @@ class Spoken(CachedVoices):
                 f"command={list(self.command)!r} must hold {' and '.join(without)} in braces"
             )
 
+    def lack(self) -> SpeechRnnError | None:
+        """Return why nothing can be spoken here: a language, a program or files that it lacks."""
+        program, install = self.command[0], f": run  {self.install}" if self.install else ""
+        if self.speaks and self.language not in self.speaks:
+            return ConfigurationError(
+                f"language={self.language!r} is none that {program} speaks: "
+                f"{', '.join(self.speaks)}"
+            )
+        if which(program) is None:
+            return DataError(
+                f"command: {program!r} is not installed, or not where programs are found{install}"
+            )
+        if missing := [file for file in self.files if not Path(file).is_file()]:
+            return DataError(f"files={missing} of {program!r} are missing{install}")
+        return None
+
     def prepare(self) -> Corpus:
         """Speak whatever is not in the cache, and list all clips.
 
         Raises
         ------
+        ConfigurationError
+            for a language that the program does not speak.
         DataError
-            if the program is missing, fails or writes no sound, and if the cache cannot be
-            written.
+            if the program or a file of it is missing, if it fails or writes no sound, and if the
+            cache cannot be written.
         """
-        if which(self.command[0]) is None:
-            raise DataError(
-                f"command: {self.command[0]!r} is not installed, or not where programs are found"
-            )
+        if (error := self.lack()) is not None:
+            raise error
         # Words, voices and numbers are in the names of files.
         pairs = self.pairs("stretch", "silence_seconds", "peak_db")
         values = [list(self.command), list(pairs.values()), self.sample_rate, self.seed]

@@ -11,7 +11,7 @@ from speech_rnn.audio.finding import sound_files
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.data.word_folders import word_folders
-from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
+from speech_rnn.errors import ConfigurationError, DataError, SpeechRnnError, did_you_mean
 from speech_rnn.synthesis.espeak import Synthetic
 
 
@@ -55,6 +55,10 @@ class Custom:
         if not 0 <= self.recorded_share < 1:
             raise ConfigurationError(f"recorded_share={self.recorded_share} must lie in [0, 1)")
         self._synthetic()
+
+    def lack(self) -> SpeechRnnError | None:
+        """Return why nothing can be spoken here; recordings are never left out for that."""
+        return self._synthetic().lack() if self.recordings is None else None
 
     def prepare(self) -> Corpus:
         """Speak what is not there yet, and list it with the recordings.

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from random import Random
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -14,7 +15,13 @@ import numpy as np
 
 from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.rng import choose, shuffled
-from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
+from speech_rnn.errors import (
+    ConfigurationError,
+    DataError,
+    MissingExtraError,
+    SpeechRnnError,
+    did_you_mean,
+)
 from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.languages import accents_of, foreign_letters, unreadable
@@ -88,6 +95,11 @@ class Synthetic(CachedVoices):
         super().__post_init__()
         if self.accents is not None and not self.accents:
             raise ConfigurationError("accents=[] leaves nobody to speak; name at least one")
+
+    def lack(self) -> SpeechRnnError | None:
+        """Return why nothing can be spoken here: the package is not installed."""
+        is_there = find_spec("espeakng_loader") is not None
+        return None if is_there else MissingExtraError("espeakng_loader", "synth")
 
     def prepare(self) -> Corpus:
         """Speak whatever is not in the cache, and list all clips.

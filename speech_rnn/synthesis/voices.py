@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from speech_rnn.data.at_hand import AtHand
 from speech_rnn.data.combining import Merged
 from speech_rnn.data.corpus import Corpus, Source
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.data.words import names_of
+from speech_rnn.errors import ConfigurationError, did_you_mean
+
+log = logging.getLogger(__name__)
 
 SYNTHESIZERS = ("espeak", "kokoro", "flite", "piper")
 
@@ -16,17 +21,21 @@ SYNTHESIZERS = ("espeak", "kokoro", "flite", "piper")
 class Voices:
     """The clips of several synthesizers: more kinds of voices make more people understood.
 
+    One for which something is not installed is left out, and a line of the log says so.
+
     Parameters
     ----------
     espeak, kokoro, flite, piper : synthesizers; null leaves one out.
     people : a few recordings, whose training clips join.
     people_times : how often each of these clips does.
-    noise : sound files, or folders of them, that training may mix in.
+    noise : sound files, or folders of them, that training may mix in: a recipe's ``background``.
+    required : a synthesizer or several that must not be left out: what they lack is downloaded
+        where that is possible.
 
     Raises
     ------
     ConfigurationError
-        if no synthesizer is given.
+        if no synthesizer is given, and for a required one that is not known.
     """
 
     espeak: Source | None = None
@@ -36,12 +45,39 @@ class Voices:
     people: Source | None = None
     people_times: int = 20
     noise: Sequence[str] = ()
+    required: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if all(getattr(self, name) is None for name in SYNTHESIZERS):
             raise ConfigurationError(f"no voices: {', '.join(SYNTHESIZERS)} are all null; give one")
+        check_names(self.required)
 
     def prepare(self) -> Corpus:
-        """Prepare all of them; see `Merged`."""
-        sources = {name: getattr(self, name) for name in (*SYNTHESIZERS, "people")}
-        return Merged(sources, {"people": self.people_times}, self.noise).prepare()
+        """Prepare all of them that are at hand; see `Merged`.
+
+        Raises
+        ------
+        SpeechRnnError
+            where a required synthesizer, or every one, lacks something: the error says what.
+        """
+        speakers = {name: getattr(self, name) for name in SYNTHESIZERS}
+        there = AtHand.of(speakers, self.required)
+        log.info("voices: %s", ", ".join(there.sources))
+        sources = {**there.sources, "people": self.people}
+        corpus = Merged(sources, {"people": self.people_times}, self.noise).prepare()
+        there.check_words(corpus)
+        return corpus
+
+
+def check_names(required: str | Sequence[str]) -> None:
+    """Refuse names that are no synthesizers.
+
+    Raises
+    ------
+    ConfigurationError
+        if there are any.
+    """
+    names = names_of(required)
+    if wrong := [name for name in names if name not in SYNTHESIZERS]:
+        hint = did_you_mean(wrong, SYNTHESIZERS)
+        raise ConfigurationError(f"voices={names} must name synthesizers{hint}")

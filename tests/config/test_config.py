@@ -17,7 +17,7 @@ from tests.commands import speech_rnn
 @pytest.mark.parametrize("name", recipes())
 def test_every_recipe_has_only_keys_that_something_takes(name):
     needed = {"language_model": ["language_model.text=some.txt"]}
-    needed |= {"digits_voices": [], "custom_stream": []}
+    needed |= {"digits_voices": [], "custom": [], "custom_stream": []}
     cfg = compose("train", [f"+recipe={name}", *needed.get(name, ["data.root=somewhere"])])
     check(cfg, primary("train"))
 

@@ -9,9 +9,11 @@ from tests.tones import tone
 pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
 
 FEW = (
-    "data.train_clips=12",
-    "data.validation_clips=3",
-    "data.test_clips=3",
+    "data.kokoro=null",
+    "data.flite=null",
+    "data.espeak.train_clips=12",
+    "data.espeak.validation_clips=3",
+    "data.espeak.test_clips=3",
     "negatives.others.n_words=16",
     "negatives.others.clips=1",
 )
@@ -26,7 +28,7 @@ def test_words_and_recordings_of_ones_own(tmp_path):
     assert metrics["n_clips"]["train"] == 2 * 12 + 8 + 12 + 8
     labels = metrics["test"]["confusion"]["labels"]
     assert set(labels) <= {"_silence_", "_unknown_", "lights on", "lights off", "_other_"}
-    clip = next((tmp_path / "data/synthetic").rglob("lights_on/test*.wav"))
+    clip = next((tmp_path / "data/voices").rglob("lights_on/test*.wav"))
     (row,) = transcribe(tmp_path, clip)
     assert row["text"] in ("lights on", "lights off") or row["reason"]
 
@@ -34,14 +36,15 @@ def test_words_and_recordings_of_ones_own(tmp_path):
 def test_words_must_be_given(tmp_path):
     result = speech_rnn("train", "+recipe=custom", cwd=tmp_path)
     assert result.returncode == 2
-    assert "words=None must be a list of one word or more" in result.stderr
+    assert "words must be given: words=[lights on,lights off], or words_file=FILE" in result.stderr
 
 
 @needs_shared
 @pytest.mark.slow
 def test_people_are_understood_from_synthetic_voices_alone(tmp_path):
     words = "words=[smart mirror,snowboy,view glass]"
-    short = ("trainer.max_epochs=8", "data.train_clips=80")
+    short = ("trainer.max_epochs=8", "data.espeak.train_clips=80")
+    short += ("data.kokoro=null", "data.flite=null")
     train("custom", tmp_path, words, *short)
     people = (f"data.root={SHARED / 'keywords'}", "data.words=[smart mirror,snowboy,view glass]")
     assert evaluate("keywords", tmp_path, *people)["accuracy"]["accuracy"] >= 0.5

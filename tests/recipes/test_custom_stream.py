@@ -35,4 +35,4 @@ def test_words_of_ones_own_become_what_can_stream(tmp_path):
 def test_words_must_be_given(tmp_path):
     result = speech_rnn("train", "+recipe=custom_stream", cwd=tmp_path)
     assert result.returncode == 2
-    assert "words=None must be a list of one word or more" in result.stderr
+    assert "words must be given: words=[lights on,lights off], or words_file=FILE" in result.stderr

@@ -55,8 +55,25 @@ def test_voices_take_turns_and_nothing_is_made_twice(tmp_path, command):
 def test_a_program_that_fails_is_heard(tmp_path, command):
     with pytest.raises(DataError, match=r"speaks nothing: .*no such word"):
         spoken(tmp_path, ("stop",), command=command).prepare()
-    with pytest.raises(DataError, match="'no-such-program' is not installed"):
-        spoken(tmp_path, command=("no-such-program", "{text}", "{file}")).prepare()
+    lacking = spoken(
+        tmp_path, command=("no-such-program", "{text}", "{file}"), install="apt install it"
+    )
+    with pytest.raises(DataError, match=r"'no-such-program' is not installed.*: run  apt install"):
+        lacking.prepare()
+
+
+def test_a_program_that_lacks_a_file_is_left_out(tmp_path, command, caplog):
+    voice = tmp_path / "voice.onnx"
+    lacking = spoken(tmp_path, command=command, files=[str(voice)], install="get voice")
+    other = spoken(tmp_path, command=command, seed=1)
+    assert Voices(flite=other, piper=lacking).prepare() == other.prepare()
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith(f"piper is left out: files=[{str(voice)!r}] of ")
+    assert "are missing: run  get voice. Without it: " in line
+    with pytest.raises(DataError, match="get voice"):
+        Voices(flite=other, piper=lacking, required=["piper"]).prepare()
+    voice.touch()
+    assert len(Voices(flite=other, piper=lacking).prepare().utterances) == 12
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import pytest
 from speech_rnn.audio import load_audio
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 from speech_rnn.synthesis.cached_voices import Clip, put_clip
-from speech_rnn.synthesis.kokoro import MODEL, NeuralVoices, as_trained, blend
+from speech_rnn.synthesis.kokoro import NeuralVoices, as_trained, blend
+from speech_rnn.synthesis.kokoro_files import lacking
 
 WORDS = ("lights on", "stop")
 KOKORO = os.environ.get("SPEECH_RNN_KOKORO", "data/kokoro")
 needs_kokoro = pytest.mark.skipif(
-    not (Path(KOKORO) / MODEL).is_file(), reason="SPEECH_RNN_KOKORO names no folder of the model"
+    bool(lacking(KOKORO)), reason="neither SPEECH_RNN_KOKORO nor the cache has Kokoro's files"
 )
 VOICES = [f"{accent}{kind}_{number}" for accent in "ab" for kind in "fm" for number in range(10)]
 
@@ -81,9 +82,11 @@ def test_a_clip_is_cut_to_its_word(tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.wav"]
 
 
-def test_a_missing_model_says_where_it_is(tmp_path):
+def test_a_missing_model_says_how_to_get_it(tmp_path, monkeypatch):
     pytest.importorskip("kokoro_onnx", reason="needs the extra [neural]")
-    with pytest.raises(DataError, match=r"lacks kokoro.* and voices.*; get them from https://"):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    told = r"lack kokoro.* and voices.*: add voices=kokoro, which downloads 121 MB, or .* https://"
+    with pytest.raises(DataError, match=told):
         voices(folder=tmp_path).prepare()
 
 

@@ -15,6 +15,7 @@ from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.kokoro import NeuralVoices
 from speech_rnn.synthesis.languages import ENGLISH, accents_of, foreign_letters, unreadable
 from speech_rnn.synthesis.near_misses import NearMisses
+from speech_rnn.synthesis.voices import Voices
 
 pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
 FEW = {"train_clips": 2, "validation_clips": 1, "test_clips": 1}
@@ -106,7 +107,7 @@ def test_case_19_custom_words_are_spoken_in_their_language(given, tmp_path, espe
 def test_case_19_a_language_goes_for_the_other_words_too(tmp_path):
     pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
     line = ["+recipe=custom", "words=['grün','tür auf']", "language=de", f"paths.data={tmp_path}"]
-    few = [f"data.{split}_clips=1" for split in ("train", "validation", "test")]
+    few = [f"data.espeak.{split}_clips=1" for split in ("train", "validation", "test")]
     few += ["negatives.others.n_words=16", "negatives.others.clips=1"]
     rows = corpus_of(compose("train", as_typed([*line, *few]))).utterances
     spoken = [row.audio for row in rows if row.text != "_silence_"]
@@ -125,16 +126,25 @@ def test_near_misses_of_another_language(tmp_path):
     assert not {"green", "grün"} & set(near.words)
 
 
-def test_synthesizers_of_one_language_say_so(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"flite speaks en alone; .* data\.flite=null"):
-        Spoken(
-            ["grün"],
-            str(tmp_path),
-            command=["flite", "{text}", "{file}"],
-            voices=["slt"],
-            language="de",
-            speaks=["en"],
-        )
-    with pytest.raises(ConfigurationError, match="Kokoro speaks en, es, fr, hi, it, pt; leave it"):
-        NeuralVoices(["grün"], str(tmp_path), folder="", language="de")
-    NeuralVoices(["vert"], str(tmp_path), folder="", language="fr")
+def test_synthesizers_of_one_language_are_left_out_of_another(tmp_path, caplog):
+    flite = Spoken(
+        ["grün"],
+        str(tmp_path),
+        command=["flite", "{text}", "{file}"],
+        voices=["slt"],
+        language="de",
+        speaks=["en"],
+    )
+    kokoro = NeuralVoices(["grün"], str(tmp_path), folder="", language="de")
+    with pytest.raises(ConfigurationError, match="language='de' is none that flite speaks: en"):
+        flite.prepare()
+    with pytest.raises(ConfigurationError, match="none that Kokoro speaks: en, es, fr, hi, it, pt"):
+        kokoro.prepare()
+    espeak = Synthetic(["grün"], str(tmp_path), language="de", **FEW)
+    assert Voices(espeak=espeak, flite=flite, kokoro=kokoro).prepare() == espeak.prepare()
+    assert [line.getMessage().split(":")[0] for line in caplog.records] == [
+        "kokoro is left out",
+        "flite is left out",
+    ]
+    french = NeuralVoices(["vert"], str(tmp_path), folder="", language="fr")
+    assert not isinstance(french.lack(), ConfigurationError)

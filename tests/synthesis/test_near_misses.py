@@ -14,6 +14,7 @@ from speech_rnn.data.negatives import Negatives
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError
 from speech_rnn.synthesis.espeak import Synthetic
 from speech_rnn.synthesis.espeak_library import Espeak
+from speech_rnn.synthesis.kokoro import NeuralVoices
 from speech_rnn.synthesis.near_misses import NearMisses, near_misses
 from tests.tones import TONES_HZ, write_corpus
 
@@ -109,6 +110,17 @@ def test_near_misses_are_unknown_and_heard_in_training_alone(tmp_path, speaks):
     assert not said(negatives.join(corpus), "train")
 
 
+def test_kokoro_is_left_out_where_it_is_not_at_hand(tmp_path, speaks, monkeypatch, caplog):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    kokoro = partial(NeuralVoices, root=str(tmp_path / "voices"), folder=str(tmp_path / "none"))
+    near = NearMisses(espeak=speaks, kokoro=kokoro, per_word=3, frequent=2000)
+    assert near.prepare(["middle"]).words == ("model", "mid", "models")
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("kokoro is left out: ")
+    assert "voices=kokoro" in line
+    assert "8, 0 and 0 false accepts" in line
+
+
 def test_a_word_that_is_held_out_is_no_near_miss(tmp_path, speaks):
     rows = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
     names = {"low": "middle", "middle": "model", "high": "mid"}
@@ -127,6 +139,7 @@ def test_a_word_that_is_held_out_is_no_near_miss(tmp_path, speaks):
         ({"per_word": 0}, "per_word=0 must be 1 or more"),
         ({"frequent": 0}, "frequent=0 must be 1 or more"),
         ({"espeak": None}, "nobody speaks; give one"),
+        ({"required": "kokro"}, "must name synthesizers; did you mean 'kokoro'"),
     ],
 )
 def test_wrong_values_are_told(wrong, message):
