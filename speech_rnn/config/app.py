@@ -28,6 +28,7 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from speech_rnn.config.given import check_taken, take_words
 from speech_rnn.config.keys import MODEL_FILE, check, unknown_keys
 from speech_rnn.config.quoting import as_read, quoted
 from speech_rnn.errors import (
@@ -131,6 +132,11 @@ def parsed(lines: Sequence[str]) -> list[Override]:
         raise ConfigurationError(
             f"{wrong} cannot be read; if the value is a text, quote it twice: {right}"
         ) from error
+
+
+def keys_of(lines: Sequence[str]) -> set[str]:
+    """Return the keys and groups that a command line sets."""
+    return {override.key_or_group for override in parsed(lines)}
 
 
 def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
@@ -270,11 +276,19 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
         # Hydra would print a traceback of what leaves a job.
         with spoken_errors(), writing(folder, "output_dir"), building():
             check(cfg, primary(config_name))
+            typed = keys_of(HydraConfig.get().overrides.task)
+            take_words(cfg, typed)
+            check_taken(cfg, typed - _own_keys(config_name))
             return run(cfg)
 
     logging.raiseExceptions = False  # a log that cannot be written costs no traceback a line
 
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+
+
+def _own_keys(config_name: str) -> set[str]:
+    """Return the keys that a command's own file has beside those of a training."""
+    return set() if config_name == "train" else {str(key) for key in _file(config_name, [CONF])}
 
 
 def _checked_arguments(config_name: str, arguments: list[str]) -> list[str]:

@@ -18,13 +18,13 @@ from speech_rnn.config.keys import MODEL_FILE
 
 TEXTS = frozenset(
     ("root", "path", "folder", "recordings", "output_dir", "output", "exclude", "front_weights",
-     "versus", "sentences", "text", "speaker_pattern", MODEL_FILE)
+     "versus", "sentences", "text", "speaker_pattern", "words_file", MODEL_FILE)
 )  # fmt: skip
 """Keys, by their last part, whose value is one path or text; `paths.data` is one as well."""
 
 LISTS = frozenset(
     ("words", "held_out_words", "held_out_speakers", "noise", "rooms", "speech", "background",
-     "audio", "labels")
+     "voices", "audio", "labels")
 )  # fmt: skip
 """Keys, by their last part, whose value is a list of words or paths."""
 

@@ -12,7 +12,8 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from speech_rnn.config.app import as_typed, compose, parsed, primary
+from speech_rnn.config.app import as_typed, compose, keys_of, parsed, primary
+from speech_rnn.config.given import take_words
 from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.training.search import Choices, Dimension, Interval, Values
@@ -71,8 +72,10 @@ def dimension_of(override: Override) -> Dimension:
 def trial_config(values: Values) -> DictConfig:
     """Compose what the search's own command line gives, and the values of a trial."""
     given = [f"{key}={value}" for key, value in values.items()]
-    cfg = compose("search", as_typed([*HydraConfig.get().overrides.task, *given]))
+    typed = [*HydraConfig.get().overrides.task, *given]
+    cfg = compose("search", as_typed(typed))
     check(cfg, primary("search"))
+    take_words(cfg, keys_of(typed))
     return cfg
 
 

@@ -1,5 +1,7 @@
 """Words and paths of a command line reach the configuration as they were typed."""
 
+from pathlib import Path
+
 import pytest
 
 from speech_rnn.config.app import as_typed, compose, parsed
@@ -28,7 +30,9 @@ def value(line):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("key", ["data.root", "output_dir", "+recordings", "model_file"])
+@pytest.mark.parametrize(
+    "key", ["data.root", "output_dir", "+recordings", "model_file", "words_file"]
+)
 def test_case_17_a_path_stands_as_it_is_typed(key, path):
     assert value(f"{key}={path}") == path
 
@@ -54,6 +58,9 @@ def test_case_17_a_home_folder(monkeypatch):
         ("words=yes,no", ["yes", "no"]),
         ('words=["grün","tür auf"]', ["grün", "tür auf"]),
         ("words=[]", []),
+        ("voices=kokoro,flite", ["kokoro", "flite"]),
+        ("voices=kokoro", "kokoro"),
+        ("background=~/room,b", [f"{Path.home()}/room", "b"]),
         ("augment.rooms.recordings=[ü,b]", ["ü", "b"]),
     ],
 )

@@ -1,0 +1,102 @@
+"""What a command line says of words and voices: read from a file, and never lost unnoticed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from speech_rnn.data.words import names_of
+from speech_rnn.errors import ConfigurationError, did_you_mean
+from speech_rnn.synthesis.words import read_words
+
+KEYS = {"words": "words", "words_file": "words"} | {
+    key: key for key in ("recordings", "background", "voices")
+}
+"""Keys of the top, and what a recipe takes of each by a reference, such as ``${words}``."""
+
+
+def take_words(cfg: DictConfig, typed: Collection[str]) -> None:
+    """Put the words of ``words_file`` in the place of ``words``; `cfg` is changed.
+
+    Parameters
+    ----------
+    cfg : a composed configuration.
+    typed : the keys that the command line gives.
+
+    Raises
+    ------
+    ConfigurationError
+        where the command line gives words as well, and for what `read_words` refuses.
+    DataError
+        if the file cannot be read.
+    """
+    file = cfg.get("words_file")
+    if file is None:
+        return
+    if "words" in typed and cfg.words is not None:
+        raise ConfigurationError(
+            f"words={list(cfg.words)} and words_file={file!r} are both given; give one of them"
+        )
+    words = [word.replace("${", r"\${") for word in read_words(str(file))]  # no reference is meant
+    cfg.words, cfg.words_file = words, None
+
+
+def check_taken(cfg: DictConfig, typed: Collection[str]) -> None:
+    """Refuse words, recordings, a background or voices that nothing of a configuration takes.
+
+    Parameters
+    ----------
+    cfg : a composed configuration.
+    typed : the keys that the command line gives, without those that the command itself takes.
+
+    Raises
+    ------
+    ConfigurationError
+        for a key that nothing refers to, and for voices that no part of the recipe has.
+    """
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    taken = {name for text in _texts(plain) for name in re.findall(r"\$\{ *(\w+) *\}", text)}
+    for key in typed:
+        if key in KEYS and KEYS[key] not in taken:
+            raise ConfigurationError(
+                f"{key} is given, and nothing of this recipe takes it: leave it out, or choose a "
+                "recipe of words of your own, such as +recipe=custom or +recipe=custom_stream"
+            )
+    if "voices" in taken and (wanted := cfg.get("voices")):
+        known = sorted({name for node in _nodes(plain) for name in _synthesizers(node)})
+        if wrong := [name for name in names_of(wanted) if name not in known]:
+            hint = did_you_mean(wrong, known)
+            raise ConfigurationError(f"voices={wrong} are not of this recipe, or are null{hint}")
+
+
+def _synthesizers(node: dict[Any, Any]) -> Iterator[str]:
+    """Return the names of a source's synthesizers that ``voices`` may name."""
+    if node.get("required") == "${voices}":
+        places = (node, node.get("sources") or {})
+        yield from (
+            name for place in places for name, part in place.items() if _is_synthesizer(part)
+        )
+
+
+def _is_synthesizer(part: Any) -> bool:
+    return isinstance(part, dict) and ".synthesis." in str(part.get("_target_"))
+
+
+def _nodes(value: Any) -> Iterator[dict[Any, Any]]:
+    if isinstance(value, dict):
+        yield value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        yield from _nodes(part)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for part in value.values() for text in _texts(part))
+    elif isinstance(value, Sequence):
+        yield from (text for part in value for text in _texts(part))
