@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.detection.labels import Label
-from speech_rnn.detection.long_streams import LongStream
 from speech_rnn.detection.matching import (
     TOLERANCE_SECONDS,
     Detections,
@@ -28,16 +27,37 @@ from speech_rnn.detection.matching import (
     lags_of,
     match,
 )
-from speech_rnn.detection.recordings import Recording
 from speech_rnn.errors import DataError
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.streaming.stream import EventStream, Posteriors, WordSpotter
 
-Scene = LongStream | Recording
-"""Sound in which it is known what is said."""
-
 Blocks = Iterable[NDArray[np.float32]]
+
+
+class Scene(Protocol):
+    """Sound in which it is known what is said: a `LongStream`, a `Recording` and the like."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+
+    @property
+    def duration(self) -> float:
+        """In seconds."""
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The words that are said."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings for whoever reads its figures."""
+
+    def blocks(self, block_seconds: float) -> Blocks:
+        """Yield the samples, (n,) each."""
+
+
 Watch = Callable[[Blocks, int], Blocks]
 """Passes blocks on and shows how many of so many have passed."""
 

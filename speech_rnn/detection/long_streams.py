@@ -8,7 +8,7 @@ after.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -120,14 +120,7 @@ class LongStream:
             for a file that cannot be read.
         """
         size = max(1, round(block_seconds * self.sample_rate))
-        left = np.zeros(0, np.float32)
-        for segment in self.segments:
-            left = np.concatenate([left, self._render(segment)])
-            n_whole = len(left) // size * size
-            yield from left[:n_whole].reshape(-1, size)
-            left = left[n_whole:]
-        if len(left):
-            yield left
+        yield from in_blocks(map(self._render, self.segments), size)
 
     def _render(self, segment: Segment) -> Samples:
         mixed = self._bed(segment)
@@ -167,6 +160,18 @@ class LongStream:
         )[:n_samples]
         samples = faded(samples, self.sample_rate)
         return np.pad(samples, (0, n_samples - len(samples)))  # resampled, one may be missing
+
+
+def in_blocks(pieces: Iterable[Samples], size: int) -> Iterator[Samples]:
+    """Cut pieces of any length anew: yield blocks of `size` samples, and what is left."""
+    left = np.zeros(0, np.float32)
+    for piece in pieces:
+        left = np.concatenate([left, piece])
+        n_whole = len(left) // size * size
+        yield from left[:n_whole].reshape(-1, size)
+        left = left[n_whole:]
+    if len(left):
+        yield left
 
 
 def _power(samples: Samples) -> float:
