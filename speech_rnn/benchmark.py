@@ -1,18 +1,36 @@
-"""Measure speed beside other libraries and engines: ``python -m speech_rnn.benchmark``."""
+"""Measure beside other libraries and engines: ``python -m speech_rnn.benchmark [wake]``."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from speech_rnn.errors import MissingExtraError, spoken_errors
 
 
-def benchmark(
+class _SpeedByDefault(TyperGroup):
+    """Takes what names no command as the arguments of ``speed``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named else ["speed", *args])
+
+
+app = typer.Typer(
+    cls=_SpeedByDefault,
+    help="Measure beside other libraries and engines: speed, unless a command is named.",
+    add_completion=False,
+)
+
+
+@app.command()
+def speed(
     sections: Annotated[
         list[str] | None,
         typer.Argument(
@@ -61,9 +79,7 @@ def benchmark(
             n_epochs=epochs,
             quick=quick,
         )
-        arguments = sys.argv[2:] if sys.argv[1:2] == ["benchmark"] else sys.argv[1:]  # the verb
-        command = shlex.join(["python", "-m", "speech_rnn.benchmark", *arguments])
-        found = run(settings, command, tell=print_section)
+        found = run(settings, _command(), tell=print_section)
         print_machine(found)
         print(f"benchmark: {found.write(output)}")
         try:
@@ -72,9 +88,78 @@ def benchmark(
             print(f"no picture: {error}")
 
 
+@app.command()
+def wake(
+    keywords: Annotated[
+        Path,
+        typer.Option(help="Folder of recordings, one folder a word; its test split is heard."),
+    ],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="A Recognizer's file that can listen; repeatable.")
+    ] = None,
+    word: Annotated[
+        list[str] | None,
+        typer.Option(help="A word to find; repeatable. The default: alexa, computer, jarvis."),
+    ] = None,
+    speech: Annotated[
+        list[str] | None,
+        typer.Option(help="People who say none of the words, a file or folder; repeatable."),
+    ] = None,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(help="Noise, a file or folder; repeatable. The default is pink noise."),
+    ] = None,
+    room: Annotated[
+        list[str] | None,
+        typer.Option(help="Impulse response, a file or folder; repeatable. Each is a condition."),
+    ] = None,
+    snr_db: Annotated[
+        list[float] | None,
+        typer.Option(help="SNR in dB, a condition each; repeatable. The default: 10, 5, 0."),
+    ] = None,
+    hours: Annotated[float, typer.Option(help="Hours of sound of each condition.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the streams.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Number of processes that listen at a time.")] = 1,
+    rounds: Annotated[int, typer.Option(help="Number of turns in which each is timed.")] = 15,
+    output: Annotated[
+        Path, typer.Option(help="Folder for wake.json, wake.csv, wake.png and what was heard.")
+    ] = Path("benchmark"),
+) -> None:
+    """Find wake words in hours of talk and noise, beside openWakeWord, microWakeWord, wakeforge."""
+    with spoken_errors():
+        from speech_rnn.benchmarking.wake import Kept, WakeStreams, named_models, run_wake
+        from speech_rnn.benchmarking.wake.display import draw_wake, print_wake
+
+        given = {"words": word, "speech": speech, "noise": noise, "rooms": room, "snr_db": snr_db}
+        chosen: dict[str, Any] = {name: tuple(each) for name, each in given.items() if each}
+        streams = WakeStreams(str(keywords), hours=hours, seed=seed, **chosen)
+        models = named_models(model or (), streams.words)
+        found = run_wake(
+            streams,
+            models,
+            kept=Kept(output),
+            jobs=jobs,
+            n_rounds=rounds,
+            command=_command(),
+            tell=partial(print, flush=True),
+        )
+        print_wake(found)
+        for file in found.write(output):
+            print(f"benchmark: {file}")
+        try:
+            print(f"picture: {draw_wake(found, output / 'wake.png')}")
+        except MissingExtraError as error:
+            print(f"no picture: {error}")
+
+
+def _command() -> str:
+    arguments = sys.argv[2:] if sys.argv[1:2] == ["benchmark"] else sys.argv[1:]  # the verb
+    return shlex.join(["python", "-m", "speech_rnn.benchmark", *arguments])
+
+
 def main() -> None:
-    """Measure speed."""
-    typer.run(benchmark)
+    """Measure beside others."""
+    app(prog_name="speech_rnn.benchmark")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ from importlib import import_module
 import typer
 from rich.markup import escape
 
-from speech_rnn import recipes
-from speech_rnn.benchmark import benchmark
+from speech_rnn import benchmark, recipes
 from speech_rnn.export import export
 from speech_rnn.generate import generate
 from speech_rnn.listen import listen
@@ -48,9 +47,10 @@ for verb, summary in HYDRA_VERBS.items():
         "help_option_names": [],
     }
     app.command(verb, help=escape(summary), context_settings=settings)(_hand_over)
-for door in (transcribe, spot, listen, models, export, generate, report, benchmark):
+for door in (transcribe, spot, listen, models, export, generate, report):
     app.command()(door)
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def main() -> None:

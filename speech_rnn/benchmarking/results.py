@@ -52,7 +52,7 @@ class Times:
             "seconds": list(self.seconds),
         }
 
-    def per(self, n: int) -> Times:
+    def per(self, n: float) -> Times:
         """Return the times of one of `n` things that a call does."""
         return Times(tuple(seconds / n for seconds in self.seconds))
 

@@ -40,11 +40,11 @@ class Scene(Protocol):
 
     @property
     def sample_rate(self) -> int:
-        """In Hz."""
+        """Sample rate in Hz."""
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """Duration in seconds."""
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -263,7 +263,9 @@ class DetectionReport:
             return {word: Detections.from_dict(row) for word, row in point["per_word"].items()}
 
         times = ("latency", "starts", "ends")
-        latency, starts, ends = (values[name] and Quantiles(**values[name]) for name in times)
+        latency, starts, ends = (
+            values[name] and Quantiles.from_dict(values[name]) for name in times
+        )
         return cls(
             spotting=Spotting(**values["spotting"]),
             tolerance_seconds=values["tolerance_seconds"],

@@ -248,6 +248,12 @@ class Quantiles:
             quantile_interval(seconds, 0.95),
         )
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Quantiles:
+        """Make them from `to_dict`'s values."""
+        intervals: dict[str, Any] = {name: tuple(values[name]) for name in INTERVALS}
+        return cls(**{**values, **intervals})
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         intervals = {name: list(getattr(self, name)) for name in INTERVALS}

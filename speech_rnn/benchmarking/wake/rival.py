@@ -1,0 +1,93 @@
+"""The interface of adapters to wake-word engines of others, and the events in their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_rnn.data.cache import quantize
+from speech_rnn.decoding.hypothesis import Word
+from speech_rnn.detection.det_curve import Heard, Scene
+from speech_rnn.streaming.spotter import Spotter, Spotting
+
+RATE = 16_000
+CHUNK = 1280
+"""Samples that an adapter takes at once: 80 ms."""
+STEP_SECONDS = CHUNK / RATE
+STEPS_AT_ONCE = 1000
+
+CROSSING = Spotting(
+    release=1.0,
+    smoothing="max",
+    smoothing_seconds=0.0,
+    settle_seconds=0.0,
+    min_seconds=0.0,
+    refractory_seconds=2.0,
+)
+"""A word is an event in the step in which its score reaches the threshold, and not again within two
+seconds: as wakeforge and servers of openWakeWord have it."""
+
+
+class Rival(Protocol):
+    """An engine that listens for some words.
+
+    Attributes
+    ----------
+    thresholds : default threshold of the engine for each word.
+    files : the files of its models.
+    """
+
+    thresholds: Mapping[str, float]
+    files: Sequence[Path]
+
+    def push(self, chunk: NDArray[np.int16]) -> list[float]:
+        """Take the next samples, (1280,), and return the highest score of each word, in [0, 1]."""
+
+
+def scores_of(rival: Rival, scene: Scene) -> NDArray[np.float64]:
+    """Return the scores (T, W) that an engine gives the words in a scene, a step each 80 ms."""
+    whole = (block for block in scene.blocks(STEP_SECONDS) if len(block) == CHUNK)
+    return np.array([rival.push(quantize(block)) for block in whole]).reshape(
+        -1, len(rival.thresholds)
+    )
+
+
+def events(
+    scores: NDArray[np.float64], words: Sequence[str], thresholds: Mapping[str, float]
+) -> list[Word]:
+    """Return the events in scores (T, W); the detectors of several words are independent."""
+    found = []
+    for column, word in enumerate(words):
+        spotter = Spotter(replace(CROSSING, threshold=thresholds[word]), [word], STEP_SECONDS)
+        for start in range(0, len(scores), STEPS_AT_ONCE):
+            found += spotter.push(scores[start : start + STEPS_AT_ONCE, column : column + 1])
+        found += spotter.flush()
+    spans = [(event, event.start * STEP_SECONDS, event.stop * STEP_SECONDS) for event in found]
+    return [Word(event.word, start, stop, event.confidence) for event, start, stop in spans]
+
+
+def hear_rival(rival: Rival, scene: Scene, thresholds: Sequence[float]) -> Heard:
+    """Let an engine hear a scene, by its own thresholds and by others.
+
+    Parameters
+    ----------
+    scene : labels of words that the engine does not know are left out.
+    thresholds : thresholds of the curve, the same for all words.
+    """
+    words = list(rival.thresholds)
+    scores = scores_of(rival, scene)
+    own = events(scores, words, rival.thresholds)
+    return Heard(
+        vocabulary=words,
+        labels=tuple(label for label in scene.labels if label.word in words),
+        hours=len(scores) * STEP_SECONDS / 3600,
+        words=own,
+        told=[word.end for word in own],
+        curve={one: events(scores, words, dict.fromkeys(words, one)) for one in thresholds},
+        notes=tuple(scene.notes),
+    )
