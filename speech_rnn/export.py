@@ -1,4 +1,4 @@
-"""Write a recogniser as ONNX: ``python -m speech_rnn.export --model FILE --output FILE.onnx``."""
+"""Write a recogniser as ONNX, or a word of it as a head of openWakeWord: ``speech-rnn export``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from speech_rnn.errors import ConfigurationError, spoken_errors
 
 
 def export(
-    output: Annotated[Path, typer.Option(help="The .onnx file.")],
+    output: Annotated[
+        Path, typer.Option(help="The .onnx file; a head of openWakeWord may be .tflite.")
+    ],
     model: Annotated[
         Path | None, typer.Option(help="A recognizer.safetensors that training wrote.")
     ] = None,
     embedding: Annotated[
         bool, typer.Option(help="Export the package's Embedding alone, for your own programs.")
     ] = False,
+    openwakeword: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            help="Export one word as a head of openWakeWord; needs a frozen speech_embedding.",
+        ),
+    ] = None,
     streaming: Annotated[
         bool, typer.Option(help="Export a graph for streams, if the recogniser can stream.")
     ] = False,
@@ -39,6 +48,13 @@ def export(
     with spoken_errors():
         if embedding == (model is not None):
             raise ConfigurationError("give either --model FILE or --embedding")
+        if openwakeword is not None:
+            if embedding or streaming or int8 or clips:
+                raise ConfigurationError(
+                    "--openwakeword takes none of --embedding, --streaming, --int8 and --clips"
+                )
+            _export_head(str(model), openwakeword, output)
+            return
         if embedding:
             _export_embedding(output, streaming=streaming, int8=int8, clips=clips)
             return
@@ -72,6 +88,14 @@ def _export_embedding(output: Path, *, streaming: bool, int8: bool, clips: Path 
     shown = samples_of(read_clips(clips), given.sample_rate) if clips and int8 else ()
     size = write_embedding(given, output, streaming=streaming, int8=int8, clips=shown)
     print(f"onnx: {output} ({size / 1e6:.2f} MB)")
+
+
+def _export_head(model: str, word: str, output: Path) -> None:
+    from speech_rnn.exporting import write_wake_head
+    from speech_rnn.recognizer import Recognizer
+
+    size = write_wake_head(Recognizer.load(model), word, output)
+    print(f"head of openWakeWord: {output} ({word}, {size / 1e6:.2f} MB)")
 
 
 main = partial(typer.run, export)

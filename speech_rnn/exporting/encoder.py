@@ -26,10 +26,13 @@ def model_stages(model: AcousticModel) -> list[Stage]:
 
 
 def clip_logits(
-    graph: Graph, model: AcousticModel, frames: Value, timing: Timing
+    graph: Graph, model: AcousticModel, frames: Value, timing: Timing, *, embedded: bool = False
 ) -> tuple[Value, Value]:
-    """Map frames (B, T, D) to logits (B, T, C), T = 1 for classes, and their steps (B,)."""
-    steps, timing = _steps(graph, model, frames, timing)
+    """Map frames (B, T, D) to logits (B, T, C), T = 1 for classes, and their steps (B,).
+
+    With `embedded` the frames are what the front says of a clip, not yet normalised.
+    """
+    steps, timing = _steps(graph, model, frames, timing, embedded)
     if model.chunk is not None:
         hidden, last = read_in_chunks(graph, model, steps, timing), None
         hidden = graph.op("Slice", hidden, [0], graph.size(steps, 1), [1])
@@ -62,13 +65,16 @@ def _stage(convolution: Convolution) -> Stage:
 
 
 def _steps(
-    graph: Graph, model: AcousticModel, frames: Value, timing: Timing
+    graph: Graph, model: AcousticModel, frames: Value, timing: Timing, embedded: bool = False
 ) -> tuple[Value, Timing]:
     """Embed or normalise, convolve and stack (B, T, D): what the recurrence reads, (B, T', D')."""
     width = model.n_features
     if model.front is not None:
         with graph.part("front"):
-            frames, timing = front_steps(graph, model.front, frames, timing)
+            if embedded:
+                frames = normalize(graph, model.front.normalization, frames, shape=(-1,))
+            else:
+                frames, timing = front_steps(graph, model.front, frames, timing)
         width = model.front.n_outputs
     if model.normalization is not None:
         frames = normalize(graph, model.normalization, frames, shape=(-1,))

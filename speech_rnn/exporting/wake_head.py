@@ -1,0 +1,86 @@
+"""One word of a recogniser as a head of openWakeWord, for the programs that load those."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from speech_rnn.detection.det_curve import own_spotting
+from speech_rnn.errors import ConfigurationError
+from speech_rnn.exporting.encoder import clip_logits
+from speech_rnn.exporting.graph import Graph
+from speech_rnn.exporting.timing import Timing
+from speech_rnn.exporting.wake_word import N_STEPS, check_word, n_smoothed
+from speech_rnn.model.embedding import CHANNELS
+from speech_rnn.storage import atomic
+
+if TYPE_CHECKING:
+    from speech_rnn.recognizer import Recognizer
+
+
+def export_wake_head(recognizer: Recognizer, word: str) -> onnx.ModelProto:
+    """Return a word of a recogniser as a checked graph: ``embeddings`` to ``score``.
+
+    The graph reads a window of `N_STEPS` embeddings. The score of a classifier is the posterior of
+    the word in the window as a clip; that of CTC is the posterior of the last steps, smoothed as
+    its `Spotting` has it. A recurrence begins anew in each window.
+
+    Parameters
+    ----------
+    recognizer : with a model of PyTorch, on Google's front as Google has trained it.
+
+    Raises
+    ------
+    ConfigurationError
+        for another front, or one that learnt on or levels clips, and for a word that it has not.
+    ModelError
+        for a recogniser that is an ONNX file already.
+    """
+    token = check_word(recognizer, word)
+    graph, model = Graph(), recognizer.model
+    embeddings = graph.input("embeddings", "float32", [1, N_STEPS, CHANNELS[-1]])
+    timing = Timing(graph, graph.op("Identity", np.array([N_STEPS])))
+    logits, _ = clip_logits(graph, model, embeddings, timing, embedded=True)  # (1, T, C)
+    posteriors = graph.op("Softmax", logits / recognizer.calibration.temperature, axis=2)
+    score = graph.op("Gather", posteriors, token, axis=2)  # (1, T)
+    if model.pooling is None:
+        score = graph.op("Slice", score, [-n_smoothed(recognizer)], [2**62], [1])
+        is_max = own_spotting(recognizer).smoothing == "max"
+        score = graph.op("ReduceMax" if is_max else "ReduceMean", score, [1], keepdims=1)
+    graph.output("score", graph.op("Reshape", score, [1, 1]), "float32", [1, 1])
+    made = graph.model()
+    helper.set_model_props(made, {"wake_word": word})
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def write_wake_head(recognizer: Recognizer, word: str, output: str | Path) -> int:
+    """Write a word as a head of openWakeWord, all or nothing, and return how many bytes it has.
+
+    Parameters
+    ----------
+    output : ``.onnx`` for openWakeWord itself, ``.tflite`` for it and for pyopen-wakeword.
+
+    Raises
+    ------
+    ConfigurationError
+        for another ending, and as `export_wake_head` and `tflite_wake_head` do.
+    MissingExtraError
+        for ``.tflite`` without the extra ``pretrained``.
+    """
+    output = Path(output)
+    if output.suffix == ".onnx":
+        content = export_wake_head(recognizer, word).SerializeToString()
+    elif output.suffix == ".tflite":
+        from speech_rnn.exporting.wake_head_tflite import tflite_wake_head
+
+        content = tflite_wake_head(recognizer, word)
+    else:
+        raise ConfigurationError(f"output={str(output)!r} must end in .onnx or .tflite")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write(output, content)
+    return len(content)
