@@ -18,7 +18,7 @@ from speech_rnn.errors import ConfigurationError
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"README": ROOT / "README.md"}
 PAGES |= {page.parent.name: page for page in sorted((ROOT / "recipes").glob("*/README.md"))}
-PAGES["whisper"] = ROOT / "docs/whisper.md"
+PAGES |= {name: ROOT / f"docs/{name}.md" for name in ("whisper", "wake_words")}
 SETTING = re.compile(r"\+?[a-z_]+(\.[a-z_]+)*=\S+|[a-z_]+(\.[a-z_]+)+")
 FILE = re.compile(r"[\w.]+\.(arpa|bin|csv|html|json|onnx|png|pt|safetensors|svg)")
 
@@ -87,7 +87,11 @@ def check_command(program, arguments):
         elif verb in HYDRA_VERBS:
             check_settings(verb, [argument for argument in arguments if argument != "-m"])
         else:
-            typer.main.get_command(app).commands[verb].make_context(verb, arguments)
+            command = typer.main.get_command(app).commands[verb]
+            if verb == "benchmark":  # its commands, of which one need not be named
+                name = arguments.pop(0) if arguments[:1] == ["wake"] else "speed"
+                command = command.commands[name]
+            command.make_context(verb, arguments)
 
 
 @every_page
