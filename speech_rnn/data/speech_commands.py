@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
+from speech_rnn.audio.containers import AUDIO_SUFFIXES
+from speech_rnn.audio.finding import sounds_below
+from speech_rnn.data.corpus import PINK, SPLITS, Composition, Corpus, Utterance
 from speech_rnn.data.download import fetch
+from speech_rnn.data.oddities import NEARLY_SILENT_DB, nearly_silent
 from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.data.splits import require_every_class
 from speech_rnn.errors import ConfigurationError, DataError
@@ -34,7 +37,7 @@ WORDS = {1: tuple(sorted(_V1)), 2: tuple(sorted((*_V1, *_ONLY_V2)))}
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 NOISE = "_background_noise_"
 # Not in training, so that the validation silence is of unknown noise (as in TFDS).
-HELD_OUT_NOISE = "running_tap.wav"
+HELD_OUT_NOISE = "running_tap"
 SAMPLE_RATE = 16000
 # Without digital zeros in training a clean silence is always taken for something else. The share
 # is our choice; the gain of the other crops, even in [0, 1), is that of TensorFlow's own recipe.
@@ -70,12 +73,16 @@ class SpeechCommands:
     """The Speech Commands corpus, found under `root` or downloaded to it.
 
     Training, validation and test follow the corpus' own lists, and `which_set` where a tree has
-    none; no speaker is in two of them. `Corpus.noise` are its background recordings but for
-    ``running_tap.wav``, which is held out of training.
+    none; no speaker is in two of them. Clips may be WAV, FLAC or whatever `load_audio` reads.
+    `Corpus.noise` are the background recordings but for ``running_tap``, which is held out of
+    training.
+
+    A part of the corpus will do: without `words`, the words that have training clips are taken.
+    A split without a clip stays empty.
 
     The 12 classes are ten commands, ``_unknown_`` (a seeded choice of all other words) and
-    ``_silence_``: crops of the noise recordings at a random gain, and digital zeros. The figures
-    depend on the test set:
+    ``_silence_``: crops of the noise recordings at a random gain (pink noise where there are none),
+    and digital zeros. The figures depend on the test set:
 
     ========  ==========================================================================
     test set  clips
@@ -90,10 +97,13 @@ class SpeechCommands:
     root : the unpacked corpus itself, or the folder that holds it as ``speech_commands_v0.02``.
     version : 1 (30 words) or 2 (35 words).
     task : ``all`` words, or ``12`` classes.
-    words : the classes of task ``all``, in their order; None takes all words of the version.
+    words : the classes of task ``all``, in their order; None takes all words of the version that
+        have training clips.
     test_set : of the 12-class task, ``B`` or ``A``.
     silence_percentage, unknown_percentage : clips of ``_silence_`` and ``_unknown_`` in each
         split, in per cent of its commands.
+    drop_silent : whether clips whose peak is -50 dB of full scale or less, in which no word can be
+        heard, are left out of training and validation. All clips are read for it.
     seed : of the choice of unknown words and of the crops and gains of silence.
     download : whether to download what is missing.
     url, sha256 : of the archive; None is the official one, and its hash.
@@ -112,6 +122,7 @@ class SpeechCommands:
     test_set: str = "B"
     silence_percentage: float = 10.0
     unknown_percentage: float = 10.0
+    drop_silent: bool = False
     seed: int = 0
     download: bool = True
     url: str | None = None
@@ -143,44 +154,59 @@ class SpeechCommands:
         return str(self.task) == "12"
 
     def prepare(self) -> Corpus:
-        """Find or download the corpus and list it; no sound file is opened but the noise.
+        """Find or download the corpus and list it.
 
         Raises
         ------
         DataError
-            where the corpus is missing and may not or cannot be downloaded, where it lacks
-            words, noise or clips of a class in a split, or is of another version.
+            where the corpus is missing and may not or cannot be downloaded, where a command, or
+            one of `words`, has no training clip, and for a corpus of another version.
         """
         tree = self._tree()
-        noise = sorted((tree / NOISE).glob("*.wav"))
-        heard = tuple(file for file in noise if file.name != HELD_OUT_NOISE)
+        noise = sounds_below(tree / NOISE)
+        heard = tuple(file for file in noise if file.stem != HELD_OUT_NOISE)
+        clips = self._clips(tree)
         if self._is_12:
             held_out = tuple(file for file in noise if file not in heard)
             words: tuple[str, ...] = (SILENCE, UNKNOWN, *COMMANDS)
-            rows = self._twelve(tree, heard, held_out)
+            rows = self._twelve(clips, heard, held_out)
         else:
-            words = tuple(self.words or WORDS[self.version])
-            rows = list(_clips(tree, words))
+            words = tuple(self.words or self._present(clips, tree))
+            rows = [row for row in clips if row.text in words]
         shares = {SILENCE: self.silence_percentage, UNKNOWN: self.unknown_percentage}
         wanted = [word for word in words if shares.get(word, 1)]
-        require_every_class(rows, wanted, SPLITS, str(tree))
+        require_every_class(rows, wanted, ["train"], str(tree))
         return Corpus(tuple(rows), words, heard)
 
+    def _clips(self, tree: Path) -> list[Utterance]:
+        """List the clips of the words, or of all words where others are unknown."""
+        clips = list(_clips(tree, self.words or WORDS[self.version]))
+        if not self.drop_silent:
+            return clips
+        silent = set(nearly_silent([row for row in clips if row.split != "test"]))
+        log.warning("left out %d of %d clips, which never rise above %g dB of full scale",
+                    len(silent), len(clips), NEARLY_SILENT_DB)  # fmt: skip
+        return [row for row in clips if row not in silent]
+
+    def _present(self, clips: Iterable[Utterance], tree: Path) -> list[str]:
+        """Return the words that have training clips, and log the others."""
+        present = {row.text for row in clips if row.split == "train"}
+        words = [word for word in WORDS[self.version] if word in present]
+        if absent := [word for word in WORDS[self.version] if word not in present]:
+            log.warning("root=%s has no training clip of %d of %d words, which are left out: %s",
+                        tree, len(absent), len(WORDS[self.version]), ", ".join(absent))  # fmt: skip
+        return words
+
     def _twelve(
-        self, tree: Path, heard: tuple[Path, ...], held_out: tuple[Path, ...]
+        self, clips: list[Utterance], heard: tuple[Path, ...], held_out: tuple[Path, ...]
     ) -> list[Utterance]:
         """Compose the 12 classes of each split."""
-        if self.silence_percentage and not (heard and held_out):
-            raise DataError(
-                f"root={str(tree)!r}: its {NOISE} must hold {HELD_OUT_NOISE} and another "
-                "recording to make _silence_ of; get the whole corpus, or set silence_percentage=0"
-            )
         official = self._test_tree() if self.test_set == "B" else None
-        clips = list(_clips(tree, WORDS[self.version]))
         rows = []
         for split in SPLITS:
             if split == "test" and official:
-                rows += list(_official_test(official))
+                rows += (test := list(_official_test(official)))
+                log.info("test split: the official test set, %d clips in %s", len(test), official)
                 continue
             known = [row for row in clips if row.split == split and row.text in COMMANDS]
             other = [row for row in clips if row.split == split and row.text not in COMMANDS]
@@ -273,10 +299,10 @@ def _clips(tree: Path, words: Iterable[str]) -> Iterable[Utterance]:
     listed = _read_lists(tree)
     splits: dict[str, str] = {}
     for word in words:
-        for name in _wav_names(tree / word):
+        for clip, name in _clip_names(tree / word):
             speaker, found, _ = name.partition("_nohash_")
             if listed is not None:
-                split = listed.pop(f"{word}/{name}", "train")
+                split = listed.pop(f"{word}/{clip}", "train")
             else:
                 key = speaker if found else name
                 split = splits[key] if key in splits else splits.setdefault(key, which_set(name))
@@ -290,11 +316,11 @@ def _clips(tree: Path, words: Iterable[str]) -> Iterable[Utterance]:
 
 
 def _read_lists(tree: Path) -> dict[str, str] | None:
-    """Return the split of each listed clip, or None where a list is missing."""
+    """Return the split of each listed clip, without its ending; None where a list is missing."""
     if not all((tree / file).is_file() for file in LISTS.values()):
         return None
     return {
-        name.strip(): split
+        _without_ending(name.strip()): split
         for split, file in LISTS.items()
         for name in read_lines(tree / file, "list")
     }
@@ -303,7 +329,7 @@ def _read_lists(tree: Path) -> dict[str, str] | None:
 def _official_test(tree: Path) -> Iterable[Utterance]:
     """List test set B: ``_unknown_`` puts the word before the speaker, ``_silence_`` has none."""
     for word in (SILENCE, UNKNOWN, *COMMANDS):
-        for name in _wav_names(tree / word):
+        for _, name in _clip_names(tree / word):
             speaker, found, _ = name.partition("_nohash_")
             speaker = speaker.rpartition("_")[2] if found else ""
             yield Utterance(f"{tree}{os.sep}{word}{os.sep}{name}", word, speaker, "test")
@@ -312,14 +338,22 @@ def _official_test(tree: Path) -> Iterable[Utterance]:
 def _silence(
     files: tuple[Path, ...], split: str, count: int, zeros_share: float, rng: random.Random
 ) -> list[Utterance]:
-    """Cut one-second crops at a gain in [0, 1) from noise, and zeros for their share."""
+    """Cut one-second crops at a gain in [0, 1) from noise, and zeros for their share.
+
+    Without recordings the noise is pink.
+    """
     zeros = round(count * zeros_share)
     gains = [0.0] * zeros + [rng.random() for _ in range(count - zeros)]
     n_samples = {file: len(load_audio(file, SAMPLE_RATE, check=False)) for file in files if count}
     if short := [file.name for file, n in n_samples.items() if n < SAMPLE_RATE]:
         raise DataError(f"noise={short} must last a second or more to make _silence_ of")
     rows = []
-    for gain in gains:
+    pink = None if files else Composition((), PINK, noise_snr_db=0.0)
+    for index, gain in enumerate(gains):
+        if pink:
+            name = f"silence-{split}-{index}"
+            rows.append(Utterance(name, SILENCE, "", split, 0.0, 1.0, gain, pink))
+            continue
         file = choose(files, rng)
         start = int(rng.random() * (n_samples[file] - SAMPLE_RATE + 1)) / SAMPLE_RATE
         rows.append(Utterance(str(file), SILENCE, "", split, start, 1.0, gain))
@@ -331,12 +365,21 @@ def share_of(percentage: float, rows: list[Utterance]) -> int:
     return math.ceil(len(rows) * percentage / 100)
 
 
-def _wav_names(folder: Path) -> list[str]:
+def _clip_names(folder: Path) -> list[tuple[str, str]]:
+    """Return the clips of a folder without ending, sorted, each with its file: WAV where it is."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if entry.name.endswith(".wav") and not entry.name.startswith(".")
-        )
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    files: dict[str, str] = {}
+    for name in names:
+        clip = _without_ending(name)
+        if clip != name and (name.endswith(".wav") or clip not in files):
+            files[clip] = name
+    return list(files.items())
+
+
+def _without_ending(name: str) -> str:
+    """Return the name of a clip, which some corpora store as ``….wav.flac``."""
+    stem, dot, ending = name.rpartition(".")
+    return _without_ending(stem) if dot + ending.lower() in AUDIO_SUFFIXES else name
