@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from speech_rnn.data.corpus import Corpus
+from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.words import look_alike
 from speech_rnn.errors import DataError, listed
 from speech_rnn.evaluation.foreign import check_texts
 from speech_rnn.vocabulary import REASONS, Vocabulary
+
+FEW = 50
+"""Training clips of a word below which its share of the clips is told."""
+COLUMNS = 3
+"""Words on a line of a table."""
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +25,9 @@ def check_corpus(
 ) -> None:
     """Log what is odd about the words of a corpus before a training.
 
-    That is: words that look alike, of which training has a single clip, or of which validation or
-    test have none, and words of the test that training lacks.
+    That is: words that look alike, of which training has few clips, or of which validation or test
+    have none, and words of the test that training lacks. Where training has few clips of a word, a
+    table has the number of clips of each class in each split.
 
     Parameters
     ----------
@@ -52,6 +58,8 @@ def check_corpus(
     if vocabulary.unit == "classes":
         _check_counts(vocabulary, n_clips["train"], "train")
         _check_counts(vocabulary, n_clips["validation"], "validation")
+    if vocabulary.unit == "classes" or connected:
+        _tell_few(corpus, ("train",) if connected else SPLITS)
     if test and (rows := corpus.split("test")):
         check_texts(rows, vocabulary)
         if vocabulary.unit == "classes":
@@ -72,6 +80,23 @@ def _check_counts(vocabulary: Vocabulary, n_clips: Counter[str], split: str) -> 
         )
     if lacking:
         log.warning("the %s split has no clip for these words: %s", split, listed(lacking))
-    single = [word for word in words if n_clips[word] == 1]
-    if single and split == "train":
-        log.warning("training has a single clip for these words: %s", listed(single))
+
+
+def _tell_few(corpus: Corpus, splits: Sequence[str]) -> None:
+    """Log the clips of each class in some splits where training has few of a word."""
+    n_clips = {split: Counter(row.text for row in corpus.split(split)) for split in splits}
+    words = [word for word in corpus.words if word not in REASONS]
+    few = [f"{word} ({n})" for word in words if 0 < (n := n_clips["train"][word]) < FEW]
+    if not few:
+        return
+    width = max(map(len, corpus.words))
+    cells = [
+        f"  {word:<{width}}" + "".join(f"{n_clips[split][word]:>7,}" for split in splits)
+        for word in corpus.words
+    ]
+    lines = ["".join(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
+    log.info("clips of each class (%s):\n%s", ", ".join(splits), "\n".join(lines))
+    log.warning(
+        "training has fewer than %d clips of these words: %s; get more of them, or have them drawn "
+        "as often as others: trainer.balance=1", FEW, listed(few),
+    )  # fmt: skip

@@ -34,7 +34,7 @@ def check(corpus, unit="classes", **options):
 
 def test_an_ordinary_corpus_is_taken_without_a_word(caplog):
     with caplog.at_level(logging.INFO):
-        check(corpus("no", "yes"))
+        check(corpus("no", "yes", n_clips=50))
     assert caplog.text == ""
 
 
@@ -61,9 +61,26 @@ def test_classes_without_a_clip_in_a_split_are_told(caplog):
     assert "the test split has no clip for these words: no" in caplog.text
 
 
-def test_a_class_with_one_clip_is_told(caplog):
-    check(corpus("no", "yes", n_clips=1))
-    assert "training has a single clip for these words: no, yes" in caplog.text
+def test_words_of_few_clips_are_told_with_a_table_of_what_is_there(caplog):
+    rows = corpus("no", "yes", "_unknown_", n_clips=60).utterances
+    few = [row for row in rows if row.text != "yes" or row.audio in ("yes0.wav", "yes1.wav")]
+    found = Corpus(tuple(few[:-1]), ("_unknown_", "no", "yes"))
+    with caplog.at_level(logging.INFO):
+        check(found)
+    assert "fewer than 50 clips of these words: yes (2); get more" in caplog.text
+    table = caplog.records[0].getMessage()
+    assert table.split("\n") == [
+        "clips of each class (train, validation, test):",
+        "  _unknown_     60     60     59  no            60     60     60"
+        "  yes            2      2      2",
+    ]
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        check(found, "words", connected=True)
+    assert caplog.records[0].getMessage().split("\n") == [
+        "clips of each class (train):",
+        "  _unknown_     60  no            60  yes            2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +101,7 @@ def test_case_22_words_that_look_alike_are_told(words, told, caplog):
     "words", [("gr\u00fcn", "grun"), ("\u0915\u0940", "\u0915\u093e"), ("去", "来")]
 )
 def test_words_of_other_letters_do_not_look_alike(words, caplog):
-    check(corpus(*words))
+    check(corpus(*words, n_clips=50))
     assert caplog.text == ""
 
 
