@@ -61,10 +61,14 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
 
 def pink_noise(n_samples: int, seed: int) -> Samples:
     """Return noise whose power falls with 1 / f, of any level."""
-    white = np.random.default_rng(seed).standard_normal(n_samples)
-    spectrum = np.fft.rfft(white)
+    return coloured_noise(n_samples, 1.0, np.random.default_rng(seed))
+
+
+def coloured_noise(n_samples: int, tilt: float, random: np.random.Generator) -> Samples:
+    """Return Gaussian noise whose power falls with f^-tilt, of any level."""
+    spectrum = np.fft.rfft(random.standard_normal(n_samples))
     bins = np.arange(len(spectrum)).clip(min=1)
-    return np.fft.irfft(spectrum / np.sqrt(bins), n=n_samples).astype(np.float32)
+    return np.fft.irfft(spectrum / np.sqrt(bins**tilt), n=n_samples).astype(np.float32)
 
 
 def faded(samples: Samples, sample_rate: int) -> Samples:

@@ -1,0 +1,117 @@
+"""People who talk at once, from recordings of talk or from the clips of a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from speech_rnn.audio import audio_duration, load_audio
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.mixing import faded, trim
+from speech_rnn.data.splits import hash_percentage
+from speech_rnn.vocabulary import SILENCE
+
+Samples = NDArray[np.float32]
+LEVEL_DB = (-5.0, 5.0)
+"""Levels of the talkers of a babble: some sit nearer."""
+PAUSE_DB = 30.0
+"""Level below a clip's loudest 10 ms at which its word starts and ends."""
+
+
+class Talker(Protocol):
+    """One who talks."""
+
+    def __call__(self, n_samples: int, random: Generator) -> Samples:
+        """Return a stretch of talk, (n_samples,), of any level."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The talker of a recording; a stretch starts anywhere in it."""
+
+    file: Path
+    sample_rate: int
+
+    def __call__(self, n_samples: int, random: Generator) -> Samples:
+        """Read a stretch, over again where the recording is too short."""
+        seconds = n_samples / self.sample_rate
+        latest = max(0.0, audio_duration(self.file) - seconds)
+        start = float(random.uniform(0, latest))
+        samples = load_audio(
+            self.file, self.sample_rate, start_seconds=start, duration_seconds=seconds, check=False
+        )
+        return np.resize(samples, n_samples)
+
+
+@dataclass(frozen=True)
+class Backwards:
+    """A speaker of a corpus, whose clips are played backwards in a random order.
+
+    Backwards they sound like talk and hold none of the words that are to be recognised.
+    """
+
+    clips: Sequence[NDArray[np.int16]]
+    sample_rate: int
+
+    def __call__(self, n_samples: int, random: Generator) -> Samples:
+        """Join clips without the silence at their ends."""
+        parts: list[Samples] = []
+        while sum(map(len, parts)) < n_samples:
+            clip = self.clips[int(random.integers(len(self.clips)))].astype(np.float32) / FULL_SCALE
+            start, stop = trim(clip, self.sample_rate, PAUSE_DB)
+            parts.append(faded(clip[start:stop][::-1].astype(np.float32), self.sample_rate))
+        return np.concatenate(parts)[:n_samples]
+
+
+def babble(talkers: Iterable[Talker], n_samples: int, random: Generator) -> Samples:
+    """Return talkers at once, (n_samples,), whose powers differ by 10 dB at most."""
+    mixed = np.zeros(n_samples, dtype=np.float32)
+    for talker in talkers:
+        level = 10 ** (random.uniform(*LEVEL_DB) / 20)
+        mixed += np.float32(level) * unit_power(talker(n_samples, random))
+    return mixed
+
+
+def unit_power(samples: Samples) -> Samples:
+    """Return samples whose mean square is 1; silence stays."""
+    power = float(np.mean(samples.astype(np.float64) ** 2)) if len(samples) else 0.0
+    return samples * np.float32(power**-0.5) if power > 0 else samples
+
+
+def talker_of(row: Utterance) -> str:
+    """Return who talks in an utterance: its speaker, or the utterance itself if that is unknown."""
+    return row.speaker or row.audio
+
+
+def clips_by_talker(cache: AudioCache) -> dict[str, list[NDArray[np.int16]]]:
+    """Return the clips of each who talks in a cache; no silence."""
+    found: dict[str, list[NDArray[np.int16]]] = {}
+    for index, row in enumerate(cache.utterances):
+        if row.text != SILENCE and cache[index].any():
+            found.setdefault(talker_of(row), []).append(cache[index])
+    return found
+
+
+def sides_of(talkers: Iterable[str]) -> dict[str, int]:
+    """Return the side, 0 or 1, of each talker: two halves, by the rank of the hash of a name.
+
+    A clip is mixed with talkers of the other side alone, and so never with its own speaker.
+    """
+    ranked = sorted(talkers, key=lambda name: (hash_percentage(name), name))
+    return {name: rank % 2 for rank, name in enumerate(ranked)}
+
+
+def by_side(clips: Mapping[str, Sequence[NDArray[np.int16]]], rate: int) -> list[list[Talker]]:
+    """Return the talkers whom clips of each side may be mixed with: those of the other."""
+    sides = sides_of(clips)
+    return [
+        [Backwards(own, rate) for name, own in clips.items() if sides[name] != side]
+        for side in (0, 1)
+    ]
