@@ -1,4 +1,4 @@
-"""Impulse responses: measured ones from files, and rooms simulated by the image method."""
+"""Impulse responses: measured ones from files, simulated rooms, and reverberation that is drawn."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ WALL_METRES = 0.5
 """Nobody stands nearer to a wall."""
 MOST_REFLECTIONS = 17
 """What is left of a sound after so many does not matter, and they cost with their cube."""
+FIRST_REFLECTION_SECONDS = 0.002
+DIRECT_DB = (0.0, 15.0)
+"""Level of the direct sound over all that follows it: across a table, and across a room."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Rooms:
     recordings : impulse responses, sound files or folders of them.
     simulated : how many boxes are drawn, with a speaker and a microphone in each; the image method
         of Allen & Berkley (1979) as pyroomacoustics has it.
+    diffuse : number of responses drawn without a room: Gaussian noise that decays exponentially
+        behind the direct sound (Polack, 1988). It needs no other package.
+    decay_seconds : shortest and longest time in which diffuse sound decays by 60 dB.
     width_m, height_m : smallest and largest, of floor and ceiling.
     absorption : of the walls, lowest and highest: 0.1 is a bathroom, 0.6 a living room.
     seconds : longest response; what comes later is cut.
@@ -40,6 +46,8 @@ class Rooms:
 
     recordings: Sequence[str] = ()
     simulated: int = 0
+    diffuse: int = 0
+    decay_seconds: Sequence[float] = (0.15, 0.8)
     width_m: Sequence[float] = (2.5, 8.0)
     height_m: Sequence[float] = (2.3, 3.5)
     absorption: Sequence[float] = (0.15, 0.7)
@@ -47,7 +55,8 @@ class Rooms:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        lowest = {"width_m": 2 * WALL_METRES, "height_m": 2 * WALL_METRES, "absorption": 0.0}
+        lowest = {"width_m": 2 * WALL_METRES, "height_m": 2 * WALL_METRES}
+        lowest |= {"absorption": 0.0, "decay_seconds": 0.0}
         for name, least in lowest.items():
             pair = getattr(self, name)
             if len(pair) != 2 or not least < pair[0] <= pair[1]:
@@ -56,8 +65,8 @@ class Rooms:
                 )
         if self.absorption[1] > 1:
             raise ConfigurationError(f"absorption={list(self.absorption)} must not be above 1")
-        if not self.recordings and self.simulated < 1:
-            raise ConfigurationError("rooms need recordings, or simulated=N")
+        if not self.recordings and self.simulated < 1 and self.diffuse < 1:
+            raise ConfigurationError("rooms need recordings, or simulated=N, or diffuse=N")
 
     def responses(self, sample_rate: int) -> list[NDArray[np.float32]]:
         """Return impulse responses (K,) in [-1, 1], each from its direct sound on.
@@ -74,6 +83,7 @@ class Rooms:
             for file in sound_files(self.recordings, "recordings")
         ]
         found += self._simulated(sample_rate)
+        found += self._diffuse(sample_rate)
         longest = round(self.seconds * sample_rate)
         starts = [int(np.abs(response).argmax()) for response in found]
         return [
@@ -102,4 +112,19 @@ class Rooms:
             room.add_microphone(random.uniform(WALL_METRES, size - WALL_METRES))
             room.compute_rir()
             found.append(np.asarray(room.rir[0][0], dtype=np.float32))
+        return found
+
+    def _diffuse(self, sample_rate: int) -> list[NDArray[np.float32]]:
+        random = np.random.default_rng(self.seed)
+        shortest, longest = self.decay_seconds
+        time = np.arange(round(self.seconds * sample_rate)) / sample_rate
+        found = []
+        for _ in range(self.diffuse):
+            decay = random.uniform(shortest, longest)
+            response = random.standard_normal(len(time)) * 10 ** (-3 * time / decay)
+            response[time < FIRST_REFLECTION_SECONDS] = 0
+            below = 10 ** (-random.uniform(*DIRECT_DB) / 20)
+            response *= below / np.linalg.norm(response)
+            response[0] = 1
+            found.append(response.astype(np.float32))
         return found

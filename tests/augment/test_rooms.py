@@ -108,6 +108,25 @@ def test_simulated_rooms_are_those_of_pyroomacoustics():
     assert echoes[0] > 3 * echoes[1]
 
 
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("decay_seconds", [0.15, 0.4, 0.8])
+def test_diffuse_sound_decays_as_fast_as_asked(rate, decay_seconds):
+    rooms = Rooms(diffuse=20, decay_seconds=(decay_seconds, decay_seconds))
+    found = rooms.responses(rate)
+    again = rooms.responses(rate)
+    assert len(found) == 20
+    for response, other in zip(found, again, strict=True):
+        assert np.array_equal(response, other)
+        assert response[0] == 1
+        assert len(response) == rate // 2
+        tail = response[1:].astype(np.float64)
+        assert -0.1 < -10 * np.log10(np.sum(tail**2)) < 15.1  # of direct sound over the rest
+    energy = sum(np.square(response.astype(np.float64)) for response in found)
+    steps = np.arange(rate // 200, int(0.6 * decay_seconds * rate / 2))
+    slope, _ = np.polyfit(steps / rate, 10 * np.log10(energy[steps] + 1e-30), 1)
+    assert slope == pytest.approx(-60 / decay_seconds, rel=0.1)
+
+
 @needs_shared
 def test_measured_rooms_are_read():
     found = Rooms([str(SHARED / "rir")]).responses(RATE)
@@ -116,7 +135,9 @@ def test_measured_rooms_are_read():
 
 
 def test_what_is_wrong_is_told(tmp_path, monkeypatch):
-    with pytest.raises(ConfigurationError, match="rooms need recordings, or simulated=N"):
+    with pytest.raises(
+        ConfigurationError, match="rooms need recordings, or simulated=N, or diffuse"
+    ):
         Rooms()
     with pytest.raises(ConfigurationError, match=r"width_m=\[3, 2\] must be"):
         Rooms(simulated=1, width_m=(3, 2))
