@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,18 @@ from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 from speech_rnn.audio import load_audio
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.audio.signal import noise_gain
+from speech_rnn.data.babble import clips_by_talker, sides_of, talker_of
 from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
 from speech_rnn.data.corpus import Utterance
-from speech_rnn.data.mixing import pink_noise
+from speech_rnn.data.noise_bank import Clips, NoiseBank
 from speech_rnn.data.oddities import tell_oddities
-from speech_rnn.data.rng import choose
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.recognizer import Recognizer
 
 Samples = NDArray[np.float32]
+Measured = tuple["Condition", Evaluation]
 BAND_ORDER = 6
 SHOWN = ("accuracy", "word_error_rate", "calibration_error", "rejection")
 SLOWEST = 0.1
@@ -36,19 +38,24 @@ SLOWEST = 0.1
 class Condition:
     """One thing that befalls every clip: its name, how much of it, and of what.
 
-    `name` is ``clean``, ``snr_db``, ``gain_db``, ``speed``, ``band_hz`` or ``room``.
+    `name` is ``clean``, ``snr_db``, ``gain_db``, ``speed``, ``band_hz`` or ``room``; `kind` is that
+    of the noise. `sounds` are a room's response, or noise for clips of side 0 and of side 1.
     """
 
     name: str
     value: float | str | None = None
-    sounds: tuple[Samples, ...] = ()
+    sounds: Sequence[Samples] = ()
     seed: int = 0
+    kind: str = ""
 
-    def __call__(self, samples: Samples, sample_rate: int, key: str) -> Samples:
+    def __call__(self, samples: Samples, sample_rate: int, key: str, side: int = 0) -> Samples:
         """Return what becomes of a clip (N,) in [-1, 1]; `key` alone decides what is drawn."""
-        random = Random(f"{self.seed}/{self.name}/{self.value}/{key}")
+        random = Random(f"{self.seed}/{self.name}/{self.kind}/{self.value}/{key}")
         if self.name == "snr_db":
-            return noisy(samples, self._stretch(len(samples), random), float(self.value or 0))
+            noise = self.sounds[side]
+            start = int(random.random() * len(noise))
+            stretch = np.take(noise, np.arange(start, start + len(samples)), mode="wrap")
+            return noisy(samples, stretch, float(self.value or 0))
         if self.name == "gain_db":
             return samples * np.float32(10 ** (float(self.value or 0) / 20))
         if self.name == "speed":
@@ -61,14 +68,6 @@ class Condition:
             return reverberant(samples, self.sounds[0])
         return samples
 
-    def _stretch(self, n_samples: int, random: Random) -> Samples:
-        """Cut a stretch of noise, over again where it is too short."""
-        if not self.sounds:
-            return pink_noise(n_samples, int(random.random() * 2**32))
-        noise = choose(self.sounds, random)
-        start = int(random.random() * len(noise))
-        return np.resize(np.roll(noise, -start), n_samples)
-
 
 @dataclass(frozen=True)
 class Conditions:
@@ -77,7 +76,11 @@ class Conditions:
     Parameters
     ----------
     snr_db : power of a clip, on average over the whole of it, relative to that of the noise.
-    noise : sound files, or folders of them, that training never heard; pink noise without.
+    noise : sound files, or folders of them, that training never heard; see `NoiseBank` for their
+        kinds, and for those that are there without files.
+    talk : recordings of people who talk, for babble; without, the clips of other speakers are
+        played backwards.
+    kinds : kinds of noise to try; None tries all.
     gain_db : changes of level; what is beyond full scale is clipped.
     speed : factors above 0.1 by which a clip is played faster, its pitch with it.
     band_hz : lowest and highest frequency, such as 300-3400 for a telephone.
@@ -92,6 +95,8 @@ class Conditions:
 
     snr_db: Sequence[float] = (20.0, 10.0, 5.0, 0.0, -5.0)
     noise: Sequence[str] = ()
+    talk: Sequence[str] = ()
+    kinds: str | Sequence[str] | None = None
     gain_db: Sequence[float] = (-30.0, -20.0, -10.0, 10.0, 20.0)
     speed: Sequence[float] = (0.8, 0.9, 1.1, 1.25)
     band_hz: Sequence[str] = ("300-3400", "0-4000")
@@ -110,22 +115,35 @@ class Conditions:
             if not (mark and low.isdigit() and high.isdigit() and int(low) < int(high)):
                 raise ConfigurationError(f"band_hz={band!r} must be LOW-HIGH, such as 300-3400")
 
-    def each(self, sample_rate: int) -> Iterator[Condition]:
+    def each(
+        self, sample_rate: int, clips: Clips | None = None, split: str = "test"
+    ) -> Iterator[Condition]:
         """Yield the conditions, clean first; sounds are read at `sample_rate`.
+
+        Parameters
+        ----------
+        sample_rate : in Hz.
+        clips : clips by talker, for babble where there is no `talk`.
+        split : the split whose files of `talk` are taken, see `NoiseBank`.
 
         Raises
         ------
+        ConfigurationError
+            for `kinds` that are none.
         DataError
-            for noise or rooms without a sound file.
+            for noise, talk or rooms without a sound file.
         """
-        noise = tuple(load_audio(file, sample_rate) for file in sound_files(self.noise, "noise"))
+        files = sound_files(self.noise, "noise")
+        bank = NoiseBank(talk=self.talk, kinds=self.kinds, seed=self.seed)
+        drawn = bank.draw(sample_rate, files=files, clips=clips, split=split) if self.snr_db else {}
         rooms = {
             file.stem: load_audio(file, sample_rate, check=False)
             for file in sound_files(self.rooms, "rooms")
         }
         yield Condition("clean")
-        for snr_db in self.snr_db:
-            yield Condition("snr_db", float(snr_db), noise, self.seed)
+        for kind, sides in drawn.items():
+            for snr_db in self.snr_db:
+                yield Condition("snr_db", float(snr_db), sides, self.seed, kind)
         for gain_db in self.gain_db:
             yield Condition("gain_db", float(gain_db))
         for speed in self.speed:
@@ -138,28 +156,34 @@ class Conditions:
     def sweep(
         self, recognizer: Recognizer, utterances: Sequence[Utterance], *, batch_size: int = 64
     ) -> Stress:
-        """Evaluate a recogniser under every condition."""
+        """Evaluate a recogniser under every condition; kinds of noise come worst first."""
         rate = recognizer.sample_rate
         cache = AudioCache(utterances, rate)
-        tell_oddities({utterances[0].split if utterances else "": cache})
+        split = utterances[0].split if utterances else ""
+        tell_oddities({split: cache})
+        clips = clips_by_talker(cache)
+        sides = sides_of(clips)
 
         def under(condition: Condition) -> Evaluation:
             def change(samples: NDArray[np.int16], row: Utterance) -> NDArray[np.int16]:
                 key = f"{Path(row.audio).name}/{row.start_seconds}"
-                return quantize(condition(samples / np.float32(FULL_SCALE), rate, key))
+                side = sides.get(talker_of(row), 0)
+                return quantize(condition(samples / np.float32(FULL_SCALE), rate, key, side))
 
             return evaluate(
                 recognizer, utterances, batch_size=batch_size, change=change, cache=cache
             )
 
-        return Stress(tuple((condition, under(condition)) for condition in self.each(rate)))
+        conditions = self.each(rate, clips, split)
+        found = [(condition, under(condition)) for condition in conditions]
+        return Stress(tuple(_worst_kind_first(found)))
 
 
 @dataclass(frozen=True)
 class Stress:
     """What a recogniser reaches under each condition."""
 
-    evaluations: tuple[tuple[Condition, Evaluation], ...]
+    evaluations: tuple[Measured, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, a row a condition."""
@@ -167,8 +191,30 @@ class Stress:
         for condition, evaluation in self.evaluations:
             found = evaluation.summary()
             figures = {name: found[name] for name in SHOWN}
-            rows.append({"condition": condition.name, "value": condition.value, **figures})
-        return {"rows": rows}
+            what = {"condition": condition.name, "kind": condition.kind, "value": condition.value}
+            rows.append(what | figures)
+        means = {f"{snr_db:g}": mean for snr_db, mean in self.mean_over_kinds.items()}
+        return {"rows": rows, "mean_over_kinds": means}
+
+    @property
+    def mean_over_kinds(self) -> dict[float, float]:
+        """Accuracy by SNR, each kind of noise with the same weight."""
+        shares: dict[float, list[float]] = {}
+        for condition, evaluation in self.evaluations:
+            if condition.kind:
+                snr_db = float(condition.value or 0)
+                shares.setdefault(snr_db, []).append(evaluation.accuracy.value)
+        return {snr_db: fmean(values) for snr_db, values in shares.items()}
+
+
+def _worst_kind_first(found: Sequence[Measured]) -> list[Measured]:
+    """Put kinds of noise into the order of their mean accuracy; all else stays where it is."""
+    shares: dict[str, list[float]] = {}
+    for condition, evaluation in found:
+        shares.setdefault(condition.kind, []).append(evaluation.accuracy.value)
+    places = [place for place, (condition, _) in enumerate(found) if condition.kind]
+    noise = sorted((found[place] for place in places), key=lambda one: fmean(shares[one[0].kind]))
+    return [*found[: places[0]], *noise, *found[places[-1] + 1 :]] if places else [*found]
 
 
 def noisy(samples: Samples, noise: Samples, snr_db: float) -> Samples:

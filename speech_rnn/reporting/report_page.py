@@ -164,14 +164,19 @@ def _answers(run: RunFolder, found: Evaluation) -> Answers:
 
 def _sweeps(rows: Sequence[Stressed]) -> list[Picture]:
     """Draw accuracy under each kind of stress, in the order of `CONDITIONS`."""
-    by_name: dict[str, list[Stressed]] = defaultdict(list)
+    swept: dict[tuple[str, str], list[Stressed]] = defaultdict(list)
     for row in rows:
-        by_name[row.condition].append(row)
-    clean = next((row.accuracy.value for row in by_name["clean"]), None)
-    return [
-        Picture(title, pictures.sweep(by_name[name], title, clean))
+        swept[row.condition, row.kind].append(row)
+    clean = next((row.accuracy.value for row in rows if row.condition == "clean"), None)
+    titles = {
+        (name, kind): title.replace("noise", kind, 1) if kind else title
         for name, title in CONDITIONS.items()
-        if by_name[name]
+        for condition, kind in swept
+        if condition == name
+    }
+    return [
+        Picture(title, pictures.sweep(swept[place], title, clean))
+        for place, title in titles.items()
     ]
 
 

@@ -26,11 +26,12 @@ Curve = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Stressed:
-    """The accuracy under one condition: a row of ``stress.json``."""
+    """The accuracy under one condition, in noise of one kind: a row of ``stress.json``."""
 
     condition: str
     value: float | str | None
     accuracy: Accuracy
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def _evaluation(path: Path, vocabulary: Vocabulary) -> Evaluation | None:
 
 def _stressed(row: dict[str, Any]) -> Stressed:
     share = row["accuracy"]
-    return Stressed(row["condition"], row["value"], Accuracy(share["correct"], share["total"]))
+    accuracy = Accuracy(share["correct"], share["total"])
+    return Stressed(row["condition"], row["value"], accuracy, row.get("kind", ""))
 
 
 def _curves(folder: Path) -> dict[str, Curve]:

@@ -132,8 +132,9 @@ def _at(values: Any, place: Sequence[str]) -> float:
 
 
 def _condition(row: Mapping[str, Any]) -> tuple[str, float]:
-    value = "" if row["value"] is None else f" {row['value']}"
-    return f"{row['condition']}{value}", float(row["accuracy"]["accuracy"])
+    named = (row["condition"], row.get("kind"), row["value"])
+    name = " ".join(str(part) for part in named if part not in (None, ""))
+    return name, float(row["accuracy"]["accuracy"])
 
 
 def _flat(node: Any, place: str = "") -> Iterable[tuple[str, Any]]:

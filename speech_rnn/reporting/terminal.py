@@ -11,7 +11,7 @@ from rich.table import Table
 from speech_rnn.evaluation.comparison import Comparison
 from speech_rnn.evaluation.label_errors import Audit
 from speech_rnn.evaluation.results import Evaluation, Group, Row
-from speech_rnn.evaluation.robustness import Stress
+from speech_rnn.evaluation.robustness import Condition, Stress
 from speech_rnn.metrics import align_words
 from speech_rnn.reporting.rows import (
     Rows,
@@ -109,14 +109,26 @@ def print_audit(audit: Audit) -> None:
 
 
 def print_stress(stress: Stress) -> None:
-    """Print a line for each condition."""
-    found = {
-        f"{condition.name} {'' if condition.value is None else condition.value}": Group(
-            evaluation.accuracy, evaluation.words
-        )
-        for condition, evaluation in stress.evaluations
-    }
-    _show("under stress", groups("condition", found, len(found)))
+    """Print a line for each condition, noise by kinds with the worst first, and its means."""
+    noise, other = (
+        {
+            _condition(condition): Group(evaluation.accuracy, evaluation.words)
+            for condition, evaluation in stress.evaluations
+            if bool(condition.kind) == is_noise
+        }
+        for is_noise in (True, False)
+    )
+    _show("in noise, the worst kind first", groups("noise", noise, len(noise)))
+    if means := stress.mean_over_kinds:
+        told = ", ".join(f"{percent(share)} at {snr_db:g} dB" for snr_db, share in means.items())
+        print(f"mean over kinds of noise: {told}\n")
+    _show("under stress", groups("condition", other, len(other)))
+
+
+def _condition(condition: Condition) -> str:
+    if condition.kind:
+        return f"{condition.kind}, {condition.value:g} dB"
+    return condition.name if condition.value is None else f"{condition.name} {condition.value}"
 
 
 def print_detection(report: DetectionReport) -> None:

@@ -119,6 +119,10 @@ def test_stress_is_shown_where_it_was_measured(run, tmp_path):
     result = speech_rnn("report", folder, cwd=tmp_path, module=True)
     assert result.returncode == 0, result.stderr
     assert "ratio (dB): 10: 95.0 %, 0: 80.0 %" in (folder / "report.html").read_text()
+    kinds = [row | {"kind": kind} for kind in ("babble", "hum") for row in STRESS]
+    (folder / "stress.json").write_text(json.dumps({"rows": kinds}))
+    page = write_report(folder).read_text()
+    assert page.index("under babble: signal") < page.index("under hum: signal")
 
 
 def test_detection_is_shown_where_it_was_measured(run, tmp_path):

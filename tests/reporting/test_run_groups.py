@@ -57,6 +57,12 @@ def runs(tmp_path):
                 rows = [
                     {"condition": "clean", "value": None, "accuracy": {"accuracy": accuracy}},
                     {"condition": "snr_db", "value": -5, "accuracy": {"accuracy": accuracy / 2}},
+                    {
+                        "condition": "snr_db",
+                        "kind": "babble",
+                        "value": -5,
+                        "accuracy": {"accuracy": accuracy / 3},
+                    },
                 ]
                 (folder / "stress.json").write_text(json.dumps({"rows": rows}))
     return tmp_path / "runs"
@@ -82,7 +88,7 @@ def test_runs_that_differ_in_the_seed_alone_are_a_group(runs):
     assert gru.spread("speakers")["anna"] == gru.figures["accuracy"]
     assert gru.spread("speakers")[EVIL].mean == pytest.approx(0.07)
     assert gru.spread("stress")["snr_db -5"].mean == pytest.approx(0.465)
-    assert list(gru.spread("stress")) == ["clean", "snr_db -5"]
+    assert list(gru.spread("stress")) == ["clean", "snr_db -5", "snr_db babble -5"]
     assert lstm.spread("stress") == {}
 
 
