@@ -6,11 +6,12 @@
 from speech_rnn.augment.chain import Augment, Responses
 from speech_rnn.augment.filters import band_limit, equalize, reverberate, shelve
 from speech_rnn.augment.frames import mask_spans, mixup
-from speech_rnn.augment.noise import coloured_noise, mix
+from speech_rnn.augment.noise import NoiseKinds, coloured_noise, mix
 from speech_rnn.augment.voice import stretch, time_warp, vocal_tract_warp
 
 __all__ = [
     "Augment",
+    "NoiseKinds",
     "Responses",
     "band_limit",
     "coloured_noise",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.augment.filters import band_limit, equalize, reverberate, shelve
 from speech_rnn.augment.frames import frame_means, mask_spans
-from speech_rnn.augment.noise import coloured_noise, mix
+from speech_rnn.augment.noise import NoiseKinds, coloured_noise, mix
 from speech_rnn.augment.voice import stretch, time_warp, vocal_tract_warp
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.tensors.lengths import is_inside
@@ -31,6 +33,9 @@ RANGES = (
     *("noise_snr_db", "low_shelf_db", "high_shelf_db", "equalizer_db"),
     *("band_low_hz", "band_high_hz"),
 )
+PAIR_SHARE = 0.3
+"""How often a clip hears noise of two kinds at once."""
+SECOND_BELOW_DB = (0.0, 10.0)
 # A clip at a tenth of its speed is ten times as long; a batch of longer ones fills the memory.
 ABOVE = {"speed": 0.1, "tempo": 0.1, "vtlp": 0.0, "band_low_hz": 0.0, "band_high_hz": 0.0}
 
@@ -40,6 +45,22 @@ class Responses(Protocol):
 
     def responses(self, sample_rate: int) -> Sequence[NDArray[np.float32]]:
         """Return impulse responses (K,), each from its direct sound on."""
+
+
+class Noises(Protocol):
+    """Noise by kinds: `speech_rnn.data.noise_bank.NoiseBank` for one."""
+
+    def draw(
+        self,
+        sample_rate: int,
+        *,
+        files: Sequence[Path] = (),
+        clips: Mapping[str, Sequence[NDArray[np.int16]]] | None = None,
+    ) -> Mapping[str, Sequence[NDArray[np.float32]]]:
+        """Return noise (N,) of each kind, for clips of side 0 and of side 1.
+
+        `files` are a corpus's recordings of noise, `clips` its clips by who talks in them.
+        """
 
 
 # eq=False, repr=False: a torch module, which these become, has its own.
@@ -60,6 +81,7 @@ class _Parameters:
     reverb_probability: float = 0.0
     noise_probability: float = 0.0
     noise_snr_db: Range = (0.0, 30.0)
+    noise: Noises | None = None
     recorded_share: float = 0.5
     low_shelf_db: Range | None = None
     high_shelf_db: Range | None = None
@@ -112,8 +134,11 @@ class Augment(_Parameters, nn.Module):
     rooms : impulse responses, of which each clip that is put into a room draws one.
     reverb_probability : of that.
     noise_probability : of mixing noise into a clip, at `noise_snr_db` relative to its power.
-    recorded_share : how often that noise is a stretch of `set_noise`'s recordings, where there
-        are any; otherwise its spectrum falls with f^-a, a in [0, 2]: white, pink and brown.
+    noise : noise by kinds, which are equally frequent. Three in ten clips hear two at once, the
+        second up to 10 dB below the first. See `set_kinds`.
+    recorded_share : without `noise`, how often a clip hears a stretch of `set_noise`'s recordings,
+        where there are any; otherwise the spectrum falls with f^-a, a in [0, 2]: white, pink and
+        brown.
     low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz: how
         microphones and rooms differ most.
     equalizer_db : change of level at each of `equalizer_bands` peaks, whose frequencies are
@@ -133,13 +158,16 @@ class Augment(_Parameters, nn.Module):
         for reverberation without rooms.
     """
 
-    noise: Tensor
+    recorded: Tensor
     responses: Tensor
+    kinds: NoiseKinds
 
     def __post_init__(self) -> None:
         super().__post_init__()
         nn.Module.__init__(self)
-        self.register_buffer("noise", torch.zeros(0), persistent=False)
+        self.register_buffer("recorded", torch.zeros(0), persistent=False)
+        self.kinds = NoiseKinds()
+        self.sides: Mapping[str, int] = {}
         found: Sequence[NDArray[np.float32]] = ()
         if self.rooms and self.reverb_probability:
             found = self.rooms.responses(self.sample_rate)
@@ -149,7 +177,14 @@ class Augment(_Parameters, nn.Module):
     def set_noise(self, recordings: Sequence[Tensor]) -> None:
         """Give the recordings, (N,) each in [-1, 1], of which noise is taken."""
         if recordings:
-            self.noise = torch.cat(list(recordings)).to(self.noise.device)
+            self.recorded = torch.cat(list(recordings)).to(self.recorded.device)
+
+    def set_kinds(
+        self, kinds: Mapping[str, Sequence[NDArray[np.float32]]], sides: Mapping[str, int]
+    ) -> None:
+        """Give what `noise` has drawn, and the side of each who talks in the clips (0 or 1)."""
+        self.kinds.set(kinds)
+        self.sides = sides
 
     def waveform(
         self,
@@ -157,17 +192,20 @@ class Augment(_Parameters, nn.Module):
         lengths: Tensor,
         generator: Generator,
         spans: Tensor | None = None,
+        talkers: Sequence[str] = (),
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Augment clips (B, N) with their lengths (B,) and the times of their words.
 
-        `spans` (B, L, 2), in samples, move as the sound does.
+        `spans` (B, L, 2), in samples, move as the sound does. `talkers` are who talks in each clip:
+        nobody hears the own voice in the noise.
         """
+        side = torch.tensor([self.sides.get(name, 0) for name in talkers or [""] * len(waveform)])
         draw = _Draw(len(waveform), generator, waveform.device)
         waveform, lengths, spans = self._change_voice(waveform, lengths, spans, draw)
         for effect in (
             self._warp_formants,
             self._reverberate,
-            self._add_noise,
+            partial(self._add_noise, side=side.to(waveform.device)),
             self._shelve,
             self._equalize,
             self._limit_band,
@@ -219,26 +257,39 @@ class Augment(_Parameters, nn.Module):
             return waveform
         place = (draw.share() * len(self.responses)).long()
         is_wet = draw.share() < self.reverb_probability
-        wet = reverberate(waveform, lengths, self.responses[place])
-        return torch.where(is_wet[:, None], wet, waveform)
 
-    def _add_noise(self, waveform: Tensor, lengths: Tensor, draw: _Draw) -> Tensor:
+        def wet(rows: Tensor) -> Tensor:
+            return reverberate(waveform[rows], lengths[rows], self.responses[place[rows]])
+
+        return _changed(waveform, is_wet, wet)
+
+    def _add_noise(self, waveform: Tensor, lengths: Tensor, draw: _Draw, *, side: Tensor) -> Tensor:
         snr_db = draw(self.noise_snr_db)
         is_noisy = draw.share() < self.noise_probability
         if not self.noise_probability:
             return waveform
-        noisy = mix(waveform, self._noise(waveform.shape, draw), lengths, snr_db)
+        if len(self.kinds):
+            noise = self._noise_of_kinds(waveform.shape[1], lengths, side, draw)
+        else:
+            noise = self._noise(waveform.shape, draw)
+        noisy = mix(waveform, noise, lengths, snr_db)
         return torch.where(is_noisy[:, None], noisy, waveform)
+
+    def _noise_of_kinds(self, n_samples: int, lengths: Tensor, side: Tensor, draw: _Draw) -> Tensor:
+        """Return noise of one kind or of two for each clip, (B, N), of any level."""
+        first, second = (self.kinds(n_samples, draw.share(), draw.share(), side) for _ in range(2))
+        both = mix(first, second, lengths, draw(SECOND_BELOW_DB))
+        return torch.where((draw.share() < PAIR_SHARE)[:, None], both, first)
 
     def _noise(self, shape: torch.Size, draw: _Draw) -> Tensor:
         """Recorded or coloured noise for each clip, (B, N), of any level."""
         tilt = draw((0.0, 2.0))
         noise = coloured_noise(shape, tilt, draw.generator)
-        if not len(self.noise):
+        if not len(self.recorded):
             return noise
-        start = (draw.share() * len(self.noise)).long()
-        steps = torch.arange(shape[1], device=self.noise.device)
-        recorded = self.noise[(start[:, None] + steps) % len(self.noise)]  # (B, N)
+        start = (draw.share() * len(self.recorded)).long()
+        steps = torch.arange(shape[1], device=self.recorded.device)
+        recorded = self.recorded[(start[:, None] + steps) % len(self.recorded)]  # (B, N)
         is_recorded = draw.share() < self.recorded_share
         return torch.where(is_recorded[:, None], recorded, noise)
 
@@ -277,8 +328,12 @@ class Augment(_Parameters, nn.Module):
             return waveform
         is_narrow = draw.share() < self.band_probability
         low_hz, high_hz = draw(self.band_low_hz), draw(self.band_high_hz)
-        narrow = band_limit(waveform, lengths, self.sample_rate, low_hz, high_hz)
-        return torch.where(is_narrow[:, None], narrow, waveform)
+
+        def narrow(rows: Tensor) -> Tensor:
+            ends = low_hz[rows], high_hz[rows]
+            return band_limit(waveform[rows], lengths[rows], self.sample_rate, *ends)
+
+        return _changed(waveform, is_narrow, narrow)
 
 
 @dataclass(frozen=True)
@@ -297,6 +352,12 @@ class _Draw:
     def share(self) -> Tensor:
         """Draw from [0, 1), (B,)."""
         return torch.rand(self.n_clips, generator=self.generator, device=self.device)
+
+
+def _changed(waveform: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return clips (B, N) of which the chosen ones (B,) are what `change` makes of their rows."""
+    rows = chosen.nonzero()[:, 0]
+    return waveform.index_copy(0, rows, change(rows)) if len(rows) else waveform
 
 
 def _check_range(name: str, interval: Range | None, above: float = -math.inf) -> None:

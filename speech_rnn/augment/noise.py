@@ -1,11 +1,13 @@
-"""Noise of any colour, and how it is mixed in."""
+"""Noise of any colour, noise of kinds that were drawn before, and how it is mixed in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
-from torch import Generator, Tensor
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
 
 from speech_rnn.audio.signal import noise_gain
 from speech_rnn.augment.filters import fast_length
@@ -22,6 +24,55 @@ def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> 
     spectrum = torch.fft.rfft(white)
     bins = torch.arange(spectrum.shape[1], device=tilt.device).clamp(min=1)
     return torch.fft.irfft(spectrum * bins ** (-tilt[:, None] / 2), n=size)[:, : shape[1]]  # (B, N)
+
+
+class NoiseKinds(nn.Module):
+    """Stretches of noise by kinds, where the model is: each clip gets one of a kind.
+
+    A kind has a stretch for clips of side 0 and one for those of side 1; see `NoiseKinds.set`.
+    """
+
+    samples: Tensor
+    starts: Tensor
+    lengths: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("samples", torch.zeros(0), persistent=False)
+        self.shortest = 0
+        for name in ("starts", "lengths"):
+            self.register_buffer(name, torch.zeros(0, 2, dtype=torch.int64), persistent=False)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def set(self, kinds: Mapping[str, Sequence[NDArray[np.float32]]]) -> None:
+        """Take the stretches (N,) of both sides of each kind; one that serves both is kept once."""
+        stretches = {id(one): one for sides in kinds.values() for one in sides}
+        sizes = [len(one) for one in stretches.values()]
+        self.shortest = min(sizes)
+        starts = dict(zip(stretches, np.cumsum([0, *sizes]).tolist(), strict=False))
+        device = self.samples.device
+        self.samples = torch.from_numpy(np.concatenate([*stretches.values()])).to(device)
+        table = [[(starts[id(one)], len(one)) for one in sides] for sides in kinds.values()]
+        self.starts, self.lengths = torch.tensor(table, device=device).unbind(dim=2)  # (K, 2)
+
+    def forward(self, n_samples: int, kind: Tensor, place: Tensor, side: Tensor) -> Tensor:
+        """Return a stretch for each clip, (B, n_samples); over again where noise is too short.
+
+        Parameters
+        ----------
+        kind, place : (B,) in [0, 1): which kind it is, and where in its noise the stretch starts.
+        side : (B,) of 0 and 1.
+        """
+        row = (kind * len(self)).long()
+        start, length = self.starts[row, side], self.lengths[row, side]
+        if n_samples <= self.shortest:  # a third of the time of what follows
+            start = start + (place * (length - n_samples)).long()
+            return self.samples.unfold(0, n_samples, 1)[start]
+        steps = torch.arange(n_samples, device=self.samples.device)
+        within = ((place * length).long()[:, None] + steps) % length[:, None]
+        return self.samples[start[:, None] + within]
 
 
 def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Tensor:

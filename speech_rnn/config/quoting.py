@@ -24,7 +24,7 @@ TEXTS = frozenset(
 
 LISTS = frozenset(
     ("words", "held_out_words", "held_out_speakers", "noise", "rooms", "speech", "background",
-     "voices", "audio", "labels")
+     "voices", "talk", "kinds", "without", "audio", "labels")
 )  # fmt: skip
 """Keys, by their last part, whose value is a list of words or paths."""
 
@@ -48,7 +48,7 @@ def quoted(line: str, *, multirun: bool = False) -> str:
         return line
     key, value = match["key"], match["value"].strip()
     last = key.lstrip("+").rpartition(".")[2]
-    is_list = last in LISTS or key.endswith("rooms.recordings")
+    is_list = last in LISTS or key.endswith(("rooms.recordings", "noise.recordings"))
     if is_list and value.startswith("[") and value.endswith("]"):
         return f"{key}={_list(value[1:-1])}" if _is_misread_list(line) else line
     if not (is_list or last in TEXTS or key.lstrip("+") == "paths.data"):

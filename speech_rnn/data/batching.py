@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Sampler
 
+from speech_rnn.data.babble import talker_of
 from speech_rnn.data.cache import FULL_SCALE, Clips, Lengths
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.vocabulary import Vocabulary
@@ -31,6 +32,7 @@ class Batch:
     indices : the clips' places in their cache.
     spans : (B, L, 2) float32, the samples where each target starts and stops, padded with -inf;
         None where that is not known of each.
+    talkers : who talks in each clip, see `babble.talker_of`; empty where it does not matter.
     """
 
     samples: Tensor
@@ -39,6 +41,7 @@ class Batch:
     target_lengths: Tensor
     indices: list[int]
     spans: Tensor | None = None
+    talkers: Sequence[str] = ()
 
     @property
     def waveform(self) -> Tensor:
@@ -47,17 +50,22 @@ class Batch:
 
     def repeated(self, times: int) -> Batch:
         """Return the batch so many times, one after the other."""
-        return self._changed(lambda rows: torch.cat([rows] * times), self.indices * times)
+        repeated = self._changed(lambda rows: torch.cat([rows] * times))
+        return replace(repeated, indices=self.indices * times, talkers=[*self.talkers] * times)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch with its tensors on `device`."""
-        return self._changed(lambda rows: rows.to(device), self.indices)
+        return self._changed(lambda rows: rows.to(device))
 
-    def _changed(self, change: Callable[[Tensor], Tensor], indices: list[int]) -> Batch:
-        spans = None if self.spans is None else change(self.spans)
-        rows = (self.samples, self.lengths, self.targets, self.target_lengths)
-        samples, lengths, targets, target_lengths = map(change, rows)
-        return Batch(samples, lengths, targets, target_lengths, indices, spans)
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return replace(
+            self,
+            samples=change(self.samples),
+            lengths=change(self.lengths),
+            targets=change(self.targets),
+            target_lengths=change(self.target_lengths),
+            spans=None if self.spans is None else change(self.spans),
+        )
 
 
 def pad(clips: Sequence[NDArray[np.int16]]) -> tuple[Tensor, Tensor]:
@@ -175,6 +183,7 @@ class _Collate:
             pad_sequence(spans, batch_first=True, padding_value=-torch.inf)  # (B, L, 2)
             if list(map(len, spans)) == list(map(len, targets))
             else None,
+            talkers=[talker_of(row) for row in rows],
         )
 
     def _spans(self, row: Utterance) -> Tensor:

@@ -145,7 +145,7 @@ class SpeechModule(SeededModule):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return augmented frames (B, T, D), their lengths (B,) and the times of their words."""
         waveform, lengths, spans = self.augment.waveform(
-            batch.waveform, batch.lengths, generator, batch.spans
+            batch.waveform, batch.lengths, generator, batch.spans, batch.talkers
         )
         frames, lengths = self.features(waveform, lengths)
         return self.augment.frames(frames, lengths, generator), lengths, spans

@@ -15,6 +15,7 @@ import torch
 import speech_rnn
 from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
+from speech_rnn.data.babble import clips_by_talker, sides_of
 from speech_rnn.data.batching import Batch, batches
 from speech_rnn.data.cache import AudioCache, Clips
 from speech_rnn.data.combining import exclude, merged, to_train
@@ -167,7 +168,8 @@ def _trained(
 
     training = batches(clips, vocabulary, batch_size, seed=run.seed, balance=run.trainer.balance)
     held_out = batches(caches["validation"], vocabulary, batch_size)
-    module = SpeechModule(recipe.features, model, vocabulary, _augment(recipe, corpus), run)
+    augment = _augment(recipe, corpus, caches["train"])
+    module = SpeechModule(recipe.features, model, vocabulary, augment, run)
     loaders = embedded_once(training, held_out, recipe.features, model, module.embed, run.trainer)
     started = time.monotonic()
     epochs = fit(module, *loaders, run)
@@ -276,10 +278,16 @@ def _untrained(
     return model
 
 
-def _augment(recipe: Recipe, corpus: Corpus) -> Augment:
-    """Return the augmentation, with the noise recordings of the corpus."""
+def _augment(recipe: Recipe, corpus: Corpus, heard: AudioCache) -> Augment:
+    """Return the augmentation, with noise by kinds, or the noise recordings of the corpus."""
     sample_rate = recipe.features.sample_rate
     augment = recipe.augment or Augment(sample_rate)
+    if augment.noise is not None and augment.noise_probability:
+        clips = clips_by_talker(heard)
+        kinds = augment.noise.draw(sample_rate, files=corpus.noise, clips=clips)
+        log.info("noise of %d kinds: %s", len(kinds), ", ".join(kinds))
+        augment.set_kinds(kinds, sides_of(clips))
+        return augment
     augment.set_noise([torch.from_numpy(load_audio(file, sample_rate)) for file in corpus.noise])
     return augment
 

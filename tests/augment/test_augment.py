@@ -1,5 +1,7 @@
+from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from speech_rnn.augment import (
     Augment,
+    NoiseKinds,
     coloured_noise,
     equalize,
     mask_spans,
@@ -213,6 +216,71 @@ def test_recorded_noise_is_used():
     added = (noisy - waveform)[0, : lengths[0]]
     assert added.std() < 1e-6
     assert added.mean() > 0
+
+
+def sines(hz, n_samples=16000):
+    return np.sin(2 * np.pi * hz * np.arange(n_samples) / 16000).astype(np.float32)
+
+
+def with_kinds(sides=None, **settings):
+    """Return an augmentation whose kinds are tones, those of babble one for each side."""
+    augment = Augment(noise_probability=1.0, **settings)
+    kinds = {hz: (sines(hz, 16000 + hz),) * 2 for hz in (500, 1000, 2000)}
+    augment.set_kinds(kinds | {"babble": (sines(4000), sines(6000))}, sides or {})
+    return augment
+
+
+def added_hz(noisy, clean, below_db=15):
+    """Return the frequencies in Hz of the tones that were added to each clip of a second."""
+    power = torch.fft.rfft((noisy - clean) * torch.hann_window(16000)).abs().square()
+    near = power > power.max(dim=1, keepdim=True).values * 10 ** (-below_db / 10)
+    return [{round(place / 100) * 100 for place in row.nonzero()[:, 0].tolist()} for row in near]
+
+
+@settings(deadline=None, max_examples=20)
+@given(snr_db=st.floats(-10, 30), seed=st.integers(0, 100))
+def test_the_snr_over_noise_of_kinds_is_exact(snr_db, seed):
+    waveform, lengths = clips(n_clips=8)
+    augment = with_kinds(noise_snr_db=(snr_db, snr_db))
+    noisy, *_ = augment.waveform(waveform, lengths, generator(seed))
+    for clean, both, length in zip(waveform, noisy, lengths, strict=True):
+        added = (both - clean)[:length].double()
+        ratio = 10 * torch.log10(clean[:length].double().square().sum() / added.square().sum())
+        assert ratio == pytest.approx(snr_db, abs=0.01)
+        assert not both[length:].any()
+
+
+def test_kinds_are_equally_frequent_and_three_in_ten_clips_hear_two():
+    waveform = torch.randn(400, 16000, generator=generator(1))
+    lengths = torch.full((400,), 16000)
+    augment = with_kinds(noise_snr_db=(0, 0))
+    heard = added_hz(augment.waveform(waveform, lengths, generator())[0], waveform)
+    assert max(map(len, heard)) == 2
+    n_pairs = sum(len(tones) == 2 for tones in heard)
+    assert n_pairs == pytest.approx(400 * 0.3 * 3 / 4, abs=30)  # the second may be of the same kind
+    alone = Counter(hz for tones in heard if len(tones) == 1 for hz in tones)
+    for hz in (500, 1000, 2000, 4000):
+        assert alone[hz] == pytest.approx((400 - n_pairs) / 4, abs=30)
+
+
+def test_nobody_is_mixed_with_the_own_voice():
+    waveform = torch.randn(200, 16000, generator=generator(1))
+    lengths = torch.full((200,), 16000)
+    talkers = ["anna", "ben"] * 100
+    augment = with_kinds({"anna": 0, "ben": 1}, noise_snr_db=(0, 0))
+    noisy, *_ = augment.waveform(waveform, lengths, generator(), talkers=talkers)
+    heard = added_hz(noisy, waveform)
+    assert set().union(*heard[0::2]) == {500, 1000, 2000, 4000}
+    assert set().union(*heard[1::2]) == {500, 1000, 2000, 6000}
+
+
+def test_noise_of_kinds_goes_on_beyond_its_end():
+    kinds = NoiseKinds()
+    kinds.set({"short": (np.arange(5, dtype=np.float32),) * 2})
+    place = torch.tensor([0.0, 0.7])
+    found = kinds(7, torch.zeros(2), place, torch.tensor([0, 1]))
+    assert found.tolist() == [[0, 1, 2, 3, 4, 0, 1], [3, 4, 0, 1, 2, 3, 4]]
+    assert len(kinds.samples) == 5  # kept once for both sides
 
 
 def test_silent_noise_leaves_a_clip_as_it_is():

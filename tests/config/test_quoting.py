@@ -62,6 +62,8 @@ def test_case_17_a_home_folder(monkeypatch):
         ("voices=kokoro", "kokoro"),
         ("background=~/room,b", [f"{Path.home()}/room", "b"]),
         ("augment.rooms.recordings=[ü,b]", ["ü", "b"]),
+        ("+augment.noise.recordings=[my street,ü]", ["my street", "ü"]),
+        ("conditions.talk=[my talk,ü]", ["my talk", "ü"]),
     ],
 )
 def test_case_18_words_stand_as_they_are_typed(line, words):

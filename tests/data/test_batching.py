@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,7 @@ def test_a_gain_of_zero_is_digital_silence(tmp_path):
 
 def test_batches_carry_clips_and_targets(tmp_path):
     rows = read_manifest(write_corpus(tmp_path))
+    rows[3] = replace(rows[3], speaker="")
     cache = AudioCache(rows, 16_000)
     vocabulary = Vocabulary.of(list(TONES_HZ))
     seen = []
@@ -184,6 +186,7 @@ def test_batches_carry_clips_and_targets(tmp_path):
             assert torch.equal(batch.samples[place, : len(clip)], clip)
             assert not batch.samples[place, len(clip) :].any()
             assert batch.targets[place].tolist() == vocabulary.encode(rows[index].text)
+            assert batch.talkers[place] == (rows[index].speaker or rows[index].audio)
         assert batch.waveform.abs().max() <= 1
     assert sorted(seen) == list(range(len(rows)))
 
@@ -202,9 +205,11 @@ def test_batches_can_be_balanced(tmp_path):
 def test_a_repeated_batch_is_itself_again(spans):
     samples = torch.tensor([[1, 2, 3], [4, 5, 0]], dtype=torch.int16)
     counts = torch.tensor([1, 1])
-    batch = Batch(samples, torch.tensor([3, 2]), torch.tensor([[7], [8]]), counts, [5, 6], spans)
+    targets = torch.tensor([[7], [8]])
+    batch = Batch(samples, torch.tensor([3, 2]), targets, counts, [5, 6], spans, ["a", "b"])
     twice = batch.repeated(2)
     assert twice.indices == [5, 6, 5, 6]
+    assert twice.talkers == ["a", "b", "a", "b"]
     for name in ("samples", "lengths", "targets", "target_lengths", "spans"):
         one, other = getattr(batch, name), getattr(twice, name)
         assert (other is None) if one is None else torch.equal(other, torch.cat([one, one]))

@@ -105,6 +105,7 @@ AUGMENTED = (
     "trainer.ema_decay=0.9",
     "trainer.max_epochs=10",
 )
+ROBUST = ("augment=robust", "augment.noise.seconds=5", "augment.rooms.diffuse=10")
 FEW = tuple(f"connected.{split}_utterances=24" for split in ("train", "validation", "test"))
 
 
@@ -114,6 +115,7 @@ FEW = tuple(f"connected.{split}_utterances=24" for split in ("train", "validatio
         pytest.param(("trainer.ema_decay=null",), id="plain"),
         pytest.param(AUGMENTED, id="augmented", marks=pytest.mark.slow),
         pytest.param((*JOINED, *FEW), id="connected", marks=pytest.mark.slow),
+        pytest.param(ROBUST, id="robust", marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides):
@@ -149,6 +151,14 @@ def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides)
     resumed = run(manifest, tmp_path / "killed", *overrides, "resume=true", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_noise_of_kinds_comes_from_the_clips_of_other_speakers(manifest, tmp_path):
+    result = run(manifest, "run", "trainer.max_epochs=1", *ROBUST, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    told = "noise of 6 kinds: steady, modulated, clatter, hum, tones, talker"
+    (log,) = (tmp_path / "run").glob("*.log")
+    assert told in log.read_text()
 
 
 CHARACTERS = ("characters", ("trainer.max_epochs=250", "model.stack=1"))
