@@ -62,18 +62,8 @@ class OrdinaryWords:
         ConfigurationError, DataError
             for a language that one of them lacks.
         """
-        texts = self._texts(words)
+        texts = ordinary_words(words, self.language, self.n_words)
         return merged(self._spoken(texts, split) for split in dict.fromkeys(DEAL))
-
-    def _texts(self, words: Sequence[str]) -> list[str]:
-        frequent = frequent_words(base_of(self.language), PER_WORD * self.n_words)
-        espeak = Espeak()
-        accent = accents_of(self.language, espeak.accents)[0]
-        spoken = [word for word in frequent if not unreadable([word], accent)]
-        longer = [word for word in spoken if len(word) >= LEAST_LETTERS]
-        lexicon = longer if len(longer) >= self.n_words else spoken
-        given, sounds = (espeak.phonemes(texts, accent=accent) for texts in (words, lexicon))
-        return [*distinct(lexicon, sounds, given)][: self.n_words]
 
     def _spoken(self, texts: Sequence[str], split: str) -> Corpus:
         own = [word for index, word in enumerate(texts) if DEAL[index % len(DEAL)] == split]
@@ -86,3 +76,25 @@ class OrdinaryWords:
             test_clips=clips["test"],
             language=self.language,
         ).prepare()
+
+
+def ordinary_words(words: Sequence[str], language: str, n_words: int) -> list[str]:
+    """Return frequent words of a language, the most frequent first.
+
+    No two of them sound alike, and none sounds like one of `words`.
+
+    Raises
+    ------
+    MissingExtraError
+        without ``espeakng_loader`` and ``wordfreq``.
+    ConfigurationError, DataError
+        for a language that one of them lacks.
+    """
+    frequent = frequent_words(base_of(language), PER_WORD * n_words)
+    espeak = Espeak()
+    accent = accents_of(language, espeak.accents)[0]
+    spoken = [word for word in frequent if not unreadable([word], accent)]
+    longer = [word for word in spoken if len(word) >= LEAST_LETTERS]
+    lexicon = longer if len(longer) >= n_words else spoken
+    given, sounds = (espeak.phonemes(texts, accent=accent) for texts in (words, lexicon))
+    return [*distinct(lexicon, sounds, given)][:n_words]
