@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_rnn.engines.last_layer import LastLayer
 from speech_rnn.errors import ModelError
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ class Engine(Protocol):
         ConfigurationError
             if it cannot stream.
         """
+
+    def last_layer(self) -> LastLayer:
+        """Return the layer that gives the logits."""
+
+    def with_last_layer(self, layer: LastLayer) -> Engine:
+        """Return an engine that differs in that layer alone; this one stays as it is."""
 
     def describe(self) -> dict[str, Any]:
         """Return its share of a Recognizer's description, as plain values."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.engines.engine import newer_format, read_description
 from speech_rnn.engines.foreign_graph import check_graph
+from speech_rnn.engines.last_layer import LastLayer, read_last_layer, replace_last_layer
 from speech_rnn.engines.onnx_format import (
     END,
     LENGTHS,
@@ -27,9 +28,11 @@ from speech_rnn.engines.onnx_format import (
     StreamDescription,
 )
 from speech_rnn.engines.probe import KEY as PROBE
+from speech_rnn.engines.probe import probe_of
 from speech_rnn.errors import ConfigurationError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
+    import onnx
     import torch
     from onnxruntime import InferenceSession
 
@@ -46,6 +49,7 @@ class OnnxEngine:
     session : that has it loaded.
     description : from its metadata.
     graph : the entry ``onnx`` of that.
+    content : the file itself, where it differs from the one at `path`.
     """
 
     def __init__(
@@ -54,9 +58,11 @@ class OnnxEngine:
         session: InferenceSession,
         description: dict[str, Any],
         graph: GraphDescription,
+        content: bytes | None = None,
     ) -> None:
         self.path = Path(path)
         self.graph = graph
+        self._content = content
         self._session = session
         self._description = description
         self.sample_rate = graph.sample_rate
@@ -176,6 +182,44 @@ class OnnxEngine:
         names = ("features", "model", "onnx", PROBE)
         return {name: self._description[name] for name in names if name in self._description}
 
+    def last_layer(self) -> LastLayer:
+        """Return the layer that gives the logits; weights of 8 bits as the graph computes them.
+
+        Raises
+        ------
+        MissingExtraError
+            without the package onnx.
+        """
+        return read_last_layer(self._model())
+
+    def with_last_layer(self, layer: LastLayer) -> OnnxEngine:
+        """Return an engine that differs in that layer alone; see `Engine.with_last_layer`.
+
+        Raises
+        ------
+        MissingExtraError
+            without the package onnx.
+        """
+        model = self._model()
+        replace_last_layer(model, layer)
+        content = model.SerializeToString()
+        network = {**self._description["model"], "n_outputs": len(layer.bias)}
+        described = {**self._description, "model": network}
+        engine = OnnxEngine(self.path, open_session(content), described, self.graph, content)
+        if PROBE in described:
+            described[PROBE] = probe_of(engine)
+        return engine
+
+    def _model(self) -> onnx.ModelProto:
+        """Return the graph as the package onnx has it."""
+        try:
+            import onnx
+        except ImportError as error:
+            raise MissingExtraError("onnx", "export") from error
+        if self._content is not None:
+            return onnx.load_model_from_string(self._content)
+        return onnx.load(self.path)
+
     def serialize(self, description: dict[str, Any]) -> bytes:
         """Return the file with another description.
 
@@ -184,12 +228,9 @@ class OnnxEngine:
         MissingExtraError
             without the package onnx.
         """
-        try:
-            import onnx
-        except ImportError as error:
-            raise MissingExtraError("onnx", "export") from error
-        model = onnx.load(self.path)
-        onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
+        model = self._model()
+        del model.metadata_props[:]
+        model.metadata_props.add(key=METADATA_KEY, value=json.dumps(description))
         return bytes(model.SerializeToString())
 
 
@@ -322,12 +363,12 @@ def _check_names(session: InferenceSession, graph: GraphDescription) -> None:
         raise ValueError(f"the first output is not {LOGITS}")
 
 
-def open_session(path: str | Path, profile: str = "") -> InferenceSession:
+def open_session(path: str | Path | bytes, profile: str = "") -> InferenceSession:
     """Load a file for one thread.
 
     Parameters
     ----------
-    path : an ONNX file that `speech_rnn.export` wrote.
+    path : an ONNX file that `speech_rnn.export` wrote, or its content.
     profile : ONNX Runtime writes the times of all nodes to a file whose name begins so; an empty
         text writes none.
 
@@ -349,10 +390,14 @@ def open_session(path: str | Path, profile: str = "") -> InferenceSession:
     try:
         # its fallback would try the same again, and print that among the answers
         return onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+            path if isinstance(path, bytes) else str(path),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,
         )
     except Exception as error:  # its classes have no common parent but this
-        raise _unreadable(path, error, onnxruntime.__version__) from error
+        name = "content" if isinstance(path, bytes) else path
+        raise _unreadable(name, error, onnxruntime.__version__) from error
 
 
 def _unreadable(path: str | Path, error: Exception, runtime: str) -> ModelError:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from speech_rnn.engines.claims import check_claims
 from speech_rnn.engines.device import choose_device
 from speech_rnn.engines.engine import read_description
+from speech_rnn.engines.last_layer import LastLayer
 from speech_rnn.errors import ModelError
 from speech_rnn.features import MFCC, LogMel
 from speech_rnn.model import AcousticModel
@@ -124,6 +125,21 @@ class TorchEngine:
     def stream(self) -> TorchLogitStream:
         """Return a stream; see `Engine.stream`."""
         return TorchLogitStream(self.features, self.model)
+
+    def last_layer(self) -> LastLayer:
+        """Return the layer that gives the logits."""
+        output = self.model.output
+        return LastLayer(_to_numpy(output.weight.detach()), _to_numpy(output.bias.detach()))
+
+    def with_last_layer(self, layer: LastLayer) -> TorchEngine:
+        """Return an engine that differs in that layer alone; see `Engine.with_last_layer`."""
+        model = AcousticModel(**self.model.hyperparameters | {"n_outputs": len(layer.bias)})
+        weights = self.model.state_dict() | {
+            "output.weight": torch.from_numpy(layer.weight),
+            "output.bias": torch.from_numpy(layer.bias),
+        }
+        model.load_state_dict(weights)
+        return TorchEngine(self.features, model.to(self.device))
 
     def describe(self) -> dict[str, Any]:
         """Return the settings of features and model."""
