@@ -10,7 +10,11 @@ from rich.markup import escape
 
 from speech_rnn import benchmark, recipes
 from speech_rnn.export import export
+from speech_rnn.forget import EXAMPLES as FORGETTING
+from speech_rnn.forget import forget
 from speech_rnn.generate import generate
+from speech_rnn.learn import EXAMPLES as LEARNING
+from speech_rnn.learn import learn
 from speech_rnn.listen import listen
 from speech_rnn.models import models
 from speech_rnn.report import report
@@ -47,8 +51,9 @@ for verb, summary in HYDRA_VERBS.items():
         "help_option_names": [],
     }
     app.command(verb, help=escape(summary), context_settings=settings)(_hand_over)
-for door in (transcribe, spot, listen, models, export, generate, report):
-    app.command()(door)
+EXAMPLES = {learn: LEARNING, forget: FORGETTING}
+for door in (transcribe, spot, listen, learn, forget, models, export, generate, report):
+    app.command(epilog=EXAMPLES.get(door))(door)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(benchmark.app, name="benchmark")
 

@@ -26,7 +26,7 @@ FLOORS = [
     {"streaming"},
     {"recognizer"},
     {"listening", "detection", "evaluation"},
-    {"exporting", "training"},
+    {"exporting", "learning", "training"},
     {"reporting", "benchmarking"},
     {"config"},
     {
@@ -35,7 +35,9 @@ FLOORS = [
         "detect",
         "evaluate",
         "export",
+        "forget",
         "generate",
+        "learn",
         "listen",
         "models",
         "recipes",

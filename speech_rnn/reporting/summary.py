@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from speech_rnn.learning.record import record_of
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting.origins import ORIGINS
 from speech_rnn.starter import CARD, STARTER
@@ -22,6 +23,7 @@ class Summary:
     words : those that it can answer.
     synthetic_words : those that were trained on synthetic speech only; None where its file does
         not tell.
+    learnt : those that it has learnt without training, with the number of clips of each.
     front : the origin and licence of the front that it stands on, or None.
     commit, seed : of its training.
     card : path of a text about it, or None.
@@ -34,6 +36,7 @@ class Summary:
     sample_rate: int
     words: Sequence[str]
     synthetic_words: Sequence[str] | None
+    learnt: Mapping[str, int]
     front: str | None
     commit: str | None
     seed: int | None
@@ -51,6 +54,9 @@ class Summary:
             sample_rate=recognizer.sample_rate,
             words=recognizer.vocabulary.words,
             synthetic_words=provenance.get("synthetic_words"),
+            learnt={
+                word: len(each.get("clips", ())) for word, each in record_of(recognizer).items()
+            },
             front=ORIGINS.get(recognizer.description["model"].get("front")),
             commit=provenance.get("commit"),
             seed=provenance.get("seed"),
@@ -59,9 +65,9 @@ class Summary:
 
     @property
     def by_teacher(self) -> tuple[list[str], list[str]]:
-        """The words that people have taught, and those of synthetic speech only."""
+        """The words that training has taught from people's speech, and from synthetic alone."""
         alone = set(self.synthetic_words or ())
-        taught = [word for word in self.words if word not in alone]
+        taught = [word for word in self.words if word not in alone and word not in self.learnt]
         return taught, [word for word in self.words if word in alone]
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,12 +77,17 @@ class Summary:
     def __str__(self) -> str:
         taught, alone = self.by_teacher
         whom = "learnt from people" if self.synthetic_words is not None else "words"
+        learnt = ", ".join(
+            f"{word} ({count} clip{'' if count == 1 else 's'})"
+            for word, count in self.learnt.items()
+        )
         where = "clips and streams" if self.streams else "clips"
         lines = [
             self.file,
             f"  {self.bytes / 1e6:.2f} MB, of {where} at {self.sample_rate} Hz",
             *([f"  {whom}: {', '.join(taught)}"] if taught else []),
             *([f"  learnt from synthetic voices alone: {', '.join(alone)}"] if alone else []),
+            *([f"  learnt without training: {learnt}"] if learnt else []),
             *([f"  front: {self.front}"] if self.front else []),
             *([f"  more: {self.card}"] if self.card else []),
         ]

@@ -1,0 +1,283 @@
+"""Learn a word from a few clips: solve its row, measure it on what it was not solved with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+import numpy as np
+
+from speech_rnn.decoding.confidence import log_softmax
+from speech_rnn.errors import ConfigurationError, MissingExtraError
+from speech_rnn.learning.record import record_of
+from speech_rnn.learning.results import Expected, Learnt, Share
+from speech_rnn.learning.row import Bag, Examples, Rivals, Row, Spread
+from speech_rnn.learning.sounds import Background, Samples, other_words, silence, speak
+from speech_rnn.learning.states import Encoder, packed, rounded
+from speech_rnn.learning.words import (
+    check_can_change,
+    clips_of,
+    count_words,
+    with_word,
+    without_word,
+)
+from speech_rnn.recognizer import Recognizer
+from speech_rnn.streaming.spotter import Spotting
+from speech_rnn.synthesis.words import check_words
+from speech_rnn.vocabulary import BLANK, REASONS
+
+VOICES = 48
+"""Synthetic clips of the word."""
+OF_OTHER = 4
+"""Synthetic clips of each ordinary word."""
+OF_KNOWN, MOST_OF_KNOWN = 24, 240
+"""Synthetic clips of each word that the recogniser knows, and of all of them."""
+MOST_SECONDS = 10.0
+FOLDS = 5
+FALSE_ACCEPTS = 0.01
+"""Share of clips of other words and noise that may be taken for the word."""
+MOST_TAKEN = 0.005
+"""Share of the clips of the recogniser's words that may be taken for it."""
+ALIKE = 0.95
+"""Clips and voices say the same word if a row of the voices puts half of the clips above this
+share of other clips."""
+NEAREST = 3
+
+
+@dataclass(frozen=True)
+class _Material:
+    """States of all clips: given ones, the word's voices, the recogniser's words, all others."""
+
+    given: list[Bag]
+    voices: list[Bag]
+    known: list[Bag]
+    others: list[Bag]
+
+    def without(self, fold: int, n_folds: int) -> _Material:
+        """Return what is left where one clip of `n_folds` is left out of each kind."""
+        return self._where(lambda place: place % n_folds != fold)
+
+    def only(self, fold: int, n_folds: int) -> _Material:
+        """Return what the same fold leaves out."""
+        return self._where(lambda place: place % n_folds == fold)
+
+    def _where(self, holds: Callable[[int], bool]) -> _Material:
+        kinds = (self.given, self.voices, self.known, self.others)
+        return _Material(
+            *([bag for place, bag in enumerate(bags) if holds(place)] for bags in kinds)
+        )
+
+    def examples(self) -> Examples:
+        """Return the clips with their weights: the voices together count as the given ones."""
+        n_given, n_voices = len(self.given), len(self.voices)
+        of_voice = (n_given or 1) / max(1, n_voices)
+        weights = [1.0] * n_given + [of_voice] * n_voices
+        return Examples([*self.given, *self.voices], weights, [*self.known, *self.others])
+
+
+def learn(
+    recognizer: Recognizer,
+    word: str,
+    clips: Sequence[Samples],
+    *,
+    background: Background | None = None,
+    language: str = "en",
+) -> Learnt:
+    """Add a word to a recogniser, or clips to a word that was learnt so.
+
+    Parameters
+    ----------
+    recognizer : recogniser of classes or words; it is not modified.
+    word : a word or phrase.
+    clips : recordings (n,) in which it is said once, at the recogniser's rate.
+    background : sound of a place where no word is said, to learn from and to count in.
+    language : language in which espeak-ng speaks the word.
+
+    Raises
+    ------
+    ConfigurationError
+        for a recogniser of characters, no clips, clips over 10 s, a word that is none, and one
+        that training has taught.
+    MissingExtraError
+        without espeak-ng, if there is no background either.
+    """
+    base = _base(recognizer, word, clips)
+    encoder = Encoder(base.engine)
+    layer = base.engine.last_layer()
+    earlier = clips_of(recognizer, word, layer.weight.shape[1])
+    given = [*earlier, *map(rounded, encoder.of_word(clips, word))]
+    material, notes = _material(base, encoder, given, background, language)
+    solver = _Solver(Rivals(layer, base.calibration.unknown_below), _lasts(base), material)
+    if material.voices and not solver.voices_agree():
+        notes.append(
+            f"the clips do not sound like {word!r} as espeak-ng says it: the clips alone count"
+        )
+        solver = replace(solver, material=replace(material, voices=[]))
+    row, expected = solver.solve(base)
+    record = {
+        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "voices": len(solver.material.voices),
+        "clips": [packed(bag) for bag in given],
+    }
+    grown = layer.with_row(row.weight.astype(np.float32), row.bias, len(layer.bias))
+    learnt = with_word(base, word, grown, record)
+    if background is not None:
+        expected = replace(expected, background=count_words(learnt, background))
+    record_of(learnt)[word]["expected"] = expected.to_dict()
+    return Learnt(learnt, word, len(given), expected, notes)
+
+
+def _base(recognizer: Recognizer, word: str, clips: Sequence[Samples]) -> Recognizer:
+    """Return the recogniser without the word, after all checks."""
+    check_can_change(recognizer)
+    check_words([word])
+    if not clips:
+        raise ConfigurationError("clips=[] teach nothing; give at least one recording of the word")
+    for clip in clips:
+        if len(clip) > MOST_SECONDS * recognizer.sample_rate:
+            seconds = len(clip) / recognizer.sample_rate
+            raise ConfigurationError(
+                f"a clip lasts {seconds:.0f} s: give recordings in which the word is said once, of "
+                f"at most {MOST_SECONDS:g} s"
+            )
+    if word in record_of(recognizer):
+        return without_word(recognizer, word)
+    same = [each for each in recognizer.vocabulary.tokens if each.casefold() == word.casefold()]
+    if same:
+        raise ConfigurationError(
+            f"word={word!r}: training has taught {same[0]!r} already, and its clips are not at "
+            "hand; train again with your recordings"
+        )
+    return recognizer
+
+
+def _material(
+    base: Recognizer,
+    encoder: Encoder,
+    given: list[Bag],
+    background: Background | None,
+    language: str,
+) -> tuple[_Material, list[str]]:
+    """Return the states of all that is at hand, and notes on what is not."""
+    word, rate = given[0].word, base.sample_rate
+    known: list[Bag] = []
+    others = encoder.of_all(silence(rate))
+    notes: list[str] = []
+    voices: list[Bag] = []
+    size = base.engine.last_layer().weight.shape[1]
+    for name in record_of(base):
+        known += clips_of(base, name, size)
+    words = base.vocabulary.words
+    try:
+        spoken = speak([word], VOICES, language, rate)
+        voices = encoder.of_word(spoken.get(word, []), word)
+        each = max(3, min(OF_KNOWN, MOST_OF_KNOWN // len(words)))
+        for name, clips in speak(words, each, language, rate).items():
+            known += encoder.of_all(clips, name)
+        foreign = other_words([word, *words], language)
+        for name, clips in speak(foreign, OF_OTHER, language, rate).items():
+            others += encoder.of_all(clips, name)
+        if not voices:
+            notes.append(f"espeak-ng cannot speak {word!r}: the clips alone count")
+    except MissingExtraError:
+        if background is None:
+            raise
+        notes.append(
+            "espeak-ng (the extra [synth]) is not installed: no synthetic voices of the word, and "
+            "nothing tells how many of the other words' answers are lost"
+        )
+    if background is not None:
+        others += encoder.of_all([*background.pieces()])
+    else:
+        notes.append("no background was given: --background DIR counts false accepts in your room")
+    return _Material(given, voices, known, others), notes
+
+
+def _lasts(recognizer: Recognizer) -> bool:
+    """Whether posteriors last as long as a word; those of CTC alone are spikes."""
+    head = recognizer.vocabulary.head
+    return (recognizer.spotting or Spotting.of(head)).smoothing == "mean"
+
+
+@dataclass(frozen=True)
+class _Solver:
+    """Solves the row, and measures it on clips that it was not solved with."""
+
+    rivals: Rivals
+    lasts: bool
+    material: _Material
+
+    def voices_agree(self) -> bool:
+        """Whether the given clips sound like the word's synthetic voices."""
+        alone = replace(self.material, given=[])
+        row = self._fit(alone, Spread.within(self._spread_bags()))
+        levels = [row.margin(bag, self.rivals) for bag in self.material.others]
+        given = [row.margin(bag, self.rivals) for bag in self.material.given]
+        return bool(np.median(given) > np.quantile(levels, ALIKE))
+
+    def solve(self, base: Recognizer) -> tuple[Row, Expected]:
+        """Return the row, with a bias that keeps false accepts below their shares."""
+        spread = Spread.within(self._spread_bags())
+        row = self._fit(self.material, spread)
+        n_given = len(self.material.given)
+        n_folds = min(max(2, n_given), FOLDS)
+        found: list[tuple[Row, _Material]] = []
+        for fold in range(n_folds):
+            rest = self.material.without(fold, n_folds)
+            if rest.given or rest.voices:
+                held_out = self.material.only(fold, n_folds)
+                found.append((self._fit(rest, spread, start=row), held_out))
+        known = [one.lead(bag, self.rivals) for one, rest in found for bag in rest.known]
+        others = [one.lead(bag, self.rivals) for one, rest in found for bag in rest.others]
+        lower = max(0.0, _excess(known, MOST_TAKEN), _excess(others, FALSE_ACCEPTS))
+        lowered = [(Row(one.weight, one.bias - lower), rest) for one, rest in found]
+        expected = self._expected(base, lowered, n_given)
+        return Row(row.weight, row.bias - lower), expected
+
+    def _fit(self, material: _Material, spread: Spread, start: Row | None = None) -> Row:
+        return material.examples().fit(self.rivals, spread, lasts=self.lasts, start=start)
+
+    def _spread_bags(self) -> list[Bag]:
+        return [*self.material.known, *self.material.others]
+
+    def _expected(
+        self, base: Recognizer, found: Sequence[tuple[Row, _Material]], n_given: int
+    ) -> Expected:
+        def understood(kind: str) -> Share:
+            margins = [
+                row.margin(bag, self.rivals) for row, rest in found for bag in getattr(rest, kind)
+            ]
+            return Share(sum(margin > 0 for margin in margins), len(margins))
+
+        taken = Counter(
+            bag.word for row, rest in found for bag in rest.known if row.lead(bag, self.rivals) > 0
+        )
+        leads = [row.lead(bag, self.rivals) for row, rest in found for bag in rest.others]
+        return Expected(
+            given=understood("given") if n_given > 1 else None,
+            voices=understood("voices") if self.material.voices else None,
+            others=Share(sum(lead > 0 for lead in leads), len(leads)),
+            taken=dict(taken),
+            of_words=len(self.material.known),
+            nearest=self._nearest(base),
+        )
+
+    def _nearest(self, base: Recognizer) -> list[tuple[str, float]]:
+        """Return the words that were most probable in the word's clips."""
+        bags = [*self.material.given, *self.material.voices]
+        each = [np.exp(log_softmax(self.rivals.layer(bag.states))).mean(axis=0) for bag in bags]
+        mean = np.mean(each, axis=0)
+        tokens = base.vocabulary.tokens
+        words = [place for place, token in enumerate(tokens) if token not in {BLANK, *REASONS}]
+        words.sort(key=lambda place: -mean[place])
+        return [(tokens[place], round(float(mean[place]), 4)) for place in words[:NEAREST]]
+
+
+def _excess(leads: Sequence[float], share: float) -> float:
+    """Return by how much the bias must fall so that no more than a share of leads is above 0."""
+    if not leads:
+        return 0.0
+    highest = sorted(leads, reverse=True)
+    return highest[int(share * len(leads))]

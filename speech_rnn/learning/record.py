@@ -1,0 +1,25 @@
+"""What a recogniser's file keeps of the words that it has learnt without training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from speech_rnn.errors import ModelError
+from speech_rnn.recognizer import Recognizer
+
+RECORD = "learnt"
+"""Key of the provenance: for each learnt word its date, clips and expected figures."""
+
+
+def record_of(recognizer: Recognizer) -> dict[str, dict[str, Any]]:
+    """Return the record of the learnt words.
+
+    Raises
+    ------
+    ModelError
+        for a record that is none.
+    """
+    record = recognizer.provenance.get(RECORD, {})
+    if not isinstance(record, dict) or not all(isinstance(each, dict) for each in record.values()):
+        raise ModelError("the record of the learnt words is damaged; start from an earlier file")
+    return dict(record)

@@ -1,0 +1,60 @@
+"""Print what a learnt or forgotten word is expected to do."""
+
+from __future__ import annotations
+
+from speech_rnn.learning.results import Forgotten, Heard, Learnt, Share
+
+
+def print_learnt(learnt: Learnt) -> None:
+    """Print how often the word is understood, and what is taken for it."""
+    expected = learnt.expected
+    print(f"learnt: {learnt.word}, from {_clips(learnt.n_clips)}")
+    if expected.given is not None:
+        print(f"understood of the given clips, each left out in its turn: {_of(expected.given)}")
+    if expected.voices is not None:
+        print(f"understood of synthetic voices that were left out: {_of(expected.voices)}")
+    if expected.of_words:
+        taken = ", ".join(f"{word} {count}" for word, count in expected.taken.items())
+        n_taken = sum(expected.taken.values())
+        print(
+            f"taken for it of the other words' clips: {n_taken} of {expected.of_words}"
+            f"{f' ({taken})' if taken else ''}"
+        )
+    print(f"taken for it of what is none of the words: {_of(expected.others)}")
+    near = ", ".join(f"{word} ({100 * share:.0f} %)" for word, share in expected.nearest)
+    print(f"nearest words, by their mean probability before: {near}")
+    if expected.background is not None:
+        print(f"false accepts in the background: {_rate(expected.background, learnt.word)}")
+    for note in learnt.notes:
+        print(f"note: {note}")
+
+
+def print_forgotten(forgotten: Forgotten) -> None:
+    """Print what the word is answered with now, and the false accepts before and after."""
+    print(f"forgotten: {forgotten.word}")
+    if forgotten.answers is not None:
+        total = sum(forgotten.answers.values())
+        told = ", ".join(
+            f"{text or 'nothing'} {count}" for text, count in forgotten.answers.items()
+        )
+        print(f"{total} synthetic voices that say it are answered with: {told}")
+    if forgotten.before is not None and forgotten.after is not None:
+        print(f"false accepts of all words in the background, before: {_rate(forgotten.before)}")
+        print(f"and after: {_rate(forgotten.after)}")
+
+
+def _clips(count: int) -> str:
+    return "1 clip" if count == 1 else f"{count} clips"
+
+
+def _of(share: Share) -> str:
+    return f"{share.count} of {share.total}"
+
+
+def _rate(heard: Heard, word: str | None = None) -> str:
+    count = sum(heard.words.values()) if word is None else heard.words.get(word, 0)
+    rate, low, high = heard.an_hour(word)
+    return (
+        f"{count} in {heard.seconds / 60:.1f} minutes, {rate:.1f} an hour "
+        f"(95 % interval {low:.1f} to {high:.1f})"
+    )
