@@ -33,7 +33,8 @@ def check(cfg: DictConfig, primary: DictConfig) -> None:
     ConfigurationError
         that lists every such key with the nearest right one, or every such value.
     """
-    wrong = [*unknown_keys(cfg, primary, ""), *_missing_values(cfg)] or [*_mistyped(cfg, "")]
+    wrong = [*unknown_keys(cfg, primary, ""), *_missing_values(cfg)]
+    wrong = wrong or [*_unnamed(cfg, primary), *_mistyped(cfg, "")]
     if wrong:
         raise ConfigurationError("\n".join(wrong))
 
@@ -76,6 +77,15 @@ def _taker(node: DictConfig, place: str) -> Any:
         raise
     except Exception as error:
         raise ConfigurationError(f"{place}._target_={target!r} cannot be found: {error}") from error
+
+
+def _unnamed(cfg: DictConfig, primary: DictConfig) -> Iterator[str]:
+    """Describe each key that was taken away, and each part that names no class."""
+    for key, part in primary.items_ex(resolve=False):
+        if key not in cfg:
+            yield f"{key} is needed; leave ~{key} away"
+        elif _is_part(part) and not _is_part(cfg._get_node(key)):
+            yield f"{key} names no class (_target_); choose an option: {key}=NAME"
 
 
 def _mistyped(node: Any, place: str) -> Iterator[str]:

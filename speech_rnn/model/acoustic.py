@@ -44,6 +44,8 @@ CHOICES = {
     "query": ("learned", "middle"),
 }
 COUNTS = ("n_features", "n_outputs", "hidden_size", "n_layers", "stack", "n_heads")
+MOST_LAYERS, MOST = 2**10, 2**20
+"""The most layers, and the largest of all other sizes."""
 NOT_GIVEN = ("self", "__class__")
 
 
@@ -479,3 +481,6 @@ def _check_name(parameter: str, value: str | None, known: Sequence[str | None]) 
 def _check_count(parameter: str, value: int) -> None:
     if not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{parameter}={value!r} must be a whole number, 1 or more")
+    most = MOST_LAYERS if parameter == "n_layers" else MOST
+    if value > most:
+        raise ConfigurationError(f"{parameter}={value:.3g} must be {most} at most")

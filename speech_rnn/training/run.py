@@ -232,8 +232,11 @@ def check_parts(recipe: Recipe, run: Run) -> Pretrained | None:
     head = head_of(recipe.unit)
     if head == "ctc" or recipe.connected is not None:
         run.trainer.check_sequences()
-    with torch.device("meta"):  # checks the values, and allocates no weights
-        plan = recipe.model(n_features=recipe.features.n_features, n_outputs=2, head=head)
+    try:
+        with torch.device("meta"):  # checks the values, and allocates no weights
+            plan = recipe.model(n_features=recipe.features.n_features, n_outputs=2, head=head)
+    except RuntimeError as error:
+        raise ConfigurationError(f"the model cannot have these sizes: {error}") from error
     front = plan.hyperparameters["front"]
     if front is None and recipe.front_weights is not None:
         raise ConfigurationError(

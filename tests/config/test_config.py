@@ -99,6 +99,19 @@ def test_a_value_of_another_type_is_told_before_any_work(line, message):
     assert str(raised.value) == message
 
 
+@pytest.mark.parametrize("nothing", [{}, None, {"hidden_size": 3}])
+def test_a_part_without_a_class_is_told(nothing):
+    cfg = compose("train", [])
+    cfg.model = nothing
+    with pytest.raises(ConfigurationError, match=r"^model names no class"):
+        check(cfg, primary("train"))
+
+
+def test_a_key_that_was_taken_away_is_told():
+    with pytest.raises(ConfigurationError, match=r"^model is needed; .*\nseed is needed; "):
+        check(compose("train", ["~model", "~seed"]), primary("train"))
+
+
 def test_a_part_that_cannot_be_built_is_one_line():
     with (
         pytest.raises(ConfigurationError, match="augment cannot be built of its values: "),

@@ -461,6 +461,8 @@ def test_mixed_precision():
         ({"query": "midle"}, r"query='midle' is unknown; did you mean 'middle'\?"),
         ({"pooling": None}, "pooling=None leaves head='classification' no one answer"),
         ({"hidden_size": 0}, "hidden_size=0 must be a whole number, 1 or more"),
+        ({"hidden_size": 2**40}, "must be 1048576 at most"),
+        ({"n_layers": 2**40}, "must be 1024 at most"),
         ({"n_layers": -1}, "n_layers=-1 must be"),
         ({"n_features": 0}, "n_features=0 must be"),
         ({"n_outputs": 0}, "n_outputs=0 must be"),
