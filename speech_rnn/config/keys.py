@@ -82,10 +82,11 @@ def _taker(node: DictConfig, place: str) -> Any:
 def _unnamed(cfg: DictConfig, primary: DictConfig) -> Iterator[str]:
     """Describe each key that was taken away, and each part that names no class."""
     for key, part in primary.items_ex(resolve=False):
-        if key not in cfg:
-            yield f"{key} is needed; leave ~{key} away"
-        elif _is_part(part) and not _is_part(cfg._get_node(key)):
-            yield f"{key} names no class (_target_); choose an option: {key}=NAME"
+        name = str(key)
+        if name not in cfg:
+            yield f"{name} is needed; leave ~{name} away"
+        elif _is_part(part) and not _is_part(cfg._get_node(name)):
+            yield f"{name} names no class (_target_); choose an option: {name}=NAME"
 
 
 def _mistyped(node: Any, place: str) -> Iterator[str]:
