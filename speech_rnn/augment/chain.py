@@ -134,6 +134,7 @@ class Augment(_Parameters, nn.Module):
     rooms : impulse responses, of which each clip that is put into a room draws one.
     reverb_probability : of that.
     noise_probability : of mixing noise into a clip, at `noise_snr_db` relative to its power.
+    noise_snr_db : range of that ratio, in dB.
     noise : noise by kinds, which are equally frequent. Three in ten clips hear two at once, the
         second up to 10 dB below the first. See `set_kinds`.
     recorded_share : without `noise`, how often a clip hears a stretch of `set_noise`'s recordings,
@@ -144,6 +145,7 @@ class Augment(_Parameters, nn.Module):
     equalizer_db : change of level at each of `equalizer_bands` peaks, whose frequencies are
         uniform in octaves from 60 Hz to nine tenths of the band, and whose bells are 0.4 to 2
         octaves wide where half of the change is left.
+    equalizer_bands : number of those peaks.
     band_probability : of cutting a clip to a band, as telephones and small microphones do.
     band_low_hz, band_high_hz : where the band begins and ends.
     time_masks, time_mask_frames : how many stretches of frames are masked, and how long at most.

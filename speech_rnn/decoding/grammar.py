@@ -109,6 +109,10 @@ class Grammar:
     def load(cls, path: str | Path) -> Grammar:
         """Read a grammar from a UTF-8 file.
 
+        Parameters
+        ----------
+        path : file of a grammar in JSGF.
+
         Raises
         ------
         DataError

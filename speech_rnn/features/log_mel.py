@@ -67,6 +67,7 @@ class LogMel(LogMelParameters, nn.Module):
     normalization : None; ``utterance``: over the clip; ``sliding``: over the frame and the
         `sliding_window` frames before it, where the clip's first frames share the statistics of
         its first `min_sliding_window`; ``global``: by `set_statistics`. Deltas follow it.
+    sliding_window, min_sliding_window : frames of ``sliding`` normalization.
     normalize_variance : whether to divide by the standard deviation too.
     deltas, delta_window, delta_mode : orders of time derivatives appended (0, 1 or 2), the frames
         that each is fitted to (odd), and their ends: see `definitions.add_deltas`.

@@ -13,6 +13,10 @@ from speech_rnn.language.scoring import LanguageModel
 def load_language_model(path: str | Path) -> LanguageModel:
     """Read a ``.safetensors`` of ours, an ARPA file, or a file of KenLM (``.bin``, ``.binary``).
 
+    Parameters
+    ----------
+    path : file of the language model; its ending names the kind.
+
     Raises
     ------
     DataError, ModelError
