@@ -1,15 +1,17 @@
-"""What README.md and the pages of the recipes tell a person to type can be typed."""
+"""What README.md, the site and the pages of the recipes tell a person to type can be typed."""
 
 import ast
 import re
 import shlex
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import soundfile
 import typer
 
-from speech_rnn import evaluate
+from speech_rnn import evaluate, load_audio
 from speech_rnn.cli import HYDRA_VERBS, app
 from speech_rnn.config.app import as_typed, compose, parsed, primary, recipes
 from speech_rnn.config.keys import MODEL_FILE, check
@@ -18,15 +20,21 @@ from speech_rnn.errors import ConfigurationError
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"README": ROOT / "README.md"}
 PAGES |= {page.parent.name: page for page in sorted((ROOT / "recipes").glob("*/README.md"))}
-PAGES |= {name: ROOT / f"docs/{name}.md" for name in ("whisper", "wake_words")}
+DOCS = {
+    page.relative_to(ROOT).with_suffix("").as_posix(): page
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if page.relative_to(ROOT / "docs").parts[0] not in ("_build", "recipes")  # of a build
+}
+PAGES |= DOCS
+PAGES["CONTRIBUTING"] = ROOT / "CONTRIBUTING.md"
 SETTING = re.compile(r"\+?[a-z_]+(\.[a-z_]+)*=\S+|[a-z_]+(\.[a-z_]+)+")
-FILE = re.compile(r"[\w.]+\.(arpa|bin|csv|html|json|onnx|png|pt|safetensors|svg)")
+FILE = re.compile(r"[\w.]+\.(arpa|bin|csv|html|jsonl?|onnx|png|pt|safetensors|svg|yaml)")
 
+FLAGS = ("-m", "--cfg", "job")
 PYTHONS = ("python", "python3")
 OTHERS = ("piper.download_voices", "venv")
 """Modules of others that a page runs."""
-
-every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+INSTALLED = ("apt", "bash", "git", "mypy", "pre-commit", "pytest", "ruff", "sphinx-build")
 
 
 def text_of(page):
@@ -37,16 +45,28 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.S | re.M)
 
 
+def pages_with(language, pages):
+    """Let a test run for each of the pages that have blocks of a language."""
+    found = {name: page for name, page in pages.items() if blocks(page, language)}
+    return pytest.mark.parametrize("page", found.values(), ids=found)
+
+
 def typed(page, folder):
     """Let a shell read the commands of a page, and return what each program would be given."""
     calls = folder / "calls"
     programs = "\n".join(
         f'{name}() {{ printf "%s\\0" {name} "$@" >> {calls}; echo >> {calls}; }}'
-        for name in ("apt", "bash", "light/bin/pip", "pip", "pytest", *PYTHONS, "speech-rnn")
+        for name in (*INSTALLED, "light/bin/pip", "pip", *PYTHONS, "speech-rnn")
     )
     script = "\n".join([programs, *blocks(page, "sh")])
     subprocess.run(["bash", "-eu"], input=script, text=True, cwd=folder, check=True)
     return [line.split("\0")[:-1] for line in calls.read_text().splitlines()]
+
+
+def first_value(override):
+    """Return the first value of a sweep, or the lower end of an interval that is searched."""
+    is_interval = override.is_interval_sweep()
+    return override.value().start if is_interval else next(override.sweep_string_iterator())
 
 
 def check_settings(door, settings):
@@ -55,7 +75,7 @@ def check_settings(door, settings):
         [re.sub("^model=(?=FILE|outputs)", f"{MODEL_FILE}=", one) for one in settings]
     )
     lines = [
-        f"{override.key_or_group}={next(override.sweep_string_iterator())}"
+        f"{override.key_or_group}={first_value(override)}"
         if override.is_sweep_override()
         else str(override.input_line)
         for override in overrides
@@ -85,7 +105,7 @@ def check_command(program, arguments):
             texts.command()(evaluate.score)
             typer.main.get_command(texts).make_context(verb, arguments)
         elif verb in HYDRA_VERBS:
-            check_settings(verb, [argument for argument in arguments if argument != "-m"])
+            check_settings(verb, [argument for argument in arguments if argument not in FLAGS])
         else:
             command = typer.main.get_command(app).commands[verb]
             if verb == "benchmark":  # its commands, of which one need not be named
@@ -94,7 +114,7 @@ def check_command(program, arguments):
             command.make_context(verb, arguments)
 
 
-@every_page
+@pages_with("sh", PAGES)
 def test_every_command_of_a_page_is_taken(page, tmp_path):
     commands = typed(page, tmp_path)
     assert commands
@@ -102,7 +122,7 @@ def test_every_command_of_a_page_is_taken(page, tmp_path):
         check_command(program, arguments)
 
 
-@every_page
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_every_setting_that_a_page_names_exists(page):
     prose = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.S | re.M)
     own = [f"+recipe={page.parent.name}"] if page.parent.name in recipes() else []
@@ -132,3 +152,25 @@ def test_the_promises_name_tests_that_are_there():
     named = re.findall(r"`(tests/[\w/.]+)`", text_of(ROOT / "docs/promises.md"))
     assert len(named) > 20
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pages_with("python", DOCS)
+def test_the_python_of_the_site_prints_what_the_page_says(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("clip.wav", load_audio(ROOT / "tests/clips/yes.flac", 16_000), 16_000)
+    code = "\n".join(blocks(page, "python"))
+    exec(compile(code, str(page), "exec"), {})
+    said = re.findall(r"^ *print\(.*\)  # (.+)$", code, re.M)
+    assert said
+    assert capsys.readouterr().out.splitlines() == said
+
+
+def test_every_option_and_key_of_the_reference_has_a_meaning(monkeypatch):
+    pytest.importorskip("sphinx", reason="the site is built with the extra [docs]")
+    monkeypatch.syspath_prepend(ROOT / "docs/_extensions")
+    reference = import_module("generated_reference")
+    for text, column in ((reference.commands(), 2), (reference.keys(), -2)):
+        lines = [line for line in text.splitlines() if line.startswith("| `")]
+        rows = [re.split(r"(?<!\\)\|", line) for line in lines]
+        assert rows
+        assert [row[1] for row in rows if not row[column].strip()] == []
