@@ -41,7 +41,7 @@ from speech_rnn.storage.atomic import replacing, write
 from speech_rnn.training import Run
 
 CARD = "EMBEDDING.md"
-NAMED = ("seed", "unlabelled", "talk_clips", "naming_epochs", "naming_steps")
+NAMED = ("seed", "unlabelled", "talk_clips", "naming_epochs")
 
 
 def main() -> None:

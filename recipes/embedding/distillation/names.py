@@ -2,9 +2,8 @@
 
 A classifier on the teacher's pooled states learns from synthetic voices and from single words of
 talk, and names the clips that people have recorded. It learns no label of these recordings, of
-whatever word: else it would take the recording for the word. Since the clips come from few words,
-the shares of words among them are then fitted by expectation maximisation (Saerens, Latinne and
-Decaestecker, 2002), which uses no label.
+whatever word: else it would take the recording for the word. Of each source it knows the list of
+words that people were asked to say, as its makers publish it, and not which clip says which.
 """
 
 from __future__ import annotations
@@ -30,9 +29,8 @@ KEPT = 16
 HIDDEN = 512
 RATE, DECAY, DROPOUT, JITTER, SMOOTHING = 1e-3, 0.02, 0.4, 0.2, 0.1
 BATCH, AT_ONCE = 512, 1024
-LEAST_SHARE = 1e-7
-DAMPING = 0.9
-"""Power of the shares of words that a step of expectation maximisation believes."""
+SHARPNESS = 2.0
+"""Power of the shares: smoothed labels leave the classifier less sure than it is right."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +43,27 @@ class Names:
 
 def name_clips(corpus: Corpus, settings: Settings) -> Names:
     """Name the clips of Speech Commands, and others of people whose labels may not be used."""
-    people = np.array([is_nameless(clip, settings) for clip in corpus.clips])
-    words = np.zeros((len(people), KEPT), np.int16)
-    shares = np.zeros((len(people), KEPT), np.float16)
-    rows = np.flatnonzero(people)
+    nameless = [is_nameless(clip, settings) for clip in corpus.clips]
+    words = np.zeros((len(nameless), KEPT), np.int16)
+    shares = np.zeros((len(nameless), KEPT), np.float16)
     taught = teaching_rows(corpus, settings)
-    if len(rows) and len(taught) and len(corpus.vocabulary) >= KEPT:
+    if any(nameless) and len(taught) and len(corpus.vocabulary) >= KEPT:
         torch.manual_seed(settings.seed)
         vectors = pooled_targets(corpus)
         classifier = fitted(vectors, taught, corpus, settings)
-        best, likely = likeliest(classifier, vectors, rows)
-        likely = with_shares(best, likely, len(corpus.vocabulary), settings.naming_steps)
-        words[rows], shares[rows] = best, likely
+        sources = np.array([clip.source for clip in corpus.clips])
+        for source in np.unique(sources[nameless]).tolist():
+            rows = np.flatnonzero((sources == source) & nameless)
+            said = said_in(source, corpus)
+            if said.any():
+                words[rows], shares[rows] = likeliest(classifier, vectors, rows, said)
     return Names(words, shares)
+
+
+def said_in(source: str, corpus: Corpus) -> Tensor:
+    """Return True for the words of the vocabulary that people say in a source, (V,)."""
+    texts = {clip.text for clip in corpus.clips if clip.source == source}
+    return torch.tensor([word in texts for word in corpus.vocabulary])
 
 
 def is_nameless(clip: Clip, settings: Settings) -> bool:
@@ -131,34 +137,18 @@ def fitted(
 
 @torch.inference_mode()
 def likeliest(
-    classifier: nn.Sequential, vectors: Tensor, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-    """Return the likeliest words of clips (n, 16) and their shares, which add up to 1."""
+    classifier: nn.Sequential, vectors: Tensor, rows: NDArray[np.int64], is_said: Tensor
+) -> tuple[NDArray[np.int16], NDArray[np.float16]]:
+    """Return the likeliest words of clips (n, 16) and their shares, which add up to 1.
+
+    `is_said` is True for the words in question, (V,).
+    """
     words, shares = [], []
     for some in torch.from_numpy(rows).split(AT_ONCE):
         with bfloat16_where_fast():
             scores = classifier(vectors[some].float()).float()
+        scores = scores.masked_fill(~is_said, -torch.inf) * SHARPNESS
         best = scores.softmax(1).topk(KEPT, 1)
         words.append(best.indices)
         shares.append(best.values / best.values.sum(1, keepdim=True))
-    return torch.cat(words).numpy().astype(np.int16), torch.cat(shares).double().numpy()
-
-
-def with_shares(
-    words: NDArray[np.int16], likely: NDArray[np.float64], n_words: int, n_steps: int
-) -> NDArray[np.float64]:
-    """Fit the shares of words among clips, and weigh each clip's words by them.
-
-    Parameters
-    ----------
-    words : the likeliest of each clip, (n, 16).
-    likely : their shares before, of a classifier that takes all words for equally frequent.
-    n_words : in the vocabulary.
-    n_steps : of expectation maximisation.
-    """
-    now = likely
-    for _ in range(n_steps):
-        shares = np.bincount(words.ravel(), now.ravel(), n_words) / len(words) + LEAST_SHARE
-        now = likely * (shares[words] * n_words) ** DAMPING
-        now = now / now.sum(axis=1, keepdims=True)
-    return now
+    return torch.cat(words).numpy().astype(np.int16), torch.cat(shares).numpy().astype(np.float16)

@@ -45,8 +45,7 @@ class Settings:
     trimmed : share of people's clips that are cut to the word.
 
     talk_clips : most single words of talk by which the naming of people's clips learns a word.
-    naming_epochs, naming_steps : epochs of the classifier that names clips, and steps of
-        expectation maximisation.
+    naming_epochs : epochs of the classifier that names clips.
 
     epochs, batch, learning_rate, weight_decay, warm_up : of AdamW; `warm_up` is in steps.
     average : share of the mean weights that a step keeps.
@@ -95,7 +94,6 @@ class Settings:
 
     talk_clips: int = 8
     naming_epochs: int = 6
-    naming_steps: int = 2
 
     epochs: int = 26
     batch: int = 128
