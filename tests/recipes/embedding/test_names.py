@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from distillation.corpus import label_of
 from distillation.discriminants import covariance, discriminants, part_means, scatter
-from distillation.names import is_nameless, teaching_rows, with_shares
+from distillation.names import is_nameless, likeliest, said_in, teaching_rows
 from distillation.settings import Settings
 from distillation.windows import Clip
 
@@ -36,23 +36,22 @@ def test_names_are_taught_by_no_recording_of_a_word(tmp_path):
         assert len(teaching_rows(replace(opened, clips=clips), SMALL)) == n_rows
 
 
-def test_shares_of_words_are_fitted_without_labels():
-    """Clips are of words 0 to 3 of 30 alone; the classifier often takes them for another."""
-    rng = np.random.default_rng(0)
-    truth = rng.choice(4, 4000, p=[0.4, 0.3, 0.2, 0.1])
-    scores = rng.normal(0, 1, (4000, 30))
-    scores[np.arange(4000), truth] += 2.0
-    words = np.argsort(-scores, axis=1)[:, :16].astype(np.int16)
-    likely = np.exp(np.take_along_axis(scores, words.astype(int), 1) * 2)
-    likely /= likely.sum(1, keepdims=True)
+def test_a_clip_is_named_by_a_word_of_its_source(tmp_path):
+    """The classifier likes word 25 best; the source has words 0 to 3 alone."""
+    truth = torch.arange(400) % 4
+    scores = torch.randn(400, 30, generator=torch.Generator().manual_seed(0))
+    scores[torch.arange(400), truth] += 2.0
+    scores[:, 25] += 5.0
+    rows, is_said = np.arange(400), torch.arange(30) < 4
+    words, shares = likeliest(torch.nn.Sequential(), scores, rows, is_said)
+    assert words.shape == shares.shape == (400, 16)
+    assert (shares[:, :4].sum(1) > 0.99).all()
+    assert not shares[:, 4:].any()
+    assert (words[:, 0] == truth.numpy()).mean() > 0.75
 
-    def right(shares):
-        return (words[np.arange(4000), shares.argmax(1)] == truth).mean()
-
-    fitted = with_shares(words, likely, 30, n_steps=2)
-    assert np.allclose(fitted.sum(1), 1)
-    assert right(fitted) > right(likely) + 0.1
-    assert np.array_equal(with_shares(words, likely, 30, n_steps=0), likely)
+    opened = corpus(tmp_path)
+    assert said_in("espeak", opened).tolist() == [True] * 3
+    assert said_in("speech_commands", opened).tolist() == [False] * 3
 
 
 def test_words_differ_most_along_the_directions(tmp_path):
