@@ -12,8 +12,8 @@ from speech_rnn.data.free_spoken_digits import DIGITS
 from speech_rnn.data.speech_commands import COMMANDS
 from speech_rnn.errors import ConfigurationError, did_you_mean
 
-ASIDE = ("output_dir", "words", "speech", "noise", "kokoro", "resume", "measure_every")
-"""Settings that say where things are, and what is printed."""
+ASIDE = ("output_dir", "words", "speech", "noise", "kokoro", "resume", "epochs", "measure_every")
+"""Settings that say where things are, how long a training goes on, and what is printed."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Settings:
         return {name: known[name] for name in names}
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return all settings that the weights depend on."""
+        """Return all settings that tell one training from another."""
         return {name: value for name, value in asdict(self).items() if name not in ASIDE}
 
     @property
