@@ -95,7 +95,7 @@ class Settings:
     talk_clips: int = 8
     naming_epochs: int = 6
 
-    epochs: int = 26
+    epochs: int = 16
     batch: int = 128
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
