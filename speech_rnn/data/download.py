@@ -417,8 +417,11 @@ def _on_disk(path: Path) -> Iterator[None]:
 @contextmanager
 def _bar(name: str) -> Iterator[Show]:
     console = Console(stderr=True)
+    if not console.is_terminal:  # a disabled bar of rich 13 prints an empty line
+        yield lambda done, total: None
+        return
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(name, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
