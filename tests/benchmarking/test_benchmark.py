@@ -269,7 +269,7 @@ def test_the_command_from_end_to_end(tmp_path):
 
 def test_a_wrong_command_is_told_before_anything_runs(tmp_path):
     for arguments, message in (
-        (("speed",), "sections=['speed'] must be some of"),
+        (("speedy",), "sections=['speedy'] must be some of"),
         (("model", "--model", "none.safetensors"), "none.safetensors' cannot be read"),
         (("clip", "--audio", "none.wav"), "none.wav"),
     ):
