@@ -49,7 +49,7 @@ class Downmix:
     def _measure(self, samples: NDArray[np.float32]) -> None:
         """Add a block to the moments of the channels and their mean, and look for opposite ones."""
         values = np.column_stack([samples, samples.mean(axis=1)]).astype(np.float64)
-        if not np.isfinite(values).all():  # whoever reads it refuses it
+        if not len(values) or not np.isfinite(values).all():  # whoever reads it refuses it
             return
         if not self._n_samples:
             self._sums, self._squares, self._shared = (np.zeros(values.shape[1]) for _ in range(3))
