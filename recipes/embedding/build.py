@@ -28,7 +28,7 @@ from distillation.probe import EncoderFront, Probe
 from distillation.processes import in_processes
 from distillation.settings import Settings, digest, parse
 from distillation.sources import identity, windows
-from distillation.student import read_student
+from distillation.student import read_encoder
 from distillation.targets import Scale, write_targets
 from distillation.teacher import Teacher
 from distillation.training import Progress, Training
@@ -73,7 +73,7 @@ def build(data: Path, settings: Settings) -> Path:
     checkpoint = checkpoint_of(data, settings, key)
     given = (parts, teacher.sha256, corpus.scale, names, data, settings, checkpoint)
     in_processes(settings.processes, train, *given)
-    encoder = rounded(read_student(checkpoint, settings).folded())
+    encoder = rounded(read_encoder(checkpoint, settings))
     figures = Probe(data, output / "voices")(EncoderFront(encoder))
     print("\n".join(rows(figures)), figures.by_word, figures.digits, flush=True)
     provenance = {

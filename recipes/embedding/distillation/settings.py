@@ -48,6 +48,8 @@ class Settings:
     naming_epochs : epochs of the classifier that names clips.
 
     epochs, batch, learning_rate, weight_decay, warm_up : of AdamW; `warm_up` is in steps.
+    restart : the epoch after which the learning rate rises once more; the encoder is the mean of
+        those before it and at the end (Izmailov et al., arXiv:1803.05407). 0: it falls only once.
     average : share of the mean weights that a step keeps.
     distill, word, soft, future : weights of the losses.
     directions : of the teacher's states that are asked for, those by which words differ most; 0
@@ -95,7 +97,8 @@ class Settings:
     talk_clips: int = 8
     naming_epochs: int = 6
 
-    epochs: int = 16
+    epochs: int = 22
+    restart: int = 16
     batch: int = 128
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01

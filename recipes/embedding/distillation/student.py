@@ -87,8 +87,17 @@ def new_student(settings: Settings) -> Student:
     return Student(RecurrentEncoder(**settings.encoder))
 
 
-def read_student(checkpoint: Path, settings: Settings) -> Student:
-    """Return the student with the mean weights of a checkpoint."""
+def read_encoder(checkpoint: Path, settings: Settings) -> RecurrentEncoder:
+    """Return the encoder of a checkpoint: the mean of those before a restart and at the end."""
+    state = torch.load(checkpoint, weights_only=True)
+    encoders = [_encoder(state[name], settings) for name in ("mean", "before") if state[name]]
+    with torch.no_grad():
+        for parts in zip(*(encoder.parameters() for encoder in encoders), strict=True):
+            parts[0].copy_(torch.stack(parts).mean(dim=0))
+    return encoders[0]
+
+
+def _encoder(weights: dict[str, Tensor], settings: Settings) -> RecurrentEncoder:
     student = new_student(settings)
-    student.load_state_dict(torch.load(checkpoint, weights_only=True)["mean"])
-    return student.eval()
+    student.load_state_dict(weights)
+    return student.eval().folded()

@@ -82,6 +82,7 @@ class Training:
         )
         self.starts, self.sizes = corpus.starts, corpus.sizes
         self.epoch = self.step = 0
+        self.before: dict[str, Tensor] = {}
         self._n_batches = len(epoch_batches(self.sizes, settings.batch, np.random.default_rng()))
 
     def run(self, checkpoint: Path, told: Callable[[Progress], None]) -> Student:
@@ -117,6 +118,8 @@ class Training:
                 sums[name] = sums.get(name, 0.0) + value
                 count[name] = count.get(name, 0) + 1
         self.epoch += 1
+        if self.epoch == self.settings.restart:
+            self.before = {name: mean.clone() for name, mean in self.mean.state_dict().items()}
         speed = len(self.sizes) / (time.monotonic() - begun)
         return Progress(self.epoch, {name: sums[name] / count[name] for name in sums}, speed)
 
@@ -161,8 +164,14 @@ class Training:
         return change(batch, lead, trail), lead
 
     def rate(self) -> float:
-        """Return the learning rate of the step to come: it warms up, and falls as a cosine."""
-        done = self.step / (self.settings.epochs * self._n_batches)
+        """Return the learning rate of the step to come: it warms up, and falls as a cosine.
+
+        After a restart it goes on as if it had been falling to the last epoch all along.
+        """
+        last = self.settings.epochs
+        if self.epoch < self.settings.restart:
+            last = min(last, self.settings.restart)
+        done = self.step / (last * self._n_batches)
         warm = min(1.0, (self.step + 1) / max(1, self.settings.warm_up))
         fall = 0.5 * (1 + cos(pi * done)) * (1 - LEAST_RATE) + LEAST_RATE
         return self.settings.learning_rate * warm * fall
@@ -183,7 +192,8 @@ class Training:
         path.parent.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts.items()}
         with replacing(path) as partial:
-            torch.save({**state, "epoch": self.epoch, "step": self.step}, partial)
+            own = {"before": self.before, "epoch": self.epoch, "step": self.step}
+            torch.save({**state, **own}, partial)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -197,7 +207,9 @@ class Training:
             state = torch.load(path, weights_only=True)
             for name, part in self._parts.items():
                 part.load_state_dict(state[name])
-            self.epoch, self.step = state["epoch"], state["step"]
+            self.before, self.epoch, self.step = (
+                state[name] for name in ("before", "epoch", "step")
+            )
         except (OSError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
             raise ModelError(
                 f"checkpoint={str(path)!r} cannot be read: {error}; remove it to begin anew"

@@ -21,6 +21,7 @@ from distillation.names import Names
 from distillation.pooling import parts_of, pooled
 from distillation.probe import pooled as pooled_alone
 from distillation.settings import Settings
+from distillation.student import read_encoder
 from distillation.training import Training
 
 from speech_rnn.errors import ModelError
@@ -175,6 +176,23 @@ def test_a_killed_training_comes_to_the_same_weights(unbroken, tmp_path):
     resumed = second.run(path, told.append)
     assert [progress.epoch for progress in told] == [2, 3]
     assert torch.equal(weights(resumed), weights(student))
+
+
+def test_an_encoder_is_the_mean_of_those_before_a_restart_and_at_the_end(tmp_path):
+    opened, path = corpus(tmp_path), tmp_path / "c.pt"
+    settings = replace(SMALL, epochs=3, restart=2)
+    training = Training(opened, nameless(opened), [], settings)
+    for _ in range(2):
+        training.run_epoch()
+    assert training.rate() == pytest.approx(0.265 * settings.learning_rate)  # two of three
+    before = training.mean.folded()
+    training.save(path)
+    assert torch.equal(weights(read_encoder(path, settings)), weights(before))
+
+    resumed = Training(opened, nameless(opened), [], replace(settings, resume=True))
+    after = resumed.run(path, print).folded()
+    mean = (weights(before) + weights(after)) / 2
+    assert torch.allclose(weights(read_encoder(path, settings)), mean)
 
 
 def test_another_seed_comes_to_other_weights(unbroken, tmp_path):
