@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.errors import ConfigurationError
-from speech_rnn.vocabulary import REASONS
+from speech_rnn.vocabulary import REASONS, UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Calibration:
     temperature : by which logits are divided before the softmax (Guo et al., 2017).
     unknown_below : evidence that a clip needs; below it the reason is ``unknown``.
     ambiguous_below : confidence that each word needs; below it the reason is ``ambiguous``.
+    against_unknown : whether the evidence is that for the words against ``_unknown_``.
 
     Raises
     ------
@@ -33,6 +34,7 @@ class Calibration:
     temperature: float = 1.0
     unknown_below: float | None = None
     ambiguous_below: Mapping[str, float] = field(default_factory=dict)
+    against_unknown: bool = False
 
     def __post_init__(self) -> None:
         if not 1e-3 <= self.temperature <= 1e3:  # log-probabilities stay finite
@@ -62,15 +64,24 @@ def _withheld(answer: Hypothesis, reason: str) -> Hypothesis:
     return replace(answer, words=(), reason=reason, alternatives=(would_be, *answer.alternatives))
 
 
-def evidence(logits: NDArray[np.floating], tokens: Sequence[str]) -> NDArray[np.float64]:
+def evidence(
+    logits: NDArray[np.floating], tokens: Sequence[str], *, against_unknown: bool = False
+) -> NDArray[np.float64]:
     """Return how much speaks for any of the words, (N,), from logits (N, C).
 
     It is the logarithm of the sum of the exponentials of the words' logits: the negative of their
     free energy (Liu et al., 2020). Classes that are no word do not count: what they answer to in
     training is not all that may come (recipes/keywords/README.md has the figures).
+
+    With `against_unknown` the logit of ``_unknown_`` is taken off it: the log odds of a word
+    against none. This ranks better where hundreds of other words have taught ``_unknown_``
+    (recipes/custom/README.md).
     """
     is_word = np.array([token not in REASONS for token in tokens])
-    return np.asarray(np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1))
+    scores = np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1)
+    if against_unknown:
+        scores = scores - logits[:, list(tokens).index(UNKNOWN)]
+    return np.asarray(scores)
 
 
 def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:

@@ -242,7 +242,7 @@ def answers(
     found = decoder(log_probs, lengths, vocabulary, **timing)
     if vocabulary.unit != "classes":
         return found
-    scores = evidence(logits[:, 0], vocabulary.tokens)
+    scores = evidence(logits[:, 0], vocabulary.tokens, against_unknown=calibration.against_unknown)
     return [
         calibration.judge(answer, round(float(score), 4))  # batches differ by 1e-7
         for answer, score in zip(found, scores, strict=True)

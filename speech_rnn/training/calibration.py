@@ -78,10 +78,10 @@ def calibrate(
         raise DataError("calibration needs a validation split; give it some clips")
     temperature = fit_temperature(logits, targets)
     if false_accepts is not None:
-        others = evidence(logits, tokens)[targets == tokens.index(UNKNOWN)]
+        others = evidence(logits, tokens, against_unknown=True)[targets == tokens.index(UNKNOWN)]
         if not len(others):
             raise DataError("false_accepts needs other words in the validation split; add some")
-        return Calibration(temperature, _above(others, false_accepts))
+        return Calibration(temperature, _above(others, false_accepts), against_unknown=True)
     best = logits.argmax(axis=1)
     is_word = np.array([token not in REASONS for token in tokens])
     right = (best == targets) & is_word[targets]

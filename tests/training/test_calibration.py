@@ -95,7 +95,7 @@ def test_other_words_pass_by_their_share_and_no_fewer(seed, share):
     targets[0] = 0  # one other word at least
     tokens = ["_unknown_", "a", "b", "c", "d"]
     calibration = calibrate(logits, targets, tokens, false_accepts=share)
-    others = np.sort(evidence(logits, tokens)[targets == 0])
+    others = np.sort(evidence(logits, tokens, against_unknown=True)[targets == 0])
     passed = others >= calibration.unknown_below
     assert passed.mean() <= share + 1e-9
     if not passed.all():  # the next one would be too many
@@ -122,6 +122,14 @@ def test_other_words_without_clips_are_refused():
     tokens = ["_unknown_", "a", "b", "c", "d"]
     with pytest.raises(DataError, match="needs other words in the validation split"):
         calibrate(logits, targets.clip(1), tokens, false_accepts=0.1)
+
+
+def test_evidence_against_unknown_is_the_log_odds_of_a_word():
+    logits = np.random.default_rng(3).normal(0, 2, (50, 4))
+    tokens = ("_silence_", "_unknown_", "go", "stop")
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    odds = np.log(shares[:, 2:].sum(axis=1) / shares[:, 1])
+    assert np.allclose(evidence(logits, tokens, against_unknown=True), odds)
 
 
 def test_without_a_share_every_clip_is_answered():
