@@ -109,7 +109,9 @@ def learn(
     earlier = clips_of(recognizer, word, layer.weight.shape[1])
     given = [*earlier, *map(rounded, encoder.of_word(clips, word))]
     material, notes = _material(base, encoder, given, background, language)
-    solver = _Solver(Rivals(layer, base.calibration.unknown_below), _lasts(base), material)
+    judged = base.calibration
+    rejection = None if judged.against_unknown else judged.unknown_below  # _unknown_ is a row
+    solver = _Solver(Rivals(layer, rejection), _lasts(base), material)
     if material.voices and not solver.voices_agree():
         notes.append(
             f"the clips do not sound like {word!r} as espeak-ng says it: the clips alone count"
