@@ -13,6 +13,7 @@ FOLDER = ROOT / "docs/recipes"
 PLACES = [
     (r"(?:\.\./)+recipes/(\w+)/README\.md", r"/recipes/\1.md"),
     (r"(?:\.\./)+speech_rnn/starter/CARD\.md", "/recipes/card.md"),
+    (r"(?:\.\./)+speech_rnn/features/EMBEDDING\.md", "/recipes/embedding_card.md"),
     (r"(?:\.\./)+(?:docs/)?(whisper|house)\.md", r"/\1.md"),
 ]
 """Where a link of the repository leads in the site."""
@@ -42,10 +43,11 @@ def in_site(text: str, folder: str) -> str:
 
 
 def write_pages(app: Sphinx) -> None:
-    """Write the page of each recipe, and the card of the package's recogniser."""
+    """Write the page of each recipe, and the cards of the package's recogniser and embedding."""
     FOLDER.mkdir(exist_ok=True)
     sources = {page.parent.name: page for page in sorted(ROOT.glob("recipes/*/README.md"))}
     sources["card"] = ROOT / "speech_rnn/starter/CARD.md"
+    sources["embedding_card"] = ROOT / "speech_rnn/features/EMBEDDING.md"
     pages = {
         name: in_site(page.read_text(encoding="utf-8"), f"recipes/{name}")
         for name, page in sources.items()
