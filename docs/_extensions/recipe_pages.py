@@ -16,7 +16,7 @@ PLACES = [
     (r"(?:\.\./)+speech_rnn/features/EMBEDDING\.md", "/recipes/embedding_card.md"),
     (r"(?:\.\./)+(?:docs/)?(whisper|house)\.md", r"/\1.md"),
 ]
-"""Where a link of the repository leads in the site."""
+"""Patterns of links in the repository, each with its place in the site."""
 LINK = re.compile(r"(\]\(\s*)([^)\s#]+)(#[\w-]*)?\)")
 
 

@@ -1,4 +1,4 @@
-"""What a command line says of words and voices: read from a file, and never lost unnoticed."""
+"""Read the words and voices of a command line, and refuse keys that nothing uses."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class AtHand:
     ----------
     sources : the sources at hand, by name, in their order.
     left_out : the other sources, by their names.
-    lacks : by name, the error that each of those would raise.
+    lacks : errors that the other sources would raise, by their names.
     """
 
     sources: Mapping[str, Source]
@@ -48,7 +48,8 @@ class AtHand:
         sources : sources by name; None is left out without a warning.
         required : a name or names of sources that must not be left out: what they lack is fetched
             where that is possible. Other names do not matter.
-        costs : by name, the cost of doing without a source; None takes the source's own ``cost``.
+        costs : the cost of doing without each source, by its name; None takes the source's own
+            ``cost``.
 
         Raises
         ------

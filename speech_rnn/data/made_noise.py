@@ -91,7 +91,7 @@ MAKERS: Mapping[str, Maker] = {
     "hum": hum,
     "tones": tones,
 }
-"""By the name of their kind."""
+"""Functions that make noise, by the name of its kind."""
 
 
 def _struck(n_samples: int, sample_rate: int, random: Generator) -> Samples:

@@ -84,7 +84,7 @@ class NoiseBank:
 
         Parameters
         ----------
-        sample_rate : in Hz.
+        sample_rate : sample rate of the noise, in Hz.
         files : recordings of noise, beside those of the bank.
         clips : clips of the corpus by talker, for babble where there is no `talk`.
         split : the split whose files of `talk` are taken.

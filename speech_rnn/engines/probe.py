@@ -50,7 +50,7 @@ def try_out(engine: Engine, description: dict[str, Any], name: str) -> None:
 
     Parameters
     ----------
-    engine, description : what the file holds.
+    engine, description : the engine and the description that the file holds.
     name : the name of the file in messages.
 
     Raises

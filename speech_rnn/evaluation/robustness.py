@@ -122,7 +122,7 @@ class Conditions:
 
         Parameters
         ----------
-        sample_rate : in Hz.
+        sample_rate : sample rate of the sounds, in Hz.
         clips : clips by talker, for babble where there is no `talk`.
         split : the split whose files of `talk` are taken, see `NoiseBank`.
 

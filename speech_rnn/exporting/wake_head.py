@@ -31,7 +31,7 @@ def export_wake_head(recognizer: Recognizer, word: str) -> onnx.ModelProto:
 
     Parameters
     ----------
-    recognizer : with a model of PyTorch, on Google's front as Google has trained it.
+    recognizer : a recogniser with a PyTorch model on Google's front, whose weights are unchanged.
 
     Raises
     ------

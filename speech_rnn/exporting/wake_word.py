@@ -1,4 +1,4 @@
-"""What of a recogniser can be a head of openWakeWord.
+"""Export a word of a recogniser as a head of openWakeWord.
 
 openWakeWord (https://github.com/dscripka/openWakeWord) computes Google's speech embedding once for
 all its words, 96 values each 80 ms, and gives the head of each word the last N of them. So a head

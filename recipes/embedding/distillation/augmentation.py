@@ -18,7 +18,7 @@ from distillation.windows import HOP, N_MELS, STEP
 
 LOW_HZ, HIGH_HZ = 20.0, 7600.0
 KNEE_HZ = 5500.0
-"""From here on the warping bends back, so that the highest frequency keeps its place."""
+"""Above this frequency the warping bends, so that the highest frequency stays where it is."""
 SILENT = 1e-8
 MASKED = -9.0
 QUIET = -13.0

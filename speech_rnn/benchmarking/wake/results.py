@@ -1,4 +1,4 @@
-"""What each contender found under each condition, and what follows from it."""
+"""The results of a wake-word benchmark: detections of each contender, and their rates."""
 
 from __future__ import annotations
 
