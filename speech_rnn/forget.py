@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +46,7 @@ def forget(
         from speech_rnn.learning.forget import forget as forget_word
         from speech_rnn.learning.sounds import Background
         from speech_rnn.recognizer import Recognizer
-        from speech_rnn.reporting.learning import print_forgotten
+        from speech_rnn.reporting.learning import print_changed
 
         target = changed_file(model, output)
         recognizer = Recognizer.load(model)
@@ -55,11 +54,7 @@ def forget(
         room = Background.read(background, recognizer.sample_rate) if background else None
         found = forget_word(recognizer, word, background=room, language=language)
         found.recognizer.save(target)
-        if as_json:
-            print(json.dumps({**found.to_dict(), "recognizer": str(target)}, ensure_ascii=False))
-        else:
-            print_forgotten(found)
-            print(f"recognizer: {target}")
+        print_changed(found, target, as_json=as_json)
 
 
 def main() -> None:

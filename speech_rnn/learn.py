@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +54,7 @@ def learn(
         from speech_rnn.learning.learn import learn as learn_word
         from speech_rnn.learning.sounds import Background
         from speech_rnn.recognizer import Recognizer
-        from speech_rnn.reporting.learning import print_learnt
+        from speech_rnn.reporting.learning import print_changed
 
         target = changed_file(model, output)
         recognizer = Recognizer.load(model)
@@ -69,11 +68,7 @@ def learn(
             language=language,
         )
         found.recognizer.save(target)
-        if as_json:
-            print(json.dumps({**found.to_dict(), "recognizer": str(target)}, ensure_ascii=False))
-        else:
-            print_learnt(found)
-            print(f"recognizer: {target}")
+        print_changed(found, target, as_json=as_json)
 
 
 def main() -> None:

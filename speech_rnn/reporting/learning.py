@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from speech_rnn.learning.results import Forgotten, Heard, Learnt, Share
+
+
+def print_changed(result: Learnt | Forgotten, file: Path, *, as_json: bool) -> None:
+    """Print what became of a recogniser, and the file in which it is now."""
+    if as_json:
+        print(json.dumps({**result.to_dict(), "recognizer": str(file)}, ensure_ascii=False))
+        return
+    if isinstance(result, Learnt):
+        print_learnt(result)
+    else:
+        print_forgotten(result)
+    print(f"recognizer: {file}")
 
 
 def print_learnt(learnt: Learnt) -> None:
