@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +12,9 @@ from rich.table import Table
 
 from speech_rnn.benchmarking.results import Benchmark, Growth, Section, Times, readable
 from speech_rnn.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WIDTH, BAR, HEAD = 9.0, 0.28, 0.9
 """Inches: width of the page, height of a bar, and height of the margins around a section's."""
@@ -66,6 +69,21 @@ def print_machine(benchmark: Benchmark) -> None:
     print(f"{benchmark.processor}, {benchmark.n_cores} cores; {packages}")
 
 
+def blank_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches.
+
+    Raises
+    ------
+    MissingExtraError
+        without matplotlib.
+    """
+    try:
+        from matplotlib import figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "report") from error
+    return figure.Figure(figsize=(width, height), layout="constrained")
+
+
 def draw(benchmark: Benchmark, path: str | Path) -> Path:
     """Draw bars for each section, and curves of growth, into a file, and return it.
 
@@ -74,14 +92,10 @@ def draw(benchmark: Benchmark, path: str | Path) -> Path:
     MissingExtraError
         without matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "report") from error
     bars = [(section, shown) for section in benchmark.sections if (shown := _shown(section))]
     growths = [growth for section in benchmark.sections for growth in section.growths]
     heights = [HEAD + BAR * len(shown) for _, shown in bars] + [WIDTH / 3] * bool(growths)
-    figure = Figure(figsize=(WIDTH, 0.6 + sum(heights)), layout="constrained")
+    figure = blank_figure(WIDTH, 0.6 + sum(heights))
     figure.suptitle(f"{benchmark.processor}, {benchmark.n_cores} cores", fontsize=10)
     panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (section, shown) in zip(panels, bars, strict=False):

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from speech_rnn.benchmarking.display import blank_figure
 from speech_rnn.benchmarking.results import readable
 from speech_rnn.benchmarking.wake.results import RATES, Operation, WakeReport
 from speech_rnn.detection.matching import Detections, DetPoint
-from speech_rnn.errors import MissingExtraError
 
 PANEL = 2.4
 """Inches of a curve's panel, each way."""
@@ -103,13 +103,8 @@ def draw_wake(report: WakeReport, path: str | Path) -> Path:
     MissingExtraError
         without matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "report") from error
     words, columns = report.words, [ALL, *report.conditions]
-    size = PANEL * len(columns), PANEL * len(words) + 0.5
-    figure = Figure(figsize=size, layout="constrained")
+    figure = blank_figure(PANEL * len(columns), PANEL * len(words) + 0.5)
     panels = figure.subplots(len(words), len(columns), squeeze=False, sharey=True)
     for row, word in zip(panels, words, strict=True):
         for number, contender in enumerate(report.contenders):
