@@ -1,7 +1,7 @@
-"""Speed, memory and growth beside other libraries and engines, on the same audio, in one run.
+"""Speed, memory and scaling, compared with other libraries on the same audio in one run.
 
-Each section runs in a process of its own, whose threads are set before any library starts; its
-contenders take turns, so that other work on the machine slows all alike.
+Each section runs in its own process, whose thread count is set before any library is imported. Its
+contenders take turns, so that other load on the machine slows all of them alike.
 """
 
 from speech_rnn.benchmarking.results import Benchmark, Row, Section

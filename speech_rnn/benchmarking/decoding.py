@@ -1,4 +1,4 @@
-"""The prefix beam search beside flashlight-text's, through torchaudio; nothing is pruned."""
+"""The prefix beam search compared with flashlight-text's (through torchaudio), without pruning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS, TOKENS, BEAM, BATCH = 60, 11, 50, 100
 
 
 def of_utterances(settings: Settings) -> Section:
-    """Time the search through many utterances."""
+    """Time the search over many utterances."""
     n = 20 if settings.quick else 1000
     log_probs = random_log_probs(n, TOKENS)
     found = Candidates()
@@ -28,7 +28,7 @@ def of_utterances(settings: Settings) -> Section:
 
 
 def random_log_probs(n: int, n_tokens: int) -> NDArray[np.float32]:
-    """Return log-probabilities (n, T, C) in which blanks prevail, as in speech."""
+    """Return log-probabilities (n, T, C) in which most steps are blank, as in speech."""
     logits = 3 * np.random.default_rng(0).normal(size=(n, STEPS, n_tokens))
     logits[:, :, 0] += 6
     log_probs: NDArray[np.float64] = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
@@ -36,7 +36,7 @@ def random_log_probs(n: int, n_tokens: int) -> NDArray[np.float32]:
 
 
 def searched(log_probs: NDArray[np.float32]) -> Contender:
-    """Return our search through log-probabilities (n, T, C)."""
+    """Return this package's search over log-probabilities (n, T, C)."""
     search = BeamSearch(BEAM)
 
     def run() -> None:

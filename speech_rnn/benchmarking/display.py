@@ -1,4 +1,4 @@
-"""A benchmark as tables on a terminal, and as a picture."""
+"""Show a benchmark as tables on the terminal and as a picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, BAR, HEAD = 9.0, 0.28, 0.9
-"""Inches: width of the page, height of a bar, and height of the margins around a section's."""
+"""Width of the page, height of a bar, and height of the margins of a section, in inches."""
 OURS, OTHERS = "#2563c9", "#9aa1ad"
 
 
@@ -64,18 +64,18 @@ def _spread(times: Times) -> str:
 
 
 def print_machine(benchmark: Benchmark) -> None:
-    """Print where a benchmark ran, and with what."""
+    """Print the processor and the package versions of a benchmark."""
     packages = ", ".join(f"{name} {number}" for name, number in benchmark.versions.items())
     print(f"{benchmark.processor}, {benchmark.n_cores} cores; {packages}")
 
 
 def blank_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches.
+    """Return an empty figure of this width and height, in inches.
 
     Raises
     ------
     MissingExtraError
-        without matplotlib.
+        if matplotlib is not installed.
     """
     try:
         from matplotlib import figure
@@ -85,12 +85,12 @@ def blank_figure(width: float, height: float) -> Figure:
 
 
 def draw(benchmark: Benchmark, path: str | Path) -> Path:
-    """Draw bars for each section, and curves of growth, into a file, and return it.
+    """Draw a bar chart of each section and the scaling curves into a file, and return its path.
 
     Raises
     ------
     MissingExtraError
-        without matplotlib.
+        if matplotlib is not installed.
     """
     bars = [(section, shown) for section in benchmark.sections if (shown := _shown(section))]
     growths = [growth for section in benchmark.sections for growth in section.growths]
@@ -125,7 +125,7 @@ def _bars(axes: Any, heading: str, rows: dict[str, Times]) -> None:
     axes.set_title(heading, fontsize=9, loc="left")
     axes.margins(x=0.12)
     axes.tick_params(labelsize=7)
-    axes.set_xticks([])  # the bars are labelled
+    axes.set_xticks([])  # each bar carries its value
     axes.spines[["top", "right"]].set_visible(False)
 
 

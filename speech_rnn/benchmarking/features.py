@@ -1,4 +1,4 @@
-"""MFCCs beside those of other libraries: the same clips, windows, filters and coefficients."""
+"""MFCCs compared with other libraries: same clips, windows, filters and coefficients."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def of_a_clip(settings: Settings) -> Section:
 @torch.inference_mode()
 def _section(name: str, title: str, sounds: NDArray[np.float32], settings: Settings) -> Section:
     waveform = torch.from_numpy(sounds)
-    lengths = torch.full((len(sounds),), sounds.shape[1] - 1)  # one sample of padding each
+    lengths = torch.full((len(sounds),), sounds.shape[1] - 1)  # each clip has one padded sample
     ranged = {"fmin": FROM_HZ, "fmax": TO_HZ, "n_mfcc": N_MFCC}
     plain = MFCC().eval()
     ours = {
@@ -78,7 +78,7 @@ def _kaldi(sounds: NDArray[np.float32]) -> Contender:
     options.frame_opts.frame_length_ms = 30.0
     options.mel_opts.num_bins, options.num_ceps = WINDOW["n_mels"], N_MFCC
     options.mel_opts.low_freq, options.mel_opts.high_freq = FROM_HZ, TO_HZ
-    samples = (sounds * 32768).tolist()  # it takes lists faster than arrays
+    samples = (sounds * 32768).tolist()  # the library reads lists faster than arrays
 
     def run() -> None:
         for clip in samples:

@@ -1,4 +1,4 @@
-"""Growth of the cost of an answer with a clip's length, with the batch and with the vocabulary."""
+"""How inference time scales with clip length, batch size and vocabulary size."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from speech_rnn.recognizer import Recognizer
 
 
 def of_an_answer(settings: Settings) -> Section:
-    """Time answers at several sizes, one size after the other in turns."""
+    """Time inference at several sizes; the sizes take turns."""
     recognizer = measured(settings)
 
     def of_words(n_words: int) -> Contender:
         return _answer(untrained([f"word {i}" for i in range(n_words)]))
 
-    # Quick contenders have more sizes; the smallest ones mostly cost what any call costs.
+    # Fast contenders use more sizes: at the smallest ones the fixed cost of a call dominates.
     wanted: list[tuple[str, Callable[[int], Contender], Sequence[int]]] = [
         ("seconds of a clip", lambda n: _answer(recognizer, seconds=n), (1, 2, 4, 8, 16, 32)),
         ("clips of a batch", lambda n: _answer(recognizer, n), (1, 2, 4, 8, 16, 32, 64)),

@@ -1,4 +1,4 @@
-"""The recogniser in its engines, on a clip and in a stream, and engines of others."""
+"""The recogniser in each of its engines, on a clip and in a stream, and other recognisers."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ RATE = 16_000
 HOP_SECONDS = 0.01
 BLOCKS = {"each hop at once": 0.0, "blocks of 100 ms": 0.1}
 SETTLING_SECONDS = 5
-"""Time in which the gate takes the noise of a room for its floor."""
+"""Seconds after which the gate has settled on the noise floor of a room."""
 WAKE_WORD_CHUNK = 1280
-"""Samples that openWakeWord takes at once: 80 ms."""
+"""Samples per call of openWakeWord: 80 ms."""
 
 
 def of_a_clip(settings: Settings) -> Section:
-    """Time a one-second clip from samples to a word."""
+    """Time the recognition of a one-second clip, from samples to word."""
     recognizer = measured(settings)
     clip = one_second(settings.audio, recognizer.sample_rate)
     chosen = engines(recognizer, ())
-    if not settings.quick:  # a compiler takes a minute
+    if not settings.quick:  # compilation takes a minute
         chosen["PyTorch, model compiled"] = partial(_compiled, recognizer)
     found = Candidates()
     for name, engine in (chosen | engines(recognizer, settings.onnx)).items():
@@ -63,7 +63,7 @@ def _compiled(recognizer: Recognizer) -> Recognizer:
 
 
 def of_a_stream(settings: Settings) -> Section:
-    """Time a hop of 10 ms in a stream, at once and in blocks of ten, gate open and closed."""
+    """Time a hop of 10 ms in a stream, hop by hop and in blocks of ten, gate open and closed."""
     n_hops = 10 if settings.quick else 100
     found = Candidates()
     files = settings.onnx_streams or settings.onnx
@@ -108,7 +108,7 @@ def _pushed(stream: EventStream, second: NDArray[np.float32], n_hops: int) -> Co
 
 
 def of_peers(settings: Settings) -> Section:
-    """Time each engine on the same second of sound, run as in its own examples."""
+    """Time each engine on the same second of sound, as its own documentation runs it."""
     recognizer = measured(settings)
     clip = one_second(settings.audio, recognizer.sample_rate)
     pcm = (one_second(settings.audio, RATE) * 32767).clip(-32768, 32767).astype("<i2").tobytes()
@@ -124,7 +124,7 @@ def of_peers(settings: Settings) -> Section:
 
 
 def _pocketsphinx(pcm: bytes, words: tuple[str, ...]) -> Contender:
-    """Recognise by the English model that the wheel of PocketSphinx (BSD) holds."""
+    """Recognise with the English model in the wheel of PocketSphinx (BSD)."""
     decoder = import_module("pocketsphinx").Decoder(lm=None, loglevel="FATAL")
     spoken = {part for word in words for part in word.split()}
     if unknown := sorted(part for part in spoken if decoder.lookup_word(part) is None):
@@ -145,7 +145,7 @@ def _pocketsphinx(pcm: bytes, words: tuple[str, ...]) -> Contender:
 
 
 def _wake_word(pcm: bytes) -> Contender:
-    """Listen for "okay nabu" by the models that the wheel of pyopen-wakeword (Apache 2.0) holds."""
+    """Spot "okay nabu" with the models in the wheel of pyopen-wakeword (Apache 2.0)."""
     package = import_module("pyopen_wakeword")
     model = package.OpenWakeWord.from_builtin(package.Model.OKAY_NABU)
     features = package.OpenWakeWordFeatures.from_builtin()

@@ -1,4 +1,4 @@
-"""Results of a benchmark: times in rows, rows in sections, with the machine and versions."""
+"""Results of a benchmark: rows of times, grouped in sections, with machine and versions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of a call in each turn; their median and quartiles.
+    """Seconds per call in each turn, with median and quartiles.
 
     Raises
     ------
     ConfigurationError
-        for no times.
+        if there are no times.
     """
 
     seconds: tuple[float, ...]
@@ -35,12 +35,12 @@ class Times:
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median time."""
         return statistics.median(self.seconds)
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """A quarter of the times are below the first, and a quarter above the second."""
+        """The first and the third quartile."""
         low, high = np.quantile(self.seconds, (0.25, 0.75)).tolist()
         return low, high
 
@@ -53,19 +53,19 @@ class Times:
         }
 
     def per(self, n: float) -> Times:
-        """Return the times of one of `n` things that a call does."""
+        """Return the time per item if a call processes `n` items."""
         return Times(tuple(seconds / n for seconds in self.seconds))
 
 
 def readable(seconds: float) -> str:
-    """Return a time with three digits, in s, ms or µs."""
+    """Return a time with three significant digits, in s, ms or µs."""
     size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), UNITS[-1])
     digits = seconds / size
     return f"{digits:.0f} {unit}" if digits >= 100 else f"{digits:.3g} {unit}"
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """Return k of cost = c * size^k, by least squares on the logarithms."""
+    """Return the exponent k of cost = c * size^k, by least squares on the logarithms."""
     slope, _ = np.polyfit(np.log(sizes), np.log(costs), 1)
     return float(slope)
 
@@ -77,9 +77,9 @@ class Row:
     Parameters
     ----------
     name : name of the contender.
-    seconds : times of a call; None where it could not run.
-    figures : other measurements, by a name that holds the unit.
-    note : a remark; the reason if it could not run.
+    seconds : times of a call; None if it could not run.
+    figures : other measurements; each name contains the unit.
+    note : a remark, or the reason if it could not run.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Growth:
-    """Times of a call at each of several sizes; `name` says what grows, and holds the unit."""
+    """Times of a call at several sizes; `name` says what grows, with its unit."""
 
     name: str
     sizes: tuple[float, ...]
@@ -103,7 +103,7 @@ class Growth:
 
     @property
     def exponent(self) -> float:
-        """The exponent of the power law through the medians."""
+        """The exponent of a power law fitted to the medians."""
         return exponent(self.sizes, [times.median for times in self.seconds])
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Section:
-    """Contenders with the same task and the same threads; all are compared with the first row."""
+    """Contenders with the same task and thread count, all compared with the first row."""
 
     name: str
     title: str
@@ -124,17 +124,17 @@ class Section:
 
     @property
     def n_threads(self) -> int:
-        """The threads that each contender may use."""
+        """Number of threads that each contender may use."""
         return MEASURED[self.name][1]
 
     @property
     def heading(self) -> str:
-        """The title with the threads."""
+        """The title with the number of threads."""
         threads = "one thread" if self.n_threads == 1 else f"{self.n_threads} threads"
         return f"{self.title} ({threads})"
 
     def times_first(self, row: Row) -> float | None:
-        """Return the ratio of a row's median to the first row's, where both ran."""
+        """Return a row's median relative to the first row's; None unless both could run."""
         first = self.rows[0]
         if row.seconds is None or first.seconds is None:
             return None
@@ -153,7 +153,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A run: its machine, the versions of packages, its command line, and what it measured."""
+    """A run: its machine, package versions, command line, and measured sections."""
 
     processor: str
     n_cores: int
@@ -166,6 +166,6 @@ class Benchmark:
         return {**vars(self), "sections": [section.to_dict() for section in self.sections]}
 
     def write(self, folder: str | Path) -> Path:
-        """Write ``benchmark.json`` into a folder, which is made, and return the file."""
+        """Write ``benchmark.json`` into a folder, which is created, and return the file."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         return write_json(Path(folder) / "benchmark.json", self.to_dict())

@@ -1,4 +1,4 @@
-"""Run sections one after the other, each in a process with its own number of threads."""
+"""Run sections one after another, each in a process with its own number of threads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(
 
     Parameters
     ----------
-    settings : what is measured, and how thoroughly.
+    settings : what to measure, and how thoroughly.
     command : command line of the benchmark.
     tell : called with each section as soon as it has been measured.
 
@@ -69,7 +69,7 @@ def run(
 
 
 def _check(settings: Settings) -> None:
-    """Read the files that `settings` name, before a process would fail with them."""
+    """Read the files that `settings` name, so that an error appears before a process starts."""
     if settings.model is not None:
         measured(settings)
     for file in settings.onnx:
@@ -85,7 +85,7 @@ def _in_a_process(name: str, settings: Settings) -> Section:
             [sys.executable, "-c", WORKER, name, str(result)],
             input=pickle.dumps(settings),
             capture_output=True,
-            # Libraries read these as they are loaded.
+            # Libraries read these when they are imported.
             env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(MEASURED[name][1])),
             check=False,
         )
@@ -98,7 +98,7 @@ def _in_a_process(name: str, settings: Settings) -> Section:
 
 
 def work() -> None:
-    """Measure one section in this process; its settings come in on standard input."""
+    """Measure one section in this process; read its settings from standard input."""
     name, result = sys.argv[1:]
     torch.set_num_threads(MEASURED[name][1])
     settings = pickle.load(sys.stdin.buffer)
@@ -106,7 +106,7 @@ def work() -> None:
 
 
 def measure(name: str, settings: Settings) -> Section:
-    """Measure a section in this process, with the threads that it has."""
+    """Measure a section in this process, with its current number of threads."""
     module, _, function = MEASURED[name][0].partition(".")
     place = import_module(f"speech_rnn.benchmarking.{module}")
     section: Section = getattr(place, function)(settings)

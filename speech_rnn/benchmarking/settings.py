@@ -20,15 +20,15 @@ MEASURED = {
     "files": ("starting.of_files", 2),
     "training": ("training.of_digits", 2),
 }
-"""The function that measures each section, and its number of threads."""
+"""The function and the number of threads of each section."""
 
 SECTIONS = tuple(name for name in MEASURED if name != "training")
-"""The sections that run by default: training takes many minutes."""
+"""The sections that run by default; training is not among them because it takes many minutes."""
 
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """A recogniser as an ONNX file: its row's name, its path, and why it could not be exported."""
+    """A recogniser as an ONNX file: name of its row, path, and reason if the export failed."""
 
     name: str
     path: str
@@ -36,31 +36,31 @@ class OnnxFile:
 
     @classmethod
     def at(cls, path: str) -> OnnxFile:
-        """Return the file at a path, under its own name."""
+        """Return the file at a path, named after the file."""
         return cls(f"ONNX Runtime, {Path(path).name}", path)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a benchmark is run.
+    """Settings of a benchmark run.
 
     Parameters
     ----------
     sections : keys of `MEASURED`, in the order in which they run.
-    model : a Recognizer's file; None takes the default architecture with random weights.
-    onnx, onnx_streams : the same recogniser as ONNX files, for clips and for streams; without any
-        it is exported.
-    audio : a sound file whose first second is recognised; None takes noise in syllables.
-    data : the recordings of the Free Spoken Digit Dataset, which ``training`` needs.
+    model : file of a Recognizer; None uses the default architecture with random weights.
+    onnx, onnx_streams : the same recogniser as ONNX files, for clips and for streams; if they are
+        empty, it is exported.
+    audio : sound file whose first second is recognised; None uses noise with the rhythm of speech.
+    data : folder of the recordings of the Free Spoken Digit Dataset, for ``training``.
     n_rounds : turns of each contender.
-    n_files : files that ``files`` transcribes.
-    n_epochs : epochs of ``training``.
-    quick : whether sizes are small, to see that everything runs.
+    n_files : number of files that ``files`` transcribes.
+    n_epochs : number of epochs of ``training``.
+    quick : whether to use small sizes, to check that everything runs.
 
     Raises
     ------
     ConfigurationError
-        for an unknown section, numbers below 1, and ``training`` without data.
+        if a section is unknown, a number is below 1, or ``training`` has no data.
     """
 
     sections: tuple[str, ...] = SECTIONS

@@ -1,4 +1,4 @@
-"""The time of each stage of an exported file: features, front and network."""
+"""Time per stage of an exported file: features, front and network."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from speech_rnn.benchmarking.timing import Candidates, Contender
 from speech_rnn.engines.onnx_engine import OnnxEngine, open_session
 
 STAGES = {"features/": "features", "model/front/": "front", "model/": "network"}
-"""Beginnings of the names of a graph's nodes; those that ONNX Runtime adds have other names."""
+"""Prefixes of node names; nodes that ONNX Runtime adds have other names."""
 OTHER = "nodes that ONNX Runtime has added"
 WARM_UP = 5
 
 
 def of_a_clip(settings: Settings) -> Section:
-    """Time each ONNX file on a one-second clip, and each of its stages, node by node.
+    """Time each ONNX file on a one-second clip, as a whole and by stage, node by node.
 
-    Writing down the time of each node takes some time itself: the stages add up to more than the
-    graph takes without.
+    Profiling takes some time itself, so the stages add up to more than the graph takes without
+    profiling.
     """
     clip = one_second(settings.audio, measured(settings).sample_rate)
     rows = [row for file in settings.onnx for row in _rows(file, clip, settings.n_rounds)]
@@ -61,7 +61,7 @@ def _stages(file: OnnxFile, clip: NDArray[np.float32], n_rounds: int) -> list[Ro
 
 
 def profile(path: str | Path, inputs: dict[str, NDArray[Any]], n_runs: int) -> list[Counter[str]]:
-    """Return the seconds of each stage of a graph, run by run, as ONNX Runtime writes them down."""
+    """Return the seconds of each stage in each run of a graph, from ONNX Runtime's profile."""
     with TemporaryDirectory() as folder:
         session = open_session(path, profile=f"{folder}/profile")
         for _ in range(WARM_UP + n_runs):
@@ -81,6 +81,6 @@ def _of_run(run: dict[str, Any], nodes: list[dict[str, Any]]) -> Counter[str]:
 
 
 def stage_of(node: str) -> str:
-    """Return the stage of a node by its name."""
+    """Return the stage to which a node belongs, from its name."""
     fits = (stage for beginning, stage in STAGES.items() if node.startswith(beginning))
     return next(fits, OTHER)

@@ -1,4 +1,4 @@
-"""``transcribe`` in a process of its own: until the first word, and through very many files."""
+"""``transcribe`` as a process: time to the first word, and time for many files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from speech_rnn.errors import ModelError
 RATE = 16_000
 MOST_STARTS = 7
 DIFFERENT_FILES = 100
-"""The others are links to these."""
+"""Number of distinct sound files; all further files are links to these."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """Duration of a process until its first line and until its end, and its peak memory."""
+    """Seconds until a process prints its first line and until it ends, and its peak memory."""
 
     first_line_seconds: float
     seconds: float
@@ -59,7 +59,7 @@ def _row(name: str, processes: Sequence[Process]) -> Row:
 
 
 def of_files(settings: Settings) -> Section:
-    """Time a folder of one-second files, and a tenth of it: memory should be the same."""
+    """Time a folder of one-second files and a tenth of it; peak memory should be equal."""
     numbers = sorted({max(1, settings.n_files // 10), settings.n_files}, reverse=True)
     rows = []
     with _models(settings) as (models, folder):
@@ -80,7 +80,7 @@ def of_files(settings: Settings) -> Section:
 
 @contextmanager
 def _models(settings: Settings) -> Iterator[tuple[dict[str, str], Path]]:
-    """Give the files of the recogniser by name, and a folder that goes with the context."""
+    """Yield the recogniser's files by name, and a folder that exists within the context."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         file = settings.model or str(folder / "recognizer.safetensors")
@@ -112,12 +112,12 @@ def _peak(processes: Sequence[Process]) -> dict[str, float]:
 
 
 def timed(command: list[str]) -> Process:
-    """Run a command, and measure it.
+    """Run a command and measure it.
 
     Raises
     ------
     ModelError
-        if it fails.
+        if the command fails.
     """
     stopwatch = [sys.executable, "-I", str(Path(__file__).with_name("stopwatch.py"))]
     finished = subprocess.run([*stopwatch, *command], stdout=subprocess.PIPE, check=True)

@@ -1,6 +1,7 @@
 """Run a command, and print its duration and its peak memory as JSON.
 
-It is run by its path, and imports little: Linux adds the memory of a process's parent to its peak.
+This script is run by its path and imports little, because Linux counts the memory of a process's
+parent towards the peak of the child.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 
 
 def _peak_bytes() -> float | None:
-    """Return the peak memory of the process that has ended, where the system measures it."""
+    """Return the peak memory of the finished child process; None if it is not measured here."""
     if sys.platform == "win32":
         return None
     import resource
@@ -23,7 +24,7 @@ def _peak_bytes() -> float | None:
 
 
 def main() -> None:
-    """Time until the first line of output, and until the end."""
+    """Time a command until its first line of output and until its end."""
     with tempfile.TemporaryFile() as errors:
         begun = time.perf_counter()
         process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=errors)

@@ -1,4 +1,4 @@
-"""The recogniser that is measured, in each engine, and the sound that it recognises."""
+"""The recogniser under test, in each of its engines, and the sound that it recognises."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speech_rnn.vocabulary import Vocabulary
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
-# model=gru_attention, the default of trainings, and model=gru_last_causal
+# The models gru_attention (the default of trainings) and gru_last_causal of conf/model.
 DEFAULT: dict[str, Any] = {
     "cell": "gru",
     "hidden_size": 128,
@@ -43,13 +43,13 @@ STREAMABLE: dict[str, Any] = {
 
 SYLLABLES_PER_SECOND = 4
 IDLE_LEVEL = 0.003
-"""Root mean square of a quiet room, as a share of full scale: -50 dB."""
+"""Root mean square of a quiet room as a fraction of full scale: -50 dB."""
 
 
 def untrained(words: Sequence[str] = WORDS, model: dict[str, Any] = DEFAULT) -> Recognizer:
-    """Return a recogniser of `words` with random weights, the same each time.
+    """Return a recogniser of `words` with random weights, which are the same each time.
 
-    It costs as much as a trained one.
+    Inference takes as long as with a trained recogniser.
     """
     torch.manual_seed(0)
     features, vocabulary = MFCC(), Vocabulary.of(words, "classes")
@@ -58,7 +58,7 @@ def untrained(words: Sequence[str] = WORDS, model: dict[str, Any] = DEFAULT) -> 
 
 
 def measured(settings: Settings) -> Recognizer:
-    """Return the recogniser that `settings` name.
+    """Return the recogniser that `settings` select.
 
     Raises
     ------
@@ -69,15 +69,15 @@ def measured(settings: Settings) -> Recognizer:
 
 
 def streamable(settings: Settings) -> Recognizer:
-    """Return the recogniser that `settings` name if it can stream, else one that can."""
+    """Return the recogniser that `settings` select if it can stream, otherwise an untrained one."""
     recognizer = measured(settings)
     return recognizer if recognizer.can_stream else untrained(model=STREAMABLE)
 
 
 def with_exported(settings: Settings, folder: Path) -> Settings:
-    """Return settings that name ONNX files of the recogniser, exported into a folder if need be.
+    """Return settings that name ONNX files; export the recogniser into a folder if there are none.
 
-    A file that cannot be exported is named with the reason.
+    A file that cannot be exported is listed with the reason.
     """
     if settings.onnx:
         return settings
@@ -95,7 +95,7 @@ def _export(recognizer: Recognizer, place: Path, *, streaming: bool) -> tuple[On
 
             model = export_onnx(recognizer, streaming=streaming, int8=precision == "int8")
             file.write_bytes(model.SerializeToString())
-        except Exception as error:  # an extra that is not installed, a model that has no graph
+        except Exception as error:  # a missing extra, or a model without a graph
             reason = str(error)
         files.append(OnnxFile(f"ONNX Runtime, {precision}", str(file), reason))
     return tuple(files)
@@ -107,7 +107,7 @@ def loaded(file: OnnxFile) -> Recognizer:
     Raises
     ------
     ModelError
-        if it could not be exported or cannot be read.
+        if the file could not be exported or cannot be read.
     """
     if file.reason:
         raise ModelError(file.reason)
@@ -117,19 +117,19 @@ def loaded(file: OnnxFile) -> Recognizer:
 def engines(
     recognizer: Recognizer, files: Sequence[OnnxFile]
 ) -> dict[str, Callable[[], Recognizer]]:
-    """Return by name what loads a recogniser in PyTorch, and from each of its ONNX files."""
+    """Return by name the functions that load the recogniser: PyTorch, and each ONNX file."""
     return {"PyTorch": lambda: recognizer} | {file.name: partial(loaded, file) for file in files}
 
 
 def transcribing(
     engine: Callable[[], Recognizer], clip: NDArray[np.float32]
 ) -> Callable[[], object]:
-    """Load a recogniser, and return what lets it answer for a clip, (N,)."""
+    """Load a recogniser, and return a function that recognises a clip (N,) with it."""
     return partial(engine().transcribe, clip)
 
 
 def one_second(audio: str | None, sample_rate: int) -> NDArray[np.float32]:
-    """Return a second of sound, (N,): of a file, with silence after a shorter one, or of noise.
+    """Return one second of sound (N,): noise, or the start of a file, padded with silence.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def one_second(audio: str | None, sample_rate: int) -> NDArray[np.float32]:
 
 
 def clips(n: int, sample_rate: int, seconds: float = 1.0) -> NDArray[np.float32]:
-    """Return clips of noise that swells as syllables do, (n, N); the same each time."""
+    """Return clips (n, N) of noise with the rhythm of syllables; they are the same each time."""
     n_samples = round(seconds * sample_rate)
     noise = np.random.default_rng(0).standard_normal((n, n_samples))
     time = np.arange(n_samples) / sample_rate
@@ -152,5 +152,5 @@ def clips(n: int, sample_rate: int, seconds: float = 1.0) -> NDArray[np.float32]
 
 
 def idle(sample_rate: int) -> NDArray[np.float32]:
-    """Return a second of a room in which nobody speaks, (N,): steady noise; the same each time."""
+    """Return one second (N,) of steady noise as in a quiet room; it is the same each time."""
     return (IDLE_LEVEL * np.random.default_rng(0).standard_normal(sample_rate)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Time contenders in turns, so that whatever else the machine does slows all of them alike."""
+"""Time contenders in turns, so that other load on the machine slows all of them alike."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from speech_rnn.errors import ConfigurationError, MissingExtraError
 Contender = Callable[[], object]
 
 LEAST_SECONDS = 0.01
-"""A turn of a quicker contender is several calls: one is too short for clock and caches."""
+"""Shortest turn in seconds: a faster contender is called several times in a turn, because a single
+call is too short for the clock and for warm caches."""
 TRIES = 4
-"""Calls of a quick contender that estimate its time: a busy machine may hold up one of them."""
+"""Calls that estimate the time of a fast contender; the quickest one counts."""
 LONGEST_NOTE = 200
 
 
 def turns(names: Iterable[str], n_rounds: int) -> Iterator[str]:
-    """Yield all names once in each round, every second round backwards."""
+    """Yield all names once per round; every second round is in reverse order."""
     order = list(names)
     for number in range(n_rounds):
         yield from order if number % 2 == 0 else reversed(order)
@@ -34,20 +35,20 @@ def interleaved(
 ) -> dict[str, Times]:
     """Time contenders in `turns`.
 
-    Each is called a few times before, to warm up and to choose how many calls make a turn; a turn
-    of several calls begins with one that is not timed.
+    Each contender is first called a few times, to warm up and to choose the number of calls in a
+    turn. A turn of several calls starts with one call that is not timed.
 
     Parameters
     ----------
-    contenders : by name.
-    n_rounds : turns of each.
-    least_seconds : shortest duration of a turn, about.
-    clock : returns seconds.
+    contenders : functions to time, by name.
+    n_rounds : turns of each contender.
+    least_seconds : approximate minimum duration of a turn.
+    clock : function that returns the time in seconds.
 
     Raises
     ------
     ConfigurationError
-        for fewer than one round.
+        if `n_rounds` is below 1.
     """
     if n_rounds < 1:
         raise ConfigurationError(f"n_rounds={n_rounds} must be 1 or more")
@@ -62,38 +63,38 @@ def interleaved(
     for name, run in contenders.items():
         run()
         quickest = timed(run, 1)
-        if quickest < 10 * least_seconds:  # else one call is a turn, whatever held it up
+        if quickest < 10 * least_seconds:  # a slow contender has one call per turn
             quickest = min(quickest, *(timed(run, 1) for _ in range(TRIES)))
         calls[name] = max(1, math.ceil(least_seconds / max(quickest, 1e-9)))
     took: dict[str, list[float]] = {name: [] for name in contenders}
     for name in turns(contenders, n_rounds):
-        if calls[name] > 1:  # else what ran before would warm the caches for some, not for others
+        if calls[name] > 1:  # warm the caches again: the contender before differs by round
             contenders[name]()
         took[name].append(timed(contenders[name], calls[name]))
     return {name: Times(tuple(seconds)) for name, seconds in took.items()}
 
 
 class Candidates:
-    """Contenders of which some may be missing: their rows say why, and the others are timed."""
+    """Contenders that may be missing: the row of a missing one gives the reason."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Contender] = {}
         self._notes: dict[str, str] = {}
 
     def add(self, name: str, make: Callable[[], Contender], note: str = "") -> None:
-        """Make a contender and call it once; if it raises, its row will say why.
+        """Create a contender and call it once; if that raises, its row gives the reason.
 
         Parameters
         ----------
         name : name of its row.
-        make : returns what is timed; imports and loading belong here.
+        make : returns the function to time; importing and loading happen here.
         note : a remark for its row.
         """
         self._notes[name] = note
         try:
             run = make()
             run()
-        except Exception as error:  # whatever another library raises
+        except Exception as error:  # other libraries raise errors of any kind
             if isinstance(error, ImportError) and error.name:
                 error = MissingExtraError(error.name, "peers")
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -102,6 +103,6 @@ class Candidates:
             self._runs[name] = run
 
     def rows(self, n_rounds: int) -> tuple[Row, ...]:
-        """Time them and return a row each, in the order in which they were added."""
+        """Time the contenders, and return a row for each in the order of adding."""
         took = interleaved(self._runs, n_rounds) if self._runs else {}
         return tuple(Row(name, took.get(name), {}, note) for name, note in self._notes.items())

@@ -1,7 +1,7 @@
-"""A training of digits beside a plain loop in PyTorch: same split, network, optimiser and epochs.
+"""Training on digits compared with a plain PyTorch loop: same split, network and optimiser.
 
-The plain loop is that of PyTorch's examples: a data set that reads a file, resamples it and takes
-torchaudio's MFCC, worker processes, random batches that are padded, and no frame stacking.
+The plain loop follows PyTorch's examples. Its data set reads a file, resamples it and computes
+torchaudio's MFCC; it uses worker processes, random padded batches and no frame stacking.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 
 def of_digits(settings: Settings) -> Section:
-    """Train both ways, one after the other, and score both on the test split."""
+    """Train both ways, one after the other, and evaluate both on the test split."""
     source = FreeSpokenDigits(str(settings.data), train_clips=20 if settings.quick else None)
     n_epochs = settings.n_epochs
     rows = []
@@ -59,7 +59,7 @@ def _ours(source: FreeSpokenDigits, n_epochs: int) -> Callable[[], float]:
 
 
 class _Clips(Dataset[tuple[Tensor, int]]):
-    """Frames (T, D) and class of each clip, computed when they are asked for."""
+    """Frames (T, D) and class of each clip, computed on access."""
 
     def __init__(self, utterances: Sequence[Utterance]) -> None:
         from torchaudio import transforms

@@ -1,1 +1,1 @@
-"""Corpora: where they come from, and how their clips become batches."""
+"""Corpora: their sources, and how their clips become batches."""

@@ -1,4 +1,4 @@
-"""Sources that a recipe names, without those for which something is not installed here."""
+"""Leave out the sources of a recipe that need something which is not installed here."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from speech_rnn.errors import DataError, SpeechRnnError
 
 log = logging.getLogger(__name__)
 
-NOT_MEASURED = "what that costs has not been measured"
+NOT_MEASURED = "the cost of doing without it has not been measured"
 
 
 @dataclass(frozen=True)
 class AtHand:
-    """The sources of a recipe that can be prepared here, and why the others cannot.
+    """The sources of a recipe that can be prepared here, and the reasons why others cannot.
 
-    A source that may be lacking has a method ``lack()``, which returns the error that its
-    ``prepare()`` would raise for want of a package, a program, a file or a language, or None; and a
-    method ``fetch()``, which gets what can be had without an installation.
+    A source that may be unavailable has two methods. ``lack()`` returns None, or the error that
+    its ``prepare()`` would raise because a package, a program, a file or a language is missing.
+    ``fetch()`` downloads whatever needs no installation.
 
     Parameters
     ----------
-    sources : the sources at hand, by name, in their order.
-    left_out : the other sources, by their names.
-    lacks : errors that the other sources would raise, by their names.
+    sources : the available sources by name, in their order.
+    left_out : the other sources by name.
+    lacks : the error that each of the other sources would raise, by name.
     """
 
     sources: Mapping[str, Source]
@@ -41,20 +41,20 @@ class AtHand:
         required: str | Sequence[str] = (),
         costs: Mapping[str, str] | None = None,
     ) -> AtHand:
-        """Find what is at hand; a line is logged for each source that is left out.
+        """Select the available sources, and log a line for each source that is left out.
 
         Parameters
         ----------
         sources : sources by name; None is left out without a warning.
-        required : a name or names of sources that must not be left out: what they lack is fetched
-            where that is possible. Other names do not matter.
-        costs : the cost of doing without each source, by its name; None takes the source's own
+        required : a name, or names, of sources that must not be left out. Their missing files are
+            downloaded where that is possible. Names that are not in `sources` are ignored.
+        costs : what is lost without each source, by its name; the default is the source's own
             ``cost``.
 
         Raises
         ------
         SpeechRnnError
-            where a required source lacks something, or every source does: the error of the first.
+            if a required source lacks something, or every source does: the error of the first.
         """
         names = names_of(required)
         given = {name: source for name, source in sources.items() if source is not None}
@@ -70,7 +70,7 @@ class AtHand:
             error = next(iter(lacks.values()))
             if len(lacks) == 1:
                 raise error
-            raise DataError(f"none of {', '.join(lacks)} is at hand: {error}") from error
+            raise DataError(f"none of {', '.join(lacks)} is available: {error}") from error
         for name, error in lacks.items():
             cost = (costs or {}).get(name) or getattr(given[name], "cost", NOT_MEASURED)
             log.warning("%s is left out: %s. Without it: %s", name, error, cost)
@@ -78,16 +78,16 @@ class AtHand:
         return cls(kept, {name: given[name] for name in lacks}, lacks)
 
     def check_words(self, corpus: Corpus) -> None:
-        """Refuse a corpus without the words that only a source that was left out would have.
+        """Raise if words of a source that was left out are missing from the corpus.
 
         Raises
         ------
         DataError
-            that names these words and what the source lacks.
+            if any are missing; the error names them and what the source lacks.
         """
         for name, source in self.left_out.items():
             if lost := [word for word in getattr(source, "words", ()) if word not in corpus.words]:
                 raise DataError(
-                    f"nobody says {', '.join(lost)}: {name}, which would, is left out: "
+                    f"no source has {', '.join(lost)}: {name}, which has, is left out: "
                     f"{self.lacks[name]}"
                 )

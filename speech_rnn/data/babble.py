@@ -1,4 +1,4 @@
-"""People who talk at once, from recordings of talk or from the clips of a corpus."""
+"""Babble noise, from recordings of speech or from the clips of a corpus."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from speech_rnn.vocabulary import SILENCE
 
 Samples = NDArray[np.float32]
 LEVEL_DB = (-5.0, 5.0)
-"""Levels of the talkers of a babble: some sit nearer."""
+"""Range of the talkers' levels in dB: some are nearer than others."""
 PAUSE_DB = 30.0
-"""Level below a clip's loudest 10 ms at which its word starts and ends."""
+"""Level below the loudest 10 ms of a clip at which its word starts and ends, in dB."""
 
 
 class Talker(Protocol):
-    """One who talks."""
+    """A function that returns speech of one person."""
 
     def __call__(self, n_samples: int, random: Generator) -> Samples:
-        """Return a stretch of talk, (n_samples,), of any level."""
+        """Return a stretch of speech, (n_samples,), at any level."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The talker of a recording; a stretch starts anywhere in it."""
+    """The person in a recording; a stretch starts anywhere in it."""
 
     file: Path
     sample_rate: int
 
     def __call__(self, n_samples: int, random: Generator) -> Samples:
-        """Read a stretch, over again where the recording is too short."""
+        """Read a stretch; a recording that is too short is repeated."""
         seconds = n_samples / self.sample_rate
         latest = max(0.0, audio_duration(self.file) - seconds)
         start = float(random.uniform(0, latest))
@@ -52,16 +52,16 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Backwards:
-    """A speaker of a corpus, whose clips are played backwards in a random order.
+    """A speaker of a corpus, whose clips are played backwards in random order.
 
-    Backwards they sound like talk and hold none of the words that are to be recognised.
+    Reversed clips sound like speech, but contain none of the words to be recognised.
     """
 
     clips: Sequence[NDArray[np.int16]]
     sample_rate: int
 
     def __call__(self, n_samples: int, random: Generator) -> Samples:
-        """Join clips without the silence at their ends."""
+        """Join clips, without the silence at their ends."""
         parts: list[Samples] = []
         while sum(map(len, parts)) < n_samples:
             clip = self.clips[int(random.integers(len(self.clips)))].astype(np.float32) / FULL_SCALE
@@ -71,7 +71,7 @@ class Backwards:
 
 
 def babble(talkers: Iterable[Talker], n_samples: int, random: Generator) -> Samples:
-    """Return talkers at once, (n_samples,), whose powers differ by 10 dB at most."""
+    """Return the sum of all talkers, (n_samples,); their powers differ by at most 10 dB."""
     mixed = np.zeros(n_samples, dtype=np.float32)
     for talker in talkers:
         level = 10 ** (random.uniform(*LEVEL_DB) / 20)
@@ -80,18 +80,18 @@ def babble(talkers: Iterable[Talker], n_samples: int, random: Generator) -> Samp
 
 
 def unit_power(samples: Samples) -> Samples:
-    """Return samples whose mean square is 1; silence stays."""
+    """Return samples scaled to a mean square of 1; silence is unchanged."""
     power = float(np.mean(samples.astype(np.float64) ** 2)) if len(samples) else 0.0
     return samples * np.float32(power**-0.5) if power > 0 else samples
 
 
 def talker_of(row: Utterance) -> str:
-    """Return who talks in an utterance: its speaker, or the utterance itself if that is unknown."""
+    """Return the speaker of an utterance, or a name for the utterance if the speaker is unknown."""
     return row.speaker or row.audio
 
 
 def clips_by_talker(cache: AudioCache) -> dict[str, list[NDArray[np.int16]]]:
-    """Return the clips of each who talks in a cache; no silence."""
+    """Return the clips of each speaker in a cache, without silence."""
     found: dict[str, list[NDArray[np.int16]]] = {}
     for index, row in enumerate(cache.utterances):
         if row.text != SILENCE and cache[index].any():
@@ -100,16 +100,16 @@ def clips_by_talker(cache: AudioCache) -> dict[str, list[NDArray[np.int16]]]:
 
 
 def sides_of(talkers: Iterable[str]) -> dict[str, int]:
-    """Return the side, 0 or 1, of each talker: two halves, by the rank of the hash of a name.
+    """Return the side, 0 or 1, of each talker: half of them each, by the rank of the name's hash.
 
-    A clip is mixed with talkers of the other side alone, and so never with its own speaker.
+    A clip is mixed only with talkers of the other side, and therefore never with its own speaker.
     """
     ranked = sorted(talkers, key=lambda name: (hash_percentage(name), name))
     return {name: rank % 2 for rank, name in enumerate(ranked)}
 
 
 def by_side(clips: Mapping[str, Sequence[NDArray[np.int16]]], rate: int) -> list[list[Talker]]:
-    """Return the talkers whom clips of each side may be mixed with: those of the other."""
+    """Return, for the clips of each side, the talkers to mix them with: those of the other side."""
     sides = sides_of(clips)
     return [
         [Backwards(own, rate) for name, own in clips.items() if sides[name] != side]

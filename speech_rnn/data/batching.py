@@ -1,4 +1,4 @@
-"""Batches of clips in a seeded order."""
+"""Batches of clips in seeded order."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from speech_rnn.vocabulary import Vocabulary
 
 @dataclass
 class Batch:
-    """Clips side by side, the shorter ones padded with zeros at their end.
+    """Clips of one batch, padded with zeros at the end to a common length.
 
     Parameters
     ----------
     samples : (B, N) int16.
-    lengths : (B,) int64, samples of each clip.
-    targets : (B, L) int64, token ids padded with 0.
-    target_lengths : (B,) int64.
-    indices : the clips' places in their cache.
-    spans : (B, L, 2) float32, the samples where each target starts and stops, padded with -inf;
-        None where that is not known of each.
-    talkers : who talks in each clip, see `babble.talker_of`; empty where it does not matter.
+    lengths : (B,) int64, number of samples of each clip.
+    targets : (B, L) int64, token ids, padded with 0.
+    target_lengths : (B,) int64, number of tokens of each clip.
+    indices : indices of the clips in their cache.
+    spans : (B, L, 2) float32, the samples at which each target starts and ends, padded with -inf;
+        None unless known for every target.
+    talkers : speaker of each clip, see `babble.talker_of`; empty if not needed.
     """
 
     samples: Tensor
@@ -49,7 +49,7 @@ class Batch:
         return self.samples.float() / FULL_SCALE
 
     def repeated(self, times: int) -> Batch:
-        """Return the batch so many times, one after the other."""
+        """Return the batch repeated this many times."""
         repeated = self._changed(lambda rows: torch.cat([rows] * times))
         return replace(repeated, indices=self.indices * times, talkers=[*self.talkers] * times)
 
@@ -69,30 +69,31 @@ class Batch:
 
 
 def pad(clips: Sequence[NDArray[np.int16]]) -> tuple[Tensor, Tensor]:
-    """Put clips of any lengths side by side: (B, N) int16 and lengths (B,)."""
+    """Pad clips to a common length; return samples (B, N) int16 and lengths (B,)."""
     lengths = torch.tensor([len(clip) for clip in clips])
     samples = pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True)  # (B, N)
     return samples, lengths
 
 
 class BucketSampler(Sampler[list[int]]):
-    """Batches of clips of like length, in an order that the seed and the epoch decide.
+    """Batches of clips of similar length, in an order that depends on the seed and the epoch.
 
-    Clips are shuffled, cut into pools of `pool_batches` batches, sorted by length within a pool,
-    and the batches shuffled: little padding, and every epoch is different. Without a seed the
-    batches go from the shortest clips to the longest, the same each time.
+    Clips are shuffled and cut into pools of `pool_batches` batches; each pool is sorted by length,
+    and finally the batches are shuffled. This needs little padding, and every epoch is different.
+    Without a seed, batches are sorted by length and the same each time.
 
-    With a balance b above 0 an epoch has as many clips, but a class of n clips has a share in
-    proportion to n^(1 - b) of them, to within one: at 1 all classes are equally frequent. Clips of
-    rare classes come several times, those of frequent ones in some epochs (systematic sampling: a
-    clip is drawn as often as is expected of it, rounded down or up).
+    With a balance b above 0, an epoch has the same number of clips, but a class of n clips gets a
+    share proportional to n^(1 - b), to within one clip; b = 1 makes all classes equally frequent.
+    Clips of rare classes are then repeated, and clips of frequent classes appear in some epochs
+    only. This is systematic sampling: a clip is drawn its expected number of times, rounded up or
+    down.
 
     Parameters
     ----------
-    clips : what is put into batches.
-    batch_size : clips of a batch; the last may have fewer.
-    seed : of the order; None for evaluation.
-    classes : the class of each clip, (N,) integers; `balance` asks for it.
+    clips : the clips to put into batches.
+    batch_size : clips per batch; the last batch may have fewer.
+    seed : seed of the order; None for evaluation.
+    classes : the class of each clip, (N,) integers; required if `balance` is above 0.
     balance : in [0, 1]; 0 draws each clip once.
     """
 
@@ -114,7 +115,7 @@ class BucketSampler(Sampler[list[int]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose clips and order come next."""
+        """Select the epoch for which clips are drawn and ordered."""
         self.epoch = epoch
         self.clips.set_epoch(epoch)
 
@@ -149,8 +150,8 @@ def _balanced(
     balance: float,
     random: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Draw as many clips as `order` has, with weights that fall with their class's size."""
-    order = order[np.argsort(classes[order], kind="stable")]  # a class's clips in random order
+    """Draw as many clips as `order` has, with weights that fall with the size of their class."""
+    order = order[np.argsort(classes[order], kind="stable")]  # group by class, still shuffled
     _, members, sizes = np.unique(classes[order], return_inverse=True, return_counts=True)
     weights = (1 / sizes[members]) ** balance
     until = np.cumsum(weights) / weights.sum() * len(order)
@@ -160,12 +161,12 @@ def _balanced(
 
 
 class _Collate:
-    """Indices of clips become a `Batch`."""
+    """Makes a `Batch` from indices of clips."""
 
     def __init__(self, clips: Clips, vocabulary: Vocabulary) -> None:
         self.clips, self.vocabulary = clips, vocabulary
         for row in clips.utterances:
-            vocabulary.encode(row.text)  # a missing token is an error before training starts
+            vocabulary.encode(row.text)  # raise for a missing token before training starts
 
     def __call__(self, indices: list[int]) -> Batch:
         samples, lengths = pad([self.clips[index] for index in indices])
@@ -200,12 +201,12 @@ def batches(
     seed: int | None = None,
     balance: float = 0.0,
 ) -> DataLoader[Batch]:
-    """Return an iterable of `Batch`es over all clips, balanced by their first token if asked.
+    """Return an iterable of `Batch`es over all clips, optionally balanced by their first token.
 
     Raises
     ------
     DataError
-        if a text is not in the vocabulary.
+        if a text does not fit the vocabulary.
     """
     collate = _Collate(clips, vocabulary)
     classes = None
@@ -218,7 +219,7 @@ def batches(
 def bucketed(
     items: Lengths, collate: Callable[[list[int]], Any], batch_size: int, *, seed: int | None = None
 ) -> DataLoader[Any]:
-    """Return batches of items of like length; `collate` makes one of their indices."""
+    """Return batches of items of similar length; `collate` makes a batch from their indices."""
     return _loader(BucketSampler(items, batch_size, seed=seed), collate)
 
 

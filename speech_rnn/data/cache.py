@@ -24,41 +24,41 @@ FULL_SCALE = 32768.0
 
 
 class Lengths(Protocol):
-    """Things of various lengths; an epoch may have others."""
+    """Items of different lengths, which may change from epoch to epoch."""
 
     @property
     def n_samples(self) -> NDArray[np.int64]:
-        """The length of each."""
+        """Length of each item."""
 
     def __len__(self) -> int: ...
 
     def set_epoch(self, epoch: int) -> None:
-        """Make those of an epoch ready."""
+        """Prepare the items of an epoch."""
 
 
 class Clips(Lengths, Protocol):
-    """Clips in memory with their rows."""
+    """Clips in memory, with their rows."""
 
     sample_rate: int
 
     @property
     def utterances(self) -> Sequence[Utterance]:
-        """The row of each clip."""
+        """Row of each clip."""
 
     def __getitem__(self, index: int) -> NDArray[np.int16]: ...
 
 
 class AudioCache(Dataset[NDArray[np.int16]]):
-    """The samples of utterances, decoded and resampled once, 16 bits each.
+    """The samples of utterances, decoded and resampled once, as 16-bit integers.
 
-    A file that cannot be read costs itself alone: `failures` holds its error by the place of its
-    row, and `utterances` the others in their order. `oddities` holds the rows of clips that
-    `check_waveform` finds something wrong with, each with what it is; see `oddities.tell_oddities`.
+    A file that cannot be read is skipped: `failures` maps the index of its row to the error, and
+    `utterances` holds the remaining rows in order. `oddities` holds the rows of clips in which
+    `check_waveform` finds a problem, each with its problems; see `oddities.tell_oddities`.
 
     Parameters
     ----------
     utterances : rows of a corpus.
-    sample_rate : in Hz, to which every clip is resampled.
+    sample_rate : sample rate in Hz to which every clip is resampled.
     """
 
     def __init__(self, utterances: Sequence[Utterance], sample_rate: int) -> None:
@@ -82,14 +82,14 @@ class AudioCache(Dataset[NDArray[np.int16]]):
     def _read(
         self, utterance: Utterance
     ) -> tuple[NDArray[np.int16], Sequence[str]] | SpeechRnnError:
-        """Return the samples and what is odd about them."""
+        """Return the samples, and the problems that were found in them."""
         problems: list[str] = []
         try:
             if utterance.composition:
                 read = partial(read_stretch, sample_rate=self.sample_rate, check=False)
                 waveform = compose(utterance, self.sample_rate, read)
             else:
-                # Silence is meant to be quiet.
+                # Silence is expected to be quiet.
                 is_checked = utterance.gain == 1.0 and utterance.text != SILENCE
                 check = problems.append if is_checked else False
                 waveform = read_stretch(utterance, self.sample_rate, check=check)
@@ -104,15 +104,15 @@ class AudioCache(Dataset[NDArray[np.int16]]):
         return self._clips[index]
 
     def set_epoch(self, epoch: int) -> None:
-        """Do nothing: the clips are the same in each epoch."""
+        """Do nothing: the clips are the same in every epoch."""
 
     @property
     def n_samples(self) -> NDArray[np.int64]:
-        """The length of each clip."""
+        """Number of samples of each clip."""
         return np.array([len(clip) for clip in self._clips], dtype=np.int64)
 
     def sha256(self) -> str:
-        """Return a hash of all samples and texts: the same data, the same hash."""
+        """Return a hash of all samples and texts, which identifies the data."""
         digest = hashlib.sha256()
         for utterance, clip in zip(self.utterances, self._clips, strict=True):
             digest.update(f"{utterance.text}\n{len(clip)}\n".encode())
@@ -122,7 +122,7 @@ class AudioCache(Dataset[NDArray[np.int16]]):
 
 @contextmanager
 def _readers() -> Iterator[ThreadPoolExecutor]:
-    """Give threads that read files; an interruption drops the rest. libsndfile frees the GIL."""
+    """Yield threads that read files (libsndfile frees the GIL); an interrupt cancels the rest."""
     with ThreadPoolExecutor(os.cpu_count()) as readers:
         try:
             yield readers
@@ -145,16 +145,16 @@ def read_stretch(
 
 
 def quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Round samples in [-1, 1] to 16 bits, exactly where they were; what is louder is clipped."""
+    """Round samples in [-1, 1] to 16 bits without a change of scale; louder samples are clipped."""
     return np.rint(waveform * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def read_clip(utterance: Utterance, sample_rate: int) -> NDArray[np.float32]:
-    """Return the samples of one utterance, (N,) in [-1, 1], as training hears them.
+    """Return the samples of one utterance, (N,) in [-1, 1], as training uses them.
 
     Raises
     ------
     DataError
-        if it cannot be read.
+        if the clip cannot be read.
     """
     return AudioCache([utterance], sample_rate)[0] / np.float32(FULL_SCALE)

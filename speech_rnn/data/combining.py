@@ -1,4 +1,4 @@
-"""Several sources as one corpus, and clips left out of it."""
+"""Join several sources into one corpus, and leave clips out of it."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ COLUMNS = Columns(("audio", "start_seconds"))
 
 @dataclass(frozen=True)
 class Merged:
-    """The clips of all sources that are given, each in the split that its source has put it.
+    """The clips of all sources; each clip stays in the split that its source assigns.
 
-    A source for which something is not installed is left out, and a line of the log says so.
+    A source that needs something which is not installed is left out, and a log line says so.
 
     Parameters
     ----------
-    sources : by names of your choice; null leaves one out.
-    repeat : of sources whose training clips alone join: how often each of these does.
-    noise : sound files, or folders of them, that training may mix in, with those of the sources: of
-        a recipe, its ``background``.
+    sources : sources by names of your choice; null leaves one out.
+    repeat : how often the training clips of a source are repeated, by name. Sources that are
+        named here contribute training clips only.
+    noise : sound files, or folders of them, that training may mix in, in addition to the noise of
+        the sources. A recipe calls this ``background``.
     required : names of sources that must not be left out; see `AtHand.of`.
-    root : a folder that a configuration of the sources may refer to, as ``${data.root}``.
+    root : a folder to which the configuration of the sources may refer, as ``${data.root}``.
 
     Raises
     ------
     ConfigurationError
-        if there is no source, and for a name in `repeat` that is none.
+        if there is no source, or `repeat` names a source that does not exist.
     """
 
     sources: Mapping[str, Source | None]
@@ -47,7 +48,7 @@ class Merged:
     def __post_init__(self) -> None:
         if not any(source is not None for source in self.sources.values()):
             raise ConfigurationError(
-                f"sources={list(self.sources)} are all null, which leaves nothing to learn from; "
+                f"sources={list(self.sources)} are all null, so there is nothing to learn from; "
                 "give one"
             )
         if unknown := [name for name in self.repeat if name not in self.sources]:
@@ -56,15 +57,15 @@ class Merged:
             )
 
     def prepare(self) -> Corpus:
-        """Prepare all of them that are at hand; see `merged`.
+        """Prepare all available sources; see `merged`.
 
         Raises
         ------
         DataError
-            for noise that cannot be found, for words that only a source that is left out would
-            have, and as the sources do.
+            if noise cannot be found, if words are only in a source that is left out, and in the
+            cases in which the sources raise.
         """
-        noise = tuple(sound_files(self.noise, "background"))  # before hours of speaking
+        noise = tuple(sound_files(self.noise, "background"))  # fail before hours of synthesis
         corpora = []
         there = AtHand.of(self.sources, self.required)
         for name, source in there.sources.items():
@@ -77,21 +78,21 @@ class Merged:
 
 
 def to_train(corpus: Corpus, times: int = 1) -> Corpus:
-    """Return the training clips of a corpus alone, over again so many times."""
+    """Return only the training clips of a corpus, repeated this many times."""
     return replace(corpus, utterances=corpus.split("train") * times)
 
 
 def to_test(corpus: Corpus) -> Corpus:
-    """Return the clips of all splits as the test of a corpus."""
+    """Return a corpus whose test split holds the clips of all splits."""
     rows = tuple(replace(row, split="test") for row in corpus.utterances)
     return replace(corpus, utterances=rows)
 
 
 def merged(corpora: Iterable[Corpus]) -> Corpus:
-    """Return one corpus: words and noise of the first, and what others add in their order.
+    """Return one corpus: words and noise of the first, then what the others add, in their order.
 
-    A word is synthetic where nobody says it in any of them. Whether texts are sentences, the
-    first says.
+    A word counts as synthetic if it is synthetic in all of the corpora that have it. The first
+    corpus decides whether texts are sentences.
     """
     parts = list(corpora)
     spoken = {word for part in parts for word in part.words if word not in part.synthetic}
@@ -106,14 +107,14 @@ def merged(corpora: Iterable[Corpus]) -> Corpus:
 
 
 def exclude(corpus: Corpus, path: str | Path) -> Corpus:
-    """Leave out the clips of a CSV or JSON Lines file, such as `speech_rnn.audit` writes.
+    """Leave out the clips that a CSV or JSON Lines file lists, such as `speech_rnn.audit` writes.
 
-    Its rows name clips by ``audio`` and ``start_seconds``; other columns do not matter.
+    Its rows name clips by ``audio`` and ``start_seconds``; other columns are ignored.
 
     Raises
     ------
     DataError
-        for a file that cannot be read, lacks a column, or names what the corpus does not have.
+        if the file cannot be read, lacks a column, or names clips that are not in the corpus.
     """
     records = read_records(path, "exclude", COLUMNS)
     wanted = set(made(records, lambda _, row: _place(row), path, "exclude"))
@@ -131,7 +132,7 @@ def exclude(corpus: Corpus, path: str | Path) -> Corpus:
 
 def _place(row: Mapping[str, Any]) -> tuple[str, float]:
     try:
-        # As a table holds a file name that is no UTF-8: escaped.
+        # A file name that is not UTF-8 is escaped, as in the tables that `audit` writes.
         audio = str(row["audio"]).encode(errors="backslashreplace").decode()
         return audio, round(float(row["start_seconds"]), 4)
     except (TypeError, ValueError) as error:

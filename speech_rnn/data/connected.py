@@ -1,4 +1,4 @@
-"""Isolated words joined into connected commands: one speaker's words, with the time of each."""
+"""Join isolated words of one speaker into connected commands, with the time of each word."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ from speech_rnn.vocabulary import REASONS, SILENCE, UNKNOWN, Vocabulary
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16_000
-"""Rate at which the words of validation and test are trimmed, in Hz; they are read at any rate."""
+"""Rate in Hz at which words of validation and test are trimmed; they are read at any rate."""
 LEAST_SECONDS = 0.5
-"""Shortest utterance without words."""
+"""Shortest utterance without words, in seconds."""
 LATEST_SECONDS = 30
-"""Latest start of the noise in its recording."""
+"""Latest start of the noise within its recording, in seconds."""
 
 
 @dataclass(frozen=True)
 class Connected:
     """How isolated words become utterances. Every draw is uniform in its range.
 
-    The words of an utterance are one speaker's, where speakers are known. Training composes new
-    utterances in each epoch. Those of validation and test depend on the seed and their number
-    alone.
+    The words of an utterance come from one speaker, where speakers are known. Training composes
+    new utterances in each epoch; those of validation and test depend only on the seed and on
+    their number.
 
     Parameters
     ----------
-    n_words : fewest and most words of an utterance. One without words is chatter or noise.
-    trim_db : level below a clip's loudest 10 ms, in dB, at which the word starts and ends.
+    n_words : fewest and most words of an utterance. One without words has chatter or noise only.
+    trim_db : level below the loudest 10 ms of a clip, in dB, at which its word starts and ends.
     gap_ms : silence between two words; below zero they overlap.
     edge_ms : silence before the first word and after the last.
     level_db : change of level of a word.
     noise_snr_db : SNR of the words over the noise, which is one of the corpus's recordings, or
-        pink where it has none; None adds no noise.
+        pink noise if it has none; None adds no noise.
     train_utterances, validation_utterances, test_utterances : number of utterances of a split.
-    curriculum_epochs : epochs over which the most words of a training utterance rise to that of
-        `n_words`. Short utterances first show a CTC head what the words are.
-    repeat_share : share of training words, beyond chance, that repeat the word before them.
-        Without a gap that is hardest for a CTC head: it must put a blank between the two.
-    chatter_share : probability of chatter before a word and after the last: clips of the corpus
-        that are ``_unknown_``, such as `Negatives` adds. A recogniser that listens for hours must
-        know what comes before a word, and long stretches without one.
-    sentences : a text file with one sentence a line, from which utterances are drawn; None joins
-        words at random.
+    curriculum_epochs : number of epochs over which the longest training utterance grows to the
+        maximum of `n_words`. Short utterances let a CTC model learn the single words first.
+    repeat_share : additional share of training words that repeat the word before them. Repeated
+        words without a gap are hardest for CTC, because it must emit a blank between the two.
+    chatter_share : probability of chatter before each word and after the last. Chatter is a clip
+        of the corpus that is ``_unknown_``, such as `Negatives` adds. A recogniser that listens
+        for hours must learn speech before a word, and long stretches without one.
+    sentences : a text file with one sentence per line, from which utterances are drawn; None
+        joins random words.
     seed : seed of all draws.
 
     Raises
     ------
     ConfigurationError
-        for ranges that are no pairs of ascending numbers, and numbers that are too small.
+        if a range is not an ascending pair of numbers, or a number is too small.
     """
 
     n_words: Sequence[int] = (1, 7)
@@ -98,15 +98,15 @@ class Connected:
                 raise ConfigurationError(f"{name}={getattr(self, name)} must be 1 or more")
 
     def join(self, corpus: Corpus) -> Corpus:
-        """Put composed utterances in the place of a corpus's validation and test splits.
+        """Replace a corpus's validation and test splits by composed utterances.
 
-        Its training rows stay single words: `ConnectedClips` joins them anew in each epoch.
+        The training rows stay single words: `ConnectedClips` joins them anew in each epoch.
 
         Raises
         ------
         DataError
-            if no word of a split can be read, for chatter where nothing is ``_unknown_``, and for
-            `sentences` that cannot be read or hold words that no speaker says.
+            if no word of a split can be read, if there is chatter but no clip is ``_unknown_``,
+            and if `sentences` cannot be read or holds words that no speaker says.
         """
         rows = list(corpus.split("train"))
         sizes = {"validation": self.validation_utterances, "test": self.test_utterances}
@@ -119,13 +119,13 @@ class Connected:
 
 
 class ConnectedClips:
-    """The words of an `AudioCache` joined into utterances, others in each epoch.
+    """The words of an `AudioCache` joined into utterances, which are new in each epoch.
 
     Parameters
     ----------
     cache : isolated words.
     connected : how they are joined.
-    corpus : from which the words come.
+    corpus : the corpus of the words.
     """
 
     def __init__(self, cache: AudioCache, connected: Connected, corpus: Corpus) -> None:
@@ -168,7 +168,7 @@ class ConnectedClips:
 
 
 class _Draw:
-    """Draws utterances of trimmed words."""
+    """Draws utterances from trimmed words."""
 
     def __init__(self, connected: Connected, words: Iterable[Utterance], corpus: Corpus) -> None:
         self.connected = connected
@@ -190,7 +190,7 @@ class _Draw:
         self.sentences = self._sentences(corpus) if connected.sentences else []
 
     def __call__(self, name: str, split: str, longest: int | None = None) -> Utterance:
-        """Draw the utterance of a name: of `longest` words at most, unless sentences are given."""
+        """Draw an utterance by name, of at most `longest` words unless `sentences` are given."""
         random = Random(f"{self.connected.seed}/{name}")
         given = self.connected
         repeat_share = given.repeat_share if split == "train" else 0.0
@@ -203,7 +203,7 @@ class _Draw:
             text = "" if clip.text == UNKNOWN else clip.text
             parts.append(Part(clip.audio, text, at, clip.start_seconds, duration, gain))
             gap = random.uniform(*given.gap_ms) / 1000
-            at = max(at, at + duration + gap)  # a word never starts before the one in front of it
+            at = max(at, at + duration + gap)  # a word never starts before the previous one
         ends = [part.at_seconds + part.duration_seconds for part in parts]
         end = max(ends, default=max(at, LEAST_SECONDS))
         seconds = end + random.uniform(*given.edge_ms) / 1000
@@ -217,7 +217,7 @@ class _Draw:
         )
 
     def _with_chatter(self, spoken: Sequence[Utterance], random: Random) -> Iterator[Utterance]:
-        """Put chatter before words and behind them; where there is no word, there is some."""
+        """Draw chatter before and after the words; without words there is always some."""
         share = self.connected.chatter_share
         for word in spoken:
             if random.random() < share:
@@ -227,14 +227,14 @@ class _Draw:
             yield choose(self.chatter, random)
 
     def _spoken(self, random: Random, longest: int, repeat_share: float) -> list[Utterance]:
-        """Draw the words, of one speaker."""
+        """Draw the words of one speaker."""
         if self.sentences:
             texts, speakers = choose(self.sentences, random)
             said = self.said[choose(speakers, random)]
             return [choose(said[text], random) for text in texts]
         fewest = min(self.connected.n_words[0], longest)
         n_words = fewest + int(random.random() * (longest - fewest + 1))
-        # Words one by one, whatever a speaker's recordings are: each is as frequent.
+        # Choose among words, not clips: every word is equally frequent.
         said = self.said[choose(self.words, random).speaker]
         texts = list(said)
         spoken: list[Utterance] = []
@@ -245,9 +245,9 @@ class _Draw:
         return spoken
 
     def _bed(self, seconds: float, random: Random) -> tuple[str, float, float | None]:
-        """Draw the noise: what, from which second on, how far below the words.
+        """Draw the noise: its recording, its start in seconds, and the SNR of the words.
 
-        It lasts to the end of the utterance, unless the recording is shorter.
+        It covers the whole utterance, unless the recording is shorter.
         """
         if self.connected.noise_snr_db is None:
             return PINK, 0.0, None
@@ -256,7 +256,7 @@ class _Draw:
         return noise, room * random.random(), random.uniform(*self.connected.noise_snr_db)
 
     def _sentences(self, corpus: Corpus) -> list[tuple[list[str], list[str]]]:
-        """Read the sentences: the words of each, and the speakers who say them all."""
+        """Read the sentences: the words of each, and the speakers who have said all of them."""
         path = Path(self.connected.sentences or "")
         lines = read_lines(path, "sentences")
         vocabulary = Vocabulary.of(corpus.words, "words")
@@ -268,7 +268,7 @@ class _Draw:
                 if not speakers:
                     wrong.append(f"  line {number}: no speaker says all of {line!r}")
         if wrong or not found:
-            raise DataError("\n".join([f"sentences={str(path)!r} cannot be said:", *wrong]))
+            raise DataError("\n".join([f"sentences={str(path)!r} cannot be composed:", *wrong]))
         return found
 
 
@@ -277,7 +277,7 @@ def _as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
 
 
 def trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
-    """Find the word in each row, see `trim`; rows that cannot be read are logged and left out."""
+    """Find the word in each row, see `trim`; log and leave out rows that cannot be read."""
     with ThreadPoolExecutor() as readers:
         words = readers.map(lambda row: _trim(row, trim_db), rows)
         return [word for word in words if word is not None]
@@ -285,7 +285,7 @@ def trimmed(rows: Sequence[Utterance], trim_db: float) -> list[Utterance]:
 
 def _trim(row: Utterance, trim_db: float) -> Utterance | None:
     try:
-        samples = read_stretch(row, SAMPLE_RATE, check=False)  # whoever reads the word tells
+        samples = read_stretch(row, SAMPLE_RATE, check=False)  # problems are reported on reading
     except AudioError as error:
         log.warning("left out of %s: %s", row.split, error)
         return None
@@ -295,7 +295,7 @@ def _trim(row: Utterance, trim_db: float) -> Utterance | None:
 def _cut(
     row: Utterance, samples: NDArray[np.float32], sample_rate: int, trim_db: float
 ) -> tuple[Utterance, slice]:
-    """Return a row that is its word alone, and where in its samples that is."""
+    """Return a row that holds only the word, and the slice of its samples."""
     start, stop = trim(samples, sample_rate, trim_db)
     word = replace(
         row,

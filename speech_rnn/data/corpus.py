@@ -1,4 +1,4 @@
-"""Utterances with their texts and splits, the corpora that hold them, and sources of corpora."""
+"""Utterances with texts and splits, corpora of utterances, and the interface of sources."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PINK = "pink"
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a sound file, laid into a composed utterance `at_seconds`.
+    """A stretch of a sound file that starts `at_seconds` in a composed utterance.
 
-    Without a `text` it is chatter: speech that holds none of the words.
+    A part without `text` is chatter: speech that contains none of the words.
     """
 
     audio: str
@@ -32,14 +32,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Composition:
-    """How an utterance is put together from parts.
+    """How an utterance is composed from parts.
 
     Parameters
     ----------
-    parts : the words in their order, and chatter between them.
-    noise : path of the recording of noise under them, or ``pink``.
-    noise_seconds : start in that recording.
-    noise_snr_db : SNR of the words over the noise; None for no noise.
+    parts : the words in order, and chatter between them.
+    noise : path of the noise recording that is mixed in, or ``pink``.
+    noise_seconds : start within that recording.
+    noise_snr_db : SNR of the words over the noise; None adds no noise.
     """
 
     parts: tuple[Part, ...]
@@ -64,9 +64,10 @@ class Utterance:
         speech and for any word outside the vocabulary.
     speaker : the speaker, or empty where it is not known.
     split : ``train``, ``validation`` or ``test``.
-    start_seconds, duration_seconds : the stretch; a duration of None goes to the end of the file.
-    gain : factor on the samples; 0 makes digital silence.
-    composition : the parts of an utterance that no file holds as a whole.
+    start_seconds, duration_seconds : the stretch; a duration of None extends to the end of the
+        file.
+    gain : factor on the samples; 0 gives digital silence.
+    composition : the parts of a composed utterance; None for a stretch of one file.
     """
 
     audio: str
@@ -79,7 +80,7 @@ class Utterance:
     composition: Composition | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values of a row; a row of one stretch has no composition."""
+        """Return the values of a row, without the composition of a row that has none."""
         values = asdict(self)
         if self.composition is None:
             del values["composition"]
@@ -88,16 +89,16 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The three splits that a source hands to training and evaluation.
+    """The three splits that a source provides for training and evaluation.
 
     Parameters
     ----------
-    utterances : all rows of all splits.
+    utterances : the rows of all splits.
     words : the classes, or the words that may occur, in a fixed order.
     noise : recordings that training may mix in.
-    synthetic : the `words` that only synthesizers say in it.
-    sentences : whether texts are sentences, whose words a CTC head recognises one by one. If not,
-        each of `words` is one token, such as ``lights on``, the name of a folder.
+    synthetic : those of `words` that are spoken only by synthesizers.
+    sentences : whether texts are sentences, whose words a CTC model recognises one by one.
+        Otherwise each of `words` is one token, such as ``lights on``, the name of a folder.
     """
 
     utterances: tuple[Utterance, ...]
@@ -112,7 +113,7 @@ class Corpus:
         Raises
         ------
         ConfigurationError
-            for an unknown unit.
+            if the unit is unknown.
         """
         words: Iterable[str] = self.words
         if self.sentences and unit == "words":
@@ -120,11 +121,11 @@ class Corpus:
         return Vocabulary.of(tuple(words), unit)
 
     def split(self, name: str) -> tuple[Utterance, ...]:
-        """Return the rows of one split, in their order."""
+        """Return the rows of one split, in order."""
         return tuple(row for row in self.utterances if row.split == name)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over the rows, with file names in place of whole paths."""
+        """Return a SHA-256 over the rows, with file names in place of full paths."""
         digest = hashlib.sha256()
         for row in self.utterances:
             named = row.to_dict() | {"audio": _name(row.audio)}
@@ -147,5 +148,5 @@ class Source(Protocol):
     """A source of a corpus: Speech Commands, digits, folders, synthetic voices, a manifest."""
 
     def prepare(self) -> Corpus:
-        """Fetch or make whatever is missing and return the corpus."""
+        """Download or make whatever is missing, and return the corpus."""
         ...

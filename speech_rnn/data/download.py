@@ -1,4 +1,4 @@
-"""Archives over HTTP: resumed after a cut, checked by their hash, there whole or not at all."""
+"""Download archives over HTTP: resumable, verified by hash, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.storage.folders import locked
 
 CHUNK_BYTES = 1 << 18
-# 408 and 429 ask for patience, as do the 5xx; any other 4xx stays what it is.
+# The status codes 408, 429 and 5xx are temporary; any other 4xx is permanent.
 PASSING_STATUSES = (408, 429)
 
 log = logging.getLogger(__name__)
@@ -46,14 +46,14 @@ def fetch(
 ) -> Path:
     """Download an archive and unpack it as `folder`, unless `folder` is there already.
 
-    Several processes may ask for one folder at once (ranks of a training, jobs of a sweep): one
-    works, the others wait.
+    Several processes may ask for the same folder at once (ranks of a training, jobs of a sweep):
+    one downloads, the others wait.
 
     Parameters
     ----------
     url, sha256, size : as in `download`.
-    folder : what the archive becomes, see `extract`.
-    archive : where the archive is kept; None is ``<folder>.tar.gz``. A file that lies there is
+    folder : the folder of the unpacked archive, see `extract`.
+    archive : where the archive is kept; None is ``<folder>.tar.gz``. If that file exists, it is
         used without a download.
 
     Returns
@@ -63,7 +63,7 @@ def fetch(
     Raises
     ------
     DataError
-        as `download` and `extract` do.
+        in the cases in which `download` and `extract` raise.
     """
     folder = Path(folder)
     archive = Path(archive) if archive else folder.with_name(f"{folder.name}.tar.gz")
@@ -83,22 +83,22 @@ def download(
     backoff_seconds: float = 0.5,
     timeout_seconds: float = 30.0,
 ) -> Path:
-    """Download a file, unless it is there already, and check its hash.
+    """Download a file, unless it exists already, and check its hash.
 
-    What has come so far is kept as ``<path>.part``. After a cut, in this call or a later one, the
-    download goes on from there by an HTTP range (RFC 9110, section 14), or starts over where the
-    server has none. `path` itself appears whole and checked, or not at all. The progress bar is
-    for terminals only.
+    Received bytes are kept in ``<path>.part``. After a lost connection, this call or a later one
+    continues with an HTTP range request (RFC 9110, section 14), or starts over if the server does
+    not support it. `path` itself appears complete and verified, or not at all. A progress bar is
+    shown on terminals only.
 
     Parameters
     ----------
-    url : ``https://``, ``http://`` or ``file://``.
-    path : where the file goes. A file that is there is checked and kept.
-    sha256 : of the whole file, in hex; None accepts what comes.
-    size : of the whole file in bytes, where it is known.
-    attempts : tries in a row, counted anew whenever something new came, before it gives up.
-    backoff_seconds : the pause after the first of them; it doubles with each.
-    timeout_seconds : how long to wait for a connection, and for each next piece.
+    url : a URL that starts with ``https://``, ``http://`` or ``file://``.
+    path : destination; an existing file is checked and kept.
+    sha256 : hash of the whole file, in hex; None accepts any file.
+    size : size of the whole file in bytes, if known.
+    attempts : failures in a row before it gives up; any new byte resets the count.
+    backoff_seconds : pause after the first failure; it doubles with each further one.
+    timeout_seconds : longest wait for a connection, and for each next piece of data.
 
     Returns
     -------
@@ -107,9 +107,9 @@ def download(
     Raises
     ------
     ConfigurationError
-        for a URL of another kind.
+        if the URL is of another kind.
     DataError
-        where the file cannot be had, is not the one that was announced, or does not fit the disk.
+        if the file cannot be downloaded, has another hash or size, or does not fit on the disk.
     """
     if urlsplit(url).scheme not in ("https", "http", "file"):
         raise ConfigurationError(f"url={url!r} must start with https://, http:// or file://")
@@ -143,14 +143,14 @@ def download(
 def extract(archive: str | Path, folder: str | Path) -> Path:
     """Unpack a tar archive (plain, gzip, bzip2 or xz) as `folder`.
 
-    It is unpacked beside `folder`, as ``<folder>.part``, and renamed at the end: a half tree never
-    looks like a whole one, and a refused archive leaves nothing. Files get their bytes and
-    names from the archive, nothing else (no owner, no mode).
+    It is unpacked as ``<folder>.part`` and renamed at the end, so that an incomplete tree is never
+    mistaken for a complete one, and a rejected archive leaves nothing behind. Only contents and
+    names are taken from the archive, not owners or modes.
 
     Parameters
     ----------
     archive : the tar file.
-    folder : must not exist, or be empty.
+    folder : destination, which must not exist or must be empty.
 
     Returns
     -------
@@ -159,9 +159,8 @@ def extract(archive: str | Path, folder: str | Path) -> Path:
     Raises
     ------
     DataError
-        for an archive that cannot be read to its end, that holds no file, or that holds a member
-        which climbs out of the folder, a link or a device; for a folder that holds something
-        already; and where the disk has no room.
+            if the archive is incomplete or holds no file; if a member lies outside of the folder,
+            is a link or a device; if the folder is not empty; and if the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     part = folder.with_name(folder.name + ".part")
@@ -172,7 +171,7 @@ def extract(archive: str | Path, folder: str | Path) -> Path:
                     f"folder={str(folder)!r} is there already: remove it, or name another"
                 )
             folder.rmdir()
-        if part.exists():  # of a run that was killed
+        if part.exists():  # left by a run that was killed
             shutil.rmtree(part)
         part.mkdir(parents=True)
     try:
@@ -188,12 +187,12 @@ def extract(archive: str | Path, folder: str | Path) -> Path:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Wait until no other process works on `path`; the kernel frees the lock of one that dies.
+    """Wait until no other process works on `path`; the kernel frees the lock of a dead process.
 
     Raises
     ------
     DataError
-        where the folder of `path` cannot be made or written.
+        if the folder of `path` cannot be created or written.
     """
     with _on_disk(path), ExitStack() as stack:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,12 +206,12 @@ Show = Callable[[int, "int | None"], None]
 
 
 class _CutError(Exception):
-    """The connection broke or the server was busy: worth another try."""
+    """The connection broke or the server was busy, so another attempt makes sense."""
 
 
 @dataclass(frozen=True)
 class _Transfer:
-    """A file on its way; `part` holds what has come of it."""
+    """A download in progress; `part` holds the bytes so far."""
 
     url: str
     part: Path
@@ -222,7 +221,7 @@ class _Transfer:
 
     @property
     def offset(self) -> int:
-        """How many bytes have come."""
+        """Number of bytes received so far."""
         return self.part.stat().st_size if self.part.exists() else 0
 
     @property
@@ -230,7 +229,7 @@ class _Transfer:
         return f"get the file by other means and place it at {self.part.with_suffix('')}"
 
     def persist(self, attempts: int, backoff_seconds: float) -> None:
-        """Fetch until the part is whole; tries are counted anew whenever something new came."""
+        """Download until the part is complete; any new byte resets the number of attempts."""
         most, tries = self.offset, 0
         while self.size is None or self.offset != self.size:
             try:
@@ -248,7 +247,7 @@ class _Transfer:
                 time.sleep(pause)
 
     def fetch(self) -> None:
-        """Ask once for what the part lacks, and append it."""
+        """Send one request for the missing bytes, and append them to the part."""
         offset, url = self.offset, self.url
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         request = urllib.request.Request(url, headers=headers)
@@ -281,7 +280,7 @@ class _Transfer:
             raise _CutError(f"the connection was cut after {self.offset} of {total} bytes")
 
     def judge(self, error: urllib.error.HTTPError, offset: int) -> None:
-        """Return if the part is whole; raise `_CutError` for what may pass, or `DataError`."""
+        """Return if the part is complete; raise `_CutError` if temporary, otherwise `DataError`."""
         if error.code == 416 and offset:
             if error.headers["Content-Range"] == f"bytes */{offset}":
                 return
@@ -298,7 +297,7 @@ class _Transfer:
 
 
 def _extent(response: Any) -> tuple[int, int | None]:
-    """Return the first byte that an answer holds, and the length of the whole file."""
+    """Return the position of the first byte of a response, and the length of the whole file."""
     length = response.headers["Content-Length"]
     length = int(length) if (length or "").isdigit() else None
     if response.status != 206:
@@ -313,7 +312,7 @@ def _extent(response: Any) -> tuple[int, int | None]:
 
 def _chunks(response: Any) -> Iterator[bytes]:
     try:
-        # read1 hands over what came before a cut; read would lose up to a chunk of it.
+        # read1 returns what arrived before a cut; read would lose up to one chunk of it.
         while chunk := response.read1(CHUNK_BYTES):
             yield chunk
     except (OSError, HTTPException) as error:
@@ -321,7 +320,7 @@ def _chunks(response: Any) -> Iterator[bytes]:
 
 
 def _unpack(archive: Path, folder: Path) -> int:
-    """Write an archive's files under a folder and return how many there were."""
+    """Write the files of an archive into a folder, and return their number."""
     count = 0
     try:
         with (
@@ -331,7 +330,7 @@ def _unpack(archive: Path, folder: Path) -> int:
         ):
             for member in tar:
                 _refuse(archive, member)
-                if hasattr(tarfile, "data_filter"):  # not before 3.10.12
+                if hasattr(tarfile, "data_filter"):  # Python 3.10.12 or later
                     tarfile.data_filter(member, str(folder))
                 target = folder / member.name
                 if member.isdir():
@@ -344,7 +343,7 @@ def _unpack(archive: Path, folder: Path) -> int:
                     shutil.copyfileobj(content, file)
                 count += 1
                 show(packed.tell(), archive.stat().st_size)
-            # A tar cut between two members reads like a whole one, but for its end mark.
+            # A tar that was cut between two members is only recognised by its missing end mark.
             if tar.fileobj is not None and tar.fileobj.tell() == tar.offset:
                 raise EOFError("the end of the archive is missing")
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
@@ -359,7 +358,7 @@ def _unpack(archive: Path, folder: Path) -> int:
 
 
 def _refuse(archive: Path, member: tarfile.TarInfo) -> None:
-    """Raise for a member that is no plain file or folder, or whose name leaves the folder."""
+    """Raise if a member is not a plain file or folder, or lies outside of the folder."""
     windows = PureWindowsPath(member.name)
     if PurePosixPath(member.name).is_absolute() or windows.anchor or ".." in windows.parts:
         why = "climbs out of its folder"
@@ -376,7 +375,7 @@ def _refuse(archive: Path, member: tarfile.TarInfo) -> None:
 
 
 def _unpacked_bytes(archive: Path) -> int:
-    """Return a lower bound: gzip ends in the size modulo 2^32 (RFC 1952), others give their own."""
+    """Return a lower bound of the unpacked size; gzip stores it modulo 2^32 (RFC 1952)."""
     try:
         with archive.open("rb") as file:
             if file.read(2) != b"\x1f\x8b":
@@ -405,7 +404,7 @@ def _full(path: Path) -> DataError:
 
 @contextmanager
 def _on_disk(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a `DataError` that names the path."""
+    """Turn errors of the file system into a `DataError` that names the path."""
     try:
         yield
     except OSError as error:
@@ -417,7 +416,7 @@ def _on_disk(path: Path) -> Iterator[None]:
 @contextmanager
 def _bar(name: str) -> Iterator[Show]:
     console = Console(stderr=True)
-    if not console.is_terminal:  # a disabled bar of rich 13 prints an empty line
+    if not console.is_terminal:  # rich 13 prints an empty line for a disabled bar
         yield lambda done, total: None
         return
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())

@@ -1,4 +1,4 @@
-"""A user's own recordings, one folder a word, split by hash, by speaker or by lists."""
+"""A user's own recordings, one folder per word, split by hash, by speaker or by lists."""
 
 from __future__ import annotations
 
@@ -30,35 +30,36 @@ LISTS = {
     "test": ("test.txt", "testing_list.txt"),
 }
 WAYS = ("hash", "speaker", "lists")
-SHOWN = 5  # files that a message names
+SHOWN = 5  # number of files that a message names
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Recordings as ``<root>/<word>/*.wav``, also ``.flac`` and the like, and in subfolders.
+    """Recordings as ``<root>/<word>/*.wav``, ``.flac`` and so on, also in subfolders.
 
-    ``_`` in a folder's name is a space of the word, ``__`` an underscore, unless the name starts
-    with it: ``_silence_`` and ``_unknown_`` are classes by these names, and
-    ``_background_noise_`` is what training may mix in; see `word_of`. Folders and files that start
-    with a dot are left alone.
+    ``_`` in the name of a folder stands for a space in the word, and ``__`` for an underscore,
+    unless the name starts with it: ``_silence_`` and ``_unknown_`` are classes of these names, and
+    ``_background_noise_`` holds noise that training may mix in; see `word_of`. Folders and files
+    whose names start with a dot are ignored.
 
-    By hash, a clip is in the test split if `hash_percentage` of its path below `root` is below
-    `test_percentage`, and in the validation split if it is in the `validation_percentage` above
-    that: on every machine, whatever other clips there are. A word of so few clips that this leaves
-    a split without one is split by the rank of the hash, see `split_by_rank`. With a
-    `speaker_pattern`, the speakers take the place of the clips, so that nobody is in two splits.
+    With ``split=hash``, a clip is a test clip if the `hash_percentage` of its path below `root` is
+    below `test_percentage`, and a validation clip if it is in the `validation_percentage` above
+    that. The split is therefore the same on every machine, whatever other clips there are. A word
+    with so few clips that one of its splits would be empty is split by the rank of the hash, see
+    `split_by_rank`. With a `speaker_pattern`, speakers are split in place of clips, so that no
+    speaker is in two splits.
 
     Parameters
     ----------
-    root : the folder that holds one folder a word.
+    root : the folder with one folder per word.
     words : the classes in their order; None takes all, sorted.
-    split : ``hash``; ``speaker``, the same with a `speaker_pattern`, which it needs; or ``lists``:
-        ``train.txt``, ``validation.txt`` (or ``validation_list.txt``) and ``test.txt`` (or
-        ``testing_list.txt``) in `root`, a path relative to it on each line. Clips in no list are
-        for training where there is no ``train.txt``, and left out otherwise.
-    test_percentage, validation_percentage : shares of all clips; 0 leaves a split empty, and 100
-        of the two together leaves nothing to train on.
-    speaker_pattern : a regular expression, searched for in the path below `root`; its group
+    split : ``hash``; ``speaker``, which splits by hash and requires a `speaker_pattern`; or
+        ``lists``: ``train.txt``, ``validation.txt`` (or ``validation_list.txt``) and ``test.txt``
+        (or ``testing_list.txt``) in `root`, with one path relative to `root` per line. Clips in no
+        list are used for training if there is no ``train.txt``, and left out otherwise.
+    test_percentage, validation_percentage : shares of all clips; 0 leaves a split empty, and a sum
+        of 100 leaves nothing to train on.
+    speaker_pattern : a regular expression that is searched for in the path below `root`; its group
         ``speaker``, or its only group, is the speaker.
     noise : sound files, or folders of them, that training may mix in; None takes those of
         ``_background_noise_``.
@@ -67,8 +68,8 @@ class Folder:
     Raises
     ------
     ConfigurationError
-        for an unknown split, wrong words, percentages out of range, and a `speaker_pattern` that
-        is missing or no regular expression with a group.
+        if the split is unknown, words are wrong, percentages are out of range, or the
+        `speaker_pattern` is missing or not a regular expression with a group.
     """
 
     root: str
@@ -100,14 +101,14 @@ class Folder:
             )
 
     def prepare(self) -> Corpus:
-        """List the clips; no sound file is opened.
+        """List the clips, without opening any sound file.
 
         Raises
         ------
         DataError
-            for a root that holds no words but folders of words, words without a folder or a clip,
-            files that `speaker_pattern` does not match, and lists that are missing or name missing
-            files or a clip twice: all of a kind at once.
+            if the root holds folders of words one level further down, if words have no folder or
+            no clip, if files do not match `speaker_pattern`, or if lists are missing, name missing
+            files, or name a clip twice. The error lists all problems of a kind at once.
         """
         root = Path(self.root).expanduser()
         folders = word_folders(root)
@@ -144,7 +145,7 @@ class Folder:
         return words
 
     def _speakers(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the speaker of each clip, empty without a pattern."""
+        """Return the speaker of each clip; empty without a pattern."""
         if self.speaker_pattern is None:
             return dict.fromkeys(names, "")
         speakers = {name: speaker_of(name, self.speaker_pattern) for name in names}
@@ -158,7 +159,7 @@ class Folder:
     def _hashed(
         self, names: Mapping[str, tuple[Path, str]], speakers: Mapping[str, str]
     ) -> dict[str, str]:
-        """Return the split of each clip, ranked within its word, or of its speaker."""
+        """Return the split of each clip, by its own hash or its speaker's, ranked within a word."""
         is_by_speaker = self.speaker_pattern is not None
         splits = split_by_rank(
             [speakers[name] if is_by_speaker else name for name in names],
@@ -170,7 +171,7 @@ class Folder:
         return dict(zip(names, splits, strict=True))
 
     def _lists(self, root: Path) -> dict[str, Path]:
-        """Return the list of each split that has one."""
+        """Return the list file of each split that has one."""
         lists = {}
         for split, names in LISTS.items():
             found = [name for name in names if (root / name).is_file()]
@@ -192,14 +193,14 @@ class Folder:
 
 
 def _no_twins(words: Sequence[str]) -> None:
-    """Refuse words that are no texts, and two that mean one folder."""
+    """Raise for words that are not texts, or that share a folder."""
     texts = texts_of(words)
     if len({word_of(word) for word in texts}) < len(texts):
         raise ConfigurationError(f"words={texts!r} must name each word once, at least one")
 
 
 def _clips(folders: Mapping[str, Sequence[Path]], words: Sequence[str]) -> dict[str, list[Path]]:
-    """Return the clips of each word, and log once how many cannot be read here."""
+    """Return the clips of each word, and log the number of files that cannot be read here."""
     below = {word: [look_below(folder) for folder in folders[word]] for word in words}
     left_alone = [file for found in below.values() for one in found for file in one.left_alone]
     if left_alone:
@@ -212,7 +213,7 @@ def _name(clip: Path, root: Path) -> str:
 
 
 def _listed(root: Path, lists: dict[str, Path], names: Iterable[str]) -> dict[str, str]:
-    """Return the split of each clip that is in one."""
+    """Return the split of each clip that is in a list."""
     splits: dict[str, str] = {}
     missing, twice = [], []
     for split, file in lists.items():

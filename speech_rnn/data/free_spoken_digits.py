@@ -1,4 +1,4 @@
-"""The Free Spoken Digit Dataset: its own split, or speakers held out (Jackson et al., 2018)."""
+"""The Free Spoken Digit Dataset, with its own split or with held-out speakers (Jackson, 2018)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speech_rnn.data.words import names_of
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-# From the set's own README: recordings 0 to 4 of each digit and speaker are the test.
+# As the README of the data set defines: recordings 0 to 4 of each digit and speaker are the test.
 TEST_INDICES = range(5)
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 _FILE = re.compile(r"(?P<digit>[0-9])_(?P<speaker>.+)_(?P<index>[0-9]+)\.wav")
@@ -25,20 +25,20 @@ _FILE = re.compile(r"(?P<digit>[0-9])_(?P<speaker>.+)_(?P<index>[0-9]+)\.wav")
 class FreeSpokenDigits:
     """English digits, 8 kHz, in files named ``{digit}_{speaker}_{index}.wav``.
 
-    Recordings 0 to 4 of each digit and speaker are the test split, as the set defines it. Where
-    speakers are held out, all of their recordings are the test split instead.
+    Recordings 0 to 4 of each digit and speaker are the test split, as the data set defines it. If
+    speakers are held out, all of their recordings form the test split instead.
 
     Parameters
     ----------
-    root : the folder of the files, or the one that holds them as ``recordings``.
-    held_out_speakers : a name or a list of names; with all of them there is only a test split.
-    validation_indices : numbers of the recordings in the validation split; the others are training.
-    train_clips : number of clips of each digit, from all speakers in turn; None takes all.
+    root : the folder of the files, or the folder that holds them as ``recordings``.
+    held_out_speakers : a name or a list of names; with all speakers there is only a test split.
+    validation_indices : numbers of the validation recordings; the other ones are for training.
+    train_clips : number of training clips of each digit, from all speakers in turn; None takes all.
 
     Raises
     ------
     ConfigurationError
-        if `validation_indices` are none, or are among the test's, and for no training clips.
+        if `validation_indices` is empty or overlaps with the test, or `train_clips` is below 1.
     """
 
     root: str
@@ -62,13 +62,13 @@ class FreeSpokenDigits:
         return names_of(self.held_out_speakers)
 
     def prepare(self) -> Corpus:
-        """List the files; none is opened.
+        """List the files, without opening any.
 
         Raises
         ------
         DataError
-            if they are not there, a speaker to hold out is unknown, or a digit has no recording
-            in a split.
+            if the files are missing, a held-out speaker is unknown, or a digit has no recording in
+            a split.
         """
         recordings = Path(self.root) / "recordings"
         folder = recordings if recordings.is_dir() else Path(self.root)
@@ -91,13 +91,13 @@ class FreeSpokenDigits:
             for file, match in clips
         )
         rows = self._few(rows)
-        everybody = set(speakers) <= set(self._held_out)  # a test for what others have taught
+        everybody = set(speakers) <= set(self._held_out)  # then the corpus is only a test set
         wanted = ("test",) if everybody else SPLITS
         require_every_class(rows, DIGITS, wanted, self.root)
         return Corpus(rows, DIGITS)
 
     def _few(self, rows: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
-        """Keep `train_clips` of each digit, each speaker's first before anybody's second."""
+        """Keep `train_clips` of each digit; each speaker's first clips come before second ones."""
         if self.train_clips is None:
             return rows
         said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))

@@ -1,6 +1,6 @@
-"""Noise that needs no recording: coloured, modulated, clatter, hum and tones.
+"""Synthetic noise: coloured, modulated, clatter, hum and tones.
 
-Each kind is a function that draws a scene of some seconds: how it sounds is drawn once a scene.
+Each kind is a function that draws a scene of some seconds; its character is drawn once per scene.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from speech_rnn.data.mixing import coloured_noise
 
 Samples = NDArray[np.float32]
 Maker = Callable[[int, int, Generator], Samples]
-"""Returns a scene of so many samples at a rate in Hz, of any level."""
+"""A function that returns a scene of n samples, at a rate in Hz and at any level."""
 
 MOST_HARMONICS = 24
 BAND = 0.45
-"""Share of the sample rate below which tones lie."""
+"""Highest frequency of tones, as a fraction of the sample rate."""
 RING_SECONDS = 0.4
-"""How long a thing sounds that was struck."""
+"""Seconds for which a struck object rings."""
 NOTE_SECONDS = 0.5
 
 
@@ -31,7 +31,7 @@ def steady(n_samples: int, sample_rate: int, random: Generator) -> Samples:
 
 
 def modulated(n_samples: int, sample_rate: int, random: Generator) -> Samples:
-    """Draw coloured noise that swells and fades at two rates of 0.5 to 12 Hz, as talk does."""
+    """Draw coloured noise, amplitude-modulated at two rates of 0.5 to 12 Hz, as in speech."""
     time = np.arange(n_samples) / sample_rate
     envelope = np.ones(n_samples)
     for _ in range(2):
@@ -42,7 +42,7 @@ def modulated(n_samples: int, sample_rate: int, random: Generator) -> Samples:
 
 
 def clatter(n_samples: int, sample_rate: int, random: Generator) -> Samples:
-    """Draw dishes and tools: some things, struck 3 to 15 times a second, that ring and decay."""
+    """Draw dishes and tools: objects that are struck 3 to 15 times a second, ring and decay."""
     length = min(round(RING_SECONDS * sample_rate), n_samples)
     things = [_struck(length, sample_rate, random) for _ in range(random.integers(2, 6))]
     scene = np.zeros(n_samples + length, dtype=np.float32)
@@ -54,7 +54,7 @@ def clatter(n_samples: int, sample_rate: int, random: Generator) -> Samples:
 
 
 def hum(n_samples: int, sample_rate: int, random: Generator) -> Samples:
-    """Draw a motor or the mains: harmonics of 45 to 250 Hz that drift a little, and its noise."""
+    """Draw a motor or mains hum: drifting harmonics of 45 to 250 Hz, and noise."""
     time = np.arange(n_samples) / sample_rate
     pitch, drift = _log_uniform(45, 250, random), random.uniform(0, 0.03)
     moving = pitch * (1 + drift * np.sin(2 * np.pi * random.uniform(0.05, 0.5) * time))
@@ -70,7 +70,7 @@ def hum(n_samples: int, sample_rate: int, random: Generator) -> Samples:
 
 
 def tones(n_samples: int, sample_rate: int, random: Generator) -> Samples:
-    """Draw notes of a scale, one to three at once, plucked or held, 1 to 5 times a second."""
+    """Draw notes of a scale: one to three at a time, plucked or held, 1 to 5 per second."""
     length = min(round(NOTE_SECONDS * sample_rate), n_samples)
     scene = np.zeros(n_samples + length, dtype=np.float32)
     decay, slope = _log_uniform(0.05, 2, random), random.uniform(0.5, 2)
@@ -91,11 +91,11 @@ MAKERS: Mapping[str, Maker] = {
     "hum": hum,
     "tones": tones,
 }
-"""Functions that make noise, by the name of its kind."""
+"""The function that makes each kind of noise, by name."""
 
 
 def _struck(n_samples: int, sample_rate: int, random: Generator) -> Samples:
-    """Draw a thing that is struck: three to six modes, each with its decay, and the stroke."""
+    """Draw a struck object: three to six decaying modes, and the impact."""
     time = np.arange(n_samples) / sample_rate
     sound = random.standard_normal(n_samples) * np.exp(-time / 0.002)
     for _ in range(random.integers(3, 7)):
@@ -105,7 +105,7 @@ def _struck(n_samples: int, sample_rate: int, random: Generator) -> Samples:
 
 
 def _note(hz: float, n_samples: int, sample_rate: int, decay: float, slope: float) -> Samples:
-    """Return a note with four harmonics, faded at both ends."""
+    """Return a note with four harmonics, faded in and out."""
     time = np.arange(n_samples) / sample_rate
     harmonics = [n for n in range(1, 5) if n * hz < BAND * sample_rate]
     sound = sum((n**-slope * np.sin(2 * np.pi * n * hz * time) for n in harmonics), 0 * time)

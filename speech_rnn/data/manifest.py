@@ -1,4 +1,4 @@
-"""Utterances as rows, in JSON Lines or CSV: a user's own corpus is one file."""
+"""Utterances as rows of JSON Lines or CSV: a user's own corpus in one file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = Columns(
     ("audio", "text"),
     tuple(field.name for field in fields(Utterance) if field.name not in ("audio", "text")),
     {
-        # NeMo, Common Voice, Hugging Face's AudioFolder, DeepSpeech, and what people call them.
+        # NeMo, Common Voice, Hugging Face's AudioFolder, DeepSpeech, and common names.
         **dict.fromkeys(
             ("audio_filepath", "audio_path", "file_name", "filename", "filepath", "file_path",
              "path", "file", "fname", "audio_file", "wav_filename", "wav"), "audio"
@@ -41,7 +41,7 @@ COLUMNS = Columns(
         "duration": "duration_seconds",
     },
 )  # fmt: skip
-"""The fields of an `Utterance`, and what others call them."""
+"""The fields of an `Utterance`, and their names in other formats."""
 
 SPLIT_NAMES = {
     "training": "train",
@@ -58,7 +58,7 @@ RANGES = {
     "noise_snr_db": (-200.0, 200.0),
     "gain": (0.0, 1e3),
 }
-"""Lowest and highest value of the numbers of a row; a duration lies above 0."""
+"""Lowest and highest value of each number of a row; a duration must also be above 0."""
 
 LONGEST_COMPOSED = 3600
 """Longest duration of a composed row, in seconds."""
@@ -68,23 +68,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Manifest:
-    """A corpus from one manifest file whose rows name their split.
+    """A corpus from one manifest file, whose rows name their splits.
 
-    Where no row does, the clips of each text are split by the hash of their paths, 70/10/20, as
-    `split_by_rank` has it.
+    If no row names its split, the clips of each text are split 70/10/20 by the hash of their
+    paths, as `split_by_rank` does.
 
     Parameters
     ----------
     path : a ``.jsonl``, ``.csv`` or ``.tsv`` file, see `read_manifest`.
-    words : the vocabulary in its order. None takes the texts of the training and validation rows,
-        or of all rows where there is no such one, sorted: for classes each text, for CTC the words
-        or characters of the texts.
+    words : the vocabulary in its order. None takes the texts of the training and validation rows
+        (of all rows if there are none), sorted: for classes each text, for CTC the words or
+        characters of the texts.
     noise : sound files, or folders of them, that training may mix in.
 
     Raises
     ------
     ConfigurationError
-        for words that are no texts, or given twice.
+        if words are not texts, or are given twice.
     """
 
     path: str
@@ -101,7 +101,7 @@ class Manifest:
         Raises
         ------
         DataError
-            if the manifest cannot be read or holds no rows, and for noise that cannot be found.
+            if the manifest cannot be read or holds no rows, or noise cannot be found.
         """
         path = Path(self.path).expanduser()
         rows, has_splits = _read(path)
@@ -120,24 +120,24 @@ class Manifest:
 
 
 def read_manifest(path: str | Path) -> list[Utterance]:
-    """Read utterances from JSON (an object a line, or a list of them) or CSV with a header line.
+    """Read utterances from JSON (one object per line, or a list) or from CSV with a header line.
 
-    The ending decides which. Columns may have the names that NeMo, Common Voice and Hugging Face's
-    AudioFolder give them, see `COLUMNS`; others are left alone. Texts get single blanks and
-    composed letters, and numbers are texts. A relative ``audio`` path starts at the manifest's own
-    folder, or at its folder ``clips`` where the column is Common Voice's ``path``.
+    The file ending decides which. Columns may be named as in NeMo, Common Voice and Hugging Face's
+    AudioFolder, see `COLUMNS`; other columns are ignored. Texts are normalised to single spaces
+    and composed letters (NFC), and numbers are taken as texts. A relative ``audio`` path starts at
+    the manifest's folder, or at its folder ``clips`` if the column is Common Voice's ``path``.
 
     Raises
     ------
     DataError
-        for a missing or empty manifest, a wrong header line, and for the rows that are wrong: the
-        first of them with their lines.
+        if the manifest is missing or empty, its header line is wrong, or rows are wrong: the error
+        lists the first of them with their line numbers.
     """
     return _read(Path(path))[0]
 
 
 def _read(path: Path) -> tuple[list[Utterance], bool]:
-    """Return the rows, and whether any of them names its split."""
+    """Return the rows, and whether any row names its split."""
     has_splits = False
 
     def row(_: int, record: Any) -> Utterance:
@@ -159,7 +159,7 @@ def _split_by_path(rows: Sequence[Utterance], folder: Path) -> list[Utterance]:
 
 
 def _below(row: Utterance, folder: Path) -> str:
-    """Name a clip by its path below the manifest, and where it starts."""
+    """Name a clip by its path below the manifest's folder, and its start."""
     path = Path(row.audio)
     name = path.relative_to(folder) if path.is_relative_to(folder) else path
     return f"{name.as_posix()}@{row.start_seconds:g}" if row.start_seconds else name.as_posix()
@@ -168,7 +168,7 @@ def _below(row: Utterance, folder: Path) -> str:
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """Write utterances as JSON Lines or CSV; the ending of `path` decides which.
 
-    A file name that is no UTF-8 keeps its bytes in JSON Lines alone.
+    A file name that is not UTF-8 keeps its bytes in JSON Lines only.
     """
     path = Path(path)
     rows = [row.to_dict() for row in utterances]
@@ -220,7 +220,7 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any, name: str) -> float:
-    """Read a number; spreadsheets of many languages write a decimal comma."""
+    """Read a number, also with a decimal comma, as spreadsheets of many languages write it."""
     try:
         number = float(value.replace(",", ".") if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError) as error:

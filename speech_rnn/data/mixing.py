@@ -1,4 +1,4 @@
-"""Composed utterances: words over noise; and where the word is in a clip."""
+"""Mix composed utterances, and find the word within a clip."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from speech_rnn.data.corpus import PINK, Part, Utterance
 Samples = NDArray[np.float32]
 FADE_SECONDS = 0.005
 DEEPEST_DB, LEAST_DB = 35.0, 20.0
-"""Range of levels below the loudest 10 ms at which a word may start and end."""
+"""Range of levels below the loudest 10 ms at which a word may start and end, in dB."""
 LONGEST_PAUSE = 30
 """Longest pause within a word or phrase, in frames of 10 ms."""
 SILENT_DB = 80.0
-"""Level below the loudest 10 ms that is digital silence, and not the room."""
+"""Level below the loudest 10 ms, in dB, that counts as digital silence and not as noise floor."""
 QUIET_SHARE = 0.2
-"""Share of a clip's frames that is taken for the room."""
+"""Quantile of a clip's frame levels that is taken as the noise floor."""
 
 
 def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Samples]) -> Samples:
     """Return the samples of a composed utterance, (N,) in [-1, 1].
 
-    Without parts it is the noise alone, as loud as full scale allows.
+    Without parts it is only the noise, scaled to full scale.
 
     Parameters
     ----------
-    utterance : with a composition.
-    sample_rate : in Hz.
-    read : returns the samples of a part's stretch of its file.
+    utterance : an utterance with a composition.
+    sample_rate : sample rate in Hz.
+    read : function that returns the samples of a part.
     """
     composition = utterance.composition
     assert composition is not None
@@ -52,7 +52,7 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
             bed = Part(
                 composition.noise, "", 0.0, composition.noise_seconds, len(mixed) / sample_rate
             )
-            noise = np.resize(read(bed), len(mixed))  # repeated where it is too short
+            noise = np.resize(read(bed), len(mixed))  # a short recording is repeated
         loudness = float(np.mean(mixed[heard] ** 2)) if heard.any() else 1.0
         power = max(float(np.mean(noise**2)), 1e-12)
         mixed += noise * np.float32(noise_gain(loudness, power, composition.noise_snr_db))
@@ -60,19 +60,19 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
 
 
 def pink_noise(n_samples: int, seed: int) -> Samples:
-    """Return noise whose power falls with 1 / f, of any level."""
+    """Return noise whose power density falls with 1 / f, at any level."""
     return coloured_noise(n_samples, 1.0, np.random.default_rng(seed))
 
 
 def coloured_noise(n_samples: int, tilt: float, random: np.random.Generator) -> Samples:
-    """Return Gaussian noise whose power falls with f^-tilt, of any level."""
+    """Return Gaussian noise whose power density falls with f^-tilt, at any level."""
     spectrum = np.fft.rfft(random.standard_normal(n_samples))
     bins = np.arange(len(spectrum)).clip(min=1)
     return np.fft.irfft(spectrum / np.sqrt(bins**tilt), n=n_samples).astype(np.float32)
 
 
 def faded(samples: Samples, sample_rate: int) -> Samples:
-    """Return samples (N,) with both ends ramped, so that a cut does not click."""
+    """Return samples (N,) with a ramp at both ends, to avoid clicks."""
     size = min(round(FADE_SECONDS * sample_rate), len(samples) // 2)
     ramp = np.linspace(0, 1, size, dtype=np.float32)
     faded = samples.copy()
@@ -82,10 +82,10 @@ def faded(samples: Samples, sample_rate: int) -> Samples:
 
 
 def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
-    """Find the word in a clip: where it starts and stops, in samples.
+    """Find the word in a clip: return its start and end in samples.
 
-    It goes from the first to the last 10 ms that are less than `trim_db` below the loudest, with
-    20 ms on either side. A clip that is shorter than 10 ms stays whole.
+    The word extends from the first to the last 10 ms whose level is less than `trim_db` below the
+    loudest, plus 20 ms on either side. A clip shorter than 10 ms is kept whole.
     """
     size = max(1, sample_rate // 100)
     frames = _frames(samples, size)
@@ -97,12 +97,12 @@ def trim(samples: Samples, sample_rate: int, trim_db: float) -> tuple[int, int]:
 
 
 def spoken(samples: Samples, sample_rate: int, above_noise_db: float) -> tuple[int, int]:
-    """Find the word in a clip (N,) that holds the room before and after it, in samples.
+    """Find the word in a clip (N,) with a noise floor; return its start and end in samples.
 
-    It is the longest stretch without a pause of more than 0.3 s. A pause is less than
-    `above_noise_db` above the room, whose level a fifth of the clip does not reach. The word ends
-    20 to 35 dB below the loudest 10 ms, however loud the room is, and has 20 ms on either side. A
-    clip that is shorter than 10 ms stays whole.
+    The word is the longest stretch without a pause of more than 0.3 s. A pause is less than
+    `above_noise_db` above the noise floor, which is the level that a fifth of the clip stays below.
+    However loud the noise is, the threshold lies 20 to 35 dB below the loudest 10 ms. The word has
+    20 ms on either side. A clip shorter than 10 ms is kept whole.
     """
     size = max(1, sample_rate // 100)
     frames = _frames(samples, size).astype(np.float64)
@@ -118,11 +118,11 @@ def spoken(samples: Samples, sample_rate: int, above_noise_db: float) -> tuple[i
 
 
 def _frames(samples: Samples, size: int) -> Samples:
-    """Return the whole frames, (n, size)."""
+    """Return the complete frames, (n, size)."""
     n_frames = len(samples) // size
     return samples[: n_frames * size].reshape(n_frames, size)
 
 
 def _around(frames: NDArray[np.intp], size: int, n_samples: int) -> tuple[int, int]:
-    """Return where a word starts and stops, in samples, with two frames on either side."""
+    """Return start and end of a word in samples, with two frames on either side."""
     return max(0, int(frames[0] - 2) * size), min(n_samples, int(frames[-1] + 3) * size)

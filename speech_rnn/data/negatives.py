@@ -21,10 +21,10 @@ PEAK_DB = (-60.0, -20.0)
 
 
 class OtherWords(Protocol):
-    """A source of words around a vocabulary, such as `synthesis.near_misses.NearMisses`."""
+    """A source of words outside of a vocabulary, such as `synthesis.near_misses.NearMisses`."""
 
     def prepare(self, words: Sequence[str]) -> Corpus:
-        """Return clips of words that are none of `words`."""
+        """Return clips of words that are not in `words`."""
         ...
 
 
@@ -34,23 +34,25 @@ class Negatives:
 
     Parameters
     ----------
-    held_out_words : words of the corpus that training leaves out; in the test they are unknown.
+    held_out_words : words of the corpus that are left out of training; in the test they are
+        unknown.
     speech : sound files, or folders of them, of people who say none of the words. Stretches of
-        them are unknown; see `recordings_of` for the split of a file.
-    speech_share : number of such stretches, relative to the clips of a word on average.
-    others : a source of other words, all unknown.
-    near_misses : a source of words that sound nearly like those of the corpus, all unknown, for
-        training alone. Words of the corpus are left out, here and in `others`.
-    silence_share : number of clips of silence, relative to the clips of a word on average: a tenth
-        digital silence, the rest quiet stretches of the corpus' noise, or of pink noise where it
-        has none.
+        them are ``_unknown_``; see `recordings_of` for the split of a file.
+    speech_share : number of such stretches, relative to the average number of clips of a word.
+    others : a source of other words, which are all ``_unknown_``.
+    near_misses : a source of words that sound similar to those of the corpus, which are all
+        ``_unknown_`` and used for training only. Here and in `others`, words of the corpus are
+        left out.
+    silence_share : number of clips of silence, relative to the average number of clips of a word.
+        A tenth is digital silence; the rest are quiet stretches of the corpus's noise, or of pink
+        noise if it has none.
     seconds : shortest and longest stretch.
     seed : seed of all draws.
 
     Raises
     ------
     ConfigurationError
-        for shares below 0 and seconds that are no ascending pair above 0.
+        if a share is below 0, or `seconds` is not an ascending pair above 0.
     """
 
     held_out_words: Sequence[str] = ()
@@ -74,18 +76,18 @@ class Negatives:
     def join(self, corpus: Corpus, *, to_train: bool = False) -> Corpus:
         """Return the corpus with negative examples.
 
-        ``_unknown_`` and ``_silence_`` become classes where training has clips of them.
+        ``_unknown_`` and ``_silence_`` become classes if training has clips of them.
 
         Parameters
         ----------
-        corpus : of words.
-        to_train : whether the corpus is for training, so that near misses join it.
+        corpus : corpus of words.
+        to_train : whether to add near misses, which only training uses.
 
         Raises
         ------
         DataError
-            for words to hold out that the corpus lacks, or that are all it has, and for speech
-            that cannot be found or read.
+            if held-out words are not in the corpus or are all of its words, and if speech cannot
+            be found or read.
         """
         words = self._kept(corpus)
         rows = [*self._known(corpus, words)]
@@ -120,7 +122,7 @@ class Negatives:
                 yield replace(row, text=UNKNOWN)
 
     def _speech(self, recordings: list[Path], split: str, count: int) -> Iterator[Utterance]:
-        """Cut stretches out of recordings."""
+        """Cut stretches from recordings."""
         if not recordings or not count:
             return
         files = recordings_of(split, recordings)
@@ -148,12 +150,12 @@ class Negatives:
                 yield Utterance(name, SILENCE, "", split, 0.0, seconds, gain, noise)
 
     def _stretch(self, duration: float, random: Random) -> tuple[float, float]:
-        """Draw how long a stretch of a file is, and where it starts."""
+        """Draw the duration of a stretch of a file, and its start."""
         seconds = min(random.uniform(*self.seconds), duration)
         room = 0.0 if math.isinf(duration) else duration - seconds
         return seconds, room * random.random()
 
 
 def _unknown(rows: Sequence[Utterance], corpus: Corpus) -> list[Utterance]:
-    """Return the rows as unknown words, without those of words of the corpus, held out or not."""
+    """Return the rows as ``_unknown_``, without rows of the corpus's words (held out or not)."""
     return [replace(row, text=UNKNOWN) for row in rows if row.text not in corpus.words]

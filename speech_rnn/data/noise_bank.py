@@ -1,4 +1,4 @@
-"""Noise by kinds: recorded, made, and people who talk."""
+"""Noise by kind: recorded, synthetic, and speech."""
 
 from __future__ import annotations
 
@@ -25,40 +25,41 @@ from speech_rnn.errors import ConfigurationError, did_you_mean
 
 Samples = NDArray[np.float32]
 Sides = tuple[Samples, Samples]
-"""Noise for clips of side 0 and of side 1, see `babble.sides_of`; mostly the same."""
+"""Noise for clips of side 0 and for clips of side 1, see `babble.sides_of`; usually the same."""
 Clips = Mapping[str, Sequence[NDArray[np.int16]]]
-"""Clips by who talks in them."""
+"""Clips by speaker."""
 
 SCENE_SECONDS = 5.0
 BABBLE, TALKER = "babble", "talker"
 CROWD = (3, 8)
-"""Fewest and most talkers of a babble."""
+"""Fewest and most talkers in babble."""
 
 
 @dataclass(frozen=True)
 class NoiseBank:
-    """Noise by kinds, for training and for tests of robustness.
+    """Noise by kind, for training and for tests of robustness.
 
-    Recordings are a kind each folder or file, see `kinds_of`. Without recordings there are
-    ``steady``, ``modulated``, ``clatter``, ``hum`` and ``tones``, see `made_noise`; ``babble`` of 3
-    to 8 talkers, and a single ``talker``. These two come from recordings of talk, or else from the
-    clips of a corpus, played backwards. A recorded kind takes the place of another of its name.
+    Each folder or file of recordings is a kind, see `kinds_of`. The other kinds are ``steady``,
+    ``modulated``, ``clatter``, ``hum`` and ``tones``, see `made_noise`; ``babble`` of 3 to 8
+    talkers; and a single ``talker``. These two use recordings of speech, or otherwise clips of a
+    corpus, played backwards. A recorded kind replaces another kind of the same name.
 
     Parameters
     ----------
     recordings : sound files of noise, or folders of them.
-    talk : sound files of people, or of synthetic voices, who talk, or folders of them; one file is
-        one talker. The hash of a file's name decides for which split it is, see `recordings_of`:
-        nobody is heard in two.
-    kinds : names of the kinds to take; None takes all that there are.
-    without : names of kinds to leave out, so that validation has kinds which training lacks.
-    seconds : duration drawn and kept of each kind, above 0. A second takes 64 kB at 16 kHz.
-    seed : seed of all draws. Kinds are drawn independently: one more changes no other.
+    talk : sound files of people or synthetic voices who talk, or folders of them; each file is one
+        talker. The hash of a file's name decides its split, see `recordings_of`, so that no talker
+        is in two splits.
+    kinds : names of the kinds to use; None uses all.
+    without : names of kinds to leave out, for example to validate on kinds that training lacks.
+    seconds : duration that is drawn and kept for each kind, above 0. A second takes 64 kB at
+        16 kHz.
+    seed : seed of all draws. Kinds are drawn independently, so that one more changes no other.
 
     Raises
     ------
     ConfigurationError
-        for seconds that are not above 0.
+        if `seconds` is not above 0.
     """
 
     recordings: Sequence[str] = ()
@@ -80,27 +81,27 @@ class NoiseBank:
         clips: Clips | None = None,
         split: str = "train",
     ) -> dict[str, Sides]:
-        """Draw some noise, (N,) of unit power in each scene, of each kind.
+        """Draw noise of each kind, (N,), with unit power in each scene.
 
         Parameters
         ----------
-        sample_rate : sample rate of the noise, in Hz.
-        files : recordings of noise, beside those of the bank.
-        clips : clips of the corpus by talker, for babble where there is no `talk`.
-        split : the split whose files of `talk` are taken.
+        sample_rate : sample rate of the noise in Hz.
+        files : further recordings of noise.
+        clips : clips of the corpus by speaker, for babble if there is no `talk`.
+        split : the split whose files of `talk` are used.
 
         Raises
         ------
         ConfigurationError
-            for `kinds` and `without` that are no kinds, and where they leave none.
+            if `kinds` or `without` names an unknown kind, or no kind is left.
         DataError
-            for recordings and talk that cannot be found, and talk without a file for the split.
+            if recordings or talk cannot be found, or the split has no file of talk.
         """
         found = self._drawers(sample_rate, files, clips or {}, split)
         asked = [*found] if self.kinds is None else names_of(self.kinds)
         without = names_of(self.without)
         if wrong := [name for name in (*asked, *without) if name not in found]:
-            raise ConfigurationError(f"noise {wrong} is of no kind{did_you_mean(wrong, found)}")
+            raise ConfigurationError(f"unknown kinds of noise {wrong}{did_you_mean(wrong, found)}")
         names = [name for name in found if name in asked and name not in without]
         if not names:
             raise ConfigurationError("no kind of noise is left; leave out fewer")
@@ -112,7 +113,7 @@ class NoiseBank:
     def _drawers(
         self, sample_rate: int, files: Sequence[Path], clips: Clips, split: str
     ) -> dict[str, Callable[[Generator], Sides]]:
-        """Return a function for each kind that there is."""
+        """Return the function that draws each available kind."""
         n_samples = round(self.seconds * sample_rate)
         found: dict[str, Callable[[Generator], Sides]] = {}
         for name, maker in MAKERS.items():
@@ -127,7 +128,7 @@ class NoiseBank:
         return found
 
     def _talkers(self, sample_rate: int, clips: Clips, split: str) -> Sequence[Sequence[Talker]]:
-        """Return who may talk behind clips of side 0, and of side 1."""
+        """Return the talkers for clips of side 0, and for clips of side 1."""
         files = sound_files(self.talk, "talk")
         if not files:
             return by_side(clips, sample_rate)
@@ -136,11 +137,11 @@ class NoiseBank:
 
 
 def kinds_of(files: Iterable[Path]) -> dict[str, list[Path]]:
-    """Return recordings by their kind.
+    """Group recordings by kind.
 
-    Where they lie in several folders side by side, or in folders of a folder that holds some, the
-    name of the folder is their kind, such as ``streets``; otherwise each file's name is, without
-    the number at its end: ``street_1.wav`` and ``street_2.wav`` are of one kind.
+    If the recordings lie in several folders, or in folders within a common folder, the folder's
+    name is the kind, such as ``streets``. Otherwise the kind is the file's name without the number
+    at its end: ``street_1.wav`` and ``street_2.wav`` are of the kind ``street``.
     """
     files = list(files)
     folders = {file.parent for file in files}
@@ -165,7 +166,7 @@ def _crowds(
     sample_rate: int,
     random: Generator,
 ) -> Sides:
-    """Draw talkers at once, others in each scene; those of a recording are for both sides."""
+    """Draw babble with new talkers in each scene; recorded talkers are used for both sides."""
 
     def scene(talkers: Sequence[Talker], size: int) -> Samples:
         n_talkers = min(int(random.integers(crowd[0], crowd[1] + 1)), len(talkers))
@@ -179,7 +180,7 @@ def _crowds(
 
 
 def _recorded(files: Sequence[Path], seconds: float, sample_rate: int, random: Generator) -> Sides:
-    """Read recordings in a random order, as long as there is room for them."""
+    """Read recordings in random order until the duration is filled."""
     parts: list[Samples] = []
     for place in random.permutation(len(files)):
         room = seconds - sum(map(len, parts)) / sample_rate

@@ -1,4 +1,4 @@
-"""Problems of a corpus' sounds, counted in a line and listed in a file; near-silent clips."""
+"""Report problems of a corpus's sounds, in a log line and in a file; find near-silent clips."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ COLUMNS = ("split", "audio", "start_seconds", "problem")
 PLURAL = {"is ": "are ", "has ": "have ", "its samples ": "have samples that "}
 
 NEARLY_SILENT_DB = -50.0
-"""Peak in dB of full scale at which no word is left: see `samples.levels.QUIET_DB`. Of 19,475 clips
-of Speech Commands 97 have less: hiss, and words as quiet as their room."""
+"""Peak in dB of full scale below which no word is audible: see `samples.levels.QUIET_DB`. Of 19,475
+clips of Speech Commands, 97 are below: noise, and words as quiet as their background."""
 SAMPLE_RATE = 16_000
-"""Rate at which peaks are measured, in Hz."""
+"""Sample rate at which peaks are measured, in Hz."""
 
 log = logging.getLogger(__name__)
 
 
 def tell_oddities(caches: Mapping[str, AudioCache], path: Path | None = None) -> None:
-    """Log how many clips of caches are silent, clipped and so on, and write which.
+    """Log how many clips are silent, clipped and so on, and list them in a file.
 
     Parameters
     ----------
     caches : the clips of each split, under its name.
-    path : a CSV file that gets a row for each problem of a clip; None writes none.
+    path : a CSV file that gets a row for each problem of a clip; None writes no file.
 
     Raises
     ------
@@ -66,15 +66,15 @@ def tell_oddities(caches: Mapping[str, AudioCache], path: Path | None = None) ->
 
 
 def _plural(kind: str) -> str:
-    """Say of many clips what was said of one; their numbers differ."""
+    """Turn the description of one clip into the plural, with N in place of its numbers."""
     start = next((start for start in PLURAL if kind.startswith(start)), "")
     return re.sub(r"\d+", "N", PLURAL.get(start, "") + kind[len(start) :])
 
 
 def nearly_silent(rows: Sequence[Utterance]) -> list[Utterance]:
-    """Return the rows whose files never rise above `NEARLY_SILENT_DB`, a constant offset aside.
+    """Return the rows whose peak stays below `NEARLY_SILENT_DB`, apart from a constant offset.
 
-    A file that cannot be read is none of them: the next reader raises.
+    A file that cannot be read is not among them: whoever reads it next raises the error.
     """
     with ThreadPoolExecutor() as readers:
         return list(compress(rows, readers.map(_is_nearly_silent, rows)))

@@ -1,4 +1,4 @@
-"""The same sound in two splits, which flatters whatever is measured on the second."""
+"""Find clips that are in two splits, which would make the figures of the second too good."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from speech_rnn.data.cache import AudioCache
 
 
 def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
-    """Describe, a line for each pair of splits, the clips that are in both.
+    """Describe the clips that are in two splits, with one line for each pair of splits.
 
-    A clip is the same where all its samples are, whatever its file is called. Composed utterances
+    Clips are equal if all their samples are, whatever their files are called. Composed utterances
     and digital silence are left out.
 
     Parameters
@@ -29,14 +29,14 @@ def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
             example = one if one == other else f"{one}, the same sound as {other}"
             lines.append(
                 f"{len(both)} of {len(caches[second])} clips of the {second} split are in the "
-                f"{first} split as well, such as {example}: what is measured on them says nothing "
-                "of new recordings"
+                f"{first} split as well, such as {example}: figures that are measured on them do "
+                "not hold for new recordings"
             )
     return lines
 
 
 def _sounds(cache: AudioCache) -> Iterator[tuple[bytes, str]]:
-    """Yield a hash of the samples of each clip, and its file."""
+    """Yield a hash of the samples of each clip, and the name of its file."""
     for row, clip in zip(cache.utterances, map(cache.__getitem__, range(len(cache))), strict=True):
         if row.composition is None and clip.any():
             yield hashlib.blake2b(clip.tobytes(), digest_size=16).digest(), row.audio

@@ -1,6 +1,6 @@
-"""Draws that are the same in every version of Python, and checks of their ranges.
+"""Random draws that are the same in every version of Python, and checks of their ranges.
 
-Of `random.Random`, Python promises that for `random` alone.
+Python guarantees reproducible results of `random.Random` for the method `random` only.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ T = TypeVar("T")
 
 
 def choose(items: Sequence[T], random: Random) -> T:
-    """Return one of `items`, by `Random.random` alone."""
+    """Return one of `items`, using `Random.random` only."""
     return items[int(random.random() * len(items))]
 
 
 def shuffled(items: Sequence[T], random: Random) -> list[T]:
-    """Return items in another order, by `Random.random` alone."""
+    """Return the items in random order, using `Random.random` only."""
     return sorted(items, key=lambda item: random.random())
 
 
 def check_ranges(source: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Refuse parameters of `source` that are no ascending pair within their limits, or None.
+    """Check that parameters of `source` are None or ascending pairs within their limits.
 
     Raises
     ------
     ConfigurationError
-        for the first that is none.
+        for the first one that is not.
     """
     for name, (lowest, highest) in limits.items():
         pair = getattr(source, name)

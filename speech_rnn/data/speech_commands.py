@@ -36,11 +36,11 @@ WORDS = {1: tuple(sorted(_V1)), 2: tuple(sorted((*_V1, *_ONLY_V2)))}
 
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 NOISE = "_background_noise_"
-# Not in training, so that the validation silence is of unknown noise (as in TFDS).
+# Held out of training, so that validation silence contains unknown noise (as in TFDS).
 HELD_OUT_NOISE = "running_tap"
 SAMPLE_RATE = 16000
-# Without digital zeros in training a clean silence is always taken for something else. The share
-# is our choice; the gain of the other crops, even in [0, 1), is that of TensorFlow's own recipe.
+# Without digital silence in training, the model never recognises it as _silence_. The share is our
+# choice; the gain of the other crops, uniform in [0, 1), follows TensorFlow's own recipe.
 ZEROS_SHARE = 0.2
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ ARCHIVES = {
     "speech_commands_v0.02": _Archive(
         "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58", 2428923189
     ),
-    # No hash of it is known to us: what comes is taken.
+    # The hash of this archive is not known to us, so that any file is accepted.
     "speech_commands_test_set_v0.01": _Archive(None, None),
     # From TFDS, url_checksums/speech_commands.txt.
     "speech_commands_test_set_v0.02": _Archive(
@@ -70,19 +70,19 @@ ARCHIVES = {
 
 @dataclass(frozen=True)
 class SpeechCommands:
-    """The Speech Commands corpus, found under `root` or downloaded to it.
+    """The Speech Commands corpus, found in `root` or downloaded to it.
 
-    Training, validation and test follow the corpus' own lists, and `which_set` where a tree has
-    none; no speaker is in two of them. Clips may be WAV, FLAC or whatever `load_audio` reads.
-    `Corpus.noise` are the background recordings but for ``running_tap``, which is held out of
-    training.
+    Training, validation and test follow the lists of the corpus, or `which_set` if a tree has no
+    lists; no speaker is in two of them. Clips may be WAV, FLAC or any format that `load_audio`
+    reads. `Corpus.noise` holds the background recordings except for ``running_tap``, which is held
+    out of training.
 
-    A part of the corpus will do: without `words`, the words that have training clips are taken.
-    A split without a clip stays empty.
+    A part of the corpus is enough: without `words`, the words that have training clips are used.
+    A split without clips stays empty.
 
     The 12 classes are ten commands, ``_unknown_`` (a seeded choice of all other words) and
-    ``_silence_``: crops of the noise recordings at a random gain (pink noise where there are none),
-    and digital zeros. The figures depend on the test set:
+    ``_silence_``: crops of the noise recordings at a random gain (of pink noise if there are
+    none), and digital silence. The figures depend on the test set:
 
     ========  ==========================================================================
     test set  clips
@@ -94,25 +94,25 @@ class SpeechCommands:
 
     Parameters
     ----------
-    root : the unpacked corpus itself, or the folder that holds it as ``speech_commands_v0.02``.
+    root : the unpacked corpus, or the folder that holds it as ``speech_commands_v0.02``.
     version : 1 (30 words) or 2 (35 words).
     task : ``all`` words, or ``12`` classes.
-    words : the classes of task ``all``, in their order; None takes all words of the version that
-        have training clips.
-    test_set : of the 12-class task, ``B`` or ``A``.
-    silence_percentage, unknown_percentage : clips of ``_silence_`` and ``_unknown_`` in each
-        split, in per cent of its commands.
-    drop_silent : whether clips whose peak is -50 dB of full scale or less, in which no word can be
-        heard, are left out of training and validation. All clips are read for it.
-    seed : of the choice of unknown words and of the crops and gains of silence.
+    words : the classes of task ``all``, in order; None takes all words of the version that have
+        training clips.
+    test_set : test set of the 12-class task, ``B`` or ``A``.
+    silence_percentage, unknown_percentage : number of clips of ``_silence_`` and ``_unknown_`` in
+        each split, in per cent of its commands.
+    drop_silent : whether to leave out of training and validation the clips whose peak is -50 dB of
+        full scale or less, in which no word is audible. This reads all clips.
+    seed : seed of the choice of unknown words, and of the crops and gains of silence.
     download : whether to download what is missing.
-    url, sha256 : of the archive; None is the official one, and its hash.
-    test_url, test_sha256 : of the archive of test set B, likewise.
+    url, sha256 : URL and hash of the archive; None uses the official ones.
+    test_url, test_sha256 : URL and hash of the archive of test set B.
 
     Raises
     ------
     ConfigurationError
-        for a value outside of these.
+        if a value is not among these.
     """
 
     root: str
@@ -154,32 +154,32 @@ class SpeechCommands:
         return str(self.task) == "12"
 
     def prepare(self) -> Corpus:
-        """Find or download the corpus and list it.
+        """Find or download the corpus, and list its clips.
 
         Raises
         ------
         DataError
-            where the corpus is missing and may not or cannot be downloaded, where a command, or
-            one of `words`, has no training clip, and for a corpus of another version.
+            if the corpus is missing and `download` is false or fails, if a command or one of
+            `words` has no training clip, and if the corpus is of another version.
         """
         tree = self._tree()
         noise = sounds_below(tree / NOISE)
-        heard = tuple(file for file in noise if file.stem != HELD_OUT_NOISE)
+        training = tuple(file for file in noise if file.stem != HELD_OUT_NOISE)
         clips = self._clips(tree)
         if self._is_12:
-            held_out = tuple(file for file in noise if file not in heard)
+            held_out = tuple(file for file in noise if file not in training)
             words: tuple[str, ...] = (SILENCE, UNKNOWN, *COMMANDS)
-            rows = self._twelve(clips, heard, held_out)
+            rows = self._twelve(clips, training, held_out)
         else:
             words = tuple(self.words or self._present(clips, tree))
             rows = [row for row in clips if row.text in words]
         shares = {SILENCE: self.silence_percentage, UNKNOWN: self.unknown_percentage}
         wanted = [word for word in words if shares.get(word, 1)]
         require_every_class(rows, wanted, ["train"], str(tree))
-        return Corpus(tuple(rows), words, heard)
+        return Corpus(tuple(rows), words, training)
 
     def _clips(self, tree: Path) -> list[Utterance]:
-        """List the clips of the words, or of all words where others are unknown."""
+        """List the clips of the words; of all words if the others are unknown."""
         clips = list(_clips(tree, self.words or WORDS[self.version]))
         if not self.drop_silent:
             return clips
@@ -198,7 +198,7 @@ class SpeechCommands:
         return words
 
     def _twelve(
-        self, clips: list[Utterance], heard: tuple[Path, ...], held_out: tuple[Path, ...]
+        self, clips: list[Utterance], training: tuple[Path, ...], held_out: tuple[Path, ...]
     ) -> list[Utterance]:
         """Compose the 12 classes of each split."""
         official = self._test_tree() if self.test_set == "B" else None
@@ -214,14 +214,14 @@ class SpeechCommands:
             count = min(share_of(self.unknown_percentage, known), len(other))
             chosen = shuffled(other, self._random(split, UNKNOWN))[:count]
             rows += [replace(row, text=UNKNOWN) for row in chosen]
-            files = heard if split == "train" else held_out
+            files = training if split == "train" else held_out
             zeros_share = 1.0 if split == "test" else ZEROS_SHARE
             count = share_of(self.silence_percentage, known)
             rows += _silence(files, split, count, zeros_share, self._random(split, SILENCE))
         return rows
 
     def _random(self, split: str, text: str) -> random.Random:
-        # A string seeds the same stream in every process and is its own for each use.
+        # A string gives the same seed in every process, and a different one for each purpose.
         return random.Random(f"{self.seed}/{split}/{text}")
 
     def _tree(self) -> Path:
@@ -236,7 +236,7 @@ class SpeechCommands:
         return tree
 
     def _test_tree(self) -> Path:
-        """Return the folder of the official test clips, which may also stand beside the tree."""
+        """Return the folder of the official test clips, which may also lie beside the tree."""
         name = f"speech_commands_test_set_v0.0{self.version}"
         root = Path(self.root)
         beside = root.parent / name
@@ -247,7 +247,7 @@ class SpeechCommands:
     def _folder(
         self, root: Path, marks: Iterable[str], name: str, url: str | None, sha256: str | None
     ) -> Path:
-        """Return `root` or ``root/name``, whichever holds a marking folder; download if need be."""
+        """Return `root` or ``root/name``, whichever has one of `marks`; download if necessary."""
         tree = root / name
         known = ARCHIVES[name]
         url = url or URL.format(name)
@@ -260,7 +260,7 @@ class SpeechCommands:
                 if name.startswith("speech_commands_test"):
                     way_out += ", or set test_set=A"
                 raise DataError(
-                    f"root={str(root)!r} holds no Speech Commands, neither in itself nor as "
+                    f"root={str(root)!r} does not hold Speech Commands, neither in itself nor as "
                     f"{name}: {way_out}"
                 )
             size = known.size if sha256 is None else None
@@ -268,21 +268,21 @@ class SpeechCommands:
         if not any((tree / mark).is_dir() for mark in marks):
             raise DataError(
                 f"root={str(tree)!r} holds none of the folders {', '.join(marks)}: remove it to "
-                f"have it made anew, or name the folder that holds them"
+                f"download it again, or name the folder that holds them"
             )
         return tree
 
 
 def which_set(filename: str) -> str:
-    """Return the split that a file name belongs to, by the corpus' hash rule.
+    """Return the split of a file name by the hash rule of the corpus.
 
-    The name up to ``_nohash_`` (the speaker) decides alone: SHA-1 as an integer, modulo 2^27,
-    in per cent of 2^27 - 1; below 10 is validation, below 20 is test. It equals the lists that
-    come with the corpus.
+    Only the name up to ``_nohash_`` (the speaker) counts: its SHA-1 as an integer, modulo 2^27, in
+    per cent of 2^27 - 1. Below 10 is validation, below 20 is test. The result agrees with the
+    lists of the corpus.
 
     Parameters
     ----------
-    filename : of a clip, with or without folders in front.
+    filename : name of a clip, with or without folders.
 
     Returns
     -------
@@ -316,7 +316,7 @@ def _clips(tree: Path, words: Iterable[str]) -> Iterable[Utterance]:
 
 
 def _read_lists(tree: Path) -> dict[str, str] | None:
-    """Return the split of each listed clip, without its ending; None where a list is missing."""
+    """Return the split of each listed clip, without file ending; None if a list is missing."""
     if not all((tree / file).is_file() for file in LISTS.values()):
         return None
     return {
@@ -327,7 +327,7 @@ def _read_lists(tree: Path) -> dict[str, str] | None:
 
 
 def _official_test(tree: Path) -> Iterable[Utterance]:
-    """List test set B: ``_unknown_`` puts the word before the speaker, ``_silence_`` has none."""
+    """List test set B; names of ``_unknown_`` start with the word, ``_silence_`` has no speaker."""
     for word in (SILENCE, UNKNOWN, *COMMANDS):
         for _, name in _clip_names(tree / word):
             speaker, found, _ = name.partition("_nohash_")
@@ -338,7 +338,7 @@ def _official_test(tree: Path) -> Iterable[Utterance]:
 def _silence(
     files: tuple[Path, ...], split: str, count: int, zeros_share: float, rng: random.Random
 ) -> list[Utterance]:
-    """Cut one-second crops at a gain in [0, 1) from noise, and zeros for their share.
+    """Cut one-second crops from noise, at gains in [0, 1), and add a share of digital silence.
 
     Without recordings the noise is pink.
     """
@@ -366,7 +366,7 @@ def share_of(percentage: float, rows: list[Utterance]) -> int:
 
 
 def _clip_names(folder: Path) -> list[tuple[str, str]]:
-    """Return the clips of a folder without ending, sorted, each with its file: WAV where it is."""
+    """Return the sorted names of a folder's clips, without ending, and their files: WAV first."""
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
@@ -380,6 +380,6 @@ def _clip_names(folder: Path) -> list[tuple[str, str]]:
 
 
 def _without_ending(name: str) -> str:
-    """Return the name of a clip, which some corpora store as ``….wav.flac``."""
+    """Return the name of a clip without ending; some corpora store ``….wav.flac``."""
     stem, dot, ending = name.rpartition(".")
     return _without_ending(stem) if dot + ending.lower() in AUDIO_SUFFIXES else name

@@ -14,13 +14,13 @@ TEST_PERCENTAGE, VALIDATION_PERCENTAGE = 20.0, 10.0
 
 
 def hash_percentage(name: str, seed: int = 0) -> float:
-    """Return a number in [0, 100) that only the name and the seed decide.
+    """Return a number in [0, 100) that depends on the name and the seed only.
 
-    It is the SHA-1 of the name as a fraction of 2^160, in per cent; a seed other than 0 is put in
-    front of the name with a colon.
+    It is the SHA-1 of the name as a fraction of 2^160, in per cent; a seed other than 0 is put
+    before the name, followed by a colon.
     """
     salted = f"{seed}:{name}" if seed else name
-    # A file's name that is no UTF-8 counts by its bytes.
+    # The bytes of a file name that is not UTF-8 are hashed.
     content = salted.encode(errors="surrogateescape")
     return int(hashlib.sha1(content).hexdigest(), 16) * 100 / 2**160
 
@@ -31,7 +31,7 @@ def split_by_hash(
     validation_percentage: float = VALIDATION_PERCENTAGE,
     seed: int = 0,
 ) -> str:
-    """Return the split in which `hash_percentage` puts a name: the test first, training last."""
+    """Return the split of a name by its `hash_percentage`: test, then validation, then training."""
     percentage = hash_percentage(name, seed)
     if percentage < test_percentage:
         return "test"
@@ -45,20 +45,20 @@ def split_by_rank(
     validation_percentage: float = VALIDATION_PERCENTAGE,
     seed: int = 0,
 ) -> list[str]:
-    """Return the split of each name: that of its hash, and in small groups of its rank by hash.
+    """Return the split of each name: by its hash, and in small groups by the rank of its hash.
 
-    In the order of their `hash_percentage`, the first names of a group are its test, the next its
-    validation, and the last its training. The bounds between them are those of `split_by_hash`,
-    moved by no more than it takes to leave a name on each side. So a large group is split by the
-    hash alone, whatever other names there are, and in a small one a new name moves few others.
+    In the order of `hash_percentage`, the first names of a group are test, the next ones
+    validation, and the last ones training. The bounds are those of `split_by_hash`, moved only as
+    far as needed to leave a name on each side. A large group is therefore split by the hash alone,
+    whatever other names there are, and in a small one a new name moves few others.
 
     Parameters
     ----------
     names : the names of clips or speakers.
     groups : the group of each name, such as its word; each group gets a name in each split.
-    test_percentage, validation_percentage : shares; a share of 0 leaves its split empty, and the
-        training is empty where they are 100. Where a group has fewer names than splits, training
-        goes first, and the test before validation.
+    test_percentage, validation_percentage : shares; a share of 0 leaves its split empty, and
+        training is empty if their sum is 100. If a group has fewer names than splits, training
+        comes first, then test, then validation.
     seed : seed of the hash.
     """
     shares = {name: hash_percentage(name, seed) for name in set(names)}
@@ -79,7 +79,7 @@ def split_by_rank(
 
 
 def _bounds(natural: Sequence[int], is_wanted: Sequence[bool], n_names: int) -> tuple[int, int]:
-    """Move how many names are test, and test or validation, so that no wanted split is empty."""
+    """Adjust the number of test names, and of held-out names, so that no wanted split is empty."""
     n_test, n_held_out = natural
     train, test, validation = _least(is_wanted, n_names)
     n_test = min(max(n_test, test), n_names - validation - train)
@@ -88,7 +88,7 @@ def _bounds(natural: Sequence[int], is_wanted: Sequence[bool], n_names: int) -> 
 
 
 def _least(is_wanted: Sequence[bool], n_names: int) -> tuple[int, int, int]:
-    """Return the least number of names for training, test and validation, as far as they go."""
+    """Return the minimum number of names for training, test and validation that can be met."""
     wants_test, wants_validation, wants_training = is_wanted
     train = int(wants_training and n_names > 0)
     test = int(wants_test and n_names > train)
@@ -98,12 +98,12 @@ def _least(is_wanted: Sequence[bool], n_names: int) -> tuple[int, int, int]:
 def require_every_class(
     rows: Iterable[Utterance], words: Sequence[str], splits: Iterable[str], root: str
 ) -> None:
-    """Raise for words without a clip in a split, all at once.
+    """Raise for all words that have no clip in a split.
 
     Raises
     ------
     DataError
-        if there are any.
+        if there are any such words.
     """
     present = {(row.text, row.split) for row in rows}
     gaps = {
@@ -124,7 +124,7 @@ def speaker_regex(pattern: str) -> re.Pattern[str]:
     Raises
     ------
     ConfigurationError
-        if it is no regular expression with such a group.
+        if it is not a regular expression with such a group.
     """
     try:
         compiled = re.compile(pattern)
@@ -141,7 +141,7 @@ def speaker_regex(pattern: str) -> re.Pattern[str]:
 
 
 def speaker_of(path: str, pattern: str) -> str:
-    """Return the speaker that a `speaker_pattern` finds in a path, or nothing."""
+    """Return the speaker that a `speaker_pattern` finds in a path; empty if there is none."""
     compiled = speaker_regex(pattern)
     match = compiled.search(path)
     found = match and match["speaker" if "speaker" in compiled.groupindex else 1]
@@ -149,18 +149,18 @@ def speaker_of(path: str, pattern: str) -> str:
 
 
 def recordings_of(split: str, files: Sequence[Path], pattern: str | None = None) -> list[Path]:
-    """Return the recordings of speech that the hash of their name, or speaker, puts in a split.
+    """Return the recordings of speech in a split, by the hash of their names or speakers.
 
     Parameters
     ----------
     split : ``train``, ``validation`` or ``test``.
-    files : of all splits.
-    pattern : a `speaker_pattern`, searched for in their paths.
+    files : recordings of all splits.
+    pattern : a `speaker_pattern` that is searched for in their paths.
 
     Raises
     ------
     DataError
-        for a file without a speaker, and files of which none is in the split.
+        if a file has no speaker, or no file is in the split.
     """
     owners = {
         file: file.name if pattern is None else speaker_of(file.as_posix(), pattern)

@@ -1,4 +1,4 @@
-"""Words as folders: the names that stand for words, and the folders of a root."""
+"""Words as folders: how names stand for words, and the folders of a root."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from speech_rnn.storage.text import is_text
 
 NOISE = "_background_noise_"
 NO_WORDS = (NOISE, "__MACOSX")
-"""Folders that are no words: noise, and what zip files of a Mac hold beside them."""
+"""Folders that are not words: noise, and what macOS adds to zip files."""
 SPLIT_FOLDERS = frozenset(
     ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval")
 )
 SHOWN = 5
-"""Folders that a message names."""
+"""Number of folders that a message names."""
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +29,15 @@ def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
 
     Parameters
     ----------
-    root : the folder of the folders.
-    name : the parameter that gave it, for the error.
+    root : the folder that holds the folders of words.
+    name : name of the parameter, for the error.
 
     Raises
     ------
     DataError
-        for a root that is no folder, holds none or some whose names are no UTF-8, or lies a level
-        too high, so that its one folder holds folders of words, and one whose folders are named
-        after splits.
+        if the root is not a folder, is empty, or has folders whose names are not UTF-8; if it is
+        one level too high, so that its only folder holds the folders of words; and if its folders
+        are named after splits.
     """
     if not root.is_dir():
         raise DataError(f"{name}={str(root)!r} is no folder; it must hold one folder a word")
@@ -87,25 +87,25 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _lowest(folder: Path) -> Path:
-    """Return the first folder, from this one down, that holds more than a single folder."""
+    """Return the first folder, starting here and going down, that holds more than one folder."""
     while not _sounds(folder) and len(inner := _below(folder)) == 1:
         folder = inner[0]
     return folder
 
 
 def _sounds(folder: Path) -> bool:
-    """Tell whether a folder itself holds sound files."""
+    """Return whether a folder itself holds sound files."""
     return any(
         path.suffix.lower() in AUDIO_SUFFIXES | FOREIGN_SUFFIXES for path in folder.iterdir()
     )
 
 
 def word_of(name: str) -> str:
-    """Return the word that a folder stands for.
+    """Return the word that the name of a folder stands for.
 
     ``lights_on`` is "lights on" and ``turn__on`` is "turn_on": ``_`` is a space and ``__`` an
-    underscore. A name that starts with ``_``, such as ``_unknown_``, is the word itself. Blanks
-    and accents are those of `clean`: macOS may hand out decomposed letters.
+    underscore. A name that starts with ``_``, such as ``_unknown_``, is the word itself. Spaces
+    and accents are normalised by `clean`, because macOS may return decomposed letters.
     """
     if name.startswith("_"):
         return clean(name)
@@ -113,13 +113,13 @@ def word_of(name: str) -> str:
 
 
 def folder_of(word: str) -> str:
-    """Return the name of the folder that `word_of` reads as the word.
+    """Return the folder name that `word_of` turns into the word.
 
     Raises
     ------
     ConfigurationError
-        for a word that cannot name one: empty, a start with a dot, a slash or the like in it, a
-        space at its start or before an underscore.
+        if no folder can have this name: the word is empty, starts with a dot, contains a slash or
+        the like, or has a space at its start or before an underscore.
     """
     word = normalize("NFC", word)
     name = word if word.startswith("_") else word.replace("_", "__").replace(" ", "_")

@@ -1,4 +1,4 @@
-"""Texts of clips as they are compared: blanks, Unicode forms, and words that look alike."""
+"""Normalise texts of clips for comparison: spaces, Unicode forms, and words that look alike."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from unicodedata import category, normalize
 from speech_rnn.errors import ConfigurationError
 
 MOST_CHARACTERS = 40
-"""Characters of a wrong value that a message shows."""
+"""Longest part of a wrong value that a message shows, in characters."""
 
 
 def clean(text: str) -> str:
-    """Return a text with single blanks, none at its ends, in Unicode's composed form (NFC).
+    """Return a text in Unicode's composed form (NFC), with single spaces and none at its ends.
 
-    Line ends, tabs and the like are blanks.
+    Line ends, tabs and the like become spaces.
     """
     return normalize("NFC", " ".join(text.split()))
 
 
 def text_of(value: Any, name: str) -> str:
-    """Return a value of JSON or YAML as a clean text; a number is taken as its text.
+    """Return a value of JSON or YAML as a normalised text; numbers are taken as texts.
 
     Raises
     ------
     ValueError
-        for booleans, which stand for words such as yes and no, for lists, for null, and for what
-        is no finite number.
+        if it is a boolean (YAML reads words such as yes and no as one), a list, null, or a number
+        that is not finite.
     """
     if isinstance(value, str):
         return clean(value)
@@ -46,17 +46,17 @@ def text_of(value: Any, name: str) -> str:
 
 
 def names_of(names: str | Iterable[str]) -> list[str]:
-    """Return names as a list; one may stand alone."""
+    """Return names as a list; a single name may be given without a list."""
     return [names] if isinstance(names, str) else list(names)
 
 
 def texts_of(words: Any) -> list[str]:
-    """Return a configuration's list of words as clean texts; numbers are taken as texts.
+    """Return the words of a configuration as normalised texts; numbers are taken as texts.
 
     Raises
     ------
     ConfigurationError
-        for what is no list of texts, for none, and for words that are given twice.
+        if it is not a list of texts, is empty, or has a word twice.
     """
     if isinstance(words, str) or not isinstance(words, Sequence):
         raise ConfigurationError(f"words={words!r} must be a list of texts")
@@ -73,14 +73,14 @@ def texts_of(words: Any) -> list[str]:
 
 
 def look_alike(words: Iterable[str]) -> list[list[str]]:
-    """Return the groups of words that differ only by case, blanks, marks or the width of letters.
+    """Return the groups of words that differ only in case, spaces, marks or width of letters.
 
-    Such as ``Yes`` and ``yes``, or ``don't`` and ``dont``.
+    Examples are ``Yes`` and ``yes``, or ``don't`` and ``dont``.
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for word in dict.fromkeys(words):
         plain = normalize("NFKC", word).casefold()
-        # Marks (M) are the vowels of many scripts.
+        # Marks (category M) are kept: they are the vowels of many scripts.
         letters = "".join(character for character in plain if category(character)[0] in "LMN")
         groups[letters or plain].append(word)
     return [group for group in groups.values() if len(group) > 1]

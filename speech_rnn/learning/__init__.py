@@ -1,1 +1,1 @@
-"""A word joins a Recognizer, or leaves it, without training: one row of its last layer."""
+"""Add a word to a Recognizer or remove one without training: only one output row changes."""

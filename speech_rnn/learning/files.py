@@ -1,4 +1,4 @@
-"""The files of learning: clips that are read, and the recogniser that is written."""
+"""Read the clips of a new word, and choose the file that the changed recogniser is written to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def read_clips(
 
     Parameters
     ----------
-    tell : is told once of the files of folders that cannot be read here.
+    tell : called once with a message if folders hold sound files that cannot be read here.
 
     Raises
     ------
     AudioError
-        for a file that cannot be read.
+        if a file cannot be read.
     ConfigurationError
-        for a folder without sound files.
+        if a folder holds no sound files.
     """
     files = find_audio(paths, tell=tell)
     return [load_audio(sound, sample_rate, name=name) for name, sound in files]
@@ -35,13 +35,14 @@ def read_clips(
 def changed_file(model: Path, output: Path | None) -> Path:
     """Return the file that a changed recogniser is written to: `output`, or the model itself.
 
-    A program that loads the file is to know the new word, and `forget` takes it
-    back; so the model is replaced, once the new one is whole. The package's own stays as it is.
+    Programs that load the model's file then get the new word, and `forget` can remove it again.
+    The file is replaced only when the new one is complete. The recogniser that comes with the
+    package is never replaced.
 
     Raises
     ------
     ConfigurationError
-        for the recogniser of the package without an output.
+        if the recogniser is the package's own and `output` is None.
     """
     if output is None and model == STARTER:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Forget a word: take its row away, and measure what becomes of its sound."""
+"""Remove a word from a recogniser, and measure how its sound is answered afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speech_rnn.learning.words import check_can_change, count_words, without_wor
 from speech_rnn.recognizer import Recognizer
 
 VOICES = 24
-"""Synthetic clips of the word that tell what it is answered with."""
+"""Number of synthetic clips of the word that the new recogniser is tested with."""
 
 
 def forget(
@@ -21,24 +21,24 @@ def forget(
     background: Background | None = None,
     language: str = "en",
 ) -> Forgotten:
-    """Take a word away from a recogniser, whether training has taught it or `learn`.
+    """Remove a word from a recogniser, whether it came from training or from `learn`.
 
-    All other rows stay as they are. What sounds like the word is answered with the next best row,
-    which may be another word.
+    All other rows stay as they are. The recogniser answers a sound of the word with its next best
+    row, which may be another word.
 
     Parameters
     ----------
     recognizer : recogniser of classes or words; it is not modified.
     word : one of its words.
-    background : sound of a place where no word is said, to count false accepts in.
+    background : sound in which none of the words is spoken, to count false accepts.
     language : language in which espeak-ng speaks the word.
 
     Raises
     ------
     ConfigurationError
-        for a recogniser of characters, and a language that espeak-ng does not speak.
+        if the recogniser spells characters, or espeak-ng does not speak the language.
     DataError
-        for what is no word of it, with the nearest that is, and for its only word.
+        if it has no such word (the error names the nearest one), or no other word.
     """
     check_can_change(recognizer)
     left = without_word(recognizer, word)

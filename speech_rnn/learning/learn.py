@@ -1,4 +1,4 @@
-"""Learn a word from a few clips: solve its row, measure it on what it was not solved with."""
+"""Learn a word from a few clips: solve its output row, and measure the row on held-out clips."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from speech_rnn.synthesis.words import check_words
 from speech_rnn.vocabulary import BLANK, REASONS
 
 VOICES = 48
-"""Synthetic clips of the word."""
+"""Number of synthetic clips of the word."""
 OF_OTHER = 4
-"""Synthetic clips of each ordinary word."""
+"""Number of synthetic clips of each ordinary word."""
 OF_KNOWN, MOST_OF_KNOWN = 24, 240
-"""Synthetic clips of each word that the recogniser knows, and of all of them."""
+"""Number of synthetic clips of each existing word, and the limit for all of them together."""
 MOST_SECONDS = 10.0
 FOLDS = 5
 FALSE_ACCEPTS = 0.01
-"""Share of clips of other words and noise that may be taken for the word."""
+"""Largest share of clips of other words and noise that may be taken for the new word."""
 MOST_TAKEN = 0.005
-"""Share of the clips of the recogniser's words that may be taken for it."""
+"""Largest share of clips of the existing words that may be taken for the new word."""
 ALIKE = 0.95
-"""Clips and voices say the same word if a row of the voices puts half of the clips above this
-share of other clips."""
+"""Clips and synthetic voices are taken to say the same word if a row that was solved with the
+voices alone scores half of the clips higher than this share of all other clips."""
 NEAREST = 3
 
 
 @dataclass(frozen=True)
 class _Material:
-    """States of all clips: given ones, the word's voices, the recogniser's words, all others."""
+    """States of all clips: user's clips, synthetic voices, existing words, everything else."""
 
     given: list[Bag]
     voices: list[Bag]
@@ -56,11 +56,11 @@ class _Material:
     others: list[Bag]
 
     def without(self, fold: int, n_folds: int) -> _Material:
-        """Return what is left where one clip of `n_folds` is left out of each kind."""
+        """Return the training part of a fold: of each kind, every `n_folds`-th clip is left out."""
         return self._where(lambda place: place % n_folds != fold)
 
     def only(self, fold: int, n_folds: int) -> _Material:
-        """Return what the same fold leaves out."""
+        """Return the held-out part of the same fold."""
         return self._where(lambda place: place % n_folds == fold)
 
     def _where(self, holds: Callable[[int], bool]) -> _Material:
@@ -70,7 +70,7 @@ class _Material:
         )
 
     def examples(self) -> Examples:
-        """Return the clips with their weights: the voices together count as the given ones."""
+        """Return weighted clips: all voices together weigh as much as all of the user's clips."""
         n_given, n_voices = len(self.given), len(self.voices)
         of_voice = (n_given or 1) / max(1, n_voices)
         weights = [1.0] * n_given + [of_voice] * n_voices
@@ -85,23 +85,23 @@ def learn(
     background: Background | None = None,
     language: str = "en",
 ) -> Learnt:
-    """Add a word to a recogniser, or clips to a word that was learnt so.
+    """Add a word to a recogniser, or add clips to a word that was learnt in this way.
 
     Parameters
     ----------
     recognizer : recogniser of classes or words; it is not modified.
     word : a word or phrase.
-    clips : recordings (n,) in which it is said once, at the recogniser's rate.
-    background : sound of a place where no word is said, to learn from and to count in.
+    clips : recordings (n,) in which the word is spoken once, at the recogniser's sample rate.
+    background : sound in which the word is not spoken, to learn from and to count false accepts.
     language : language in which espeak-ng speaks the word.
 
     Raises
     ------
     ConfigurationError
-        for a recogniser of characters, no clips, clips over 10 s, a word that is none, and one
-        that training has taught.
+        if the recogniser spells characters, there are no clips, a clip is longer than 10 s, the
+        text is not a word, or training has taught the word already.
     MissingExtraError
-        without espeak-ng, if there is no background either.
+        if there is neither espeak-ng nor a background.
     """
     base = _base(recognizer, word, clips)
     encoder = Encoder(base.engine)
@@ -132,7 +132,7 @@ def learn(
 
 
 def _base(recognizer: Recognizer, word: str, clips: Sequence[Samples]) -> Recognizer:
-    """Return the recogniser without the word, after all checks."""
+    """Return the recogniser without the word; raise if the word cannot be learnt."""
     check_can_change(recognizer)
     check_words([word])
     if not clips:
@@ -162,7 +162,7 @@ def _material(
     background: Background | None,
     language: str,
 ) -> tuple[_Material, list[str]]:
-    """Return the states of all that is at hand, and notes on what is not."""
+    """Return the states of all available clips, and a note on each kind that is missing."""
     word, rate = given[0].word, base.sample_rate
     known: list[Bag] = []
     others = encoder.of_all(silence(rate))
@@ -198,21 +198,21 @@ def _material(
 
 
 def _lasts(recognizer: Recognizer) -> bool:
-    """Whether posteriors last as long as a word; those of CTC alone are spikes."""
+    """Return whether posteriors last as long as a word; a pure CTC model emits short spikes."""
     head = recognizer.vocabulary.head
     return (recognizer.spotting or Spotting.of(head)).smoothing == "mean"
 
 
 @dataclass(frozen=True)
 class _Solver:
-    """Solves the row, and measures it on clips that it was not solved with."""
+    """Solves the row and measures it by cross-validation."""
 
     rivals: Rivals
     lasts: bool
     material: _Material
 
     def voices_agree(self) -> bool:
-        """Whether the given clips sound like the word's synthetic voices."""
+        """Return whether the user's clips sound like the word's synthetic voices."""
         alone = replace(self.material, given=[])
         row = self._fit(alone, Spread.within(self._spread_bags()))
         levels = [row.margin(bag, self.rivals) for bag in self.material.others]
@@ -220,7 +220,7 @@ class _Solver:
         return bool(np.median(given) > np.quantile(levels, ALIKE))
 
     def solve(self, base: Recognizer) -> tuple[Row, Expected]:
-        """Return the row, with a bias that keeps false accepts below their shares."""
+        """Return the row; its bias is lowered until false accepts stay below their limits."""
         spread = Spread.within(self._spread_bags())
         row = self._fit(self.material, spread)
         n_given = len(self.material.given)
@@ -267,7 +267,7 @@ class _Solver:
         )
 
     def _nearest(self, base: Recognizer) -> list[tuple[str, float]]:
-        """Return the words that were most probable in the word's clips."""
+        """Return the existing words with the highest mean posterior in the word's clips."""
         bags = [*self.material.given, *self.material.voices]
         each = [np.exp(log_softmax(self.rivals.layer(bag.states))).mean(axis=0) for bag in bags]
         mean = np.mean(each, axis=0)
@@ -278,7 +278,7 @@ class _Solver:
 
 
 def _excess(leads: Sequence[float], share: float) -> float:
-    """Return by how much the bias must fall so that no more than a share of leads is above 0."""
+    """Return how far the bias must fall so that at most this share of leads stays above 0."""
     if not leads:
         return 0.0
     highest = sorted(leads, reverse=True)

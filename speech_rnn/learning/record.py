@@ -1,4 +1,4 @@
-"""What a recogniser's file keeps of the words that it has learnt without training."""
+"""The record of learnt words in a recogniser's file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from speech_rnn.errors import ModelError
 from speech_rnn.recognizer import Recognizer
 
 RECORD = "learnt"
-"""Key of the provenance: for each learnt word its date, clips and expected figures."""
+"""Key of the provenance that holds the date, clips and expected figures of each learnt word."""
 
 
 def record_of(recognizer: Recognizer) -> dict[str, dict[str, Any]]:
@@ -17,7 +17,7 @@ def record_of(recognizer: Recognizer) -> dict[str, dict[str, Any]]:
     Raises
     ------
     ModelError
-        for a record that is none.
+        if the record has the wrong form.
     """
     record = recognizer.provenance.get(RECORD, {})
     if not isinstance(record, dict) or not all(isinstance(each, dict) for each in record.values()):

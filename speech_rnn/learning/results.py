@@ -1,4 +1,4 @@
-"""What a learnt or forgotten word is expected to do, as numbers."""
+"""Results of learning or forgetting a word, as numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Heard:
-    """Words that were found where nobody says them.
+    """Detections in a recording in which none of the words is spoken.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Heard:
     words: Mapping[str, int]
 
     def an_hour(self, word: str | None = None) -> tuple[float, float, float]:
-        """Return the false accepts an hour of a word, or of all, and their 95 % interval."""
+        """Return false accepts per hour of one word, or of all, with the 95 % interval."""
         count = sum(self.words.values()) if word is None else self.words.get(word, 0)
         hours = self.seconds / 3600
         return (count / hours, *poisson_interval(count, hours))
@@ -40,21 +40,20 @@ class Heard:
 
 @dataclass(frozen=True)
 class Expected:
-    """Figures that are expected of a learnt word.
+    """Expected performance of a learnt word, by cross-validation.
 
-    Each figure is of clips that the row which answers was not solved with: clips are left out in
-    turns.
+    Each figure comes from clips that were held out when the row which scores them was solved.
 
     Parameters
     ----------
-    given : clips of the word that are understood; None where there is one alone.
-    voices : the same of synthetic voices; None where nobody spoke them.
+    given : the user's clips that are recognised; None if there is only one.
+    voices : synthetic clips of the word that are recognised; None without synthetic voices.
     others : clips of other words and of noise that are taken for the word.
-    taken : clips of the recogniser's words that are taken for it, by word; words that lose none
-        are left out.
-    of_words : clips of the recogniser's words in all.
-    nearest : the words that were most probable in the word's clips before it was learnt, with
-        their mean posterior.
+    taken : for each existing word, the number of its clips that are taken for the new word; words
+        that lose none are left out.
+    of_words : number of clips of existing words.
+    nearest : the existing words with the highest mean posterior in the word's clips before it was
+        learnt, with that posterior.
     background : detections in the half of the background that was not learnt from.
     """
 
@@ -73,13 +72,13 @@ class Expected:
 
 @dataclass(frozen=True)
 class Learnt:
-    """A recogniser with a word more.
+    """A recogniser with one more word.
 
     Parameters
     ----------
-    recognizer : the new one; the old one is as it was.
+    recognizer : the new recogniser; the old one is not modified.
     word, n_clips : the word, and the number of its clips, earlier ones included.
-    expected : the figures that are expected of it.
+    expected : expected performance of the word.
     notes : lines for the user.
     """
 
@@ -101,15 +100,15 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """A recogniser with a word less.
+    """A recogniser with one word less.
 
     Parameters
     ----------
-    recognizer : the new one.
+    recognizer : the new recogniser.
     word : the forgotten word.
-    answers : the answers to synthetic voices of the word now, an empty text for none;
-        None where nobody spoke them.
-    before, after : detections of the two recognisers in a background; None without one.
+    answers : the new recogniser's answers to synthetic clips of the word, with an empty text for
+        no answer; None without synthetic voices.
+    before, after : detections of the old and the new recogniser in a background; None without one.
     """
 
     recognizer: Recognizer

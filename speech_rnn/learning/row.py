@@ -1,13 +1,13 @@
-"""One row of a last layer, solved while all other rows stay as they are.
+"""Solve one row of a last layer while all other rows stay as they are.
 
-Of a state h, the old rows give logits z. A new row w, b gives one more, and its posterior is the
-logistic function of the margin w · h + b - log Σ exp z. So the row is a logistic regression with an
-offset: in a bag of states, the steps of one clip, the margin is to be high in the clips of the word
-and low in all others.
+For a state h, the existing rows give logits z. A new row (w, b) adds one logit, and its posterior
+is the logistic function of the margin w · h + b - log Σ exp z. The row is therefore a logistic
+regression with an offset. The steps of one clip form a bag of states; its margin should be high
+for clips of the word and low for all others.
 
-The states are whitened by their spread within words first (as linear discriminant analysis does):
-directions in which one word differs from voice to voice count little, so that a few clips of one
-person are enough for other people. Measured on ten commands in `recipes/custom/README.md`.
+States are first whitened by their covariance within words, as in linear discriminant analysis.
+Directions in which one word varies from voice to voice then count little, so that a few clips of
+one person are enough to recognise others. Measured on ten commands in `recipes/custom/README.md`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from scipy.optimize import minimize
 from speech_rnn.engines.last_layer import LastLayer
 
 RIDGE = 1.0
-"""Weight of the squared row, in whitened states, beside the losses of clips."""
+"""Weight of the squared norm of the row, in whitened states, relative to the loss of the clips."""
 OF_WORD, OF_OTHERS = 10.0, 20.0
-"""Sums of the weights of the clips of the word, and of all others."""
+"""Total weight of the clips of the word, and of all other clips."""
 SHRINKAGE = 0.1
-"""Share of the unit matrix in the correlations within words, of which there are few clips."""
+"""Weight of the unit matrix in the correlations within words, which few clips estimate poorly."""
 MOST_ROUNDS = 80
 SURE = 50.0
-"""Margins beyond it change no loss, and their exponentials would overflow."""
+"""Margins are clipped here: larger ones do not change the loss, and would overflow `exp`."""
 LASTS, FLASHES, ANY_STEP = 0.3, 2.0, 2.0
-"""How much the highest margin of a bag counts beside the mean one (`_pooled`): for words whose
-posterior lasts as long as they are spoken, for those that are spikes, and for other clips."""
+"""Sharpness of `_pooled`: the higher it is, the more the highest margin of a bag counts relative to
+the mean margin. For words whose posterior lasts, for words that are spikes, and for other clips."""
 
 States = NDArray[np.float32]
 Numbers = NDArray[np.float64]
@@ -45,8 +45,8 @@ class Bag(NamedTuple):
     Parameters
     ----------
     states : (t, H).
-    word : the word that is said in the clip; an empty text for no word.
-    inside : (t,), which of them are within the word.
+    word : the word that is spoken in the clip; empty for no word.
+    inside : (t,), whether each step lies within the word.
     """
 
     states: States
@@ -56,12 +56,12 @@ class Bag(NamedTuple):
 
 @dataclass(frozen=True)
 class Rivals:
-    """The outputs that a new word must win against: the existing rows, and the rejection.
+    """The outputs that a new word must exceed: the existing rows, and the rejection threshold.
 
     Parameters
     ----------
     layer : the last layer without the word.
-    rejection : evidence below which no word is answered, see `Calibration`; None rejects nothing.
+    rejection : evidence below which no word is reported, see `Calibration`; None rejects nothing.
     """
 
     layer: LastLayer
@@ -86,11 +86,11 @@ class Row(NamedTuple):
     bias: float
 
     def margin(self, bag: Bag, rivals: Rivals) -> float:
-        """Return by how much the posterior of the bag's best step is above one half, as logit."""
+        """Return the highest margin of the bag's steps; above 0 the posterior is above one half."""
         return float((self(bag.states) - rivals.total(bag.states)).max())
 
     def lead(self, bag: Bag, rivals: Rivals) -> float:
-        """Return by how much its logit is above the best other one, at the bag's best step."""
+        """Return the row's logit minus the best other output, at the bag's best step."""
         return float((self(bag.states) - rivals.best(bag.states)).max())
 
     def __call__(self, states: States) -> Numbers:
@@ -100,7 +100,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Spread:
-    """A linear map in which words spread alike in all directions.
+    """A linear map after which the covariance within words is the unit matrix.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Spread:
 
     @classmethod
     def within(cls, bags: Sequence[Bag]) -> Spread:
-        """Return the map for the spread of states around their word's mean; no word is one, too."""
+        """Return the map for the covariance around each word's mean; no word counts as a word."""
         states = np.concatenate([bag.states for bag in bags]).astype(np.float64)
         words = np.concatenate([np.where(bag.inside, bag.word, "") for bag in bags])
         _, number = np.unique(words, return_inverse=True)
@@ -130,7 +130,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Examples:
-    """Clips of the word with their weights, and clips of anything else."""
+    """Weighted clips of the word, and clips of everything else."""
 
     of_word: Sequence[Bag]
     weights: Sequence[float]
@@ -141,10 +141,10 @@ class Examples:
 
         Parameters
         ----------
-        rivals : the outputs that the word must win against.
-        spread : spread of the states.
-        lasts : whether the word's posterior is to last as long as the word, or may be a spike.
-        start : start of the search; None starts at zero.
+        rivals : the outputs that the word must exceed.
+        spread : the whitening of the states.
+        lasts : whether the posterior should last as long as the word, rather than be a spike.
+        start : row from which the optimisation starts; None starts at zero.
         """
         bags = [*self.of_word, *self.others]
         states = np.concatenate([bag.states for bag in bags])
@@ -176,7 +176,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Problem:
-    """The loss of a row and its gradient; the states of bags stand one after another."""
+    """The loss of a row and its gradient; the states of all bags are concatenated."""
 
     whitened: Numbers
     offsets: Numbers
@@ -186,7 +186,7 @@ class Problem:
     sharpness: Numbers
 
     def __call__(self, values: Numbers) -> tuple[float, Numbers]:
-        """Return both for the row ``values[:-1]`` and the bias ``values[-1]``."""
+        """Return the loss and the gradient of the row ``values[:-1]`` with bias ``values[-1]``."""
         row, bias = values[:-1], values[-1]
         margins, shares = self._pooled(self.whitened @ row + bias - self.offsets)
         signed = self.signs * margins
@@ -199,7 +199,7 @@ class Problem:
     def _pooled(self, margins: Numbers) -> tuple[Numbers, Numbers]:
         """Return the margin of each bag, log Σ exp(s m) / s, and each step's share of it.
 
-        Of the word's bags it is log of the mean, so that long clips are no better than short ones.
+        The word's bags use the mean in place of the sum, so that long clips have no advantage.
         """
         starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
         sharp = np.repeat(self.sharpness, self.counts)

@@ -1,4 +1,4 @@
-"""What a new word is told apart from: synthetic voices of other words, noise, the user's room."""
+"""Negative examples for a new word: synthetic voices of other words, noise, the user's room."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from speech_rnn.synthesis.ordinary import ordinary_words
 Samples = NDArray[np.float32]
 
 MOST_SECONDS = 600.0
-"""Duration of a background that is read, over all its files."""
+"""Longest duration of a background that is read, over all its files, in seconds."""
 BLOCK_SECONDS = 10.0
-"""Blocks of a background are learnt from and counted in by turns."""
+"""Blocks of a background are alternately learnt from and used to count false accepts."""
 PIECE_SECONDS = 1.5
 LEVELS_DB = (-60.0, -45.0, -30.0, -20.0)
-"""Levels of noise, in dB of full scale."""
+"""Levels of the pink noise, in dB relative to full scale."""
 FREQUENT, EACH = 600, 15
-"""Frequent words to choose from, and the step between two that are chosen."""
+"""Number of frequent words considered, and the step between the words that are chosen."""
 
 
 def speak(words: Sequence[str], clips: int, language: str, rate: int) -> dict[str, list[Samples]]:
-    """Return clips of words by espeak-ng's voices; words that it cannot speak are left out.
+    """Return clips of words in espeak-ng's voices; words that it cannot speak are left out.
 
     Parameters
     ----------
     clips : number of clips of each word, in about as many voices; at least 3.
-    language : language in which they are spoken, such as ``de``.
+    language : language of the voices, such as ``de``.
     rate : sample rate in Hz.
 
     Raises
     ------
     MissingExtraError
-        without ``espeakng_loader``.
+        if ``espeakng_loader`` is not installed.
     ConfigurationError
-        for a language that espeak-ng does not speak.
+        if espeak-ng does not speak the language.
     """
     accents_of(language, Espeak().accents)
     held_out = max(1, clips // 6)
@@ -79,12 +79,12 @@ def speak(words: Sequence[str], clips: int, language: str, rate: int) -> dict[st
 def other_words(words: Sequence[str], language: str) -> list[str]:
     """Return ordinary words of a language that sound like none of `words`.
 
-    They are English where there is no list of the language's words.
+    The words are English if there is no word list for the language.
 
     Raises
     ------
     MissingExtraError
-        without ``espeakng_loader`` and ``wordfreq``.
+        if ``espeakng_loader`` or ``wordfreq`` is not installed.
     """
     try:
         found = ordinary_words(words, language, FREQUENT)
@@ -94,7 +94,7 @@ def other_words(words: Sequence[str], language: str) -> list[str]:
 
 
 def silence(rate: int) -> list[Samples]:
-    """Return a second of silence, and of pink noise at several levels."""
+    """Return one second of silence, and of pink noise at several levels."""
     noise = [pink_noise(rate, seed) for seed in range(len(LEVELS_DB))]
     return [
         np.zeros(rate, np.float32),
@@ -107,12 +107,12 @@ def silence(rate: int) -> list[Samples]:
 
 @dataclass(frozen=True)
 class Background:
-    """Sound of a place where the words are not said, in two halves.
+    """Sound in which the words are not spoken, in two halves.
 
     Parameters
     ----------
-    learnt, counted : blocks (n,) to learn from, and those in which false accepts are counted.
-    sample_rate : in Hz.
+    learnt, counted : blocks (n,) to learn from, and blocks in which false accepts are counted.
+    sample_rate : sample rate in Hz.
     """
 
     learnt: Sequence[Samples]
@@ -121,14 +121,14 @@ class Background:
 
     @classmethod
     def read(cls, path: str, sample_rate: int) -> Background:
-        """Read a sound file or those of a folder, up to ten minutes in all, spread over them.
+        """Read up to ten minutes of a sound file or of the files of a folder, evenly spread.
 
         Raises
         ------
         DataError, AudioError
-            for a path without sound, and for files that cannot be read.
+            if the path holds no sound, or a file cannot be read.
         ConfigurationError
-            for less than three seconds of sound.
+            if there are less than three seconds of sound.
         """
         files = sound_files(path, "background")
         share = max(2 * BLOCK_SECONDS, MOST_SECONDS / len(files))
@@ -154,7 +154,7 @@ class Background:
         return sum(map(len, self.counted)) / self.sample_rate
 
     def pieces(self) -> Iterator[Samples]:
-        """Yield stretches to learn from."""
+        """Yield the pieces to learn from."""
         size = round(PIECE_SECONDS * self.sample_rate)
         for block in self.learnt:
             yield from (block[start : start + size] for start in range(0, len(block), size))

@@ -1,4 +1,4 @@
-"""Clips to the states before the last layer; those of a learnt word are kept in its file."""
+"""States of clips before the last layer; the file of a recogniser keeps those of learnt words."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from speech_rnn.errors import ModelError
 from speech_rnn.learning.row import Bag, States
 
 ABOVE_NOISE_DB = 9.0
-"""Level above the room at which a word starts and ends."""
+"""Level above the noise floor at which a word starts and ends, in dB."""
 MOST_STEPS = 32
-"""Steps of a clip that are kept, evenly spaced: recognisers have up to 100 a second."""
+"""Evenly spaced steps kept of a clip; a recogniser may compute up to 100 a second."""
 BATCH = 16
 
 Samples = NDArray[np.float32]
 
 
 class Encoder:
-    """Computes the states that a recogniser's last layer reads.
+    """Computes the states that a recogniser's last layer takes as input.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Encoder:
         self._is_stepwise = engine.head == "ctc"
 
     def of_word(self, clips: Sequence[Samples], word: str) -> list[Bag]:
-        """Return the states while a word is said: of each clip (n,) those inside its sound."""
+        """Return the states of clips (n,) of a word, only of the steps within the word."""
         found = []
         for clip, states in zip(clips, self._states(clips), strict=True):
             states = states[self._inside(clip, len(states))]
@@ -53,7 +53,7 @@ class Encoder:
         ]
 
     def _states(self, clips: Sequence[Samples]) -> list[States]:
-        """Return the states of clips, (t, H) each; those of a like length go together."""
+        """Return the states of clips, (t, H) each; clips of similar length form a batch."""
         found: list[States] = [np.zeros((0, 0), np.float32)] * len(clips)
         order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
         for first in range(0, len(order), BATCH):
@@ -68,7 +68,7 @@ class Encoder:
         return found
 
     def _inside(self, clip: Samples, n_steps: int) -> NDArray[np.bool_]:
-        """Mark the steps whose middle is in the word, without its first and last if it can be."""
+        """Mark the steps whose middle lies within the word; drop the first and last if possible."""
         if not self._is_stepwise:
             return np.full(n_steps, True)
         start, stop = spoken(clip, self._engine.sample_rate, ABOVE_NOISE_DB)
@@ -88,12 +88,12 @@ def packed(bag: Bag) -> dict[str, Any]:
 
 
 def unpacked(values: dict[str, Any], word: str, size: int) -> Bag:
-    """Return what `packed` made of states of `size` values.
+    """Return the bag that `packed` has packed; its states have `size` values.
 
     Raises
     ------
     ModelError
-        for anything else.
+        if the values have another form.
     """
     try:
         content = np.frombuffer(b64decode(values["states"], validate=True), "<f2")
@@ -108,7 +108,7 @@ def unpacked(values: dict[str, Any], word: str, size: int) -> Bag:
 
 
 def rounded(bag: Bag) -> Bag:
-    """Return the bag as its file keeps it: clips count the same whenever they were given."""
+    """Return the bag in the precision of the file, so that new and stored clips count alike."""
     return bag._replace(states=bag.states.astype("<f2").astype(np.float32))
 
 

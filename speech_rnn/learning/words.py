@@ -1,4 +1,4 @@
-"""A recogniser with a word more or less, and the words that it finds in a background."""
+"""Add or remove a word of a recogniser, and count its detections in a background."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from speech_rnn.learning.states import unpacked
 from speech_rnn.recognizer import Recognizer
 
 LEAST_CONFIDENCE = 0.5
-"""Below it a classifier that withholds ambiguous answers withholds the word, too."""
+"""A classifier that withholds ambiguous answers withholds a learnt word below this confidence."""
 
 
 def clips_of(recognizer: Recognizer, word: str, size: int) -> list[Bag]:
-    """Return the states of the clips that a word was learnt from, none for other words.
+    """Return the states of the clips that a word was learnt from; none for trained words.
 
     Raises
     ------
     ModelError
-        for states that are none.
+        if the stored states are damaged.
     """
     values = record_of(recognizer).get(word, {}).get("clips", [])
     if not isinstance(values, list):
@@ -36,12 +36,12 @@ def clips_of(recognizer: Recognizer, word: str, size: int) -> list[Bag]:
 
 
 def check_can_change(recognizer: Recognizer) -> None:
-    """Refuse a recogniser whose words have no rows of their own.
+    """Raise if the recogniser's words have no output rows of their own.
 
     Raises
     ------
     ConfigurationError
-        for characters.
+        if its vocabulary consists of characters.
     """
     if recognizer.vocabulary.unit == "characters":
         raise ConfigurationError(
@@ -53,7 +53,7 @@ def check_can_change(recognizer: Recognizer) -> None:
 def with_word(
     recognizer: Recognizer, word: str, layer: LastLayer, record: Mapping[str, Any]
 ) -> Recognizer:
-    """Return a recogniser with a word more, whose row is the last of `layer`."""
+    """Return a recogniser with one more word, whose row is the last of `layer`."""
     calibration = recognizer.calibration
     if calibration.ambiguous_below:
         below = {**calibration.ambiguous_below, word: LEAST_CONFIDENCE}
@@ -64,12 +64,12 @@ def with_word(
 
 
 def without_word(recognizer: Recognizer, word: str) -> Recognizer:
-    """Return a recogniser with a word less.
+    """Return a recogniser with one word less.
 
     Raises
     ------
     DataError
-        for what is no word of it, with the nearest that is, and for its only word.
+        if it has no such word (the error names the nearest one), or no other word.
     """
     words = recognizer.vocabulary.words
     if word not in words:
@@ -96,9 +96,9 @@ def without_word(recognizer: Recognizer, word: str) -> Recognizer:
 
 
 def count_words(recognizer: Recognizer, background: Background) -> Heard:
-    """Return the words that a recogniser finds in the counted half of a background.
+    """Count the words that a recogniser detects in the counted half of a background.
 
-    One that can stream hears each block as a stream; another one answers for short pieces.
+    A recogniser that can stream runs over each block as a stream; others classify short pieces.
     """
     found: Counter[str] = Counter()
     for block in background.counted:

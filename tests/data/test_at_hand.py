@@ -80,7 +80,9 @@ def test_where_nothing_is_at_hand_there_is_one_error(caplog):
     synth = MissingExtraError("espeakng_loader", "synth")
     with pytest.raises(DataError) as caught:
         AtHand.of({"one": Speaker(["go"], synth), "other": Speaker(["go"], FILES)})
-    assert str(caught.value).startswith("none of one, other is at hand: package='espeakng_loader'")
+    assert str(caught.value).startswith(
+        "none of one, other is available: package='espeakng_loader'"
+    )
     assert "[synth]" in str(caught.value)
     with pytest.raises(MissingExtraError):
         AtHand.of({"one": Speaker(["go"], synth), "other": None})
@@ -89,7 +91,7 @@ def test_where_nothing_is_at_hand_there_is_one_error(caplog):
 
 def test_words_of_what_is_left_out_alone_are_not_lost():
     sources = {"one": Speaker(["go"]), "other": Speaker(["go", "stop"], FILES)}
-    message = "nobody says stop: other, which would, is left out: its files are missing"
+    message = "no source has stop: other, which has, is left out: its files are missing"
     with pytest.raises(DataError, match=message):
         Merged(sources).prepare()
     assert Merged(sources, required="other").prepare().words == ("go", "stop")

@@ -47,7 +47,7 @@ def test_sources_are_prepared_each(tmp_path):
     assert corpus.words == corpus.synthetic == ("up", "down")
     assert len(corpus.utterances) == 8
     for nothing in ({}, {"some": None}):
-        with pytest.raises(ConfigurationError, match="leaves nothing"):
+        with pytest.raises(ConfigurationError, match="nothing to learn from"):
             Merged(nothing)
 
 

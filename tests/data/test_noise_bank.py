@@ -232,7 +232,7 @@ def test_talk_is_split_by_its_files_and_replaces_the_clips(tmp_path):
     [
         ({"seconds": 0}, ConfigurationError, "seconds=0 must be above 0"),
         ({"without": ["clater"]}, ConfigurationError, "did you mean 'clatter'"),
-        ({"kinds": ["babble"]}, ConfigurationError, r"noise \['babble'\] is of no kind"),
+        ({"kinds": ["babble"]}, ConfigurationError, r"unknown kinds of noise \['babble'\]"),
         ({"kinds": ["hum"], "without": ["hum"]}, ConfigurationError, "no kind of noise is left"),
         ({"recordings": ["none"]}, DataError, "recordings='none' is no sound file"),
         ({"talk": ["none"]}, DataError, "talk='none' is no sound file"),

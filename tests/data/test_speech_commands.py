@@ -410,7 +410,9 @@ def test_wrong_parameters(changes, message):
 
 
 def test_a_missing_corpus_tells_how_to_get_it(data, tmp_path):
-    with pytest.raises(DataError, match=r"holds no Speech Commands.* set download=true, or place "):
+    with pytest.raises(
+        DataError, match=r"does not hold Speech Commands.* set download=true, or place "
+    ):
         corpus(tmp_path / "none")
     assert not (tmp_path / "none").exists()
     with pytest.raises(DataError, match=r"test_set_v0\.01.*, or set test_set=A"):

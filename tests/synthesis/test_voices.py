@@ -31,7 +31,7 @@ def test_where_nobody_can_speak_one_error_says_what_to_install(nothing):
     with pytest.raises(DataError) as caught:
         Voices(**nothing).prepare()
     told = str(caught.value)
-    assert told.startswith("none of espeak, kokoro, flite is at hand: package='espeakng_loader'")
+    assert told.startswith("none of espeak, kokoro, flite is available: package='espeakng_loader'")
     assert "[synth]" in told
     assert "\n" not in told
     with pytest.raises(MissingExtraError, match=r"\[synth\]"):

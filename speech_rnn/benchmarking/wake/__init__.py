@@ -1,7 +1,7 @@
-"""Wake-word engines of others and recognisers of this package in the same hours of sound.
+"""Wake-word engines and recognisers of this package, compared on the same hours of sound.
 
-Each engine of others is an adapter, which takes 80 ms of samples and returns a score for each of
-its words. Streams, matching and DET curves are those of `speech_rnn.detection`.
+Each other engine has an adapter that takes 80 ms of samples and returns a score for each of its
+words. The streams, the matching and the DET curves are those of `speech_rnn.detection`.
 """
 
 from speech_rnn.benchmarking.wake.conditions import WakeStreams

@@ -1,4 +1,4 @@
-"""The streams that all engines hear: wake words in hours of talk and noise, and in rooms."""
+"""The streams that all engines process: wake words within speech and noise, and in rooms."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from speech_rnn.detection.long_streams import LongStream, Streams
 from speech_rnn.errors import ConfigurationError
 
 CLEAN_DB, ROOM_DB = 40.0, 20.0
-"""SNR of the condition ``clean``, and of those in rooms."""
+"""SNR in dB of the condition ``clean``, and of the conditions in rooms."""
 SPEECH_DB = -26.0
-"""Level of words and talk in all conditions, root mean square in dB of full scale."""
+"""RMS level of words and other speech in all conditions, in dB relative to full scale."""
 ABOVE_NOISE_DB = 12.0
-"""Clips of wake words hold loud rooms: labels go by what rises above those."""
+"""Level above the noise floor at which a word's label starts and ends, in dB: the clips of wake
+words were recorded in noisy rooms."""
 ROOM_SECONDS = 1.0
-"""Longest impulse response."""
+"""Longest part of an impulse response that is used, in seconds."""
 
 
 @dataclass(frozen=True)
 class WakeStreams:
-    """The recipe of the streams: all draws come from the seed, and are the same in all conditions.
+    """Settings of the streams; the same seeded draws are used in all conditions.
 
     Parameters
     ----------
-    keywords : folder that holds one folder a word; the clips of the words' test split are said in
-        the streams, and those of the other folders are other words.
-    words : the words to be found.
-    speech : sound files, or folders of them, of people who say none of the words; of them the
-        test split is heard, see `speech_rnn.data.splits.recordings_of`.
-    noise : sound files, or folders of them, of which the second half is heard; pink noise without.
-    rooms : impulse responses, each a condition.
-    snr_db : SNR of words and talk, each a condition beside ``clean``.
+    keywords : folder with one folder per word. Clips of the words' test split are placed in the
+        streams; clips of the other folders serve as other words.
+    words : the words to detect.
+    speech : sound files, or folders of them, of people who say none of the words; only files of
+        the test split are used, see `speech_rnn.data.splits.recordings_of`.
+    noise : sound files, or folders of them, whose second half is used; pink noise if empty.
+    rooms : impulse responses; each is a condition.
+    snr_db : SNRs of words and speech; each is a condition, in addition to ``clean``.
     hours : duration of each condition.
     gap_seconds : shortest and longest time from a word to the next.
     seed : seed of all draws.
@@ -46,7 +47,7 @@ class WakeStreams:
     Raises
     ------
     ConfigurationError
-        for no words, and an SNR that the streams cannot have.
+        if there are no words, or an SNR is out of range.
     """
 
     keywords: str
@@ -72,7 +73,7 @@ class WakeStreams:
         Raises
         ------
         DataError
-            for words without a folder or a test clip, and sounds that cannot be found.
+            if a word has no folder or no test clip, or sounds cannot be found.
         """
         corpus = Folder(self.keywords, self.words, noise=()).prepare()
         streams = Streams(

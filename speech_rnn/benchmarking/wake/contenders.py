@@ -1,4 +1,4 @@
-"""Those that listen: engines of others by their names, and recognisers of this package by file."""
+"""The contenders: other engines, by name, and recognisers of this package, by file."""
 
 from __future__ import annotations
 
@@ -28,74 +28,74 @@ RIVALS: dict[str, Any] = {
     "microWakeWord": MicroWakeWord,
     "wakeforge": Wakeforge,
 }
-"""The adapters by the name of their engine; see `Rival`."""
+"""Adapter of each engine, by the engine's name; see `Rival`."""
 LONGEST_REASON = 200
 
 Listening = Callable[[NDArray[np.int16]], object]
-"""Takes the next samples of a stream."""
+"""A function that takes the next samples of a stream."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One that listens for words, in any process.
+    """A detector of words that can run in any process.
 
     Parameters
     ----------
     name : name in tables.
-    words : words of the benchmark for which it listens.
+    words : words of the benchmark that it detects.
     """
 
     name: str
     words: tuple[str, ...]
 
     def hear(self, scene: Scene) -> Heard:
-        """Hear a scene from its start, by its own thresholds and by `THRESHOLDS`."""
+        """Run over a scene from its start, with its own thresholds and with `THRESHOLDS`."""
         raise NotImplementedError
 
     @property
     def identity(self) -> list[str]:
-        """Texts that identify it: contenders of the same identity have the same results."""
+        """Texts that identify it: contenders with the same identity have the same results."""
         raise NotImplementedError
 
     def listening(self) -> Listening:
-        """Return what takes samples, to be timed."""
+        """Return a function to time, which takes samples."""
         raise NotImplementedError
 
     @property
     def n_bytes(self) -> int:
-        """Size of the files of its models."""
+        """Size of its model files in bytes."""
         raise NotImplementedError
 
     def apart(self) -> list[Contender]:
-        """Return what costs by itself: an engine of others has a model a word."""
+        """Return contenders whose cost is timed separately: other engines have a model per word."""
         return [self]
 
 
 @dataclass(frozen=True)
 class Other(Contender):
-    """An engine of others; its name is a key of `RIVALS`."""
+    """Another engine; its name is a key of `RIVALS`."""
 
     def _load(self) -> Rival:
         rival: Rival = RIVALS[self.name](self.words)
         return rival
 
     def hear(self, scene: Scene) -> Heard:
-        """Hear a scene from its start, by its own thresholds and by `THRESHOLDS`."""
+        """Run over a scene from its start, with its own thresholds and with `THRESHOLDS`."""
         return hear_rival(self._load(), scene, THRESHOLDS)
 
     @property
     def identity(self) -> list[str]:
-        """Its name, the versions of its packages, and its words."""
+        """The name, the versions of its packages, and its words."""
         found = versions(RIVALS[self.name].packages)
         return [self.name, *map(str, found.items()), *self.words]
 
     def listening(self) -> Listening:
-        """Return what takes samples, to be timed."""
+        """Return a function to time, which takes samples."""
         return self._load().push
 
     @property
     def n_bytes(self) -> int:
-        """Size of the files of its models."""
+        """Size of its model files in bytes."""
         return sum(Path(file).stat().st_size for file in self._load().files)
 
     def apart(self) -> list[Contender]:
@@ -109,41 +109,41 @@ class Own(Contender):
 
     Parameters
     ----------
-    path : its file.
+    path : file of the recogniser.
     """
 
     path: str
 
     def hear(self, scene: Scene) -> Heard:
-        """Hear a scene from its start, by its own thresholds and by `THRESHOLDS`."""
+        """Run over a scene from its start, with its own thresholds and with `THRESHOLDS`."""
         recognizer = Recognizer.load(self.path)
         known = OfWords(scene, self.words)
         return hear(recognizer, known, own_spotting(recognizer), THRESHOLDS)
 
     @property
     def identity(self) -> list[str]:
-        """Its name, the content of its file, and its words."""
+        """The name, the content of the file, and the words."""
         return [self.name, hashlib.sha256(Path(self.path).read_bytes()).hexdigest(), *self.words]
 
     def listening(self) -> Listening:
-        """Return what takes samples, to be timed."""
+        """Return a function to time, which takes samples."""
         return Recognizer.load(self.path).stream(RATE, check=False).push
 
     @property
     def n_bytes(self) -> int:
-        """Size of its file."""
+        """Size of its file in bytes."""
         return Path(self.path).stat().st_size
 
 
 def named_models(files: Sequence[str | Path], words: Sequence[str]) -> list[Own]:
-    """Return recognisers by their files, or the folders of their runs, each with words it knows.
+    """Return the recognisers of files or run folders, each with those of the words that it has.
 
     Raises
     ------
     ModelError
-        for a file that is no recogniser.
+        if a file is not a recogniser.
     ConfigurationError
-        for one that cannot stream, that knows none of the words, or that is given twice.
+        if a recogniser cannot stream, has none of the words, or is given twice.
     """
     found: list[Own] = []
     for given in map(Path, files):
@@ -159,7 +159,7 @@ def named_models(files: Sequence[str | Path], words: Sequence[str]) -> list[Own]
             )
         if any(file.samefile(other.path) for other in found):
             raise ConfigurationError(f"model={str(file)!r} is given twice; give it once")
-        is_of_run = file.name == RUN_FILE  # every training writes it: its folder tells more
+        is_of_run = file.name == RUN_FILE  # all runs use this name: show the folder's name instead
         name = file.resolve().parent.name if is_of_run else file.stem
         if any(name == other.name for other in found):
             name = str(file)
@@ -168,7 +168,7 @@ def named_models(files: Sequence[str | Path], words: Sequence[str]) -> list[Own]
 
 
 def rivals(words: Sequence[str]) -> tuple[list[Other], dict[str, str]]:
-    """Return the engines of others that can be loaded, and why each of the rest is left out."""
+    """Return the other engines that can be loaded, and the reason for each that is left out."""
     found, missing = [], {}
     for name, adapter in RIVALS.items():
         known = tuple(word for word in words if word in adapter.known)
@@ -177,7 +177,7 @@ def rivals(words: Sequence[str]) -> tuple[list[Other], dict[str, str]]:
             continue
         try:
             adapter(known)
-        except Exception as error:  # whatever another library raises
+        except Exception as error:  # other libraries raise errors of any kind
             if isinstance(error, ImportError) and error.name:
                 error = MissingExtraError(error.name, "peers")
             missing[name] = (str(error).splitlines() or [type(error).__name__])[0][:LONGEST_REASON]

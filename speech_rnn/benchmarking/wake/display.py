@@ -1,4 +1,4 @@
-"""The wake-word benchmark as tables on a terminal, and its DET curves as a picture."""
+"""Show the wake-word benchmark as tables on the terminal, and its DET curves as a picture."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from speech_rnn.benchmarking.wake.results import RATES, Operation, WakeReport
 from speech_rnn.detection.matching import Detections, DetPoint
 
 PANEL = 2.4
-"""Inches of a curve's panel, each way."""
+"""Width and height of the panel of a curve, in inches."""
 ALL = "all"
 
 
 def print_wake(report: WakeReport) -> None:
-    """Print what each contender finds at each rate of false accepts, and by itself, and costs."""
+    """Print detection rates at fixed false-accept rates and at own thresholds, and costs."""
     console = Console()
     for rate in RATES:
         title = (
@@ -94,14 +94,14 @@ def _costs(report: WakeReport) -> Table:
 
 
 def draw_wake(report: WakeReport, path: str | Path) -> Path:
-    """Draw the DET curves, a row a word and a column a condition, into a file, and return it.
+    """Draw the DET curves into a file, one row per word and one column per condition.
 
-    Both axes are logarithmic; a rate of 0 lies at the edge, at half of one in all that was heard.
+    Both axes are logarithmic. A rate of 0 is drawn at the edge, as half an error in all sound.
 
     Raises
     ------
     MissingExtraError
-        without matplotlib.
+        if matplotlib is not installed.
     """
     words, columns = report.words, [ALL, *report.conditions]
     figure = blank_figure(PANEL * len(columns), PANEL * len(words) + 0.5)

@@ -1,6 +1,7 @@
-"""Results of earlier runs: who has heard a stream need not hear it again.
+"""Stored results of earlier runs, so that no contender runs over the same stream twice.
 
-So a run that was stopped goes on, and a new recogniser is put beside engines that took hours.
+A run that was stopped can therefore be continued, and a new recogniser can be compared with engines
+that took hours, without running those again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ FOLDER = "heard"
 
 
 class Task(NamedTuple):
-    """A contender and what it is to hear."""
+    """A contender and the condition under which it runs."""
 
     contender: Contender
     condition: str
@@ -30,11 +31,11 @@ class Task(NamedTuple):
 
 
 class Kept:
-    """Results in a folder, a file each.
+    """Stored results in a folder, one file each.
 
     Parameters
     ----------
-    folder : the benchmark's output folder; results lie in its folder ``heard``.
+    folder : output folder of the benchmark; results are stored in its folder ``heard``.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -42,14 +43,14 @@ class Kept:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def find(self, task: Task) -> Listened | None:
-        """Return the result of the same contender on the same sound, if there is one."""
+        """Return the stored result of the same contender on the same sound, or None."""
         file = self._file(task)
         if not file.is_file():
             return None
         return Listened.from_dict(json.loads(file.read_text(encoding="utf-8")))
 
     def keep(self, task: Task, listened: Listened) -> None:
-        """Keep a result."""
+        """Store a result."""
         atomic.write_json(self._file(task), listened.to_dict())
 
     def _file(self, task: Task) -> Path:
@@ -59,7 +60,7 @@ class Kept:
 
 
 def _fingerprint(scene: Scene) -> str:
-    """Return a text that tells a planned stream, in a room or not, from any other."""
+    """Return a text that identifies a planned stream and the room it is played in."""
     digest = hashlib.sha256()
     if isinstance(scene, InRoom):
         digest.update(scene.response.tobytes())
@@ -68,6 +69,6 @@ def _fingerprint(scene: Scene) -> str:
     digest.update(repr(scene).encode())
     files = {piece.audio for segment in scene.segments for piece in segment.pieces}
     for file in sorted(files | {segment.noise for segment in scene.segments}):
-        size = Path(file).stat().st_size if Path(file).is_file() else 0  # pink noise is no file
+        size = Path(file).stat().st_size if Path(file).is_file() else 0  # pink noise has no file
         digest.update(f"{file} {size}".encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""microWakeWord, as pymicro-wakeword runs it (Apache 2.0)."""
+"""microWakeWord, run by pymicro-wakeword (Apache 2.0)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 
 class MicroWakeWord:
-    """A network of 8 bits for each word, made for microcontrollers; see `Rival`.
+    """An 8-bit network per word, made for microcontrollers; see `Rival`.
 
-    A score is the mean of its last five probabilities, as the engine has it.
+    A score is the mean of the last five probabilities, as in the engine itself.
     """
 
     packages = ("pymicro-wakeword", "pymicro-features")

@@ -1,4 +1,4 @@
-"""openWakeWord, as pyopen-wakeword runs it (code Apache 2.0, its words CC BY-NC-SA 4.0)."""
+"""openWakeWord, run by pyopen-wakeword (code Apache 2.0, its words CC BY-NC-SA 4.0)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 THRESHOLD = 0.5
-"""As its own examples have it."""
+"""The threshold of the engine's own examples."""
 
 
 class OpenWakeWord:
-    """A network of three layers for each word on Google's speech embedding; see `Rival`."""
+    """A three-layer network per word on Google's speech embedding; see `Rival`."""
 
     packages = ("pyopen-wakeword",)
     known = ("alexa",)

@@ -1,4 +1,4 @@
-"""The results of a wake-word benchmark: detections of each contender, and their rates."""
+"""Results of a wake-word benchmark: detections of each contender, and their rates."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from speech_rnn.detection.matching import Detections, DetPoint, Quantiles, best_
 from speech_rnn.storage import atomic
 
 RATES = (0.5, 5.0)
-"""False accepts an hour at which shares of found words are reported."""
+"""False accepts per hour at which detection rates are reported."""
 COLUMNS = ("contender", "word", "condition", "threshold", "said", "found", "false", "hours")
 
 
 @dataclass(frozen=True)
 class Listened:
-    """The results of a contender under a condition.
+    """The results of a contender under one condition.
 
     Parameters
     ----------
     contender, condition : their names.
-    own : counts of each word by the contender's own thresholds.
+    own : counts of each word with the contender's own thresholds.
     curve : counts of each word by threshold, from the lowest to the highest.
-    latency : seconds from the end of a word to its event, by its own thresholds; None without any.
+    latency : seconds from the end of a word to its event, with the contender's own thresholds; None
+        without detections.
     """
 
     contender: str
@@ -46,7 +47,7 @@ class Listened:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Listened:
-        """Make the results from `to_dict`'s values."""
+        """Create the results from the values of `to_dict`."""
 
         def words(rows: Mapping[str, Any]) -> dict[str, Detections]:
             return {word: Detections.from_dict(row) for word, row in rows.items()}
@@ -65,11 +66,11 @@ class Listened:
 
 @dataclass(frozen=True)
 class Operation:
-    """A contender that listens for a word with one threshold, whatever the condition.
+    """A contender that detects one word with the same threshold under all conditions.
 
     Parameters
     ----------
-    threshold : the threshold; None is its own.
+    threshold : the threshold; None stands for the contender's own.
     found : counts by condition.
     """
 
@@ -80,7 +81,7 @@ class Operation:
 
     @property
     def total(self) -> Detections:
-        """All conditions together."""
+        """Counts of all conditions together."""
         return Detections.of_scenes([*self.found.values()])
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,13 +92,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of listening.
+    """Computational cost of a contender.
 
     Parameters
     ----------
-    contender, words : who listens, and for what.
-    seconds : time of one thread for a second of sound.
-    n_bytes : size of the models.
+    contender, words : its name and its words.
+    seconds : seconds of one thread per second of sound.
+    n_bytes : size of the models in bytes.
     """
 
     contender: str
@@ -118,8 +119,8 @@ class WakeReport:
     ----------
     listened : results, ordered by contender, then by condition.
     costs : the cost of each contender.
-    missing : contenders that were left out, and why.
-    notes : warnings for whoever reads the figures.
+    missing : contenders that were left out, with the reasons.
+    notes : warnings for the reader of the figures.
     settings : streams, command, machine and versions of the run.
     """
 
@@ -131,7 +132,7 @@ class WakeReport:
 
     @property
     def words(self) -> list[str]:
-        """The words that were listened for."""
+        """The words to detect."""
         return list(dict.fromkeys(word for each in self.listened for word in each.own))
 
     @property
@@ -145,7 +146,7 @@ class WakeReport:
         return list(dict.fromkeys(each.contender for each in self.listened))
 
     def curves(self, contender: str, word: str) -> dict[str, list[DetPoint]]:
-        """Return the curve of a word under each condition; none for a word that is not known."""
+        """Return the curves of a word by condition; empty if the contender lacks the word."""
         return {
             each.condition: [
                 DetPoint(point.threshold, {word: point.per_word[word]}) for point in each.curve
@@ -154,7 +155,7 @@ class WakeReport:
         }
 
     def pooled(self, contender: str, word: str) -> list[DetPoint]:
-        """Return the curve of a word in all conditions together."""
+        """Return the curve of a word over all conditions together."""
         points = zip(*self.curves(contender, word).values(), strict=True)
         return [
             DetPoint(same[0].threshold, {word: Detections.of_scenes([one.total for one in same])})
@@ -162,13 +163,13 @@ class WakeReport:
         ]
 
     def operations(self, false_per_hour: float | None) -> list[Operation]:
-        """Return how each contender finds each word that it knows.
+        """Return how well each contender detects each of its words.
 
         Parameters
         ----------
-        false_per_hour : most false accepts of the word in an hour of all conditions together: the
-            threshold is the one that misses least among those that keep it. Contenders without
-            such a threshold are left out. None takes their own thresholds.
+        false_per_hour : upper limit on the word's false accepts per hour, over all conditions
+            together. Among the thresholds that keep it, the one with the fewest misses is chosen;
+            contenders without such a threshold are left out. None uses their own thresholds.
         """
         found = []
         for word in self.words:
@@ -222,7 +223,7 @@ class WakeReport:
         ]
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write ``wake.json`` and the DET curves, ``wake.csv``, into a folder, which is made."""
+        """Write ``wake.json`` and the DET curves, ``wake.csv``, into a folder, which is created."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         table = io.StringIO()

@@ -1,4 +1,4 @@
-"""The interface of adapters to wake-word engines of others, and the events in their scores."""
+"""The interface of adapters to other wake-word engines, and the events in their scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speech_rnn.streaming.spotter import Spotter, Spotting
 
 RATE = 16_000
 CHUNK = 1280
-"""Samples that an adapter takes at once: 80 ms."""
+"""Samples per call of an adapter: 80 ms."""
 STEP_SECONDS = CHUNK / RATE
 STEPS_AT_ONCE = 1000
 
@@ -29,17 +29,17 @@ CROSSING = Spotting(
     min_seconds=0.0,
     refractory_seconds=2.0,
 )
-"""A word is an event in the step in which its score reaches the threshold, and not again within two
-seconds: as wakeforge and servers of openWakeWord have it."""
+"""A word is detected in the step in which its score reaches the threshold, and not again within two
+seconds, as in wakeforge and in servers of openWakeWord."""
 
 
 class Rival(Protocol):
-    """An engine that listens for some words.
+    """An engine that detects some words.
 
     Attributes
     ----------
     thresholds : default threshold of the engine for each word.
-    files : the files of its models.
+    files : the model files.
     """
 
     thresholds: Mapping[str, float]
@@ -50,7 +50,7 @@ class Rival(Protocol):
 
 
 def scores_of(rival: Rival, scene: Scene) -> NDArray[np.float64]:
-    """Return the scores (T, W) that an engine gives the words in a scene, a step each 80 ms."""
+    """Return the scores (T, W) of an engine for its words in a scene, one step per 80 ms."""
     whole = (block for block in scene.blocks(STEP_SECONDS) if len(block) == CHUNK)
     return np.array([rival.push(quantize(block)) for block in whole]).reshape(
         -1, len(rival.thresholds)
@@ -60,7 +60,7 @@ def scores_of(rival: Rival, scene: Scene) -> NDArray[np.float64]:
 def events(
     scores: NDArray[np.float64], words: Sequence[str], thresholds: Mapping[str, float]
 ) -> list[Word]:
-    """Return the events in scores (T, W); the detectors of several words are independent."""
+    """Return the events in scores (T, W); the words are detected independently."""
     found = []
     for column, word in enumerate(words):
         spotter = Spotter(replace(CROSSING, threshold=thresholds[word]), [word], STEP_SECONDS)
@@ -72,11 +72,11 @@ def events(
 
 
 def hear_rival(rival: Rival, scene: Scene, thresholds: Sequence[float]) -> Heard:
-    """Let an engine hear a scene, by its own thresholds and by others.
+    """Run an engine over a scene, with its own thresholds and with others.
 
     Parameters
     ----------
-    scene : labels of words that the engine does not know are left out.
+    scene : a scene; labels of words that the engine lacks are left out.
     thresholds : thresholds of the curve, the same for all words.
     """
     words = list(rival.thresholds)

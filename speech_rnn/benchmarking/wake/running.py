@@ -1,4 +1,4 @@
-"""Let every contender hear every condition, each in one thread, and time them in turns."""
+"""Run every contender under every condition, each in one thread, and time them in turns."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.evaluation.machine import n_cores, processor, versions
 
 TOLERANCE_SECONDS = 1.0
-"""Most by which an event may lie beside its word. Engines read windows that end after it, and the
-streams hold no other speech within a second of a word."""
+"""Largest distance in seconds between an event and its word. Engines read windows that end after
+the word, and the streams hold no other speech within a second of a word."""
 TIMED_CHUNKS = 25
-"""Two seconds of sound make a call that is timed."""
+"""Number of seconds of sound in one timed call."""
 
 
 def run_wake(
@@ -44,24 +44,24 @@ def run_wake(
     command: str = "",
     tell: Callable[[str], None] = lambda line: None,
 ) -> WakeReport:
-    """Run the engines of others that are installed, and recognisers of ours.
+    """Run the installed other engines, and recognisers of this package.
 
     Parameters
     ----------
-    streams : recipe of the streams that all of them process.
-    models : recognisers of ours.
-    kept : results of earlier runs, which are not made anew; new ones join them.
-    jobs : processes that hear at the same time, each in one thread.
-    n_rounds : turns in which each is timed.
+    streams : settings of the streams that all of them process.
+    models : recognisers of this package.
+    kept : stored results of earlier runs, which are reused; new results are added to it.
+    jobs : number of processes at the same time, each with one thread.
+    n_rounds : turns in which each contender is timed.
     command : command line of the benchmark.
-    tell : called with a line for each contender that is left out, and each condition heard.
+    tell : called with a line for each contender that is left out, and for each finished condition.
 
     Raises
     ------
     ConfigurationError
-        where nothing can listen, and for fewer than one job or round.
+        if no contender is available, or `jobs` or `n_rounds` is below 1.
     DataError
-        for words without clips, and sounds that cannot be found.
+        if a word has no clips, or sounds cannot be found.
     """
     if jobs < 1 or n_rounds < 1:
         raise ConfigurationError(f"jobs={jobs} and rounds={n_rounds} must be 1 or more")
@@ -74,7 +74,7 @@ def run_wake(
         if not contenders:
             raise ConfigurationError("nothing can listen: give --model FILE, or install an engine")
         tasks = [Task(one, name, scene) for one in contenders for name, scene in scenes.items()]
-        listened = _heard(pool, tasks, kept, tell)
+        listened = _run_tasks(pool, tasks, kept, tell)
         sound = _first_seconds(scenes["clean"])
         costs = pool.submit(cost_of, contenders, sound, n_rounds).result()
     notes = dict.fromkeys(note for scene in scenes.values() for note in scene.notes)
@@ -83,13 +83,13 @@ def run_wake(
     )
 
 
-def _heard(
+def _run_tasks(
     pool: ProcessPoolExecutor,
     tasks: Sequence[Task],
     kept: Kept | None,
     tell: Callable[[str], None],
 ) -> list[Listened]:
-    """Return what each task found, in their order; those that are not kept are worked on."""
+    """Return the result of each task in order; stored results are not computed again."""
     found = {place: kept.find(task) if kept else None for place, task in enumerate(tasks)}
     running = {
         pool.submit(hear, task): place for place, task in enumerate(tasks) if found[place] is None
@@ -121,9 +121,9 @@ def _settings(streams: WakeStreams, command: str) -> dict[str, Any]:
 
 @contextmanager
 def _one_thread(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of processes in which libraries use one thread."""
+    """Yield a pool of processes in which libraries use one thread."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ |= dict.fromkeys(THREAD_VARIABLES, "1")  # libraries read these as they are loaded
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, "1")  # libraries read these on import
     try:
         with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_begin) as pool:
             yield pool
@@ -139,7 +139,7 @@ def _begin() -> None:
 
 
 def hear(task: Task) -> Listened:
-    """Let a contender hear a scene, and count."""
+    """Run a contender over a scene, and count its detections."""
     contender, condition, scene = task
     heard = contender.hear(scene)
     counts, words = heard.count(TOLERANCE_SECONDS), contender.words

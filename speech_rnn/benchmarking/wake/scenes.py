@@ -1,4 +1,4 @@
-"""Scenes that are made of another: heard in a room, or with the labels of some words alone."""
+"""Scenes derived from another scene: played in a room, or with labels of some words only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIECE_SECONDS = 4.0
 
 @dataclass(frozen=True, eq=False)
 class Derived:
-    """A scene that is like another but for what a subclass changes."""
+    """A scene that delegates to another; subclasses override what they change."""
 
     scene: Scene
 
@@ -35,53 +35,53 @@ class Derived:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The words that are said."""
+        """The labelled words."""
         return self.scene.labels
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Warnings for whoever reads its figures."""
+        """Warnings for the reader of the figures."""
         return self.scene.notes
 
     def blocks(self, block_seconds: float) -> Iterable[NDArray[np.float32]]:
-        """Yield the samples, (n,) each."""
+        """Yield the samples in blocks (n,)."""
         return self.scene.blocks(block_seconds)
 
 
 @dataclass(frozen=True, eq=False)
 class OfWords(Derived):
-    """A scene in which only some words are looked for.
+    """A scene in which only some words are to be detected.
 
     Parameters
     ----------
-    words : those whose labels stay.
+    words : the words whose labels are kept.
     """
 
     words: tuple[str, ...]
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The words that are said and looked for."""
+        """The labels of these words."""
         return tuple(label for label in self.scene.labels if label.word in self.words)
 
 
 @dataclass(frozen=True, eq=False)
 class InRoom(Derived):
-    """A scene, all of which is heard in a room, about as loud as before.
+    """A scene as it sounds in a room, at about the same level.
 
     Parameters
     ----------
-    response : impulse response (K,) of the room, from the direct sound on, at the scene's rate.
+    response : impulse response (K,) of the room from the direct sound on, at the scene's rate.
     """
 
     response: NDArray[np.float32]
 
     def blocks(self, block_seconds: float) -> Iterator[NDArray[np.float32]]:
-        """Yield the samples, (n,) each: the same, whatever the size of the blocks."""
+        """Yield the samples in blocks (n,); the signal does not depend on the block size."""
         yield from in_blocks(self._inside(), max(1, round(block_seconds * self.sample_rate)))
 
     def _inside(self) -> Iterator[NDArray[np.float32]]:
-        """Yield pieces as they sound in the room; each rings on into the next."""
+        """Yield pieces as they sound in the room; the reverberation continues in the next one."""
         response = self.response / math.sqrt(float(np.sum(self.response.astype(np.float64) ** 2)))
         ringing = np.zeros(len(response) - 1, np.float32)
         for piece in self.scene.blocks(PIECE_SECONDS):

@@ -1,4 +1,4 @@
-"""wakeforge, as ovos-ww-plugin-wakeforge runs it (Apache 2.0)."""
+"""wakeforge, run by ovos-ww-plugin-wakeforge (Apache 2.0)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEATURIZER = "wakehubert"
-"""The front of the models that come with it."""
+"""The front end of the models that come with the engine."""
 WINDOW_SECONDS = 1.5
 FULL_SCALE = np.float32(2**15)
 
 
 class Wakeforge:
-    """A GRU for each word on a distilled HuBERT, learnt from synthetic voices; see `Rival`.
+    """A GRU per word on a distilled HuBERT, trained on synthetic speech; see `Rival`.
 
-    Each step reads the last 1.5 s anew, as the plugin does by default.
+    Each step recomputes the last 1.5 s, as the plugin does by default.
     """
 
     packages = ("ovos-ww-plugin-wakeforge", "onnxruntime")
@@ -40,6 +40,6 @@ class Wakeforge:
         self.files = [Path(front.model_path), *files]
 
     def push(self, chunk: NDArray[np.int16]) -> list[float]:
-        """Return the score of each word after the next 80 ms."""
+        """Return the score of each word after the next 80 ms of samples."""
         samples = chunk / FULL_SCALE
         return [model.push(samples) for model in self._models]
