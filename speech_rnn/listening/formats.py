@@ -61,10 +61,19 @@ def webvtt(events: Sequence[Event], duration: float) -> str:
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def _clock(seconds: float) -> str:
+def subrip(events: Sequence[Event], duration: float) -> str:
+    """Return cues of SubRip (.srt), numbered from 1."""
+    cues = [
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{' '.join(event.word.split())}\n"
+        for number, (event, start, end) in enumerate(_spans(events), start=1)
+    ]
+    return "\n".join(cues)
+
+
+def _clock(seconds: float, point: str = ".") -> str:
     milliseconds = round(1000 * seconds)
     minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
 
 
 def _escaped(text: str) -> str:

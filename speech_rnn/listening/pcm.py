@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,27 @@ IN_WAV = {
     (3, 64): RAW["float64"],
 }
 """Encodings of a WAV file by its format tag and bits."""
+EXTENSIBLE = 0xFFFE
+"""Format tag of a WAV file whose real one follows."""
+
+
+class WavForm(NamedTuple):
+    """What the fmt chunk of a WAV file says; the encoding is None where it must be decoded."""
+
+    encoding: Encoding | None
+    n_channels: int
+    sample_rate: int
+
+    @classmethod
+    def read(cls, chunk: bytes) -> WavForm:
+        """Read the content of a fmt chunk."""
+        tag, n_channels, rate, bits = (
+            int.from_bytes(chunk[first:last], "little")
+            for first, last in ((0, 2), (2, 4), (4, 8), (14, 16))
+        )
+        if tag == EXTENSIBLE:
+            tag = int.from_bytes(chunk[24:26], "little")
+        return cls(IN_WAV.get((tag, bits)), n_channels, rate)
 
 
 class PcmSource:

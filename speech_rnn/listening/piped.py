@@ -10,7 +10,7 @@ from speech_rnn.audio.containers import HEAD, id3_size, kind_of
 from speech_rnn.audio.headers import STREAMED
 from speech_rnn.errors import AudioError
 from speech_rnn.listening.interrupts import Stop
-from speech_rnn.listening.pcm import IN_WAV, PcmSource, raw_encoding
+from speech_rnn.listening.pcm import PcmSource, WavForm, raw_encoding
 from speech_rnn.listening.sources import FileSource, Source
 from speech_rnn.samples.limits import check_channels, check_rate
 
@@ -21,8 +21,6 @@ TEXT = 200
 PRINTED = frozenset([*range(0x20, 0x7F), *b"\t\r\n"])
 MOST_HEADER = 1 << 20
 """Bytes of a WAV header, at most: pictures may stand before the samples."""
-EXTENSIBLE = 0xFFFE
-"""Format tag of a WAV file whose real one follows."""
 
 
 class Peeked(io.RawIOBase):
@@ -153,13 +151,7 @@ def _plain_wav(peeked: Peeked, channel: int | None) -> PcmSource | None:
 def _samples(
     peeked: Peeked, form: bytes, begin: int, size: int, channel: int | None
 ) -> PcmSource | None:
-    tag, n_channels, rate, bits = (
-        int.from_bytes(form[first:last], "little")
-        for first, last in ((0, 2), (2, 4), (4, 8), (14, 16))
-    )
-    if tag == EXTENSIBLE:
-        tag = int.from_bytes(form[24:26], "little")
-    encoding = IN_WAV.get((tag, bits))
+    encoding, n_channels, rate = WavForm.read(form)
     if encoding is None:
         return None
     check_rate(rate, "-")

@@ -181,6 +181,12 @@ class Spotter:
         self._begin()
         return fired
 
+    @property
+    def pending(self) -> list[str]:
+        """The words that are open and may yet fire, the highest score first."""
+        waiting = [(-state.peak, word) for word, state in self._open.items() if not state.is_spent]
+        return [self.words[word] for _, word in sorted(waiting)]
+
     def _begin(self) -> None:
         n_words = len(self.words)
         self._step = 0

@@ -189,6 +189,11 @@ class WordSpotter:
         self.words = self._spotter.words
         self._step, self._rate, self._lags = step, sample_rate, spotting.lags
 
+    @property
+    def pending(self) -> list[str]:
+        """The words that are open and may yet be found; see `Spotter.pending`."""
+        return self._spotter.pending
+
     def hear(self, posteriors: Iterable[Posteriors]) -> list[Word]:
         """Take the next posteriors and return the words that they decide."""
         words = []
@@ -241,6 +246,11 @@ class EventStream:
     def words(self) -> list[str]:
         """The words that it may tell."""
         return self._spotter.words
+
+    @property
+    def pending(self) -> list[str]:
+        """The words that are being said, the most probable first; they may yet be withdrawn."""
+        return self._spotter.pending
 
     def push(self, chunk: Chunk) -> list[Word]:
         """Take the next chunk, of any size, and return the words that it decides.
