@@ -18,6 +18,7 @@ from speech_rnn.learn import learn
 from speech_rnn.listen import listen
 from speech_rnn.models import models
 from speech_rnn.report import report
+from speech_rnn.serve import serve
 from speech_rnn.spot import spot
 from speech_rnn.transcribe import transcribe
 
@@ -52,7 +53,7 @@ for verb, summary in HYDRA_VERBS.items():
     }
     app.command(verb, help=escape(summary), context_settings=settings)(_hand_over)
 EXAMPLES = {learn: LEARNING, forget: FORGETTING}
-for door in (transcribe, spot, listen, learn, forget, models, export, generate, report):
+for door in (transcribe, spot, listen, serve, learn, forget, models, export, generate, report):
     app.command(epilog=EXAMPLES.get(door))(door)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(benchmark.app, name="benchmark")

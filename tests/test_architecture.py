@@ -27,7 +27,7 @@ FLOORS = [
     {"recognizer"},
     {"listening", "detection", "evaluation"},
     {"exporting", "learning", "training"},
-    {"reporting", "benchmarking"},
+    {"reporting", "benchmarking", "serving"},
     {"config"},
     {
         "audit",
@@ -43,6 +43,7 @@ FLOORS = [
         "recipes",
         "report",
         "search",
+        "serve",
         "spot",
         "stress",
         "train",
