@@ -10,6 +10,16 @@ settings.register_profile("speech_rnn", deadline=None, derandomize=True)
 settings.load_profile("speech_rnn")
 
 
+def pytest_collection_modifyitems(items):
+    """Run the longest tests first: one that starts last would run on alone."""
+    items.sort(key=_minutes, reverse=True)
+
+
+def _minutes(item):
+    mark = item.get_closest_marker("slow")
+    return mark.kwargs.get("minutes", 0) if mark else 0
+
+
 def pytest_make_parametrize_id(val):
     """Leave a file's bytes out of a test's name: some hold the time, and processes must agree."""
     return "bytes" if isinstance(val, bytes) else None

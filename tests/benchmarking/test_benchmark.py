@@ -240,7 +240,7 @@ def test_a_section_that_fails_is_told_and_the_others_run(tmp_path):
     assert clip.n_threads == 1
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 def test_the_command_from_end_to_end(tmp_path):
     write_audio(tmp_path / "clip.wav", clips(1, 16_000)[0])
     untrained(["a", "b"]).save(tmp_path / "r.safetensors")

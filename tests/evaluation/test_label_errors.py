@@ -228,7 +228,7 @@ def test_a_stretch_is_excluded_by_its_start(tmp_path):
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.slow(minutes=3)
 def test_planted_labels_of_real_digits_are_found(tmp_path):
     arguments = [
         *("+recipe=digits", f"data.root={SHARED / 'digits'}", "extra=null", "output_dir=out"),

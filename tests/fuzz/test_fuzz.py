@@ -6,7 +6,7 @@ import pytest
 from tests.test_architecture import ROOT
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 def test_three_thousand_damaged_files_end_in_a_result_or_an_error():
     command = [sys.executable, "-m", "tests.fuzz", "--number", "273", "--seed", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)

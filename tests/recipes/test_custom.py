@@ -40,7 +40,7 @@ def test_words_must_be_given(tmp_path):
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 def test_people_are_understood_from_synthetic_voices_alone(tmp_path):
     words = "words=[smart mirror,snowboy,view glass]"
     short = ("trainer.max_epochs=8", "data.espeak.train_clips=80")

@@ -15,7 +15,7 @@ def test_two_words_of_ones_own(tmp_path):
     assert row["text"] in ("lights on", "lights off")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=4)
 def test_the_demo_as_the_readme_promises_it(tmp_path):
     started = time.monotonic()
     metrics = train("demo", tmp_path)

@@ -37,7 +37,7 @@ def test_a_few_steps_on_whispers_encoder(tmp_path):
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.slow(minutes=9)
 def test_the_official_split(tmp_path):
     metrics = train("digits", tmp_path, ROOT)
     assert accuracy(metrics) >= 0.97  # 98.5 % was measured; rounding on other cores moves it

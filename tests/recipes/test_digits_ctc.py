@@ -23,7 +23,7 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.slow(minutes=4)
 def test_the_official_split(tmp_path):
     few = ("trainer.max_epochs=8", "connected.train_utterances=1000")
     metrics = train("digits_ctc", tmp_path, ROOT, *few)

@@ -166,7 +166,7 @@ def test_wrong_values_are_refused_before_any_work(options, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 def test_gates_keep_what_an_elman_network_loses(tmp_path):
     started = time.monotonic()
     study(tmp_path)

@@ -9,7 +9,7 @@ ROOT = f"data.root={SHARED / 'keywords'}"
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.slow(minutes=4)
 def test_the_hash_split(tmp_path):
     metrics = train("keywords", tmp_path, ROOT, "trainer.max_epochs=12")
     assert accuracy(metrics) >= 0.96

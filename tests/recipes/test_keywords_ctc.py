@@ -9,7 +9,7 @@ ROOT = f"data.root={SHARED / 'keywords'}"
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 def test_the_hash_split(tmp_path):
     few = ("trainer.max_epochs=8", "connected.train_utterances=500", "connected.repeat_share=0")
     metrics = train("keywords_ctc", tmp_path, ROOT, *few)

@@ -3,7 +3,7 @@ import pytest
 from tests.recipes.runs import FEW_CLIPS, error_rate, speech_commands, train
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 def test_a_small_archive_of_the_same_layout(tmp_path):
     with speech_commands(tmp_path) as (_, overrides):
         few = (

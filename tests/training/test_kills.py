@@ -93,7 +93,7 @@ def output_dir(request, tmp_path):
     shutil.rmtree(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=1)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_case_f02_a_training_killed_at_random_moments_ends_as_an_unbroken_one(
     forks, output_dir, tmp_path

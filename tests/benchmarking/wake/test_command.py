@@ -134,7 +134,7 @@ def _said(row, silence):
     return np.concatenate([silence, load_audio(row.audio, RATE), silence])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 @needs_shared
 def test_minutes_of_words_in_talk_and_noise(tmp_path):
     given = ("--keywords", SHARED / "keywords", "--model", STARTER, "--speech", SHARED / "speech")
