@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from speech_rnn.evaluation.comparison import Comparison
-from speech_rnn.evaluation.label_errors import Audit
-from speech_rnn.evaluation.results import Evaluation, Group, Row
-from speech_rnn.evaluation.robustness import Condition, Stress
+from speech_rnn.evaluation.results import Group
 from speech_rnn.metrics import align_words
 from speech_rnn.reporting.rows import (
     Rows,
@@ -24,14 +21,18 @@ from speech_rnn.reporting.rows import (
     percent,
     runs_of_groups,
 )
-from speech_rnn.reporting.run_groups import Compared
-from speech_rnn.training.search import Search
 
 if TYPE_CHECKING:
     from speech_rnn.detection.det_curve import DetectionReport
     from speech_rnn.detection.matching import Detections
     from speech_rnn.detection.thresholds import Tuning
+    from speech_rnn.evaluation.comparison import Comparison
+    from speech_rnn.evaluation.label_errors import Audit
+    from speech_rnn.evaluation.results import Evaluation, Row
+    from speech_rnn.evaluation.robustness import Condition, Stress
+    from speech_rnn.reporting.run_groups import Compared
     from speech_rnn.training.language_model import LanguageModelResult
+    from speech_rnn.training.search import Search
 
 MOST_MISTAKES = 10
 """Utterances that differ, which are shown."""

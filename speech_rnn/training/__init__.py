@@ -1,11 +1,38 @@
-"""A corpus becomes a Recognizer: settings, the Lightning modules, the run and its folder."""
+"""A corpus becomes a Recognizer: settings, the Lightning modules, the run and its folder.
 
-from speech_rnn.training.claiming import claimed
-from speech_rnn.training.fitting import fit
-from speech_rnn.training.module import SeededModule
-from speech_rnn.training.run import Recipe, TrainingResult, train
-from speech_rnn.training.settings import AdamWCosine, Run, Trainer
-from speech_rnn.training.targets import step_targets
+The public names are imported when they are first used: a command that reads settings alone needs no
+Lightning, whose import takes seconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from speech_rnn.training.claiming import claimed as claimed
+    from speech_rnn.training.fitting import fit as fit
+    from speech_rnn.training.module import SeededModule as SeededModule
+    from speech_rnn.training.run import Recipe as Recipe
+    from speech_rnn.training.run import TrainingResult as TrainingResult
+    from speech_rnn.training.run import train as train
+    from speech_rnn.training.settings import AdamWCosine as AdamWCosine
+    from speech_rnn.training.settings import Run as Run
+    from speech_rnn.training.settings import Trainer as Trainer
+    from speech_rnn.training.targets import step_targets as step_targets
+
+_FILES = {
+    "AdamWCosine": "settings",
+    "Recipe": "run",
+    "Run": "settings",
+    "SeededModule": "module",
+    "Trainer": "settings",
+    "TrainingResult": "run",
+    "claimed": "claiming",
+    "fit": "fitting",
+    "step_targets": "targets",
+    "train": "run",
+}
 
 __all__ = [
     "AdamWCosine",
@@ -19,3 +46,9 @@ __all__ = [
     "step_targets",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module 'speech_rnn.training' has no attribute {name!r}")
+    return getattr(import_module(f"speech_rnn.training.{_FILES[name]}"), name)
