@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from tests.archives import corpus_files, official_test_files, serve, write_archive
 from tests.commands import speech_rnn
+from tests.real import SHARED
 
 # For some hundreds of clips in place of a hundred thousand: more steps, and no long average.
 FEW_CLIPS = (
@@ -14,6 +15,27 @@ FEW_CLIPS = (
     "trainer.ema_decay=null",
     "trainer.label_smoothing=0",
 )
+
+
+SPEAKERS = ("george", "jackson")
+
+
+def few_digits(folder):
+    """Link digits of two people into a folder, 40 for each of validation and test, 100 to train."""
+    folder.mkdir(parents=True)
+    for index in (0, 1, 5, 6, *range(10, 15)):
+        for name in (f"{digit}_{who}_{index}.wav" for digit in range(10) for who in SPEAKERS):
+            (folder / name).symlink_to(SHARED / "digits" / name)
+    return folder
+
+
+def few_phrases(folder):
+    """Link 40 clips of each key phrase into a folder."""
+    for word in sorted((SHARED / "keywords").iterdir()):
+        (folder / word.name).mkdir(parents=True)
+        for clip in sorted(word.iterdir())[:40]:
+            (folder / word.name / clip.name).symlink_to(clip)
+    return folder
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import accuracy, error_rate, evaluate, train, transcribe
+from tests.recipes.runs import accuracy, error_rate, evaluate, few_digits, train, transcribe
 
 ROOT = f"data.root={SHARED / 'digits'}"
 DIGIT = "zero | one | two | three | four | five | six | seven | eight | nine"
@@ -9,13 +9,14 @@ DIGIT = "zero | one | two | three | four | five | six | seven | eight | nine"
 
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
-    few = ("extra=null", "connected.test_utterances=20")
-    train("digits_ctc", tmp_path, ROOT, *few, "+debug=fast")
-    evaluate("digits_ctc", tmp_path, ROOT, *few, "decoding=beam", "decoding.beam_size=4")
+    few = ("extra=null", "connected.validation_utterances=20", "connected.test_utterances=20")
+    root = f"data.root={few_digits(tmp_path / 'digits')}"
+    train("digits_ctc", tmp_path, root, *few, "+debug=fast")
+    evaluate("digits_ctc", tmp_path, root, *few, "decoding=beam", "decoding.beam_size=4")
     path = tmp_path / "digits.jsgf"
     path.write_text("<pair> = (zero | one | two) nine;")
     grammar = ("decoding=grammar", f"decoding.grammar.path={path}")
-    figures = evaluate("digits_ctc", tmp_path, ROOT, *few, *grammar)
+    figures = evaluate("digits_ctc", tmp_path, root, *few, *grammar)
     answers = {"zero nine", "one nine", "two nine"}
     assert set(figures["confusion"]["labels"])
     lines = (tmp_path / "evaluation/hypotheses.jsonl").read_text().splitlines()

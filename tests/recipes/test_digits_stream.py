@@ -1,8 +1,6 @@
 from speech_rnn.recognizer import Recognizer
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import train
-
-ROOT = f"data.root={SHARED / 'digits'}"
+from tests.recipes.runs import few_digits, train
 
 
 @needs_shared
@@ -10,7 +8,7 @@ def test_a_few_steps_give_what_can_stream(tmp_path):
     train(
         "digits_stream",
         tmp_path,
-        ROOT,
+        f"data.root={few_digits(tmp_path / 'digits')}",
         "extra=null",
         "negatives.others=null",
         f"negatives.speech=[{SHARED / 'speech'}]",

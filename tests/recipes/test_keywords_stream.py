@@ -6,7 +6,7 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import STARTER
 from tests.commands import speech_rnn
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import train
+from tests.recipes.runs import few_phrases, train
 
 PHRASES = f"data.root={SHARED / 'keywords'}"
 NEAR = "negatives.near_misses.per_word=1"
@@ -16,10 +16,11 @@ TALK = f"negatives.speech=[{SHARED / 'speech'}]"
 @needs_shared
 @pytest.mark.slow
 def test_a_few_steps_run_to_the_last_line(tmp_path):
+    phrases = f"data.root={few_phrases(tmp_path / 'phrases')}"
     noise = f"data.noise=[{SHARED / 'noise/pink_noise.wav'}]"
     few = [f"connected.{split}_utterances=24" for split in ("train", "validation", "test")]
     train(
-        "keywords_stream", tmp_path, PHRASES, TALK, noise, "negatives.others=null", *few, NEAR,
+        "keywords_stream", tmp_path, phrases, TALK, noise, "negatives.others=null", *few, NEAR,
         "negatives.near_misses.kokoro=null", "+debug=fast",
     )  # fmt: skip
     recognizer = Recognizer.load(tmp_path / "run/recognizer.safetensors")

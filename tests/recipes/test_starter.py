@@ -9,7 +9,7 @@ from speech_rnn.engines.probe import KEY
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import train
+from tests.recipes.runs import few_digits, few_phrases, train
 from tests.test_architecture import ROOT
 
 figures = run_path(str(ROOT / "recipes/starter/build.py"))["figures"]
@@ -21,7 +21,10 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
     pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
     few = [f"data.sources.espeak.{split}_clips=1" for split in ("train", "validation", "test")]
     few += [f"connected.{split}_utterances=24" for split in ("train", "validation", "test")]
-    given = (f"data.root={SHARED}", f"negatives.speech=[{SHARED / 'speech'}]")
+    few_digits(tmp_path / "real/digits")
+    few_phrases(tmp_path / "real/keywords")
+    (tmp_path / "real/noise").symlink_to(SHARED / "noise")
+    given = (f"data.root={tmp_path / 'real'}", f"negatives.speech=[{SHARED / 'speech'}]")
     metrics = train(
         "starter", tmp_path, *given, *WITHOUT, *few, "negatives.others=null", "+debug=fast"
     )
