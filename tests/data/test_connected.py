@@ -24,7 +24,7 @@ from speech_rnn.training import step_targets
 from speech_rnn.vocabulary import SILENCE, UNKNOWN, Vocabulary
 from tests.commands import speech_rnn
 from tests.tones import TONES_HZ, tone, write_corpus
-from tests.training.test_training import SMALL
+from tests.training.small import SMALL
 
 SPLITS = {"validation_utterances": 5, "test_utterances": 20, "train_utterances": 30}
 

@@ -8,7 +8,7 @@ import pytest
 
 from speech_rnn.training.module import SpeechModule
 from tests.tones import write_corpus
-from tests.training.small import run
+from tests.training.small import assert_same_weights, run
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,24 @@ def test_case_01_a_signal_ends_with_its_code_and_says_how_to_go_on(
     assert (ended.returncode, ended.stderr) == (code, message)
     assert not (tmp_path / "run/recognizer.safetensors").exists()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(manifest, tmp_path, monkeypatch):
+    overrides = ("trainer.max_epochs=4", "trainer.ema_decay=null")
+    whole = run(manifest, "whole", *overrides, cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    with monkeypatch.context() as patch:
+        signal_at(patch, signal.SIGTERM, step=2 * 4 + 1)
+        assert run(manifest, "ended", *overrides, cwd=tmp_path).returncode == 143
+    again = run(manifest, "ended", *overrides, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "holds a run already; add resume=true" in again.stderr
+    other = run(manifest, "ended", *overrides, "resume=true", "seed=9", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "the configuration differs" in other.stderr
+    resumed = run(manifest, "ended", *overrides, "resume=true", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same_weights(tmp_path / "whole", tmp_path / "ended")
 
 
 def test_case_f03_a_signal_before_the_first_epoch_ends(manifest, tmp_path, monkeypatch):

@@ -20,6 +20,9 @@ def manifest(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("tones"))
 
 
+SWEEP = ("-m", "seed=1,2")
+
+
 def full_at(monkeypatch, name, times=1):
     """Let the disk be full when the file is written for the last of so many times, halfway."""
     write, left = Path.write_bytes, [times]
@@ -36,16 +39,18 @@ def full_at(monkeypatch, name, times=1):
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("command", "sweep", "name", "reason"),
     [
-        ("file", "File exists"),
-        ("file/below", "Not a directory"),
-        ("link", "File exists"),
-        ("n" * 300, "File name too long"),
+        ("train", (), "file", "File exists"),
+        ("train", (), "file/below", "Not a directory"),
+        ("train", (), "link", "File exists"),
+        ("train", (), "n" * 300, "File name too long"),
+        ("train", SWEEP, "file", "File exists"),
+        ("train", SWEEP, "file/below", "Not a directory"),
+        ("evaluate", (), "file/below", "Not a directory"),
+        ("evaluate", SWEEP, "link", "File exists"),
     ],
 )
-@pytest.mark.parametrize("command", ["train", "evaluate"])
-@pytest.mark.parametrize("sweep", [(), ("-m", "seed=1,2")])
 def test_case_05_a_folder_that_cannot_be_made_is_one_line(
     manifest, tmp_path, command, sweep, name, reason
 ):

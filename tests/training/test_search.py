@@ -15,7 +15,7 @@ from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.training.search import Choices, Interval, search
 from tests.commands import speech_rnn
 from tests.tones import write_corpus
-from tests.training.test_training import SMALL, assert_same_weights
+from tests.training.small import SMALL, assert_same_weights
 
 SPACE = {
     "x": Interval(-4.0, 4.0),

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 
 from speech_rnn.audio import write_audio
 from speech_rnn.augment import Augment
@@ -29,7 +28,7 @@ from speech_rnn.training.targets import Mixture
 from speech_rnn.vocabulary import Vocabulary
 from tests.commands import speech_rnn
 from tests.tones import TONES_HZ, tone, write_corpus
-from tests.training.small import SMALL, run
+from tests.training.small import SMALL, assert_same_weights, run
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +42,6 @@ def trained(manifest, tmp_path_factory):
     result = run(manifest, folder / "run", "trainer.max_epochs=12", cwd=folder)
     assert result.returncode == 0, result.stderr
     return folder / "run", result
-
-
-def weights(folder):
-    return load_file(folder / "recognizer.safetensors")
-
-
-def assert_same_weights(one, other):
-    first, second = weights(one), weights(other)
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_training_learns_and_leaves_its_files(trained):
@@ -109,13 +98,13 @@ ROBUST = ("augment=robust", "augment.noise.seconds=5", "augment.rooms.diffuse=10
 FEW = tuple(f"connected.{split}_utterances=24" for split in ("train", "validation", "test"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
-        pytest.param(("trainer.ema_decay=null",), id="plain"),
-        pytest.param(AUGMENTED, id="augmented", marks=pytest.mark.slow),
-        pytest.param((*JOINED, *FEW), id="connected", marks=pytest.mark.slow),
-        pytest.param(ROBUST, id="robust", marks=pytest.mark.slow),
+        pytest.param(AUGMENTED, id="augmented"),
+        pytest.param((*JOINED, *FEW), id="connected"),
+        pytest.param(ROBUST, id="robust"),
     ],
 )
 def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides):
@@ -142,12 +131,6 @@ def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides)
     process.wait()
     assert not (tmp_path / "killed/recognizer.safetensors").exists()
 
-    again = run(manifest, tmp_path / "killed", *overrides, cwd=tmp_path)
-    assert again.returncode == 2
-    assert "holds a run already; add resume=true" in again.stderr
-    other = run(manifest, tmp_path / "killed", *overrides, "resume=true", "seed=9", cwd=tmp_path)
-    assert other.returncode == 2
-    assert "the configuration differs" in other.stderr
     resumed = run(manifest, tmp_path / "killed", *overrides, "resume=true", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
