@@ -27,6 +27,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+CLIPS = Path(__file__).parent / "clips"
 MODEL = ("--model", "model.safetensors")
 
 
@@ -55,7 +56,7 @@ def test_module_and_console_script_are_the_same_code(folder, transcribe):
     expected = transcribe("0.wav").stdout
     assert expected.strip() in ("low", "middle", "high")
     for module in (True, False):
-        result = speech_rnn("transcribe", *MODEL, "0.wav", cwd=folder, module=module, apart=True)
+        result = speech_rnn("transcribe", *MODEL, "0.wav", cwd=folder, module=module, apart=module)
         assert result.returncode == 0
         assert result.stdout == expected
         assert result.stderr == ""
@@ -112,10 +113,10 @@ def test_standard_input(transcribe):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-def test_a_terminal_shows_progress_and_a_file_gets_the_answers(folder, transcribe):
-    output, shown = on_a_terminal("transcribe", *MODEL, "0.wav", cwd=folder)
+def test_a_terminal_shows_progress_and_a_file_gets_the_answers(tmp_path):
+    output, shown = on_a_terminal("transcribe", str(CLIPS / "yes.flac"), cwd=tmp_path)
     assert "%" in shown
-    assert output == transcribe("0.wav").stdout != ""
+    assert output == "yes\n"
 
 
 def test_a_bad_file_costs_itself_and_the_exit_code(transcribe, tmp_path):

@@ -75,7 +75,7 @@ def test_module_and_console_script_find_the_same(folder, spot, truth):
     lines = [line.split() for line in expected.splitlines()]
     assert is_right([Word(word, *map(float, numbers)) for *numbers, word in lines], truth)
     for module in (True, False):
-        result = speech_rnn("spot", *MODEL, "scene.wav", cwd=folder, module=module, apart=True)
+        result = speech_rnn("spot", *MODEL, "scene.wav", cwd=folder, module=module, apart=module)
         assert (result.returncode, result.stdout, result.stderr) == (0, expected, "")
 
 
