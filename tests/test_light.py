@@ -1,5 +1,6 @@
 """Recognising alone takes no PyTorch: neither an import of it, nor the light install."""
 
+import json
 import os
 import re
 import shutil
@@ -73,13 +74,28 @@ def folder(tmp_path_factory):
     return folder
 
 
-def blocked(folder, verb, *arguments, module=False):
-    start = f"runpy.run_module('speech_rnn{'.' + verb if module else ''}', run_name='__main__')"
-    given = [*([] if module else [verb]), *map(str, arguments)]
-    code = f"{BLOCKED}; import runpy; sys.argv[1:] = {given!r}; {start}"
+# Runs command lines one after the other; after each, the code that it ends with.
+RUN_EACH = f"""
+{BLOCKED}
+import json, runpy
+for verb, module, arguments in json.load(sys.stdin):
+    sys.argv[1:] = arguments if module else [verb, *arguments]
+    code = 0
+    try:
+        runpy.run_module("speech_rnn." + verb if module else "speech_rnn", run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+    print(verb, "ended with", code or 0)
+"""
+
+
+def blocked(folder, *lines, module=False):
+    """Run command lines in one process that has nothing heavy."""
+    given = [[line[0], module, list(map(str, line[1:]))] for line in lines]
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", RUN_EACH],
         cwd=folder,
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": "200"},
@@ -87,56 +103,57 @@ def blocked(folder, verb, *arguments, module=False):
 
 
 MODEL = ("--model", "tones.onnx")
+LINES = [
+    (("transcribe", *MODEL, "scene.wav"), r"^low high high middle$"),
+    (("transcribe", *MODEL, "--beam", 8, "scene.wav"), r"^low high high middle$"),
+    (("transcribe", *MODEL, "--grammar", "said.jsgf", "scene.wav"), "^low high high middle$"),
+    (("spot", *MODEL, "scene.wav"), "(?s)low.*high.*high.*middle"),
+    (("spot", *MODEL, "--gate", "scene.wav"), "(?s)low.*high.*high.*middle"),
+    (("listen", *MODEL, "--input", "scene.wav", "--fast"), "(?s)low.*high.*high.*middle"),
+]
 ANSWERS = pytest.mark.parametrize(
     ("arguments", "heard"),
-    [
-        (("transcribe", *MODEL, "scene.wav"), r"^low high high middle$"),
-        (("transcribe", *MODEL, "--beam", 8, "scene.wav"), r"^low high high middle$"),
-        (("transcribe", *MODEL, "--grammar", "said.jsgf", "scene.wav"), "^low high high middle$"),
-        (("spot", *MODEL, "scene.wav"), "(?s)low.*high.*high.*middle"),
-        (("spot", *MODEL, "--gate", "scene.wav"), "(?s)low.*high.*high.*middle"),
-        (("listen", *MODEL, "--input", "scene.wav", "--fast"), "(?s)low.*high.*high.*middle"),
-    ],
+    LINES,
     ids=lambda given: " ".join(map(str, given)) if isinstance(given, tuple) else "",
 )
 
 
-@ANSWERS
-@pytest.mark.parametrize("module", [False, True])
-def test_an_exported_file_is_enough(folder, arguments, heard, module):
-    done = blocked(folder, *arguments, module=module)
-    assert done.returncode == 0, done.stderr
-    assert re.search(heard, done.stdout, re.MULTILINE)
+HEAVY_LINES = [
+    ("train", "+recipe=digits"),
+    ("evaluate", "model=tones.onnx"),
+    ("evaluate", "--references", "said.jsgf", "--hypotheses", "said.jsgf"),
+    ("stress", "model=tones.onnx"),
+    ("audit",),
+    ("search",),
+    ("detect", "model=tones.onnx"),
+    ("tune", "model=tones.onnx"),
+    ("report", "."),
+    ("recipes",),
+    ("generate", "--lm", "weights.safetensors"),
+    ("transcribe", "--model", "weights.safetensors", "scene.wav"),
+    ("listen", "--model", "weights.safetensors"),
+]
 
 
 @pytest.mark.parametrize("module", [False, True])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("train", "+recipe=digits"),
-        ("evaluate", "model=tones.onnx"),
-        ("evaluate", "--references", "said.jsgf", "--hypotheses", "said.jsgf"),
-        ("stress", "model=tones.onnx"),
-        ("audit",),
-        ("search",),
-        ("detect", "model=tones.onnx"),
-        ("tune", "model=tones.onnx"),
-        ("report", "."),
-        ("recipes",),
-        ("generate", "--lm", "weights.safetensors"),
-        ("transcribe", "--model", "weights.safetensors", "scene.wav"),
-        ("listen", "--model", "weights.safetensors"),
-    ],
-    ids=" ".join,
-)
-def test_what_is_heavy_says_what_to_install(folder, arguments, module):
-    done = blocked(folder, *arguments, module=module)
-    assert done.returncode == 1
-    line = done.stderr.removesuffix("\n")
-    assert re.fullmatch(
-        r"error: package='\w+' is not installed.*: run  pip install \S* ?'.*'", line
-    )
-    assert done.stdout == ""
+def test_an_exported_file_is_enough(folder, module):
+    done = blocked(folder, *(arguments for arguments, _ in LINES), module=module)
+    *answers, last = re.split(r"^\w+ ended with 0\n", done.stdout, flags=re.MULTILINE)
+    assert (len(answers), last) == (len(LINES), ""), done.stdout + done.stderr
+    for answer, (_, heard) in zip(answers, LINES, strict=True):
+        assert re.search(heard, answer, re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", [False, True])
+def test_what_is_heavy_says_what_to_install(folder, module):
+    done = blocked(folder, *HEAVY_LINES, module=module)
+    assert done.stdout.splitlines() == [f"{verb} ended with 1" for verb, *_ in HEAVY_LINES]
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(HEAVY_LINES)
+    for line in lines:
+        assert re.fullmatch(
+            r"error: package='\w+' is not installed.*: run  pip install \S* ?'.*'", line
+        )
 
 
 @pytest.fixture(scope="module")
