@@ -29,7 +29,9 @@ def run(cfg: DictConfig) -> None:
     from speech_rnn.training import claimed
 
     if cfg.vocabulary != "classes" or "language_model" in cfg:
-        raise ConfigurationError("an audit needs a recipe of classes: one answer a clip")
+        raise ConfigurationError(
+            "an audit needs a recipe with one answer for each clip: vocabulary=classes"
+        )
     recipe = kept_config(cfg, "page_clips")
     of_fold = OmegaConf.merge(cfg, {"exclude": None})  # the audit leaves them out itself
     assert isinstance(of_fold, DictConfig)

@@ -1,4 +1,4 @@
-"""Measure beside other libraries and engines: ``python -m speech_rnn.benchmark [wake]``."""
+"""Compare with other libraries and engines: ``python -m speech_rnn.benchmark [wake]``."""
 
 from __future__ import annotations
 
@@ -12,35 +12,52 @@ import typer
 from typer.core import TyperGroup
 
 from speech_rnn.errors import MissingExtraError, spoken_errors
+from speech_rnn.reporting.examples import epilog
 
 
 class _SpeedByDefault(TyperGroup):
-    """Takes what names no command as the arguments of ``speed``."""
+    """Reads a command line that names no command as one of ``speed``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         named = bool(args) and (args[0] in self.commands or args[0] == "--help")
         return super().parse_args(ctx, args if named else ["speed", *args])
 
 
+EXAMPLES = (
+    "speech-rnn benchmark",
+    "speech-rnn benchmark features clip",
+    "speech-rnn benchmark wake --keywords DIR --speech DIR",
+)
+SPEED_EXAMPLES = (
+    "speech-rnn benchmark",
+    "speech-rnn benchmark features clip --rounds 21",
+    "speech-rnn benchmark model stream --model FILE --audio clip.wav",
+)
+WAKE_EXAMPLES = (
+    "speech-rnn benchmark wake --keywords DIR --speech DIR",
+    "speech-rnn benchmark wake --keywords DIR --model FILE --noise DIR --hours 2 --jobs 2",
+)
+
 app = typer.Typer(
     cls=_SpeedByDefault,
-    help="Measure beside other libraries and engines: speed, unless a command is named.",
+    help="Compare speed, or with `wake` the detection of wake words, with other programs.",
+    epilog=epilog(EXAMPLES),
     add_completion=False,
 )
 
 
-@app.command()
+@app.command(epilog=epilog(SPEED_EXAMPLES))
 def speed(
     sections: Annotated[
         list[str] | None,
         typer.Argument(
-            help="features, clip, model, stages, stream, peers, decoding, growth, start, files, "
-            "training; by default all but training."
+            help="Sections to measure: features, clip, model, stages, stream, peers, decoding, "
+            "growth, start, files, training. The default is all but training."
         ),
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="A Recognizer's file. The default is a model with random weights."),
+        typer.Option(help="A recogniser. The default is a model with random weights."),
     ] = None,
     onnx: Annotated[
         list[Path] | None,
@@ -48,12 +65,15 @@ def speed(
     ] = None,
     audio: Annotated[
         Path | None,
-        typer.Option(help="A sound file, of which the first second is used. The default is noise."),
+        typer.Option(help="A sound file; its first second is used. The default is noise."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Free Spoken Digit Dataset, for the section training.")
+        Path | None,
+        typer.Option(help="Folder of the Free Spoken Digit Dataset, for the section training."),
     ] = None,
-    rounds: Annotated[int, typer.Option(help="Number of turns of each contender.")] = 15,
+    rounds: Annotated[
+        int, typer.Option(help="Number of times that each program is measured, in turns.")
+    ] = 15,
     files: Annotated[int, typer.Option(help="Number of files in the section files.")] = 10_000,
     epochs: Annotated[int, typer.Option(help="Number of epochs in the section training.")] = 10,
     quick: Annotated[
@@ -63,7 +83,7 @@ def speed(
         Path, typer.Option(help="Folder for benchmark.json and benchmark.png.")
     ] = Path("benchmark"),
 ) -> None:
-    """Measure speed, memory and growth side by side, in turns, on this machine."""
+    """Compare speed and memory with other libraries on this machine."""
     with spoken_errors():
         from speech_rnn.benchmarking import SECTIONS, OnnxFile, Settings, run
         from speech_rnn.benchmarking.display import draw, print_machine, print_section
@@ -88,44 +108,55 @@ def speed(
             print(f"no picture: {error}")
 
 
-@app.command()
+@app.command(epilog=epilog(WAKE_EXAMPLES))
 def wake(
     keywords: Annotated[
         Path,
-        typer.Option(help="Folder of recordings, one folder a word; its test split is heard."),
+        typer.Option(help="Folder with one folder of recordings a word. The test split is used."),
     ],
     model: Annotated[
-        list[Path] | None, typer.Option(help="A Recognizer's file that can listen; repeatable.")
+        list[Path] | None, typer.Option(help="A recogniser that can stream; repeatable.")
     ] = None,
     word: Annotated[
         list[str] | None,
-        typer.Option(help="A word to find; repeatable. The default: alexa, computer, jarvis."),
+        typer.Option(
+            help="A word to find; repeatable. The defaults are alexa, computer and jarvis."
+        ),
     ] = None,
     speech: Annotated[
         list[str] | None,
-        typer.Option(help="People who say none of the words, a file or folder; repeatable."),
+        typer.Option(help="File or folder of speech without the words; repeatable."),
     ] = None,
     noise: Annotated[
         list[str] | None,
-        typer.Option(help="Noise, a file or folder; repeatable. The default is pink noise."),
+        typer.Option(help="File or folder of noise; repeatable. The default is pink noise."),
     ] = None,
     room: Annotated[
         list[str] | None,
-        typer.Option(help="Impulse response, a file or folder; repeatable. Each is a condition."),
+        typer.Option(
+            help="File or folder of room impulse responses; repeatable. Each is a condition."
+        ),
     ] = None,
     snr_db: Annotated[
         list[float] | None,
-        typer.Option(help="SNR in dB, a condition each; repeatable. The default: 10, 5, 0."),
+        typer.Option(
+            help="SNR in dB; repeatable. Each is a condition. The defaults are 10, 5 and 0."
+        ),
     ] = None,
-    hours: Annotated[float, typer.Option(help="Hours of sound of each condition.")] = 1.0,
+    hours: Annotated[float, typer.Option(help="Hours of sound in each condition.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the streams.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Number of processes that listen at a time.")] = 1,
-    rounds: Annotated[int, typer.Option(help="Number of turns in which each is timed.")] = 15,
+    jobs: Annotated[int, typer.Option(help="Number of processes that run at a time.")] = 1,
+    rounds: Annotated[
+        int, typer.Option(help="Number of times that each engine is timed, in turns.")
+    ] = 15,
     output: Annotated[
-        Path, typer.Option(help="Folder for wake.json, wake.csv, wake.png and what was heard.")
+        Path,
+        typer.Option(
+            help="Folder for wake.json, wake.csv, wake.png and the events of each engine."
+        ),
     ] = Path("benchmark"),
 ) -> None:
-    """Find wake words in hours of talk and noise, beside openWakeWord, microWakeWord, wakeforge."""
+    """Compare the detection of wake words with openWakeWord, microWakeWord and wakeforge."""
     with spoken_errors():
         from speech_rnn.benchmarking.wake import Kept, WakeStreams, named_models, run_wake
         from speech_rnn.benchmarking.wake.display import draw_wake, print_wake
@@ -158,7 +189,7 @@ def _command() -> str:
 
 
 def main() -> None:
-    """Measure beside others."""
+    """Compare with other programs."""
     app(prog_name="speech_rnn.benchmark")
 
 

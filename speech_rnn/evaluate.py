@@ -1,4 +1,4 @@
-"""Score a Recognizer: ``python -m speech_rnn.evaluate model=FILE +recipe=NAME [overrides]``.
+"""Score a recogniser: ``python -m speech_rnn.evaluate model=FILE +recipe=NAME [overrides]``.
 
 Or two texts, line by line: ``python -m speech_rnn.evaluate --references FILE --hypotheses FILE``.
 """
@@ -13,9 +13,15 @@ import typer
 
 from speech_rnn.config.door import hydra_door
 from speech_rnn.errors import spoken_errors
+from speech_rnn.reporting.examples import run_alone
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+EXAMPLES = (
+    "speech-rnn evaluate --references said.txt --hypotheses recognised.txt",
+    "speech-rnn evaluate model=FILE +recipe=digits data.root=DIR",
+)
 
 
 def run(cfg: DictConfig) -> None:
@@ -51,10 +57,12 @@ def run(cfg: DictConfig) -> None:
 
 
 def score(
-    references: Annotated[Path, typer.Option(help="What was said, an utterance a line.")],
-    hypotheses: Annotated[Path, typer.Option(help="What was heard, line by line.")],
+    references: Annotated[Path, typer.Option(help="Text file of the true sentences, one a line.")],
+    hypotheses: Annotated[
+        Path, typer.Option(help="Text file of the recognised sentences, line by line.")
+    ],
 ) -> None:
-    """Score a text against another, line by line: word, character and sentence error rates."""
+    """Compare two text files line by line: word, character and sentence error rates."""
     with spoken_errors():
         from speech_rnn.evaluation.scoring import evaluate_texts
         from speech_rnn.reporting.terminal import print_evaluation
@@ -63,9 +71,9 @@ def score(
 
 
 def main() -> None:
-    """Score a Recognizer, or texts."""
+    """Score a recogniser, or texts."""
     if any(argument.startswith(("--references", "--hypotheses")) for argument in sys.argv):
-        return typer.run(score)
+        return run_alone(score, EXAMPLES)
     hydra_door("evaluate", run)()
 
 

@@ -1,4 +1,4 @@
-"""Write a recogniser as ONNX, or a word of it as a head of openWakeWord: ``speech-rnn export``."""
+"""Export a recogniser as ONNX, or a word of it for openWakeWord: ``speech-rnn export``."""
 
 from __future__ import annotations
 
@@ -9,49 +9,57 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.reporting.examples import run_alone
+
+EXAMPLES = (
+    "speech-rnn export --model FILE --output words.onnx",
+    "speech-rnn export --model FILE --output words.onnx --int8 --clips DIR",
+    "speech-rnn export --model FILE --output alexa.tflite --openwakeword alexa",
+)
 
 
 def export(
     output: Annotated[
-        Path, typer.Option(help="The .onnx file; a head of openWakeWord may be .tflite.")
+        Path, typer.Option(help="File to write: .onnx, or .tflite with --openwakeword.")
     ],
     model: Annotated[
-        Path | None, typer.Option(help="A recognizer.safetensors that training wrote.")
+        Path | None, typer.Option(help="The recogniser, a recognizer.safetensors.")
     ] = None,
     embedding: Annotated[
-        bool, typer.Option(help="Export the package's Embedding alone, for your own programs.")
+        bool, typer.Option(help="Export the front end of the package instead of a recogniser.")
     ] = False,
     openwakeword: Annotated[
         str | None,
         typer.Option(
             metavar="WORD",
-            help="Export one word as a head of openWakeWord; needs a frozen speech_embedding.",
+            help="Export one word as a model for openWakeWord. The recogniser must be trained with "
+            "front=speech_embedding and n_frozen=20.",
         ),
     ] = None,
-    streaming: Annotated[
-        bool, typer.Option(help="Export a graph for streams, if the recogniser can stream.")
-    ] = False,
+    streaming: Annotated[bool, typer.Option(help="Write a file that can follow a stream.")] = False,
     int8: Annotated[
-        bool, typer.Option(help="Round weights to 8 bits: a third of the size; needs --clips.")
+        bool,
+        typer.Option(help="Store weights in 8 bits: about a third of the size. Needs --clips."),
     ] = False,
     clips: Annotated[
         Path | None,
         typer.Option(
-            help="Clips on which its accuracy is checked: a folder a word, or a manifest."
+            help="Clips for --int8 to measure the accuracy on: one folder a word, or a manifest."
         ),
     ] = None,
     limit: Annotated[
-        float, typer.Option(help="Accuracy on the clips that it may lose, in percentage points.")
+        float, typer.Option(help="Largest loss of accuracy on the clips, in percentage points.")
     ] = 0.3,
 ) -> None:
-    """Write a recogniser, or the package's embedding, as one ONNX file: it runs without PyTorch."""
+    """Write a recogniser, or the front end of the package, as one ONNX file without PyTorch."""
     with spoken_errors():
         if embedding == (model is not None):
             raise ConfigurationError("give either --model FILE or --embedding")
         if openwakeword is not None:
             if embedding or streaming or int8 or clips:
                 raise ConfigurationError(
-                    "--openwakeword takes none of --embedding, --streaming, --int8 and --clips"
+                    "--openwakeword cannot be combined with --embedding, --streaming, --int8 "
+                    "or --clips"
                 )
             _export_head(str(model), openwakeword, output)
             return
@@ -98,7 +106,7 @@ def _export_head(model: str, word: str, output: Path) -> None:
     print(f"head of openWakeWord: {output} ({word}, {size / 1e6:.2f} MB)")
 
 
-main = partial(typer.run, export)
+main = partial(run_alone, export, EXAMPLES)
 
 if __name__ == "__main__":
     main()

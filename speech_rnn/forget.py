@@ -8,38 +8,43 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.listening.options import DEFAULT_MODEL
+from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout
 from speech_rnn.starter import STARTER
 
-EXAMPLES = """
-Examples:
-
-speech-rnn forget --model FILE --word computer
-
-speech-rnn forget --word snowboy --output mine.onnx --background ROOM/
-"""
+EXAMPLES = (
+    "speech-rnn forget --model FILE --word computer",
+    "speech-rnn forget --word snowboy --output mine.onnx --background ROOM/",
+)
 
 
 def forget(
-    word: Annotated[str, typer.Option(help="The word that is taken away.")],
+    word: Annotated[str, typer.Option(help="The word to remove.")],
     model: Annotated[
-        Path, typer.Option(help="The recogniser; without --output it is replaced.")
+        Path,
+        typer.Option(
+            help="The recogniser. Without --output its file is replaced.",
+            show_default=DEFAULT_MODEL,
+        ),
     ] = STARTER,
     output: Annotated[
-        Path | None, typer.Option(help="Write the new recogniser here, and leave --model alone.")
+        Path | None, typer.Option(help="File of the new recogniser. --model stays as it is.")
     ] = None,
     background: Annotated[
         str | None,
-        typer.Option(help="A sound file or folder of your room: false accepts are counted in it."),
+        typer.Option(
+            help="File or folder of sound from your room, in which false accepts are counted."
+        ),
     ] = None,
     language: Annotated[
-        str, typer.Option(help="Language in which espeak-ng says the word, such as de.")
+        str, typer.Option(help="Language in which espeak-ng speaks the word, such as de.")
     ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take a word away from a recogniser; the others stay as they are.
+    """Remove a word from a recogniser; the other words stay as they are.
 
-    A word that was learnt without training leaves nothing behind.
+    If `learn` added the word, the answers are those from before, to the bit.
     """
     with spoken_errors(), own_stdout():
         from speech_rnn.learning.files import changed_file
@@ -58,10 +63,8 @@ def forget(
 
 
 def main() -> None:
-    """Run the verb alone."""
-    app = typer.Typer(add_completion=False)
-    app.command(epilog=EXAMPLES)(forget)
-    app()
+    """Forget a word."""
+    run_alone(forget, EXAMPLES)
 
 
 if __name__ == "__main__":

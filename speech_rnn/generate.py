@@ -1,4 +1,4 @@
-"""Make up sentences: ``python -m speech_rnn.generate --grammar FILE`` or ``--lm FILE``."""
+"""Generate sentences: ``python -m speech_rnn.generate --grammar FILE`` or ``--lm FILE``."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.reporting.examples import run_alone
+
+EXAMPLES = (
+    "speech-rnn generate --grammar robot.jsgf -n 1000",
+    "speech-rnn generate --lm language_model.safetensors --temperature 0.5",
+)
 
 
 def generate(
     grammar: Annotated[
-        Path | None, typer.Option(help="The grammar of the sentences (JSGF).")
+        Path | None, typer.Option(help="A grammar (JSGF) whose sentences are drawn.")
     ] = None,
     lm: Annotated[
-        Path | None, typer.Option(help="A language_model.safetensors that training wrote.")
+        Path | None, typer.Option(help="A language_model.safetensors of +recipe=language_model.")
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of sentences.")] = 10,
-    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
     temperature: Annotated[
         float,
-        typer.Option(help="Temperature of a language model; near 0, it draws the most probable."),
+        typer.Option(
+            help="Temperature of the language model, above 0. Lower values draw likelier sentences."
+        ),
     ] = 1.0,
 ) -> None:
-    """Make up sentences, one a line, from a grammar or a recurrent language model."""
+    """Generate sentences, one a line, from a grammar or a recurrent language model."""
     with spoken_errors():
         if (grammar is None) == (lm is None):
             raise ConfigurationError("give one of --grammar FILE and --lm FILE")
@@ -45,7 +53,7 @@ def _sentences(
     return RecurrentLanguageModel.load(str(lm)).sentences(number, seed, temperature=temperature)
 
 
-main = partial(typer.run, generate)
+main = partial(run_alone, generate, EXAMPLES)
 
 if __name__ == "__main__":
     main()

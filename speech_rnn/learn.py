@@ -8,46 +8,51 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.listening.options import DEFAULT_MODEL
+from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout, tell
 from speech_rnn.starter import STARTER
 
-EXAMPLES = """
-Examples:
-
-speech-rnn learn --model FILE --word "lights on" one.wav two.wav three.wav
-
-speech-rnn learn --model FILE --word computer CLIPS/ --background ROOM/
-
-speech-rnn learn --word jarvis CLIPS/ --output mine.onnx
-"""
+EXAMPLES = (
+    'speech-rnn learn --model FILE --word "lights on" one.wav two.wav three.wav',
+    "speech-rnn learn --model FILE --word computer CLIPS/ --background ROOM/",
+    "speech-rnn learn --word jarvis CLIPS/ --output mine.onnx",
+)
 
 
 def learn(
     clips: Annotated[
-        list[str], typer.Argument(help="Recordings in which the word is said once, or folders.")
+        list[str], typer.Argument(help="Recordings, or folders of them. Each holds the word once.")
     ],
-    word: Annotated[str, typer.Option(help="A new word or phrase, or one learnt before.")],
+    word: Annotated[
+        str, typer.Option(help="A new word or phrase, or one that `learn` added before.")
+    ],
     model: Annotated[
-        Path, typer.Option(help="The recogniser; without --output it is replaced.")
+        Path,
+        typer.Option(
+            help="The recogniser. Without --output its file is replaced.",
+            show_default=DEFAULT_MODEL,
+        ),
     ] = STARTER,
     output: Annotated[
-        Path | None, typer.Option(help="Write the new recogniser here, and leave --model alone.")
+        Path | None, typer.Option(help="File of the new recogniser. --model stays as it is.")
     ] = None,
     background: Annotated[
         str | None,
         typer.Option(
-            help="A sound file or folder of your room without the word: learnt from, counted in."
+            help="File or folder of sound from your room, without the word: half of it is trained "
+            "on, false accepts are counted in the other half."
         ),
     ] = None,
     language: Annotated[
-        str, typer.Option(help="Language in which espeak-ng says the word, such as de.")
+        str, typer.Option(help="Language in which espeak-ng speaks the word, such as de.")
     ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Add a word to a recogniser from one or more recordings, in seconds and without training.
 
-    The other words' rows stay as they are. Clips given for a word that was learnt before join its
-    earlier ones.
+    The weights of the other words stay as they are. If `learn` added the word before, the new clips
+    join the earlier ones.
     """
     with spoken_errors(), own_stdout():
         from speech_rnn.learning.files import changed_file, read_clips
@@ -72,10 +77,8 @@ def learn(
 
 
 def main() -> None:
-    """Run the verb alone."""
-    app = typer.Typer(add_completion=False)
-    app.command(epilog=EXAMPLES)(learn)
-    app()
+    """Learn a word."""
+    run_alone(learn, EXAMPLES)
 
 
 if __name__ == "__main__":

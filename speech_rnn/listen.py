@@ -1,4 +1,4 @@
-"""Print words as they are said: ``python -m speech_rnn.listen [--model FILE]``."""
+"""Print words as they are spoken: ``python -m speech_rnn.listen [--model FILE]``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ import typer
 from speech_rnn.errors import spoken_errors
 from speech_rnn.listening.interrupts import stopping
 from speech_rnn.listening.options import Channel, Model, StreamOptions, with_stream_options
+from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout, tell
 from speech_rnn.starter import STARTER
+
+EXAMPLES = (
+    "speech-rnn listen",
+    "speech-rnn listen --model FILE --gate --exec 'notify {word}'",
+    "arecord -t raw -f S16_LE -r 16000 | speech-rnn listen --input - --rate 16000",
+)
 
 
 @with_stream_options
@@ -22,33 +29,43 @@ def listen(
     model: Model = STARTER,
     source: Annotated[
         str | None,
-        typer.Option("--input", help="A sound file, or - for stdin: raw PCM, or a WAV file."),
+        typer.Option(
+            "--input", help="A sound file, or - for standard input: raw PCM, or a WAV file."
+        ),
     ] = None,
-    microphone: Annotated[str | None, typer.Option(help="Its number, or part of its name.")] = None,
+    microphone: Annotated[
+        str | None, typer.Option(help="Number of the microphone, or part of its name.")
+    ] = None,
     rate: Annotated[
-        int | None, typer.Option(help="Sample rate of raw PCM or the microphone, in Hz.")
+        int | None, typer.Option(help="Sample rate of raw PCM or of the microphone, in Hz.")
     ] = None,
-    dtype: Annotated[str, typer.Option(help="Type of raw PCM: int16, float32, …")] = "int16",
-    channels: Annotated[int, typer.Option(help="Channels of raw PCM or the microphone.")] = 1,
+    dtype: Annotated[str, typer.Option(help="Sample type of raw PCM: int16, float32, …")] = "int16",
+    channels: Annotated[
+        int, typer.Option(help="Number of channels of raw PCM or of the microphone.")
+    ] = 1,
     channel: Channel = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Read a file as fast as possible, not at its pace.")
+        bool,
+        typer.Option("--fast", help="Read a file as fast as possible instead of in real time."),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object an event.")
+        bool, typer.Option("--json", help="Print one JSON object for each event.")
     ] = False,
     command: Annotated[
-        str | None, typer.Option("--exec", help="Run for each event, such as 'notify {word}'.")
+        str | None,
+        typer.Option("--exec", help="Program to run for each event, such as 'notify {word}'."),
     ] = None,
     save_triggers: Annotated[
-        Path | None, typer.Option(help="Folder in which the sound around events is kept.")
+        Path | None, typer.Option(help="Folder for recordings of the sound around each event.")
     ] = None,
     around_seconds: Annotated[
         tuple[float, float], typer.Option(help="Seconds kept before and after an event.")
     ] = (0.5, 0.5),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:N or mps.")
+    ] = "cpu",
 ) -> None:
-    """Print words as they are said into a microphone, a pipe or a file."""
+    """Print words as they are spoken into a microphone, a pipe or a file."""
     with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.listening.formats import json_line, text_line
         from speech_rnn.listening.live import choose_actions, choose_source, events_of
@@ -89,7 +106,7 @@ def listen(
             sys.exit(1)
 
 
-main = partial(typer.run, listen)
+main = partial(run_alone, listen, EXAMPLES)
 
 if __name__ == "__main__":
     main()

@@ -10,14 +10,23 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.reporting.examples import run_alone
 from speech_rnn.starter import STARTER
+
+EXAMPLES = (
+    "speech-rnn models",
+    "speech-rnn models --json outputs/mine/recognizer.safetensors",
+)
 
 
 def models(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Recognisers; without any, the one of the package.")
+        list[Path] | None,
+        typer.Argument(help="Files of recognisers. The default is the recogniser of the package."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each file.")
+    ] = False,
 ) -> None:
     """Describe recognisers: their words, and the words trained on synthetic speech only."""
     with spoken_errors():
@@ -29,7 +38,7 @@ def models(
             print(json.dumps(found.to_dict(), ensure_ascii=False) if as_json else found)
 
 
-main = partial(typer.run, models)
+main = partial(run_alone, models, EXAMPLES)
 
 if __name__ == "__main__":
     main()

@@ -8,9 +8,16 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.errors import ConfigurationError, did_you_mean, spoken_errors
+from speech_rnn.reporting.examples import epilog
 
-app = typer.Typer(add_completion=False, invoke_without_command=True)
+EXAMPLES = ("speech-rnn recipes", "speech-rnn recipes copy demo mine")
+COPYING = (
+    "speech-rnn recipes copy demo mine",
+    "speech-rnn train --config-dir mine +recipe=my_demo",
+)
+
+app = typer.Typer(add_completion=False, invoke_without_command=True, epilog=epilog(EXAMPLES))
 
 
 @app.callback()
@@ -19,28 +26,28 @@ def list_recipes(ctx: typer.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     with spoken_errors():
-        from speech_rnn.config.app import CONF, recipes
+        from speech_rnn.config.app import recipe_lines
 
-        for name in recipes():
-            lines = (CONF / "recipe" / f"{name}.yaml").read_text().splitlines()
-            about = next(line for line in lines if line.startswith("# ") and "@package" not in line)
-            print(f"{name:24}{about.removeprefix('# ')}")
+        for line in recipe_lines():
+            print(line)
 
 
-@app.command()
+@app.command(epilog=epilog(COPYING))
 def copy(
-    name: Annotated[str, typer.Argument(help="A recipe's name.")],
-    folder: Annotated[Path, typer.Argument(help="Where conf/recipe is made.")] = Path("conf"),
+    name: Annotated[str, typer.Argument(help="Name of the recipe.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for the copy.")] = Path("conf"),
 ) -> None:
-    """Copy a recipe to FOLDER/recipe; train it with --config-dir FOLDER +recipe=NAME."""
+    """Copy a recipe to FOLDER/recipe/my_NAME.yaml, where you can change it."""
     with spoken_errors():
         from speech_rnn.config.app import CONF, recipes
 
         if name not in recipes():
-            raise ConfigurationError(f"recipe={name!r} is none of {', '.join(recipes())}")
+            raise ConfigurationError(
+                f"recipe={name!r} does not exist{did_you_mean(name, recipes())}"
+            )
         target = folder / "recipe" / f"my_{name}.yaml"
         if target.exists():
-            raise ConfigurationError(f"{target} exists already; move it away first")
+            raise ConfigurationError(f"{target} exists already; rename or remove it first")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(CONF / "recipe" / f"{name}.yaml", target)
         print(f"{target}: train it with  --config-dir {folder} +recipe=my_{name}")

@@ -1,4 +1,4 @@
-"""Show what trainings have reached: ``python -m speech_rnn.report FOLDER …``."""
+"""Show the results of trainings: ``python -m speech_rnn.report FOLDER …``."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.reporting.examples import run_alone
+
+EXAMPLES = (
+    "speech-rnn report outputs/mine",
+    "speech-rnn report outputs/seed-0 outputs/seed-1 --output seeds.html",
+)
 
 
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(help="The output_dir of a training; several, or one of several.")
+        list[Path],
+        typer.Argument(help="The output_dir of a training; or several of them, to compare."),
     ],
     output: Annotated[
-        Path | None, typer.Option(help="The page; report.html or comparison.html without.")
+        Path | None,
+        typer.Option(
+            help="File of the page. The default is report.html, or comparison.html for several."
+        ),
     ] = None,
 ) -> None:
-    """Write one HTML page: of a training, or of several with the seeds of each together."""
+    """Write the HTML page of a training, or a comparison of several trainings."""
     with spoken_errors():
         from speech_rnn.reporting.report_page import write_report
         from speech_rnn.reporting.run_groups import is_several
@@ -32,8 +42,8 @@ def report(
 
 
 def main() -> None:
-    """Show what trainings have reached."""
-    typer.run(report)
+    """Show the results of trainings."""
+    run_alone(report, EXAMPLES)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.reporting.examples import run_alone
 from speech_rnn.starter import STARTER
+
+EXAMPLES = (
+    "speech-rnn serve",
+    "speech-rnn serve --model outputs/lights/recognizer.safetensors --port 8080",
+    "speech-rnn serve --models recognisers/ --host 0.0.0.0 --token SECRET",
+)
 
 
 def serve(
@@ -89,7 +96,7 @@ def serve(
         asyncio.run(run(lambda: Server(Service(shelf, limits), places)))
 
 
-main = partial(typer.run, serve)
+main = partial(run_alone, serve, EXAMPLES)
 
 if __name__ == "__main__":
     main()

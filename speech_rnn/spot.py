@@ -12,29 +12,41 @@ import typer
 from speech_rnn.errors import spoken_errors
 from speech_rnn.listening.interrupts import stopping
 from speech_rnn.listening.options import Channel, Model, StreamOptions, with_stream_options
+from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import file_progress, own_stdout, tell, told_at_the_end
 from speech_rnn.starter import STARTER
+
+EXAMPLES = (
+    "speech-rnn spot recording.wav",
+    "speech-rnn spot --model FILE --format csv --output-dir found recordings/",
+    "speech-rnn spot --threshold 0.8 --word-threshold stop=0.9 recording.wav",
+)
 
 
 @with_stream_options
 def spot(
-    paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Sound files, folders, or - for standard input.")
+    ],
     options: StreamOptions,
     model: Model = STARTER,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object an event.")
+        bool, typer.Option("--json", help="Print one JSON object for each event.")
     ] = False,
     form: Annotated[
-        str | None, typer.Option("--format", help="csv, audacity, textgrid or webvtt.")
+        str | None,
+        typer.Option("--format", help="Format of the output: csv, audacity, textgrid or webvtt."),
     ] = None,
     output_dir: Annotated[
-        Path | None, typer.Option(help="Folder in which each file gets a document.")
+        Path | None, typer.Option(help="Folder for one output file for each sound file.")
     ] = None,
     channel: Channel = None,
-    recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
+    recursive: Annotated[bool, typer.Option(help="Search folders inside folders.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:N or mps.")
+    ] = "cpu",
 ) -> None:
-    """Find words in recordings: each once, with start, end and confidence, as it is found."""
+    """Find words in recordings of any length, with start, end and confidence of each."""
     with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.audio import find_audio
         from speech_rnn.listening.files import FileEnd, spot_files
@@ -63,7 +75,7 @@ def spot(
             sys.exit(1)
 
 
-main = partial(typer.run, spot)
+main = partial(run_alone, spot, EXAMPLES)
 
 if __name__ == "__main__":
     main()

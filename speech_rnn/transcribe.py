@@ -11,36 +11,51 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speech_rnn.errors import printable, spoken_errors
-from speech_rnn.listening.options import Channel
+from speech_rnn.listening.options import DEFAULT_MODEL, Channel
+from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout, tell, tracked
 from speech_rnn.starter import STARTER
 
 if TYPE_CHECKING:
     from speech_rnn.recognizer import FileResult
 
+EXAMPLES = (
+    "speech-rnn transcribe clip.wav",
+    "speech-rnn transcribe --model FILE --json recordings/",
+    "speech-rnn transcribe --grammar robot.jsgf --reject 0.01 clip.wav",
+)
+
 
 def transcribe(
-    paths: Annotated[list[str], typer.Argument(help="Sound files, folders, or - for stdin.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Sound files, folders, or - for standard input.")
+    ],
     model: Annotated[
-        Path, typer.Option(help="A recogniser that training or export wrote.")
+        Path,
+        typer.Option(
+            help="The recogniser: a file of `train` or `export`.", show_default=DEFAULT_MODEL
+        ),
     ] = STARTER,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
-    recursive: Annotated[bool, typer.Option(help="Search the folders inside folders.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "cpu",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each file.")
+    ] = False,
+    recursive: Annotated[bool, typer.Option(help="Search folders inside folders.")] = False,
+    device: Annotated[
+        str, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:N or mps.")
+    ] = "cpu",
     beam: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Prefixes that a beam search keeps; without it, decoding is greedy."
-        ),
+        typer.Option(min=1, help="Width of the beam search. Without it, decoding is greedy."),
     ] = None,
     n_best: Annotated[
         int,
         typer.Option(
-            min=1, help="Answers a file; more than one sequence needs a beam or a grammar."
+            min=1,
+            help="Number of answers for each file. Sequences need --beam or --grammar for it.",
         ),
     ] = 1,
     grammar: Annotated[
-        Path | None, typer.Option(help="A grammar (JSGF): only its sentences are answered.")
+        Path | None, typer.Option(help="A grammar (JSGF). Only its sentences are recognised.")
     ] = None,
     reject: Annotated[
         float,
@@ -50,16 +65,18 @@ def transcribe(
     ] = 0.0,
     lm: Annotated[
         Path | None,
-        typer.Option(help="A language model: ARPA, KenLM, or one of +recipe=language_model."),
+        typer.Option(help="A language model: ARPA, KenLM, or a file of +recipe=language_model."),
     ] = None,
     lm_weight: Annotated[float, typer.Option(help="Weight of the language model's scores.")] = 0.5,
     token_bonus: Annotated[
         float | None,
-        typer.Option(help="Added to the score for each word; below 0, fewer words are answered."),
+        typer.Option(
+            help="Value added to the score for each word. Below 0, fewer words are recognised."
+        ),
     ] = None,
     hot_word: Annotated[
         list[str] | None,
-        typer.Option(help="WORD=BONUS: add BONUS to the score of a word or phrase."),
+        typer.Option(help="WORD=BONUS: add BONUS to the score of a word or phrase. Repeatable."),
     ] = None,
     channel: Channel = None,
     batch_size: Annotated[
@@ -108,7 +125,7 @@ def _print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None
             print(printable(f"{name}{score}{answer.text}"), flush=True)
 
 
-main = partial(typer.run, transcribe)
+main = partial(run_alone, transcribe, EXAMPLES)
 
 if __name__ == "__main__":
     main()

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 import soundfile
-import typer
 
-from speech_rnn import evaluate, load_audio
-from speech_rnn.cli import HYDRA_VERBS, app
-from speech_rnn.config.app import as_typed, compose, parsed, primary, recipes
-from speech_rnn.config.keys import MODEL_FILE, check
+from speech_rnn import load_audio
+from speech_rnn.config.app import recipes
 from speech_rnn.errors import ConfigurationError
+from tests.checked_commands import PYTHONS, check_command, check_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"README": ROOT / "README.md"}
@@ -28,13 +26,10 @@ DOCS = {
 PAGES |= DOCS
 PAGES["CONTRIBUTING"] = ROOT / "CONTRIBUTING.md"
 SETTING = re.compile(r"\+?[a-z_]+(\.[a-z_]+)*=\S+|[a-z_]+(\.[a-z_]+)+")
-FILE = re.compile(r"[\w.]+\.(arpa|bin|csv|html|jsonl?|onnx|png|pt|safetensors|svg|yaml)")
+FILE = re.compile(r"[\w.]+\.(arpa|bin|csv|html|jsgf|jsonl?|onnx|png|pt|safetensors|svg|yaml)")
 
-FLAGS = ("-m", "--cfg", "job")
-PYTHONS = ("python", "python3")
-OTHERS = ("piper.download_voices", "venv")
-"""Modules of others that a page runs."""
 INSTALLED = ("apt", "bash", "git", "mypy", "pre-commit", "pytest", "ruff", "sphinx-build")
+PROGRAMS = ("pip", "speech-rnn", "light/bin/pip", "light/bin/speech-rnn")
 
 
 def text_of(page):
@@ -56,62 +51,11 @@ def typed(page, folder):
     calls = folder / "calls"
     programs = "\n".join(
         f'{name}() {{ printf "%s\\0" {name} "$@" >> {calls}; echo >> {calls}; }}'
-        for name in (*INSTALLED, "light/bin/pip", "pip", *PYTHONS, "speech-rnn")
+        for name in (*INSTALLED, *PROGRAMS, *PYTHONS)
     )
     script = "\n".join([programs, *blocks(page, "sh")])
     subprocess.run(["bash", "-eu"], input=script, text=True, cwd=folder, check=True)
     return [line.split("\0")[:-1] for line in calls.read_text().splitlines()]
-
-
-def first_value(override):
-    """Return the first value of a sweep, or the lower end of an interval that is searched."""
-    is_interval = override.is_interval_sweep()
-    return override.value().start if is_interval else next(override.sweep_string_iterator())
-
-
-def check_settings(door, settings):
-    """Check the settings of a command line as its door would; of a sweep, the first job's."""
-    overrides = parsed(
-        [re.sub("^model=(?=FILE|outputs)", f"{MODEL_FILE}=", one) for one in settings]
-    )
-    lines = [
-        f"{override.key_or_group}={first_value(override)}"
-        if override.is_sweep_override()
-        else str(override.input_line)
-        for override in overrides
-    ]
-    cfg = compose(door, as_typed(lines))
-    check(cfg, primary(door))
-
-
-def check_command(program, arguments):
-    if program.endswith("pip"):
-        extras = re.findall(r"\w+", "".join(re.findall(r"\.\[(.*?)\]", " ".join(arguments))))
-        known = (ROOT / "pyproject.toml").read_text()
-        assert all(f"\n{extra} = [" in known for extra in extras), arguments
-    elif program in PYTHONS:
-        flag, *arguments = arguments
-        if flag != "-m":
-            assert (ROOT / flag).is_file()
-            return
-        module, *arguments = arguments
-        assert module in OTHERS or module.startswith("speech_rnn.")
-        if module not in OTHERS:
-            check_command("speech-rnn", [module.removeprefix("speech_rnn."), *arguments])
-    elif program == "speech-rnn":
-        verb, *arguments = arguments
-        if any(argument.startswith("--references") for argument in arguments):
-            texts = typer.Typer()
-            texts.command()(evaluate.score)
-            typer.main.get_command(texts).make_context(verb, arguments)
-        elif verb in HYDRA_VERBS:
-            check_settings(verb, [argument for argument in arguments if argument not in FLAGS])
-        else:
-            command = typer.main.get_command(app).commands[verb]
-            if verb == "benchmark":  # its commands, of which one need not be named
-                name = arguments.pop(0) if arguments[:1] == ["wake"] else "speed"
-                command = command.commands[name]
-            command.make_context(verb, arguments)
 
 
 @pages_with("sh", PAGES)

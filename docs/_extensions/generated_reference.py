@@ -19,7 +19,7 @@ from sphinx.application import Sphinx
 
 from speech_rnn.cli import HYDRA_VERBS, app
 from speech_rnn.config.app import CONF
-from speech_rnn.starter import STARTER
+from speech_rnn.listening.options import DEFAULT_MODEL
 
 OWN_FILES = ("train", "evaluate", "detect", "tune", "stress", "audit", "search")
 """Files at the top of ``conf/``, in the order of the page; each adds keys of its own."""
@@ -78,7 +78,14 @@ def options(prog: str, command: Any) -> str:
     ]
     usage = " ".join([prog, "[OPTIONS]", *taken])
     about = inspect.cleandoc(command.help or "")
-    return f"{about}\n\n```text\n{usage}\n```\n\n{table(('option', 'meaning', 'default'), rows)}"
+    listed = table(("option", "meaning", "default"), rows)
+    return f"{about}\n\n```text\n{usage}\n```\n\n{listed}\n{examples(command)}"
+
+
+def examples(command: Any) -> str:
+    """Return the examples at the end of a command's ``--help``."""
+    _, *lines = (command.epilog or "").replace("\\[", "[").split("\n\n")
+    return "```sh\n" + "\n".join(lines) + "\n```\n" if lines else ""
 
 
 def option(name: str, text: str) -> tuple[str, str, str]:
@@ -86,14 +93,15 @@ def option(name: str, text: str) -> tuple[str, str, str]:
     meaning, _, extra = text.replace("  [", "\0", 1).partition("\0")
     found = re.search(r"default: ([^\];]+)", extra)
     value = found[1] if found else ""
-    shown = "the recogniser of the package" if value == str(STARTER) else code(value)
+    shown = DEFAULT_MODEL if value == f"({DEFAULT_MODEL})" else code(value)
     return code(name), meaning, "required" if "required" in extra else shown
 
 
 def hydra_help(name: str) -> str:
-    """Return what ``--help`` of a verb that Hydra configures says, without the list of keys."""
+    """Return ``--help`` of a verb that Hydra configures, without the lists of recipes and keys."""
     configured = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))
-    text = configured["hydra"]["help"]["template"].partition("Groups, chosen as")[0]
+    text = configured["hydra"]["help"]["template"].replace("Recipes:\n  ${recipe_lines:}\n\n", "")
+    text = re.sub(r"Groups, chosen as.*?(?=Examples:)", "", text, flags=re.DOTALL)
     return (
         f"{HYDRA_VERBS[name]}\n\n```text\n{text.strip()}\n```\n\n"
         f"Every key: [configuration keys](/reference/keys.md#keys-of-{name}).\n"

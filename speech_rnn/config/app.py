@@ -54,6 +54,16 @@ def recipes() -> list[str]:
     return sorted(path.stem for path in (CONF / "recipe").glob("*.yaml"))
 
 
+def recipe_lines() -> list[str]:
+    """Return a line for each recipe: its name, and the sentence that its file opens with."""
+    lines = []
+    for name in recipes():
+        comments = (CONF / "recipe" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+        about = next(one for one in comments if one.startswith("# ") and "@package" not in one)
+        lines.append(f"{name:24}{about.removeprefix('# ')}")
+    return lines
+
+
 def compose(config_name: str, overrides: list[str], config_dir: str | None = None) -> DictConfig:
     """Compose a configuration as the command line would; inside a door, along its search path.
 
@@ -77,7 +87,7 @@ def compose(config_name: str, overrides: list[str], config_dir: str | None = Non
         if lacks := _NO_OPTION.match(message):
             listing = message.partition("Config search path")[0]
             options = re.findall(r"^\t(.+)$", listing, re.MULTILINE)
-            message = f"{lacks['group']}={lacks['name']!r} is no option"
+            message = f"{lacks['group']}={lacks['name']!r} does not exist"
             message += did_you_mean(lacks["name"], options)
         raise ConfigurationError(message) from error
 
@@ -98,7 +108,7 @@ def building() -> Iterator[None]:
             raise
         key = str(error).rpartition("full_key: ")[2] or "a part"
         reason = " ".join(str(error.__cause__ or error).split())
-        raise ConfigurationError(f"{key} cannot be built of its values: {reason}") from error
+        raise ConfigurationError(f"{key} cannot be built from its values: {reason}") from error
 
 
 def _at_conf() -> AbstractContextManager[None]:
@@ -126,11 +136,11 @@ def parsed(lines: Sequence[str]) -> list[Override]:
         key, sign, value = wrong.partition("=")
         if not sign:
             raise ConfigurationError(
-                f"{wrong!r} on the command line sets nothing; write KEY=VALUE"
+                f"{wrong!r} on the command line has no value; write KEY=VALUE"
             ) from error
         right = shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
         raise ConfigurationError(
-            f"{wrong} cannot be read; if the value is a text, quote it twice: {right}"
+            f"{wrong} cannot be read; if the value is text, quote it twice: {right}"
         ) from error
 
 
@@ -213,14 +223,14 @@ def _file(name: str, roots: Sequence[Path]) -> DictConfig:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{paths[0]} cannot be read as YAML: {reason}") from error
     if not isinstance(values, DictConfig):
-        raise ConfigurationError(f"{paths[0]} must hold keys with values, a line each: key: value")
+        raise ConfigurationError(f"{paths[0]} must hold one key and value on each line: key: value")
     return values
 
 
 def _own_values(recipe: str, roots: Sequence[Path], made: tuple[str, ...] = ()) -> DictConfig:
     """Return what a recipe, and those that it is made from, set beside the options they choose."""
     if recipe in made:
-        raise ConfigurationError(f"recipe={recipe!r} is made from itself: {', '.join(made)}")
+        raise ConfigurationError(f"recipe={recipe!r} includes itself: {', '.join(made)}")
     values = _file(f"recipe/{recipe}", roots)
     defaults = values.pop("defaults", None)
     listed = defaults if isinstance(defaults, ListConfig) else ()  # what else it is, Hydra refuses
@@ -237,8 +247,8 @@ def _undone(chosen: Override, own: Any, config_dir: str | None) -> Iterator[str]
     group, name = chosen.key_or_group, chosen.value()
     if not isinstance(name, str):
         raise ConfigurationError(
-            f"{chosen.input_line} sweeps over {group}, of which the recipe changes an option; run "
-            "one command for each"
+            f"{chosen.input_line} sweeps over {group}, and the recipe changes an option of it; "
+            "run one command for each"
         )
     try:
         composed: Any = OmegaConf.to_container(compose(f"{group}/{name}", [], config_dir))
@@ -269,6 +279,7 @@ def read_arguments(arguments: Sequence[str]) -> Namespace:
 def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     """Let Hydra configure a command; what `run` returns goes to the sweeper of a multirun."""
     OmegaConf.register_new_resolver("swept", _swept, replace=True)
+    OmegaConf.register_new_resolver("recipe_lines", _indented_recipes, replace=True)
     sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:])
 
     def job(cfg: DictConfig) -> Any:
@@ -284,6 +295,11 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     logging.raiseExceptions = False  # a log that cannot be written costs no traceback a line
 
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+
+
+def _indented_recipes() -> str:
+    """Return the recipes as ``--help`` lists them, in a block that is indented by two."""
+    return "\n  ".join(recipe_lines())
 
 
 def _own_keys(config_name: str) -> set[str]:

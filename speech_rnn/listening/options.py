@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from speech_rnn.streaming.gate import Gating
     from speech_rnn.streaming.spotter import Spotting
 
-Model = Annotated[Path, typer.Option(help="A recogniser that can stream, or an .onnx file.")]
+DEFAULT_MODEL = "the recogniser of the package"
+Model = Annotated[
+    Path, typer.Option(help="A recogniser that can stream.", show_default=DEFAULT_MODEL)
+]
 Channel = Annotated[
     int | None,
-    typer.Option(min=0, help="Channel to take, counted from 0; without it, the mean of all."),
+    typer.Option(min=0, help="Channel to use, counted from 0. The default is the mean of all."),
 ]
 Number = float | None
 
@@ -33,15 +36,17 @@ class StreamOptions:
     """
 
     threshold: Annotated[
-        Number, typer.Option(help="Score, above 0 and at most 1, at which a word is reported.")
+        Number, typer.Option(help="Score above which a word is reported, from 0 to 1.")
     ] = None
     word_threshold: Annotated[
-        list[str] | None, typer.Option(help="WORD=THRESHOLD: the threshold of one word.")
+        list[str] | None,
+        typer.Option(help="WORD=THRESHOLD: the threshold of one word. Repeatable."),
     ] = None
     release: Annotated[
-        Number, typer.Option(help="Share of the threshold at which a word ends.")
+        Number,
+        typer.Option(help="A word ends when its score falls below this share of the threshold."),
     ] = None
-    smoothing: Annotated[str | None, typer.Option(help="How scores are smoothed: mean or max.")] = (
+    smoothing: Annotated[str | None, typer.Option(help="Smoothing of the scores: mean or max.")] = (
         None
     )
     smoothing_seconds: Annotated[
@@ -61,17 +66,20 @@ class StreamOptions:
         Number, typer.Option(help="Level above the noise floor that opens the gate, in dB.")
     ] = None
     gate_hangover_seconds: Annotated[
-        Number, typer.Option(help="Seconds for which the gate stays open.")
+        Number,
+        typer.Option(help="Seconds for which the gate stays open after the sound is quiet again."),
     ] = None
     gate_preroll_seconds: Annotated[
-        Number, typer.Option(help="Seconds before the gate opened that are heard as well.")
+        Number,
+        typer.Option(help="Seconds of sound before the opening of the gate that are used as well."),
     ] = None
     gate_floor_seconds: Annotated[
         Number,
         typer.Option(help="Seconds after which steady louder sound becomes the new noise floor."),
     ] = None
     gate_least_db: Annotated[
-        Number, typer.Option(help="Level in dB of full scale below which all sound is silence.")
+        Number,
+        typer.Option(help="Level below which all sound counts as silence, in dB of full scale."),
     ] = None
 
     def spotting(self, tuned: Spotting | None, head: str) -> Spotting:
