@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(cfg: DictConfig) -> None:
-    """Hear hours of sound, print the figures and write them as JSON."""
+    """Measure on hours of sound, print the figures and write them as JSON."""
     from hydra.core.hydra_config import HydraConfig
 
     from speech_rnn.config.build import scenes_of

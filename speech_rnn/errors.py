@@ -134,7 +134,7 @@ class Stopped(KeyboardInterrupt):
     """
 
     def __init__(self, signum: int, where: str = "", output_dir: str = "") -> None:
-        going_on = f"; resume=true goes on (output_dir={output_dir})" if output_dir else ""
+        going_on = f"; resume=true continues (output_dir={output_dir})" if output_dir else ""
         super().__init__(f"interrupted {where}".strip() + going_on)
         self.signum, self.where = signum, where
 

@@ -16,7 +16,7 @@ from speech_rnn.starter import STARTER
 EXAMPLES = (
     'speech-rnn learn --model FILE --word "lights on" one.wav two.wav three.wav',
     "speech-rnn learn --model FILE --word computer CLIPS/ --background ROOM/",
-    "speech-rnn learn --word jarvis CLIPS/ --output mine.onnx",
+    "speech-rnn learn --word lamp CLIPS/ --output mine.onnx",
 )
 
 

@@ -347,8 +347,8 @@ class Recognizer:
         """Raise the `ConfigurationError` of `save` before the work that would be lost."""
         if (Path(path).suffix == ".onnx") != ("onnx" in self.engine.describe()):
             raise ConfigurationError(
-                f"path={str(path)!r}: what came from an ONNX file is saved as .onnx, and nothing "
-                "else is; python -m speech_rnn.export makes an ONNX file"
+                f"path={str(path)!r}: a recogniser from an ONNX file is saved as .onnx, any "
+                "other as .safetensors; speech-rnn export writes an ONNX file"
             )
 
     @classmethod

@@ -45,7 +45,11 @@ def transcribe(
     ] = "cpu",
     beam: Annotated[
         int | None,
-        typer.Option(min=1, help="Width of the beam search. Without it, decoding is greedy."),
+        typer.Option(
+            min=1,
+            help="Width of the beam search. Without it, decoding is greedy, or has width 50 "
+            "with --lm or --hot-word.",
+        ),
     ] = None,
     n_best: Annotated[
         int,

@@ -53,9 +53,9 @@ class Vocabulary:
     def __post_init__(self) -> None:
         head_of(self.unit)
         if not self.tokens:
-            raise ConfigurationError("words=[] leaves nothing to recognise; name at least one")
+            raise ConfigurationError("words=[] is empty; name at least one")
         if twice := [token for token, count in Counter(self.tokens).items() if count > 1]:
-            raise ConfigurationError(f"words={twice} occur twice; each output needs one name")
+            raise ConfigurationError(f"words={twice} occur twice; name each word once")
 
     @classmethod
     def of(cls, words: Sequence[str], unit: str = "classes") -> Vocabulary:

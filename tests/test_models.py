@@ -26,8 +26,8 @@ def test_the_starter_is_small_and_follows_streams():
 
 def test_words_that_nobody_has_said_are_marked(tmp_path):
     told = speech_rnn("models", cwd=tmp_path).stdout
-    assert re.search(r"learnt from people: .*seven.*view glass", told)
-    alone = re.search("learnt from synthetic voices alone: (.*)", told)[1].split(", ")
+    assert re.search(r"trained on recordings: .*seven.*view glass", told)
+    alone = re.search("trained on synthetic speech only: (.*)", told)[1].split(", ")
     assert alone == COMMANDS
     assert str(CARD) in told
     found = json.loads(speech_rnn("models", "--json", cwd=tmp_path).stdout)

@@ -58,7 +58,7 @@ def test_a_character_it_lacks_is_named():
 @pytest.mark.parametrize(
     ("words", "unit", "message"),
     [
-        ([], "classes", "nothing to recognise"),
+        ([], "classes", "is empty"),
         (["a", "b", "a"], "classes", r"words=\['a'\] occur twice"),
         (["a"], "phones", "vocabulary='phones' must be one of classes, words, characters"),
     ],

@@ -74,7 +74,7 @@ def load_audio(
         raise ConfigurationError(f"{name}: start_seconds={start_seconds} must be 0 or above")
     if duration_seconds is not None and not 0 < duration_seconds < math.inf:
         raise ConfigurationError(
-            f"{name}: duration_seconds={duration_seconds} must be above 0; None goes to the end"
+            f"{name}: duration_seconds={duration_seconds} must be above 0; None reads to the end"
         )
     with open_audio(source, channel=channel, name=name) as sound:
         return sound.load(sample_rate, start_seconds, duration_seconds, check=check)
@@ -174,7 +174,7 @@ class OpenSound:
     def _check(self, samples: NDArray[np.float32], part: str, check: Check = True) -> None:
         if not np.isfinite(samples).all():
             raise AudioError(
-                f"{self.name}: holds samples that are no number (NaN or infinite); repair it"
+                f"{self.name}: holds samples that are not numbers (NaN or infinite); repair it"
             )
         if check:
             self._warn(check_waveform(samples, self.sample_rate), part, check)

@@ -128,6 +128,6 @@ def sound_files(paths: str | Iterable[str], name: str) -> list[Path]:
     for path in map(Path, [paths] if isinstance(paths, str) else paths):
         found = [path] if path.is_file() else list(sounds_below(path))
         if not found:
-            raise DataError(f"{name}={str(path)!r} is no sound file, nor a folder of them")
+            raise DataError(f"{name}={str(path)!r} is neither a sound file nor a folder of them")
         files += found
     return files

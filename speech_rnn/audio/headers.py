@@ -209,8 +209,8 @@ def _foreign(file: BinaryIO, kind: str, name: str) -> BinaryIO:
         )
     if not can_convert():
         raise AudioError(
-            f"{name}: holds {kind}, which cannot be read without the program {PROGRAM}; install "
-            f"it, or convert the file where it is: ffmpeg -i FILE FILE.wav"
+            f"{name}: holds {kind}, which cannot be read without the program {PROGRAM}; "
+            "install it, or convert the file on a computer that has it: ffmpeg -i FILE FILE.wav"
         )
     return converted(file, kind, name)
 
@@ -278,7 +278,7 @@ def _mpeg(file: BinaryIO, size: int, begin: int, name: str, problems: list[str])
     file.seek(0)
     frames = count_frames(content)
     if frames is None or not frames.n_frames or frames.share < LEAST_SHARE:
-        raise _no_sound(name, "it begins like MP3, and most of it is none")
+        raise _no_sound(name, "it begins like MP3, but most of it is not")
     promised = frames.promised
     if promised and promised > frames.n_frames + 1:
         problems.append(

@@ -123,7 +123,9 @@ def waveform_of(samples: Any, source_rate: int, target_rate: int) -> NDArray[np.
     """
     if isinstance(samples, (bytearray, memoryview)):
         kind = type(samples).__name__
-        raise AudioError(f"audio of type {kind} is no file's bytes; give bytes(audio) for a file")
+        raise AudioError(
+            f"audio of type {kind} is not the bytes of a file; give bytes(audio) for a file"
+        )
     try:
         waveform = np.asarray(samples)
     except ValueError:  # sounds of several lengths

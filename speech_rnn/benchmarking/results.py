@@ -31,7 +31,7 @@ class Times:
 
     def __post_init__(self) -> None:
         if not self.seconds:
-            raise ConfigurationError("seconds=() must hold a time or more")
+            raise ConfigurationError("seconds=() must hold at least one time")
 
     @property
     def median(self) -> float:

@@ -77,7 +77,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.sections or not MEASURED.keys() >= {*self.sections}:
             raise ConfigurationError(
-                f"sections={list(self.sections)} must be some of {', '.join(MEASURED)}"
+                f"sections={list(self.sections)} must be chosen from {', '.join(MEASURED)}"
             )
         for name in ("n_rounds", "n_files", "n_epochs"):
             if getattr(self, name) < 1:

@@ -86,7 +86,7 @@ def corpus_of(cfg: DictConfig) -> Corpus:
     split = cfg.get("split", "test")  # a training has them all
     if split not in (*SPLITS, ALL):
         hint = did_you_mean(str(split), (*SPLITS, ALL))
-        raise ConfigurationError(f"split={split!r} is no split{hint}")
+        raise ConfigurationError(f"split={split!r} does not exist{hint}")
     corpus: Corpus = instantiate(cfg.data).prepare()
     if cfg.exclude:
         corpus = exclude(corpus, cfg.exclude)
@@ -123,7 +123,7 @@ def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
         return [*read_recordings(cfg.audio, cfg.labels, words)]
     if cfg.labels:
         raise ConfigurationError(
-            f"labels={list(cfg.labels)} are of recordings; name them: audio=[DIR]"
+            f"labels={list(cfg.labels)} need the recordings that they describe: audio=[DIR]"
         )
     streams, corpus = instantiate(cfg.streams), corpus_of(cfg)
     said = [row for row in corpus.split(_name(cfg.split)) if row.text in corpus.words]

@@ -62,14 +62,16 @@ def check_taken(cfg: DictConfig, typed: Collection[str]) -> None:
     for key in typed:
         if key in KEYS and KEYS[key] not in taken:
             raise ConfigurationError(
-                f"{key} is given, and nothing of this recipe takes it: leave it out, or choose a "
+                f"{key} is not used by this recipe: leave it out, or choose a "
                 "recipe of words of your own, such as +recipe=custom or +recipe=custom_stream"
             )
     if "voices" in taken and (wanted := cfg.get("voices")):
         known = sorted({name for node in _nodes(plain) for name in _synthesizers(node)})
         if wrong := [name for name in names_of(wanted) if name not in known]:
             hint = did_you_mean(wrong, known)
-            raise ConfigurationError(f"voices={wrong} are not of this recipe, or are null{hint}")
+            raise ConfigurationError(
+                f"voices={wrong} are not part of this recipe, or are null{hint}"
+            )
 
 
 def _synthesizers(node: dict[Any, Any]) -> Iterator[str]:

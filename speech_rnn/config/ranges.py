@@ -64,7 +64,7 @@ def dimension_of(override: Override) -> Dimension:
     if override.is_discrete_sweep():
         return Choices(tuple(override.sweep_string_iterator()))
     raise ConfigurationError(
-        f"space={override.input_line!r} is no range; write KEY=interval(LOW,HIGH), "
+        f"space={override.input_line!r} is not a range; write KEY=interval(LOW,HIGH), "
         "KEY=range(FIRST,STOP) or KEY=A,B,C"
     )
 

@@ -53,7 +53,7 @@ class Merged:
             )
         if unknown := [name for name in self.repeat if name not in self.sources]:
             raise ConfigurationError(
-                f"repeat={unknown} are no sources{did_you_mean(unknown, self.sources)}"
+                f"repeat={unknown} are not among the sources{did_you_mean(unknown, self.sources)}"
             )
 
     def prepare(self) -> Corpus:

@@ -180,8 +180,8 @@ class _Draw:
         self.chatter = [row for row in rows if row.text == UNKNOWN]
         if connected.chatter_share and not self.chatter:
             raise DataError(
-                f"chatter_share={connected.chatter_share} needs clips of what is none of the "
-                "words: negatives=speech negatives.speech=[DIR], or negatives=other_words"
+                f"chatter_share={connected.chatter_share} needs clips of other words or other "
+                "speech: negatives=speech negatives.speech=[DIR], or negatives=other_words"
             )
         for word in self.words:
             self.said[word.speaker][word.text].append(word)
@@ -266,7 +266,7 @@ class _Draw:
                 speakers = [name for name, said in self.said.items() if set(texts) <= said.keys()]
                 found.append((texts, speakers))
                 if not speakers:
-                    wrong.append(f"  line {number}: no speaker says all of {line!r}")
+                    wrong.append(f"  line {number}: no speaker has clips of all of {line!r}")
         if wrong or not found:
             raise DataError("\n".join([f"sentences={str(path)!r} cannot be composed:", *wrong]))
         return found

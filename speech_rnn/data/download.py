@@ -133,7 +133,7 @@ def download(
         part.unlink()
         raise DataError(
             f"url={url!r} gave a file with SHA-256 {found}, not {sha256}; it was removed: "
-            "try again, or give the hash of the file that is meant"
+            "try again, or give the hash of the right file"
         )
     with _on_disk(path):
         part.replace(path)
@@ -240,7 +240,7 @@ class _Transfer:
                 if tries >= attempts:
                     raise DataError(
                         f"url={self.url!r} could not be fetched: {cut}. Check the network and run "
-                        f"again (it goes on after {self.offset} bytes), or {self.by_hand}"
+                        f"again (it continues after {self.offset} bytes), or {self.by_hand}"
                     ) from cut
                 pause = backoff_seconds * 2 ** (tries - 1)
                 log.warning("%s: %s; trying again in %g s", self.url, cut, pause)

@@ -117,7 +117,7 @@ class Folder:
         if silent := [word for word in words if not clips[word]]:
             raise DataError(
                 f"root={self.root!r} has no sound file for {listed(silent)}; "
-                f"known are {', '.join(sorted(AUDIO_SUFFIXES))}"
+                f"known endings are {', '.join(sorted(AUDIO_SUFFIXES))}"
             )
         names = {_name(clip, root): (clip, word) for word, files in clips.items() for clip in files}
         speakers = self._speakers(names)
@@ -152,7 +152,7 @@ class Folder:
         if wrong := [name for name, speaker in speakers.items() if not speaker]:
             raise DataError(
                 f"speaker_pattern={self.speaker_pattern!r} finds no speaker in {_some(wrong)}; "
-                "it is searched for in paths as they are written here"
+                "the pattern is searched for in paths as they are written here"
             )
         return speakers
 
@@ -182,7 +182,7 @@ class Folder:
         if not lists:
             every = ", ".join(name for names in LISTS.values() for name in names)
             raise DataError(
-                f"root={self.root!r} holds no lists, none of {every}; write them or set split=hash"
+                f"root={self.root!r} holds none of the lists {every}; write them or set split=hash"
             )
         return lists
 
@@ -196,7 +196,7 @@ def _no_twins(words: Sequence[str]) -> None:
     """Raise for words that are not texts, or that share a folder."""
     texts = texts_of(words)
     if len({word_of(word) for word in texts}) < len(texts):
-        raise ConfigurationError(f"words={texts!r} must name each word once, at least one")
+        raise ConfigurationError(f"words={texts!r} must name at least one word, each once")
 
 
 def _clips(folders: Mapping[str, Sequence[Path]], words: Sequence[str]) -> dict[str, list[Path]]:

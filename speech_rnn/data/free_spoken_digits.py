@@ -51,7 +51,7 @@ class FreeSpokenDigits:
             raise ConfigurationError(f"train_clips={self.train_clips} must be 1 or more")
         indices = list(self.validation_indices)
         if not indices:
-            raise ConfigurationError("validation_indices=[] must name one recording or more")
+            raise ConfigurationError("validation_indices=[] must name at least one recording")
         if not self._held_out and set(indices) & set(TEST_INDICES):
             raise ConfigurationError(
                 f"validation_indices={indices} must be above 4: 0 to 4 are the test split"

@@ -107,7 +107,7 @@ class Negatives:
     def _kept(self, corpus: Corpus) -> list[str]:
         if lacking := [word for word in self.held_out_words if word not in corpus.words]:
             hint = did_you_mean(lacking, corpus.words)
-            raise DataError(f"held_out_words={lacking} are no words of the corpus{hint}")
+            raise DataError(f"held_out_words={lacking} are not words of the corpus{hint}")
         words = [word for word in corpus.words if word not in self.held_out_words]
         if not words:
             raise DataError("held_out_words are all words of the corpus; leave some to recognise")

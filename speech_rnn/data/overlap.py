@@ -29,8 +29,8 @@ def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
             example = one if one == other else f"{one}, the same sound as {other}"
             lines.append(
                 f"{len(both)} of {len(caches[second])} clips of the {second} split are in the "
-                f"{first} split as well, such as {example}: figures that are measured on them do "
-                "not hold for new recordings"
+                f"{first} split, too, such as {example}: figures measured on them do not hold "
+                "for new recordings"
             )
     return lines
 

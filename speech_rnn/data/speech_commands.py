@@ -146,7 +146,7 @@ class SpeechCommands:
             )
         if self.words is not None and (self._is_12 or not self.words):
             raise ConfigurationError(
-                f"words={list(self.words)} must name one word or more and go with task='all'"
+                f"words={list(self.words)} must name at least one word and needs task='all'"
             )
 
     @property
@@ -346,7 +346,7 @@ def _silence(
     gains = [0.0] * zeros + [rng.random() for _ in range(count - zeros)]
     n_samples = {file: len(load_audio(file, SAMPLE_RATE, check=False)) for file in files if count}
     if short := [file.name for file, n in n_samples.items() if n < SAMPLE_RATE]:
-        raise DataError(f"noise={short} must last a second or more to make _silence_ of")
+        raise DataError(f"noise={short} must last at least one second, to make _silence_ from it")
     rows = []
     pink = None if files else Composition((), PINK, noise_snr_db=0.0)
     for index, gain in enumerate(gains):

@@ -114,7 +114,7 @@ def require_every_class(
     if lacking := [f"{split} split: {', '.join(gap)}" for split, gap in gaps.items() if gap]:
         raise DataError(
             f"root={root!r} has no clip for these words in the {'; in the '.join(lacking)}; "
-            "get or record more of them, name other words, or split otherwise"
+            "get or record more of them, name other words, or choose another split"
         )
 
 
@@ -130,7 +130,7 @@ def speaker_regex(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except re.error as error:
         raise ConfigurationError(
-            f"speaker_pattern={pattern!r} is no regular expression: {error}"
+            f"speaker_pattern={pattern!r} is not a regular expression: {error}"
         ) from error
     if "speaker" not in compiled.groupindex and compiled.groups != 1:
         raise ConfigurationError(

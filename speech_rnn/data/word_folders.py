@@ -40,27 +40,29 @@ def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
         are named after splits.
     """
     if not root.is_dir():
-        raise DataError(f"{name}={str(root)!r} is no folder; it must hold one folder a word")
+        raise DataError(
+            f"{name}={str(root)!r} is not a folder; it must hold one folder for each word"
+        )
     words: dict[str, list[Path]] = {}
     folders = _below(root)
     for folder in folders:
         words.setdefault(word_of(folder.name), []).append(folder)
     if unreadable := [word for word in words if not is_text(word)]:
         raise DataError(
-            f"{name}={str(root)!r}: the names of these folders are no UTF-8, so they cannot be "
+            f"{name}={str(root)!r}: the names of these folders are not UTF-8 and cannot be "
             f"words: {', '.join(unreadable)}; rename them"
         )
     if not words:
         raise DataError(
-            f"{name}={str(root)!r} holds no folders; it must hold one folder a word, "
+            f"{name}={str(root)!r} holds no folders; it must hold one folder for each word, "
             "such as go/ and stop/, with the recordings in them"
         )
     splits = [one for one in folders if one.name.lower() in SPLIT_FOLDERS and _below(one)]
     if len(splits) > 1 or splits == folders:
         raise DataError(
             f"{name}={str(root)!r} holds folders of splits "
-            f"({', '.join(folder.name for folder in splits)}), not of words: join them into one "
-            "folder a word, or write a manifest with a column split"
+            f"({', '.join(folder.name for folder in splits)}), not of words: join them into "
+            "one folder for each word, or write a manifest with a column split"
         )
     nested = [one for one in folders if not _sounds(one) and len(_below(_lowest(one))) > 1]
     if nested == folders:
@@ -125,5 +127,7 @@ def folder_of(word: str) -> str:
     name = word if word.startswith("_") else word.replace("_", "__").replace(" ", "_")
     bad = not word.strip() or word.startswith(".") or re.search(r'[/\\:*?"<>|\x00-\x1f]', word)
     if bad or word_of(name) != word:
-        raise ConfigurationError(f"word={word!r} cannot name a folder; call it otherwise")
+        raise ConfigurationError(
+            f"word={word!r} cannot be the name of a folder; choose another name"
+        )
     return name

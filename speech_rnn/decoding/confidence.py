@@ -38,7 +38,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         if not 1e-3 <= self.temperature <= 1e3:  # log-probabilities stay finite
-            raise ConfigurationError(f"temperature={self.temperature!r} must be from 0.001 to 1000")
+            raise ConfigurationError(f"temperature={self.temperature!r} must lie in [0.001, 1000]")
 
     def judge(self, hypothesis: Hypothesis, evidence: float) -> Hypothesis:
         """Withhold an answer for which there is too little evidence or confidence.

@@ -78,8 +78,7 @@ class Decoder:
             raise ConfigurationError(f"reject_below={self.reject_below} must lie in [0, 1]")
         if self.grammar is not None and self.beam_size is not None:
             raise ConfigurationError(
-                f"beam={self.beam_size}: the best sentences of a grammar are found without a beam; "
-                "leave it out"
+                f"beam={self.beam_size}: a grammar needs no beam; leave it out"
             )
         if self.beam_size is None and (self.language_model is not None or self.hot_words):
             raise ConfigurationError(
@@ -167,7 +166,7 @@ class Decoder:
         if needs_ctc and vocabulary.head == "classification":
             raise ConfigurationError(
                 "a language model and hot words need a recogniser of sequences, and this one "
-                "answers one of its classes; train with vocabulary=words"
+                "gives one answer for each clip; train with vocabulary=words"
             )
         if self.grammar is not None:
             self._graph_of(vocabulary)

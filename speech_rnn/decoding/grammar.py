@@ -166,8 +166,8 @@ class Grammar:
         """
         if vocabulary.head != "ctc":
             raise ConfigurationError(
-                f"{self.name}: a grammar needs a recogniser of sequences, and this one answers one "
-                "of its classes; train with vocabulary=words"
+                f"{self.name}: a grammar needs a recogniser of sequences, and this one gives "
+                "one answer for each clip; train with vocabulary=words"
             )
         reader = _Reader(self.text, self.name)
         return _Builder(reader, vocabulary).graph()
@@ -180,7 +180,7 @@ class _Reader:
         self.text, self.name = text, name
         if len(text) > MOST_CHARACTERS:
             raise ConfigurationError(
-                f"{name}: is longer than {MOST_CHARACTERS:,} characters, the most of a grammar"
+                f"{name}: is longer than {MOST_CHARACTERS:,} characters; make the grammar shorter"
             )
         self.pieces = list(self._split())
         self.at = self.n_open = 0
@@ -305,8 +305,8 @@ class _Reader:
             names = [*reversed(error.args[1])]
             shown = names if len(names) <= MOST_NAMED else [*names[:MOST_NAMED], "…", names[0]]
             raise ConfigurationError(
-                f"{self.where(self.places[names[0]])}: {' holds '.join(shown)}; say repeats with "
-                "* or +"
+                f"{self.where(self.places[names[0]])}: {' holds '.join(shown)}; write repeats "
+                "with * or +"
             ) from error
         levels, n_words = sizes[self.start]
         if levels > MOST_LEVELS or n_words > MOST_WORDS:

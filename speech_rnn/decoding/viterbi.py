@@ -34,8 +34,8 @@ def align(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> list[Span]:
     n_steps, needed = len(log_probs), steps_needed(tokens)
     if n_steps < needed:
         raise DataError(
-            f"{len(tokens)} tokens need {needed} steps (a blank between two alike), "
-            f"but there are {n_steps}; the clip is too short for its text"
+            f"{len(tokens)} tokens need {needed} steps (with a blank between equal ones), but "
+            f"there are {n_steps}; the clip is too short for its text"
         )
     arcs = tuple(Arc(place, token, place + 1) for place, token in enumerate(tokens))
     found = GraphSearch(Graph(len(tokens) + 1, arcs, frozenset({len(tokens)})))(log_probs)

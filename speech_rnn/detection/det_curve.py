@@ -147,7 +147,7 @@ def hear(
     spotter, sweep = stream.posteriors.spotter(spotting), _Sweep(stream, spotting, thresholds)
     if unknown := {label.word for label in scene.labels} - set(spotter.words):
         raise DataError(
-            f"words {sorted(unknown)} are said, but none of the model's: "
+            f"words {sorted(unknown)} are not words of the model: "
             f"{', '.join(spotter.words)}; choose a corpus of its words"
         )
     words: list[Word] = []
@@ -301,7 +301,7 @@ def detect(
         without scenes.
     """
     if not scenes:
-        raise DataError("there is nothing to hear; give recordings, or compose a stream")
+        raise DataError("there is no sound to measure on; give recordings, or compose a stream")
     spotting = own_spotting(recognizer)
     if threshold is not None:
         spotting = replace(spotting, threshold=threshold, thresholds={})

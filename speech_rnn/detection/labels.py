@@ -89,7 +89,9 @@ def _label(record: Mapping[str, Any]) -> Label:
     if not word:
         raise ValueError("word must not be empty")
     if not (isfinite(end) and 0 <= start < end):
-        raise ValueError(f"start={start:g} and end={end:g} must be times from 0 on, in this order")
+        raise ValueError(
+            f"start={start:g} and end={end:g} must be times of 0 s or above, in this order"
+        )
     return Label(word, start, end)
 
 

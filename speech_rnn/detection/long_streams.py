@@ -315,8 +315,8 @@ class _Plan:
         if played > there:
             yield (
                 f"{self.split}: {played / 60:.0f} minutes of speech are {there / 60:.1f} minutes "
-                f"of {len(self.speech)} recordings, again and again: intervals of false accepts "
-                "are wider than they say; give more speech"
+                f"of {len(self.speech)} recordings, repeated: the true intervals of false "
+                "accepts are wider; give more speech"
             )
 
     def _samples(self, seconds: float) -> int:

@@ -74,7 +74,7 @@ def read_recordings(
     for row in (row for path in labels for row in _rows(Path(path), files)):
         found = None if row.file is None else places.get(row.file.resolve())
         if found is None:
-            lost.append(f"  {row.place}: file={str(row.file or '')!r} is none of the recordings")
+            lost.append(f"  {row.place}: file={str(row.file or '')!r} is not among the recordings")
         else:
             rows[found].append(row)
     if lost:

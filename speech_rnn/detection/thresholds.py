@@ -132,7 +132,7 @@ def _by_misses(curve: Sequence[DetPoint], miss_rate: float) -> dict[str, DetPoin
             lacking.append(f"{word} (at least {fewest} of {counts[0].n_labels})")
     if lacking:
         raise DataError(
-            f"miss_rate={miss_rate:g} cannot be kept, more is missed at every threshold: "
+            f"miss_rate={miss_rate:g} cannot be kept, because every threshold misses more: "
             f"{', '.join(lacking)}; promise less, or train a better recogniser"
         )
     return chosen

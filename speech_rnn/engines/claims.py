@@ -44,7 +44,9 @@ def check_claims(
     for settings in (features, model, *convolutions):
         for name, value in settings.items():
             if isinstance(value, int) and abs(value) > MOST_OF.get(name, MOST):
-                raise ModelError(f"{name}={value:.3g} is beyond {MOST_OF.get(name, MOST)}")
+                raise ModelError(
+                    f"{name}={value:.3g} is above the limit of {MOST_OF.get(name, MOST)}"
+                )
     if features.get("sample_rate", LEAST_RATE) < LEAST_RATE:
         raise ModelError(f"sample_rate={features['sample_rate']} is below {LEAST_RATE} Hz")
     hop = features.get("hop_length", MOST_POINTS)

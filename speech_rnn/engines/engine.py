@@ -104,7 +104,8 @@ def read_description(path: str | Path, text: str | None) -> dict[str, Any]:
         kind = "an ONNX" if Path(path).suffix == ".onnx" else "a safetensors"
         raise ModelError(
             f"model={str(path)!r} is {kind} file but not a Recognizer; give the "
-            "recognizer.safetensors that training wrote, or what speech_rnn.export made of it"
+            "recognizer.safetensors that training wrote, or the .onnx file that speech-rnn "
+            "export wrote"
         ) from error
     if is_newer:
         raise newer_format(path, "format", version, FORMAT_VERSION)

@@ -61,8 +61,8 @@ def check_graph(path: str | Path) -> None:
         return
     if problem:
         raise ModelError(
-            f"model={str(path)!r} {problem}, which no file of speech_rnn.export does: such a graph "
-            "could compute without end or fill the memory; export the recogniser again"
+            f"model={str(path)!r} {problem}, which files of speech-rnn export never do: such a "
+            "graph could compute without end or fill the memory; export the recogniser again"
         )
 
 

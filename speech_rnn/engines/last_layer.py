@@ -107,7 +107,9 @@ def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.float32]:
             return np.asarray(numpy_helper.to_array(constants[name])).astype(np.float32)
         node = made.get(name)
         if node is None or node.op_type not in ("Cast", "Mul"):
-            raise ModelError("the last layer's weights are no constant; export again")
+            raise ModelError(
+                "the last layer's weights are not constant; export the recogniser again"
+            )
         values = [value(each) for each in node.input]
         return values[0] if node.op_type == "Cast" else values[0] * values[1]
 

@@ -151,8 +151,8 @@ class OnnxEngine:
     def _check_room(self, n_samples: int) -> None:
         if self.graph.most_samples is not None and n_samples > self.graph.most_samples:
             raise ConfigurationError(
-                f"a clip of {n_samples / self.sample_rate:.1f} s is longer than "
-                f"model={str(self.path)!r} hears at once, "
+                f"a clip of {n_samples / self.sample_rate:.1f} s is too long for "
+                f"model={str(self.path)!r}, which takes at most "
                 f"{self.graph.most_samples / self.sample_rate:.1f} s; cut it into shorter ones"
             )
 

@@ -92,14 +92,14 @@ class StateDescription:
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype={self.dtype!r} of a state must be one of {', '.join(DTYPES)}")
         if len(self.shape) > 8 or min(self.shape, default=0) < 0 or prod(self.shape) > MOST:
-            raise ValueError(f"shape={list(self.shape)!r:.80} of a state is beyond all use")
+            raise ValueError(f"shape={list(self.shape)!r:.80} of a state is out of range")
 
 
 def _check_sizes(given: Any, least_0: Collection[str] = ()) -> None:
     """Refuse whole numbers that are below 1, or 0, or beyond all use."""
     for name, value in vars(given).items():
         if isinstance(value, int) and not int(name not in least_0) <= value <= MOST:
-            raise ValueError(f"{name}={value} is beyond all use")
+            raise ValueError(f"{name}={value} is out of range")
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class GraphDescription:
     def __post_init__(self) -> None:
         _check_sizes(self)
         if not 1 / self.sample_rate <= self.step_seconds <= MOST / self.sample_rate:
-            raise ValueError(f"step_seconds={self.step_seconds!r} is beyond all use")
+            raise ValueError(f"step_seconds={self.step_seconds!r} is out of range")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `most_samples` only where there is a bound."""

@@ -67,7 +67,9 @@ def try_out(engine: Engine, description: dict[str, Any], name: str) -> None:
     except SpeechRnnError:
         raise
     except Exception as error:  # a stranger's values may break what any part takes for sure
-        raise ModelError(f"model={name!r} cannot answer: {_line(error)}; make it again") from error
+        raise ModelError(
+            f"model={name!r} cannot compute: {_line(error)}; export it again"
+        ) from error
     if not np.isfinite(logits).all():
         raise ModelError(
             f"model={name!r} computes NaN or infinite logits: its training diverged, or its file "

@@ -48,7 +48,7 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
         if their utterances are not the same.
     """
     if [row.utterance for row in first.rows] != [row.utterance for row in second.rows]:
-        raise DataError("the two evaluations are not of the same utterances; evaluate both alike")
+        raise DataError("the two evaluations have different utterances; evaluate both on the same")
     read = [
         (one, other)
         for one, other in zip(first.rows, second.rows, strict=True)

@@ -27,7 +27,8 @@ def check_texts(utterances: Sequence[Utterance], vocabulary: Vocabulary) -> None
     known = vocabulary.words
     if UNKNOWN in vocabulary.tokens:
         log.warning(
-            "%d of %d clips have words that the model lacks (%s): right is no answer, or %s",
+            "%d of %d clips have words that the model does not know (%s): the right answer is "
+            "no answer, or %s",
             len(lacking), len(utterances), listed(words), UNKNOWN,
         )  # fmt: skip
         return
@@ -36,7 +37,7 @@ def check_texts(utterances: Sequence[Utterance], vocabulary: Vocabulary) -> None
         f"({listed(words)}){did_you_mean(words, known)}"
     )
     if len(lacking) == len(utterances):
-        raise DataError(f"nothing can be measured: {told}")
+        raise DataError(f"there is nothing to measure: {told}")
     log.warning("%s; they count as errors", told)
 
 

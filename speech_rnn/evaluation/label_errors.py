@@ -173,8 +173,7 @@ def audit(
         corpus = excluded(corpus, exclude)
     if len(corpus.words) < 2:
         raise DataError(
-            f"words={list(corpus.words)} leave no label that a clip could have instead; audit a "
-            "corpus of two words or more"
+            f"words={list(corpus.words)} leave no other label; audit a corpus of at least two words"
         )
     rows = list(corpus.utterances)
     places = _folds(rows, folds, seed)
@@ -210,7 +209,8 @@ def _folds(rows: Sequence[Utterance], folds: int, seed: int) -> list[int]:
         members[row.text].append(index)
     if few := [text for text, clips in members.items() if len(clips) < folds]:
         raise DataError(
-            f"folds={folds} are more than the clips of {', '.join(few)}; record more, or take fewer"
+            f"folds={folds} are more folds than there are clips of {', '.join(few)}; record "
+            "more, or take fewer"
         )
     places = [0] * len(rows)
     for clips in members.values():

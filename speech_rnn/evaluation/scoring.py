@@ -96,13 +96,13 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
     if len(said) != len(heard) or not said:
         raise DataError(
             f"references={str(references)!r} has {len(said)} lines and "
-            f"hypotheses={str(hypotheses)!r} {len(heard)}; give one of each an utterance, and an "
-            "empty line where nothing was heard"
+            f"hypotheses={str(hypotheses)!r} {len(heard)}; give one line for each utterance, "
+            "empty if nothing was recognised"
         )
     if empty := [str(number) for number, line in enumerate(said, start=1) if not line.split()]:
         raise DataError(
             f"references={str(references)!r}: line {', '.join(empty)} is empty; leave it out, here "
-            f"and in the hypotheses, or write {SILENCE} where nothing was said"
+            f"and in the hypotheses, or write {SILENCE} for silence"
         )
     rows = tuple(
         Row(

@@ -69,8 +69,9 @@ def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Tim
     chunk, width = model.chunk, model.chunk + model.look_ahead
     if isinstance(model.recurrence[0].forwards, nn.LSTM):
         raise ConfigurationError(
-            f"cell='lstm' with chunk={chunk} cannot be exported: ONNX's LSTM tells the cells of "
-            "its last step alone, and each look-ahead begins with its own chunk's; train cell='gru'"
+            f"cell='lstm' with chunk={chunk} cannot be exported: ONNX's LSTM returns its cell "
+            "state for the last step only, and each look-ahead needs that of its chunk; train "
+            "cell='gru'"
         )
     n_inputs = model.recurrence[0].forwards.input_size
     context = timing.context(steps, Stage(width, chunk), (n_inputs,), "chunk")

@@ -73,7 +73,7 @@ def _check(model: AcousticModel) -> None:
     }
     if wrong := [f"{name}={given[name]!r}" for name in names if not fits[name]]:
         raise ConfigurationError(
-            f"{', '.join(wrong)}: a .tflite head has GRU layers alone; give --output FILE.onnx"
+            f"{', '.join(wrong)}: a .tflite head can have GRU layers only; give --output FILE.onnx"
         )
 
 

@@ -43,7 +43,7 @@ def check_word(recognizer: Recognizer, word: str) -> int:
         raise ConfigurationError("vocabulary=characters has no words; train vocabulary=words")
     if word not in vocabulary.words:
         hint = did_you_mean(word, vocabulary.words)
-        raise ConfigurationError(f"word={word!r} is no word of the model{hint}")
+        raise ConfigurationError(f"word={word!r} is not a word of the model{hint}")
     return vocabulary.tokens.index(word)
 
 

@@ -120,7 +120,7 @@ def write_onnx(
         raise ConfigurationError(f"limit={limit} must be 0 points or more")
     if int8 and not clips:
         raise ConfigurationError(
-            "int8=True costs accuracy, which is measured: give clips, a folder that holds one "
+            "int8=True needs clips to measure the accuracy: a folder that holds one "
             "folder a word or a manifest, that were not trained on"
         )
     shown = samples_of(clips, recognizer.sample_rate) if int8 else ()
@@ -134,8 +134,8 @@ def write_onnx(
             before, after = (evaluate(each, clips).accuracy for each in (recognizer, written))
             if not before.correct:
                 raise DataError(
-                    f"none of the {before.total} clips is answered right; give clips of the words "
-                    f"that it knows: {', '.join(recognizer.vocabulary.words)}"
+                    f"none of the {before.total} clips is recognised; give clips of its words: "
+                    f"{', '.join(recognizer.vocabulary.words)}"
                 )
             fidelity = Fidelity(before, after)
             _check_loss(fidelity, limit, int8)

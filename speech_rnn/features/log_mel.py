@@ -249,7 +249,7 @@ class LogMel(LogMelParameters, nn.Module):
                     "values, one for each feature without deltas"
                 )
         if not (values["std"] > 0).all():
-            raise ConfigurationError("std must be above 0; leave out features that never change")
+            raise ConfigurationError("std must be above 0; leave out constant features")
         self.mean.copy_(values["mean"])
         self.std.copy_(values["std"])
 
@@ -263,13 +263,13 @@ class LogMel(LogMelParameters, nn.Module):
         reasons = []
         if self.normalization == "utterance":
             reasons.append(
-                "normalization='utterance' needs a clip's last frame before its first can be "
-                "given, so it cannot stream; use 'sliding', 'global' or None"
+                "normalization='utterance' needs the last frame of a clip before the first, "
+                "so it cannot stream; use 'sliding', 'global' or None"
             )
         if self.top_db is not None:
             reasons.append(
-                f"top_db={self.top_db} needs a clip's greatest value before its first frame can be "
-                "given, so it cannot stream; use top_db=None"
+                f"top_db={self.top_db} needs the greatest value of a clip before the first "
+                "frame, so it cannot stream; use top_db=None"
             )
         return reasons
 

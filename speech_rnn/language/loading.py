@@ -26,7 +26,7 @@ def load_language_model(path: str | Path) -> LanguageModel:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"lm={str(path)!r} is no file; train one with +recipe=language_model")
+        raise DataError(f"lm={str(path)!r} does not exist; train one with +recipe=language_model")
     if path.suffix == ".safetensors":
         from speech_rnn.language.recurrent import RecurrentLanguageModel
 

@@ -176,7 +176,7 @@ class NGram:
                 raise DataError(f"lm={str(path)!r}, line {number}: {error}") from error
         if (END,) not in log_probs:
             raise DataError(
-                f"lm={str(path)!r} is no ARPA file: it has no \\1-grams: with {END}; "
+                f"lm={str(path)!r} is not an ARPA file: it has no \\1-grams: with {END}; "
                 "train one with +recipe=language_model"
             )
         found = Counter(map(len, log_probs))
@@ -184,7 +184,7 @@ class NGram:
             if found[size] < count:
                 raise DataError(
                     f"lm={str(path)!r} is cut short: its head promises {count} {size}-grams, and "
-                    f"{found[size]} are there; make or fetch it again"
+                    f"{found[size]} are there; create or download it again"
                 )
         return cls(log_probs, back_offs, str(path))
 
@@ -207,7 +207,7 @@ def _entry(fields: Sequence[str], size: int) -> tuple[Gram, float, float | None]
         raise ValueError(f"expected a probability, {size} tokens and a weight")
     log_prob = _logarithm(fields[0])
     if log_prob > 0:
-        raise ValueError(f"{fields[0]:.20} is no logarithm of a probability: it is above 0")
+        raise ValueError(f"{fields[0]:.20} is not the logarithm of a probability: it is above 0")
     return gram, log_prob, _logarithm(rest[0]) if rest else None
 
 

@@ -65,7 +65,7 @@ class RecurrentLanguageModel(nn.Module):
         if unit not in ("words", "characters"):
             raise ConfigurationError(f"unit={unit!r} must be words or characters")
         if not tokens:
-            raise ConfigurationError("tokens=[] leaves nothing to say; name at least one")
+            raise ConfigurationError("tokens=[] has no tokens; name at least one")
         self.words, self.unit = tuple(tokens), unit
         self.name = "language model"
         self._sizes = {

@@ -114,7 +114,7 @@ def learn(
     solver = _Solver(Rivals(layer, rejection), _lasts(base), material)
     if material.voices and not solver.voices_agree():
         notes.append(
-            f"the clips do not sound like {word!r} as espeak-ng says it: the clips alone count"
+            f"the clips do not sound like {word!r} as espeak-ng speaks it; only the clips are used"
         )
         solver = replace(solver, material=replace(material, voices=[]))
     row, expected = solver.solve(base)
@@ -136,12 +136,12 @@ def _base(recognizer: Recognizer, word: str, clips: Sequence[Samples]) -> Recogn
     check_can_change(recognizer)
     check_words([word])
     if not clips:
-        raise ConfigurationError("clips=[] teach nothing; give at least one recording of the word")
+        raise ConfigurationError("clips=[] is empty; give at least one recording of the word")
     for clip in clips:
         if len(clip) > MOST_SECONDS * recognizer.sample_rate:
             seconds = len(clip) / recognizer.sample_rate
             raise ConfigurationError(
-                f"a clip lasts {seconds:.0f} s: give recordings in which the word is said once, of "
+                f"a clip lasts {seconds:.0f} s: give recordings of the word, once in each, of "
                 f"at most {MOST_SECONDS:g} s"
             )
     if word in record_of(recognizer):
@@ -149,8 +149,8 @@ def _base(recognizer: Recognizer, word: str, clips: Sequence[Samples]) -> Recogn
     same = [each for each in recognizer.vocabulary.tokens if each.casefold() == word.casefold()]
     if same:
         raise ConfigurationError(
-            f"word={word!r}: training has taught {same[0]!r} already, and its clips are not at "
-            "hand; train again with your recordings"
+            f"word={word!r}: the recogniser was trained on {same[0]!r} already, without "
+            "keeping the clips; train again with your recordings"
         )
     return recognizer
 
@@ -182,18 +182,20 @@ def _material(
         for name, clips in speak(foreign, OF_OTHER, language, rate).items():
             others += encoder.of_all(clips, name)
         if not voices:
-            notes.append(f"espeak-ng cannot speak {word!r}: the clips alone count")
+            notes.append(f"espeak-ng cannot speak {word!r}; only the clips are used")
     except MissingExtraError:
         if background is None:
             raise
         notes.append(
-            "espeak-ng (the extra [synth]) is not installed: no synthetic voices of the word, and "
-            "nothing tells how many of the other words' answers are lost"
+            "espeak-ng (the extra [synth]) is not installed, so that no synthetic voices are "
+            "used and losses of the other words are not counted"
         )
     if background is not None:
         others += encoder.of_all([*background.pieces()])
     else:
-        notes.append("no background was given: --background DIR counts false accepts in your room")
+        notes.append(
+            "no false accepts were counted; --background DIR counts them in sound of your room"
+        )
     return _Material(given, voices, known, others), notes
 
 

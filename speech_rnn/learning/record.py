@@ -21,5 +21,5 @@ def record_of(recognizer: Recognizer) -> dict[str, dict[str, Any]]:
     """
     record = recognizer.provenance.get(RECORD, {})
     if not isinstance(record, dict) or not all(isinstance(each, dict) for each in record.values()):
-        raise ModelError("the record of the learnt words is damaged; start from an earlier file")
+        raise ModelError("the record of the added words is damaged; start from an earlier file")
     return dict(record)

@@ -99,11 +99,11 @@ def unpacked(values: dict[str, Any], word: str, size: int) -> Bag:
         content = np.frombuffer(b64decode(values["states"], validate=True), "<f2")
         states = content.astype(np.float32).reshape(values["shape"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"the clips of the learnt word {word!r} are damaged: {error}") from error
+        raise ModelError(f"the clips of the added word {word!r} are damaged: {error}") from error
     if states.ndim != 2 or not len(states) or states.shape[1] != size:
-        raise ModelError(f"the clips of the learnt word {word!r} do not fit the recogniser")
+        raise ModelError(f"the clips of the added word {word!r} do not fit the recogniser")
     if not np.isfinite(states).all():
-        raise ModelError(f"the clips of the learnt word {word!r} hold values that are no numbers")
+        raise ModelError(f"the clips of the added word {word!r} hold values that are not numbers")
     return Bag(states, word, np.full(len(states), True))
 
 

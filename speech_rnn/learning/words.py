@@ -31,7 +31,7 @@ def clips_of(recognizer: Recognizer, word: str, size: int) -> list[Bag]:
     """
     values = record_of(recognizer).get(word, {}).get("clips", [])
     if not isinstance(values, list):
-        raise ModelError(f"the clips of the learnt word {word!r} are damaged")
+        raise ModelError(f"the clips of the added word {word!r} are damaged")
     return [unpacked(each, word, size) for each in values]
 
 
@@ -45,8 +45,8 @@ def check_can_change(recognizer: Recognizer) -> None:
     """
     if recognizer.vocabulary.unit == "characters":
         raise ConfigurationError(
-            "vocabulary=characters: words are spelt and have no output of their own; whatever "
-            "its letters spell, it can answer already"
+            "vocabulary=characters: words are spelt and have no output of their own; any word "
+            "that its letters spell is possible already"
         )
 
 
@@ -73,9 +73,7 @@ def without_word(recognizer: Recognizer, word: str) -> Recognizer:
     """
     words = recognizer.vocabulary.words
     if word not in words:
-        raise DataError(
-            f"word={word!r} is none of the recogniser's words{did_you_mean(word, words)}"
-        )
+        raise DataError(f"word={word!r} is not a word of the recogniser{did_you_mean(word, words)}")
     if len(words) == 1:
         raise DataError(f"word={word!r} is the only word; a recogniser needs one")
     tokens = recognizer.vocabulary.tokens

@@ -90,7 +90,7 @@ class Command:
             filter(None, map(PLACEHOLDER.search, _program_text(self._arguments))), None
         ):
             raise ConfigurationError(
-                f"exec={command!r}: {found[0]} would be run as part of a program; hand it over as "
+                f"exec={command!r}: {found[0]} would be run as code of a program; pass it as "
                 f"an argument: sh -c 'echo \"$1\"' - {found[0]}"
             )
         if shutil.which(self._arguments[0]) is None:
@@ -105,7 +105,7 @@ class Command:
             bad := [word for word in words if word.startswith("-")]
         ):
             raise ConfigurationError(
-                f"exec={command!r}: the word {bad[0]!r} would be taken for an option; put "
+                f"exec={command!r}: the word {bad[0]!r} would be read as an option; put "
                 "something in front of {word}, such as word={word}"
             )
         self._tell = tell

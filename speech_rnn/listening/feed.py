@@ -79,8 +79,8 @@ class Hearing:
         if not self.n_bad:
             return []
         return [
-            f"{self.n_bad} samples that are no number (NaN or infinite) were heard as silence; "
-            "repair it"
+            f"{self.n_bad} samples that are not numbers (NaN or infinite) were replaced by "
+            "silence; repair it"
         ]
 
     def early_notes(self) -> list[str]:

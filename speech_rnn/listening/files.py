@@ -114,7 +114,7 @@ def _spot(
         problems.append(str(error))
     except Stopped as error:
         stopped = error
-        problems.append(f"{name}: was heard up to {hearing.duration:.1f} s only: interrupted")
+        problems.append(f"{name}: was read up to {hearing.duration:.1f} s only: interrupted")
     problems += [f"{name}: {problem}" for problem in hearing.problems()]
     told = "; ".join(problems) or None
     notes = (*source.problems(), *hearing.notes())

@@ -57,7 +57,7 @@ def choose_source(
     if given is not None and microphone is not None:
         raise ConfigurationError(f"input={given!r} and microphone={microphone!r}: give one")
     if is_fast and given in (None, "-"):
-        raise ConfigurationError("--fast is for --input FILE: others arrive when they arrive")
+        raise ConfigurationError("--fast needs --input FILE: other sound arrives in real time")
     if rate is not None:
         check_rate(rate)
     if given is None:
@@ -80,7 +80,9 @@ def choose_source(
             stop=stop or Stop(),
         )
     if rate is not None:
-        raise ConfigurationError(f"rate={rate} is for raw PCM: {given} tells its own; leave it out")
+        raise ConfigurationError(
+            f"rate={rate} is for raw PCM: {given} states its own; leave --rate out"
+        )
     return FileSource(given, given, is_fast=is_fast, channel=channel)
 
 

@@ -131,7 +131,8 @@ class Microphone:
         found = self.mix.problems()
         if self.n_overruns:
             found.append(
-                f"{self.n_overruns} overruns: sound arrived faster than it was heard, and was lost"
+                f"{self.n_overruns} overruns: sound arrived faster than it was processed, and "
+                "was lost"
             )
         return found
 

@@ -99,7 +99,7 @@ def piped_source(
         return raw
     source: Source | None = _plain_wav(peeked, channel) if kind == "WAV" else None
     if source is None:
-        tell(f"-: standard input holds {kind}: it is read to its end before it is heard")
+        tell(f"-: standard input holds {kind}: all of it is read before recognition starts")
         with stop.at_once():
             source = FileSource(cast(BinaryIO, peeked), "-", is_fast=True, channel=channel)
     if rate is not None and rate != source.sample_rate:

@@ -110,7 +110,7 @@ def choose_writer(
     if form is not None and form not in FORMATS:
         raise ConfigurationError(f"format={form!r} must be one of {', '.join(FORMATS)}")
     if form is not None and as_json:
-        raise ConfigurationError(f"--json and --format {form} exclude each other; take one")
+        raise ConfigurationError(f"--json and --format {form} cannot be combined; choose one")
     if output_dir is not None:
         if form is None:
             raise ConfigurationError(
@@ -125,7 +125,7 @@ def choose_writer(
         if len(files) > 1:
             raise ConfigurationError(
                 f"format={form!r} holds one file, and there are {len(files)}; --output-dir DIR "
-                "writes one of each"
+                "writes one for each"
             )
         return Documents(FORMATS[form], None)
     if as_json:

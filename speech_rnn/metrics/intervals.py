@@ -130,8 +130,8 @@ def bootstrap_interval(
     edits, words = np.asarray(errors), np.asarray(lengths)
     if edits.shape != words.shape or edits.ndim != 1 or (edits < 0).any() or (words < 0).any():
         raise ConfigurationError(
-            f"errors of shape={edits.shape} and lengths of shape={words.shape} must be counts, one "
-            "of each for each utterance"
+            f"errors of shape={edits.shape} and lengths of shape={words.shape} must be counts, "
+            "one of both for each utterance"
         )
     if n_resamples <= 0:
         raise ConfigurationError(f"n_resamples={n_resamples} must be above 0")

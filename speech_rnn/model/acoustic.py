@@ -255,7 +255,9 @@ class AcousticModel(nn.Module):
         if reasons := self.reasons_against_streaming():
             raise ConfigurationError("\n".join(reasons))
         if self.training:
-            raise ConfigurationError("a model in training cannot stream; call its eval() first")
+            raise ConfigurationError(
+                "a model in training mode cannot stream; call its eval() first"
+            )
         if batch_size < 1:
             raise ConfigurationError(f"batch_size={batch_size} must be at least 1")
         no_frames = self.output.weight.new_zeros(batch_size, 0, self.n_features)
@@ -456,7 +458,7 @@ def _check(given: Mapping[str, Any]) -> None:
     chunk, look_ahead = given["chunk"], given["look_ahead"]
     if given["causal"] and given["bidirectional"] and chunk is None:
         raise ConfigurationError(
-            "causal=True needs bidirectional=False, or a chunk: both must not look far ahead"
+            "causal=True needs bidirectional=False, or a chunk: otherwise layers look far ahead"
         )
     if chunk is not None:
         _check_count("chunk", chunk)
@@ -467,9 +469,7 @@ def _check(given: Mapping[str, Any]) -> None:
     if not isinstance(look_ahead, int) or look_ahead < 0:
         raise ConfigurationError(f"look_ahead={look_ahead!r} must be a whole number, 0 or more")
     if look_ahead and chunk is None:
-        raise ConfigurationError(
-            f"look_ahead={look_ahead} is what comes after a chunk; give chunk, too"
-        )
+        raise ConfigurationError(f"look_ahead={look_ahead} needs a chunk; give chunk, too")
 
 
 def _check_name(parameter: str, value: str | None, known: Sequence[str | None]) -> None:

@@ -115,7 +115,9 @@ class WhisperEncoder(Front):
         """
         own = {name for name in self.state_dict() if not name.startswith("normalization.")}
         if weights.keys() != own:
-            raise ModelError(f"the weights do not fit front={self.size!r}; give those of that size")
+            raise ModelError(
+                f"the weights do not fit front={self.size!r}; give weights of that size"
+            )
         try:
             self.load_state_dict(dict(weights), strict=False)
         except RuntimeError as error:
@@ -124,7 +126,7 @@ class WhisperEncoder(Front):
     def reasons_against_streaming(self) -> list[str]:
         """Return that each embedding hears the whole clip."""
         return [
-            f"front={self.size!r} hears a whole clip before its first step is known; train with "
+            f"front={self.size!r} needs the whole clip before its first step; train with "
             "another front"
         ]
 
@@ -254,6 +256,6 @@ def sinusoids(n_steps: int, width: int) -> Tensor:
 def too_long(name: str, seconds: float) -> str:
     """Return the message about a clip that the network has no positions for."""
     return (
-        f"a clip of {seconds:.1f} s is longer than front={name!r} hears at once, "
+        f"a clip of {seconds:.1f} s is longer than front={name!r} takes at once, "
         f"{MOST_FRAMES / 100:g} s; cut it into shorter ones"
     )

@@ -98,7 +98,7 @@ def _path(source: str | Path | None) -> Path:
     for file in FILES:
         if (path / file).is_file():
             return path / file
-    raise ModelError(f"front_weights={str(path)!r} is a folder with none of {', '.join(FILES)}")
+    raise ModelError(f"front_weights={str(path)!r} is a folder without any of {', '.join(FILES)}")
 
 
 def _fetched(repository: str) -> Path:
@@ -117,7 +117,7 @@ def _fetched(repository: str) -> Path:
             continue
         except Exception as error:  # of the hub, of its HTTP client and of the system
             raise _unfetched(repository, error) from error
-    raise ModelError(f"front_weights='{HUB}{repository}' has none of {', '.join(FILES)}")
+    raise ModelError(f"front_weights='{HUB}{repository}' does not have any of {', '.join(FILES)}")
 
 
 def _unfetched(repository: str, error: Exception) -> ModelError:
@@ -172,7 +172,7 @@ def _ctranslate2(path: Path, content: bytes) -> Mapping[str, Tensor]:
     take("<I")
     spec = text() if len(content) > 6 else ""
     if spec != SPEC:
-        raise ValueError("its head is none of CTranslate2, safetensors or PyTorch")
+        raise ValueError("it is not a file of CTranslate2, safetensors or PyTorch")
     take("<I")
     (n_tensors,) = take("<I")
     found = {}

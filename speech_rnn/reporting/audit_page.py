@@ -39,7 +39,7 @@ what is right, and train with <code>exclude=disputed.csv</code>.</p>
 """
 
 ARTICLE = """<article class="card">
-<h3>{rank}. labelled {given}, <span class="wrong">heard as {likely}</span></h3>
+<h3>{rank}. labelled {given}, <span class="wrong">recognised as {likely}</span></h3>
 <svg viewBox="0 0 {width} {height}" role="img" aria-label="waveform of clip {rank}"><path
 fill="var(--first)" d="{path}"/></svg>
 <audio controls preload="metadata" src="data:audio/flac;base64,{sound}"></audio>

@@ -23,21 +23,21 @@ def print_changed(result: Learnt | Forgotten, file: Path, *, as_json: bool) -> N
 def print_learnt(learnt: Learnt) -> None:
     """Print how often the word is understood, and what is taken for it."""
     expected = learnt.expected
-    print(f"learnt: {learnt.word}, from {_clips(learnt.n_clips)}")
+    print(f"added: {learnt.word}, from {_clips(learnt.n_clips)}")
     if expected.given is not None:
-        print(f"understood of the given clips, each left out in its turn: {_of(expected.given)}")
+        print(f"correct of the given clips, each left out in turn: {_of(expected.given)}")
     if expected.voices is not None:
-        print(f"understood of synthetic voices that were left out: {_of(expected.voices)}")
+        print(f"correct of synthetic voices that were left out: {_of(expected.voices)}")
     if expected.of_words:
         taken = ", ".join(f"{word} {count}" for word, count in expected.taken.items())
         n_taken = sum(expected.taken.values())
         print(
-            f"taken for it of the other words' clips: {n_taken} of {expected.of_words}"
+            f"clips of the other words recognised as it: {n_taken} of {expected.of_words}"
             f"{f' ({taken})' if taken else ''}"
         )
-    print(f"taken for it of what is none of the words: {_of(expected.others)}")
+    print(f"false accepts of other speech: {_of(expected.others)}")
     near = ", ".join(f"{word} ({100 * share:.0f} %)" for word, share in expected.nearest)
-    print(f"nearest words, by their mean probability before: {near}")
+    print(f"most similar words, by their mean probability before: {near}")
     if expected.background is not None:
         print(f"false accepts in the background: {_rate(expected.background, learnt.word)}")
     for note in learnt.notes:
@@ -52,7 +52,7 @@ def print_forgotten(forgotten: Forgotten) -> None:
         told = ", ".join(
             f"{text or 'nothing'} {count}" for text, count in forgotten.answers.items()
         )
-        print(f"{total} synthetic voices that say it are answered with: {told}")
+        print(f"{total} synthetic clips of it are recognised as: {told}")
     if forgotten.before is not None and forgotten.after is not None:
         print(f"false accepts of all words in the background, before: {_rate(forgotten.before)}")
         print(f"and after: {_rate(forgotten.after)}")

@@ -184,13 +184,13 @@ def _listening(found: DetectionReport) -> Listening:
     """Show what was missed and falsely accepted in hours of sound."""
     total, latency = found.total, found.latency
     note = (
-        f"by its own thresholds, the dot with bars, {percent(total.miss_rate)} of "
+        f"the dot with bars is at the recogniser's thresholds: {percent(total.miss_rate)} of "
         f"{total.n_labels} are missed (95 % interval {between(total.miss_interval, 1)}), "
         f"{total.n_false} false accepts come in {total.hours:.2f} hours "
         f"(95 % interval {between(total.false_interval, 2, 1)} an hour)"
     )
     told = latency and (
-        f"told {1000 * latency.median:.0f} ms after the end of the word (median), "
+        f"reported {1000 * latency.median:.0f} ms after the end of the word (median), "
         f"{1000 * latency.p95:.0f} ms at the 95th percentile"
     )
     return Listening(pictures.det(found.curve, total), note, told or "", detections(found.per_word))

@@ -76,7 +76,7 @@ class Summary:
 
     def __str__(self) -> str:
         taught, alone = self.by_teacher
-        whom = "learnt from people" if self.synthetic_words is not None else "words"
+        whom = "trained on recordings" if self.synthetic_words is not None else "words"
         learnt = ", ".join(
             f"{word} ({count} clip{'' if count == 1 else 's'})"
             for word, count in self.learnt.items()
@@ -84,11 +84,11 @@ class Summary:
         where = "clips and streams" if self.streams else "clips"
         lines = [
             self.file,
-            f"  {self.bytes / 1e6:.2f} MB, of {where} at {self.sample_rate} Hz",
+            f"  {self.bytes / 1e6:.2f} MB, for {where} at {self.sample_rate} Hz",
             *([f"  {whom}: {', '.join(taught)}"] if taught else []),
-            *([f"  learnt from synthetic voices alone: {', '.join(alone)}"] if alone else []),
-            *([f"  learnt without training: {learnt}"] if learnt else []),
-            *([f"  front: {self.front}"] if self.front else []),
+            *([f"  trained on synthetic speech only: {', '.join(alone)}"] if alone else []),
+            *([f"  added without training: {learnt}"] if learnt else []),
+            *([f"  front end: {self.front}"] if self.front else []),
             *([f"  more: {self.card}"] if self.card else []),
         ]
         return "\n".join(lines)

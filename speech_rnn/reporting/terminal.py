@@ -59,7 +59,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
             [label, *(str(count) if count else "·" for count in row)]
             for label, row in zip(labels, evaluation.confusion, strict=False)
         ]
-        _show("confusion (rows: said, columns: answered)", [["", *labels], *counts])
+        _show("confusion (rows: spoken, columns: recognised)", [["", *labels], *counts])
     _show("by number of words", groups("words", evaluation.per_length, MOST_ROWS))
     if evaluation.per_length:
         for row in evaluation.mistaken[:MOST_MISTAKES]:
@@ -153,7 +153,7 @@ def print_detection(report: DetectionReport) -> None:
         told = "no threshold reaches that"
         if point is not None:
             told = f"{_missed(point.total)}, threshold {point.threshold:.7g}"
-        print(f"at {rate:g} false accepts an hour: {told}")
+        print(f"{rate:g} false accepts an hour: {told}")
     for note in report.notes:
         print(f"note: {note}")
 
@@ -189,10 +189,10 @@ def _missed(found: Detections) -> str:
 def print_language_model(result: LanguageModelResult) -> None:
     """Print perplexities, what the recurrent model makes up, and where the files are."""
     for sample in result.samples:
-        print(f"it says: {sample}")
+        print(f"sample: {sample}")
     print(
-        f"perplexity {result.perplexity:.3f}, that of the n-grams {result.ngram_perplexity:.3f} "
-        f"({result.n_sentences['test']} sentences that neither has seen)"
+        f"perplexity {result.perplexity:.3f}, n-grams {result.ngram_perplexity:.3f} "
+        f"({result.n_sentences['test']} unseen sentences)"
     )
     print(f"n-grams: {result.ngram}")
     print(f"language model: {result.recurrent}")
@@ -206,7 +206,7 @@ def print_run_groups(found: Compared) -> None:
         if group.command:
             print(f"{group.name}: {group.command} -m seed={','.join(map(str, group.seeds))}")
     for path, why in found.alone:
-        print(f"in no group: {path}: {why}")
+        print(f"not grouped: {path}: {why}")
 
 
 def print_search(search: Search) -> None:

@@ -26,9 +26,7 @@ def check_rate(sample_rate: int, name: str | None = None) -> None:
         for another.
     """
     if not LEAST_HZ <= sample_rate <= MOST_HZ:
-        raise _refusal(
-            f"rate={sample_rate} must be from {LEAST_HZ} to {MOST_HZ} Hz, as sounds have it", name
-        )
+        raise _refusal(f"rate={sample_rate} must be from {LEAST_HZ} to {MOST_HZ} Hz", name)
 
 
 def check_channels(n_channels: int, name: str | None = None) -> None:

@@ -30,7 +30,7 @@ def typed(kind: type[T], values: Any) -> T:
             raise TypeError(f"{kind.__name__} has no {name!r:.80}")
         if not fits(value, hints[name]):
             raise TypeError(
-                f"{name}={value!r:.80} is no {getattr(hints[name], '__name__', hints[name])}"
+                f"{name}={value!r:.80} is not a {getattr(hints[name], '__name__', hints[name])}"
             )
     return kind(**values)
 

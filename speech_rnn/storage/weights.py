@@ -25,7 +25,7 @@ def check_sizes(settings: Mapping[str, Any], n_tensors: int) -> None:
     for name, value in settings.items():
         numbers = value if isinstance(value, (list, tuple)) else [value]
         if any(isinstance(number, int) and abs(number) > MOST for number in numbers):
-            raise ModelError(f"{name}={value!s:.40} is beyond {MOST}")
+            raise ModelError(f"{name}={value!s:.40} is above the limit of {MOST}")
     n_layers = settings.get("n_layers", 1)
     if n_layers > n_tensors:
         raise ModelError(f"n_layers={n_layers} are more than its {n_tensors} tensors")

@@ -67,8 +67,8 @@ class SampleStream:
         kind, samples, cut = self._read(chunk)
         if self._kind not in (None, kind):
             raise AudioError(
-                f"chunk of {kind} after chunks of {self._kind}; a stream keeps to one: convert it, "
-                "or finish this stream and begin another"
+                f"chunk of {kind} after chunks of {self._kind}; all chunks of a stream must "
+                "have one type: convert it, or start another stream"
             )
         waveform = samples.astype(np.float32)
         if kind in ("bytes", "int16", "int32"):
@@ -76,7 +76,7 @@ class SampleStream:
         elif not np.isfinite(waveform).all():
             n_bad = int((~np.isfinite(waveform)).sum())
             raise AudioError(
-                f"chunk of {len(waveform)} samples holds {n_bad} that are no number (NaN or "
+                f"chunk of {len(waveform)} samples holds {n_bad} that are not numbers (NaN or "
                 "infinite); it was left out: repair it and push it again"
             )
         self.levels.take(waveform)
@@ -109,7 +109,8 @@ class SampleStream:
         if samples.ndim != 1 or kind not in FULL_SCALE:
             raise AudioError(
                 f"chunk of shape={samples.shape} and dtype={samples.dtype} must be bytes of 16-bit "
-                f"PCM or one channel (n,) of {', '.join(FULL_SCALE)}; of several take the mean"
+                f"PCM or one channel (n,) of {', '.join(FULL_SCALE)}; take the mean of several "
+                "channels"
             )
         return kind, samples, b""
 

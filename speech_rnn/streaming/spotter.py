@@ -143,7 +143,7 @@ class Spotter:
         for word in (*spotting.thresholds, *spotting.lags):
             if word not in self.words:
                 hint = did_you_mean(word, self.words)
-                raise ConfigurationError(f"spotting: {word!r} is no word of the model{hint}")
+                raise ConfigurationError(f"spotting: {word!r} is not a word of the model{hint}")
         self._threshold = np.array(
             [spotting.thresholds.get(word, spotting.threshold) for word in self.words]
         )

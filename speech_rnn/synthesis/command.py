@@ -64,13 +64,13 @@ class Spoken(CachedVoices):
         super().__post_init__()
         if self.clips < 1 or not self.voices:
             raise ConfigurationError(
-                f"clips={self.clips!r} and voices={list(self.voices)!r} must be one or more"
+                f"clips={self.clips!r} and voices={list(self.voices)!r} must be at least one"
             )
         try:
             self._filled(dict.fromkeys(PLACES, ""))
         except (KeyError, IndexError, ValueError) as error:
             raise ConfigurationError(
-                f"command={list(self.command)!r} has a place that is none of "
+                f"command={list(self.command)!r} has a place other than "
                 f"{', '.join(f'{{{place}}}' for place in PLACES)}: {error}"
             ) from error
         parsed = (part for argument in self.command for part in Formatter().parse(argument))
@@ -148,5 +148,5 @@ class Spoken(CachedVoices):
             except (OSError, subprocess.SubprocessError, AudioError) as error:
                 told = getattr(error, "stderr", None) or b""
                 reason = f"{error} {told.decode(errors='replace').strip()}".strip()
-                raise DataError(f"command={command!r} speaks nothing: {reason}") from error
+                raise DataError(f"command={command!r} gives no speech: {reason}") from error
         put_clip(clip, spoken, self.sample_rate, self.sample_rate)

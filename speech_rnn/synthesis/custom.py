@@ -92,8 +92,8 @@ class Custom:
         folders = word_folders(Path(self.recordings or ""), "recordings")
         if unknown := sorted(folders.keys() - set(self.words)):
             raise DataError(
-                f"recordings={self.recordings!r} has folders for {', '.join(unknown)}, which are "
-                f"none of the words{did_you_mean(unknown, self.words)}"
+                f"recordings={self.recordings!r} has folders for {', '.join(unknown)}, which "
+                f"are not among the words{did_you_mean(unknown, self.words)}"
             )
         wanted = round(self.train_clips * self.recorded_share / (1 - self.recorded_share))
         return [

@@ -94,7 +94,7 @@ class Synthetic(CachedVoices):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.accents is not None and not self.accents:
-            raise ConfigurationError("accents=[] leaves nobody to speak; name at least one")
+            raise ConfigurationError("accents=[] is empty; name at least one")
 
     def lack(self) -> SpeechRnnError | None:
         """Return why nothing can be spoken here: the package is not installed."""
@@ -141,8 +141,8 @@ class Synthetic(CachedVoices):
         if wrong := [str(accent) for accent in self.accents if accent not in espeak.accents]:
             english = ", ".join(code for code in sorted(espeak.accents) if code.startswith("en"))
             raise ConfigurationError(
-                f"accents={', '.join(map(repr, wrong))}: espeak-ng {espeak.version} has none of "
-                f"the name; English ones are {english}{did_you_mean(wrong, espeak.accents)}"
+                f"accents={', '.join(map(repr, wrong))}: espeak-ng {espeak.version} does not "
+                f"have these; English accents are {english}{did_you_mean(wrong, espeak.accents)}"
             )
         return list(self.accents)
 
@@ -159,7 +159,7 @@ class Synthetic(CachedVoices):
                 wrong.append(f"{word!r} is silent in {accent}")
                 continue
             if (other := heard.setdefault(sound, word)) != word:
-                wrong.append(f"{word!r} sounds like {other!r}: nobody can tell them apart")
+                wrong.append(f"{word!r} sounds like {other!r}: they cannot be told apart")
         refuse_words(wrong)
 
     def _draw(

@@ -131,7 +131,7 @@ class Espeak:
             library.espeak_Synth(spoken, len(spoken) + 1, 0, 0, 0, _UTF8, None, None)
             clip = np.frombuffer(b"".join(self._chunks), dtype=np.int16)
         if not clip.any():
-            raise DataError(f"text={text!r}: espeak-ng says nothing; give a word that is spoken")
+            raise DataError(f"text={text!r}: espeak-ng speaks nothing; give a word with letters")
         return clip
 
     def phonemes(self, texts: Sequence[str], *, accent: str = "en-us") -> list[tuple[str, ...]]:
@@ -157,7 +157,7 @@ class Espeak:
                 # An unknown variant is not an error to espeak-ng: it takes the plain voice.
                 known = not variant or variant in self.variants
                 if not known or library.espeak_SetVoiceByName(voice.encode()):
-                    raise DataError(f"voice={voice!r} is none that espeak-ng {self.version} has")
+                    raise DataError(f"voice={voice!r} is not a voice of espeak-ng {self.version}")
                 yield library
             finally:
                 _unload(library)

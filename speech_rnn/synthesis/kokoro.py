@@ -93,7 +93,7 @@ class NeuralVoices(CachedVoices):
     ranges: ClassVar = {"speed": (0.5, 2.0)}
 
     cost: ClassVar = (
-        "people are understood less well; of 2,000 digits of people, a training with espeak-ng "
+        "people are recognised less well; of 2,000 digits of people, a training with espeak-ng "
         "alone had 75.2 % right, and one with Kokoro and flite 91.8 % (page of digits_voices)"
     )
 
@@ -171,7 +171,7 @@ class NeuralVoices(CachedVoices):
             raise _broken(file, error) from error
         chosen = [name for name in names if any(fnmatch(name, like) for like in self.voices)]
         if not chosen:
-            raise DataError(f"voices={list(self.voices)} are none of {', '.join(names)}")
+            raise DataError(f"voices={list(self.voices)} must be chosen from {', '.join(names)}")
         return chosen
 
     def _make(self, clips: Sequence[Clip]) -> None:

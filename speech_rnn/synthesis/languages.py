@@ -69,7 +69,7 @@ def accents_of(language: str, known: Iterable[str]) -> tuple[str, ...]:
         return found
     spoken = dict.fromkeys(base_of(each) for each in known)
     raise ConfigurationError(
-        f"language={language!r} is none that espeak-ng speaks{did_you_mean(str(language), spoken)}"
+        f"language={language!r} is not a language of espeak-ng{did_you_mean(str(language), spoken)}"
     )
 
 

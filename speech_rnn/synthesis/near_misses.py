@@ -20,7 +20,7 @@ from speech_rnn.synthesis.voices import check_names
 Phonemes = tuple[str, ...]
 Speaks = Callable[[Sequence[str]], Source]
 COSTS = {
-    "kokoro": "more of what sounds nearly like a word is taken for it; in six hours, three "
+    "kokoro": "more words that sound alike are false accepts; in six hours, three "
     "trainings on near misses of espeak-ng alone had 8, 0 and 0 false accepts, and three with "
     "Kokoro's beside them 2, 1 and 1 (page of keywords_stream)"
 }
@@ -63,7 +63,7 @@ class NearMisses:
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must be 1 or more")
         if not self._given():
-            raise ConfigurationError("espeak and kokoro are both null: nobody speaks; give one")
+            raise ConfigurationError("espeak and kokoro are both null; give at least one of them")
 
     def prepare(self, words: Sequence[str]) -> Corpus:
         """Return clips of what is near to these words, and is none of them.

@@ -28,7 +28,7 @@ def check_words(words: Sequence[str] | None) -> None:
             "with one a line"
         )
     if not words or isinstance(words, str):
-        raise ConfigurationError(f"words={words!r} must be a list of one word or more")
+        raise ConfigurationError(f"words={words!r} must be a list of at least one word")
     refuse_words([fault for _, fault in _faults(words)])
 
 

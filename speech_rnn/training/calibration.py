@@ -104,7 +104,8 @@ def _check_shares(keep: float | None, false_accepts: float | None, tokens: Seque
         raise ConfigurationError(f"false_accepts={false_accepts!r} must lie in [0, 1)")
     if keep is not None:
         raise ConfigurationError(
-            f"keep={keep!r} and false_accepts={false_accepts!r} set the same threshold; give one"
+            f"keep={keep!r} and false_accepts={false_accepts!r} set the same threshold; give "
+            "only one"
         )
     if UNKNOWN not in tokens:
         raise ConfigurationError(

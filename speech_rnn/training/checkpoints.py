@@ -61,5 +61,5 @@ def read_checkpoint(path: str | os.PathLike[str], map_location: Any = None) -> d
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(
             f"checkpoint={os.fspath(path)!r} is damaged ({reason}); delete the folder of "
-            "checkpoints, and the run starts anew"
+            "checkpoints to start again"
         ) from error

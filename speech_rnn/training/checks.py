@@ -49,11 +49,11 @@ def check_corpus(
     is_single = len(n_clips["train"]) == 1 and len(vocabulary.words) < 2
     if is_single and not connected:
         raise DataError(
-            f"words={list(n_clips['train'])} are one class, from which nothing can be learnt; add "
-            "other words, or sounds that are none of them: negatives=other_words"
+            f"words={list(n_clips['train'])} are one class, and training needs two; add other "
+            "words, or other speech: negatives=other_words"
         )
     for group in look_alike(vocabulary.words):
-        log.warning("%s look alike and are different words; write them alike to join them",
+        log.warning("%s look the same but are different words; spell them the same to join them",
                     " and ".join(map(repr, group)))  # fmt: skip
     if vocabulary.unit == "classes":
         _check_counts(vocabulary, n_clips["train"], "train")
@@ -75,8 +75,8 @@ def _check_counts(vocabulary: Vocabulary, n_clips: Counter[str], split: str) -> 
     lacking = [word for word in words if not n_clips[word]]
     if lacking and split == "train":
         raise DataError(
-            f"training has no clip for these words: {listed(lacking)}; get or record some, name "
-            "other words, or split otherwise"
+            f"training has no clip for these words: {listed(lacking)}; get or record some, "
+            "name other words, or choose another split"
         )
     if lacking:
         log.warning("the %s split has no clip for these words: %s", split, listed(lacking))

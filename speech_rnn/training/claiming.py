@@ -53,7 +53,7 @@ def claimed(
             stack.enter_context(locked(folder / ".lock", wait=False))
         except BlockingIOError as error:
             raise ConfigurationError(
-                f"output_dir={shown(folder)!r}: another run works in it; wait for its end, or "
+                f"output_dir={shown(folder)!r}: another run is using it; wait until it ends, or "
                 "choose another output_dir"
             ) from error
         _keep(folder, config, resume, work)
@@ -71,7 +71,7 @@ def _keep(folder: Path, config: str, resume: bool, work: str) -> None:
     begun, kept = folder / work, folder / "config.yaml"
     if not resume and begun.exists() and any(begun.iterdir()):
         raise ConfigurationError(
-            f"output_dir={shown(folder)!r} holds a run already; add resume=true to go on with "
+            f"output_dir={shown(folder)!r} holds a run already; add resume=true to continue "
             "it, or choose another output_dir"
         )
     before = kept.read_text(encoding="utf-8") if kept.exists() else ""
@@ -103,7 +103,7 @@ def refuse_other_settings(before: str, now: str, file: Path) -> None:
     told += [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
     raise ConfigurationError(
         f"resume=true, but the configuration differs from {shown(file)}: "
-        f"{'; '.join(told) or 'the clips are others'}; give the same overrides, or start anew in "
+        f"{'; '.join(told) or 'the clips differ'}; give the same overrides, or start in "
         "another output_dir"
     )
 

@@ -62,7 +62,7 @@ def fit(
     checkpoints = run.output_dir / CHECKPOINTS
     last = checkpoints / LAST
     if run.resume and not last.exists():
-        log.info("resume=true, but there is no %s: the training starts anew", last)
+        log.info("resume=true, but there is no %s: the training starts from the beginning", last)
     _check_room(module, run.output_dir)
     lightning = lightning_trainer(run)
     with _raising_interruptions(lightning):

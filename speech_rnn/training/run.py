@@ -240,7 +240,8 @@ def check_parts(recipe: Recipe, run: Run) -> Pretrained | None:
     front = plan.hyperparameters["front"]
     if front is None and recipe.front_weights is not None:
         raise ConfigurationError(
-            f"front_weights={str(recipe.front_weights)!r} are of a front; choose a model with one"
+            f"front_weights={str(recipe.front_weights)!r} need a front end; choose a front, "
+            "such as front=embedding"
         )
     return None if front is None else pretrained(front, recipe.front_weights)
 
@@ -311,8 +312,8 @@ def _check_room(
     if wrong:
         step = features.hop_length * model.subsampling
         raise DataError(
-            f"{len(wrong)} clips are too short for their texts (a step is {step} samples; between "
-            "two tokens alike comes one more): correct or leave them out, or lower model.stack\n"
+            f"{len(wrong)} clips are too short for their texts (a step is {step} samples; "
+            "equal neighbours need one more): correct or leave them out, or lower model.stack\n"
             + "\n".join(wrong[:MOST_NAMED])
         )
 

@@ -168,7 +168,9 @@ def search(
     except ImportError as error:
         raise MissingExtraError("optuna", "search") from error
     if not space:
-        raise ConfigurationError("space=[] must name what is searched: KEY=interval(LOW,HIGH)")
+        raise ConfigurationError(
+            "space=[] is empty; name at least one range: KEY=interval(LOW,HIGH)"
+        )
     if trials < 1:
         raise ConfigurationError(f"trials={trials} must be 1 or more")
     optuna.logging.set_verbosity(optuna.logging.WARNING)

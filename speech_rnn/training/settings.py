@@ -162,7 +162,8 @@ class Trainer:
         ):
             if value := getattr(self, name):
                 raise ConfigurationError(
-                    f"trainer.{name}={value} needs one word a clip (vocabulary=classes, without "
+                    f"trainer.{name}={value} needs one word in each clip (vocabulary=classes, "
+                    "without "
                     f"connected): {why}; set it to 0"
                 )
 

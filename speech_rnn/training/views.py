@@ -138,10 +138,10 @@ def embedded_once(
         for n_samples in split.n_samples.tolist()
     )
     if reason := _reason(clips, n_bytes, trainer):
-        log.info("the frozen front is computed in every step: %s", reason)
+        log.info("the frozen front end is computed in every step: %s", reason)
         return training, held_out
     log.info(
-        "the frozen front is computed once: %d views of %d clips, about %.0f MB of memory",
+        "the frozen front end is computed once: %d views of %d clips, about %.0f MB of memory",
         n_views,
         len(clips),
         n_bytes / 1e6,

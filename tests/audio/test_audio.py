@@ -302,8 +302,8 @@ AT_LEAST_A_TEXT = b"this is no sound at all, only a text\n" * 20
         (encode()[:44], r"is cut short: its header promises 16000 bytes"),
         (encode(CLIP[:0]), r"holds no samples, or none that can be read; leave it out"),
         (encode(CLIP[:0]) + b"LIST\4\0\0\0INFO", r"holds no samples"),
-        (encode(np.array([0.1, np.nan, 0.2]), subtype="FLOAT"), r"no number .*; repair it"),
-        (encode(np.array([0.1, np.inf, 0.2]), subtype="DOUBLE"), r"no number .*; repair it"),
+        (encode(np.array([0.1, np.nan, 0.2]), subtype="FLOAT"), r"not numbers .*; repair it"),
+        (encode(np.array([0.1, np.inf, 0.2]), subtype="DOUBLE"), r"not numbers .*; repair it"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, content, message):
@@ -374,7 +374,7 @@ def test_a_stretch_has_at_least_a_sample():
         ({"sample_rate": -8000}, "rate=-8000 must be from 1000 to"),
         ({"start_seconds": -0.1}, "start_seconds=-0.1 must be 0 or above"),
         ({"start_seconds": float("nan")}, "start_seconds=nan must be 0 or above"),
-        ({"duration_seconds": 0}, "duration_seconds=0 must be above 0; None goes to the end"),
+        ({"duration_seconds": 0}, "duration_seconds=0 must be above 0; None reads to the end"),
         ({"duration_seconds": float("inf")}, "duration_seconds=inf must be above 0"),
     ],
 )

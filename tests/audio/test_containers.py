@@ -77,7 +77,7 @@ def test_aac_behind_a_tag_is_aac(tmp_path):
 def test_scraps_of_a_codec_are_no_sound(tmp_path):
     frames = encode()
     (tmp_path / "a.mp3").write_bytes(frames[:800] + np.random.default_rng(0).bytes(30_000))
-    with pytest.raises(AudioError, match="it begins like MP3, and most of it is none"):
+    with pytest.raises(AudioError, match="it begins like MP3, but most of it is not"):
         load_audio(tmp_path / "a.mp3")
 
 

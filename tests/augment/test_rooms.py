@@ -147,7 +147,7 @@ def test_what_is_wrong_is_told(tmp_path, monkeypatch):
         Augment(RATE, reverb_probability=0.5)
     with pytest.raises(ConfigurationError, match=r"band_probability=2 must lie in \[0, 1\]"):
         Augment(RATE, band_probability=2)
-    with pytest.raises(DataError, match="is no sound file, nor a folder of them"):
+    with pytest.raises(DataError, match="is neither a sound file nor a folder of them"):
         Rooms([str(tmp_path)]).responses(RATE)
     monkeypatch.setitem(__import__("sys").modules, "pyroomacoustics", None)
     with pytest.raises(MissingExtraError, match=r"pip install .*\[rooms\]"):

@@ -86,7 +86,7 @@ def test_a_turn_tells_the_seconds_of_a_call():
 def test_no_rounds_and_no_times_are_refused():
     with pytest.raises(ConfigurationError, match="n_rounds=0 must be 1 or more"):
         interleaved({}, 0)
-    with pytest.raises(ConfigurationError, match="must hold a time or more"):
+    with pytest.raises(ConfigurationError, match="must hold at least one time"):
         Times(())
 
 
@@ -160,7 +160,9 @@ def test_results_become_json(tmp_path):
 
 
 def test_settings_are_checked():
-    with pytest.raises(ConfigurationError, match=r"sections=\['speed'\] must be some of features"):
+    with pytest.raises(
+        ConfigurationError, match=r"sections=\['speed'\] must be chosen from features"
+    ):
         Settings(sections=("speed",))
     with pytest.raises(ConfigurationError, match="n_rounds=0 must be 1 or more"):
         Settings(n_rounds=0)
@@ -269,7 +271,7 @@ def test_the_command_from_end_to_end(tmp_path):
 
 def test_a_wrong_command_is_told_before_anything_runs(tmp_path):
     for arguments, message in (
-        (("speedy",), "sections=['speedy'] must be some of"),
+        (("speedy",), "sections=['speedy'] must be chosen from"),
         (("model", "--model", "none.safetensors"), "none.safetensors' cannot be read"),
         (("clip", "--audio", "none.wav"), "none.wav"),
     ):

@@ -43,5 +43,7 @@ def test_case_13_the_test_may_be_all(evaluation):
 
 
 def test_an_unknown_split_is_told_with_the_nearest(evaluation):
-    with pytest.raises(ConfigurationError, match="split='tset' is no split; did you mean 'test'"):
+    with pytest.raises(
+        ConfigurationError, match="split='tset' does not exist; did you mean 'test'"
+    ):
         split_of(evaluation("split=tset"))

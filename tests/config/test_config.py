@@ -57,11 +57,11 @@ def test_the_bare_configuration_is_the_demo():
     [
         ("data: [", "cannot be read as YAML"),
         ("data: \x11", "cannot be read as YAML"),
-        ("- data", "must hold keys with values"),
+        ("- data", "must hold one key and value"),
         ("defaults: 3", "cannot be composed"),
         ("defaults: [3]", "cannot be composed"),
         ("defaults: [[1]]", "cannot be composed"),
-        ("defaults: [mine]", "recipe='mine' is made from itself"),
+        ("defaults: [mine]", "recipe='mine' includes itself"),
     ],
 )
 def test_a_recipe_that_is_none_is_told(text, message, tmp_path):
@@ -114,7 +114,7 @@ def test_a_key_that_was_taken_away_is_told():
 
 def test_a_part_that_cannot_be_built_is_one_line():
     with (
-        pytest.raises(ConfigurationError, match="augment cannot be built of its values: "),
+        pytest.raises(ConfigurationError, match="augment cannot be built from its values: "),
         building(),
     ):
         instantiate({"augment": {"_target_": "speech_rnn.augment.Augment", "tempo": 3}})
@@ -192,13 +192,13 @@ def test_what_needs_a_recogniser_asks_for_its_file(door, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["+recipe=keyword"], "recipe='keyword' is no option; did you mean 'keywords'?"),
+        (["+recipe=keyword"], "recipe='keyword' does not exist; did you mean 'keywords'?"),
         (["trainer.max_epoch=3"], "unknown key 'trainer.max_epoch'; did you mean 'max_epochs'?"),
         (["sead=3", "+model.cel=gru"], "unknown key 'sead'; did you mean 'seed'?"),
         (["sead=3", "+model.cel=gru"], "unknown key 'model.cel'; did you mean 'cell'?"),
         (["recipe=demo"], "write +recipe=NAME"),
-        (["+recipe=demoo"], "recipe='demoo' is no option; did you mean 'demo'?\n"),
-        (["data=none_such"], "data='none_such' is no option; choose one of custom, digits, "),
+        (["+recipe=demoo"], "recipe='demoo' does not exist; did you mean 'demo'?\n"),
+        (["data=none_such"], "data='none_such' does not exist; choose one of custom, digits, "),
         (["model=lstmm"], "gru_attention"),
         (["trainer.max_epochs=[1"], "error:"),
         (["data=folder"], "data.root must be given"),

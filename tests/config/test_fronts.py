@@ -35,7 +35,7 @@ def test_what_is_typed_beside_a_front_counts():
 
 def test_an_unknown_front_is_refused():
     with pytest.raises(
-        ConfigurationError, match=r"front='ours' is no option; choose .*whisper_tiny"
+        ConfigurationError, match=r"front='ours' does not exist; choose .*whisper_tiny"
     ):
         compose("train", as_typed(["+recipe=digits", "front=ours"]))
 

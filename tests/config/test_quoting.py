@@ -100,7 +100,10 @@ def test_case_17_paths_reach_the_configuration(tmp_path):
 @pytest.mark.parametrize("name", ["müller", "run=3", "a (b) [c]", "it's #1"])
 def test_case_17_a_command_with_such_a_path(name, tmp_path):
     result = speech_rnn("train", "+recipe=keywords", f"data.root={name}", cwd=tmp_path)
-    assert result.stderr == f"error: root={name!r} is no folder; it must hold one folder a word\n"
+    assert (
+        result.stderr
+        == f"error: root={name!r} is not a folder; it must hold one folder for each word\n"
+    )
     result = speech_rnn("evaluate", f"model={name}/m.safetensors", "+recipe=demo", cwd=tmp_path)
     assert f"{name}/m.safetensors" in result.stderr.replace("\\'", "'")
     assert "Traceback" not in result.stderr
@@ -113,14 +116,14 @@ def test_a_home_folder_in_a_recipe_of_ones_own(tmp_path, monkeypatch):
         "# @package _global_\ndefaults: [override /data: folder]\ndata: {root: ~/none}\n"
     )
     result = speech_rnn("train", "--config-dir", "conf", "+recipe=mine", cwd=tmp_path)
-    assert f"root={str(tmp_path / 'none')!r} is no folder" in result.stderr
+    assert f"root={str(tmp_path / 'none')!r} is not a folder" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         ("trainer.max_epochs=[1", "quote it twice: 'trainer.max_epochs=\"\\[1\"'"),
-        ("grün", "'grün' on the command line sets nothing; write KEY=VALUE"),
+        ("grün", "'grün' on the command line has no value; write KEY=VALUE"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_the_line_that_works(line, message):

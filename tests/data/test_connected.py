@@ -394,7 +394,7 @@ def test_wrong_settings(wrong, message):
 def test_sentences_that_nobody_says(corpus, tmp_path):
     path = tmp_path / "sentences.txt"
     path.write_text("low\nlow zebra\n")
-    with pytest.raises(DataError, match="line 2: no speaker says all of 'low zebra'"):
+    with pytest.raises(DataError, match="line 2: no speaker has clips of all of 'low zebra'"):
         Connected(sentences=str(path)).join(corpus)
     with pytest.raises(DataError, match="cannot be read"):
         Connected(sentences=str(tmp_path / "missing.txt")).join(corpus)

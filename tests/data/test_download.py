@@ -74,7 +74,7 @@ def test_a_later_call_goes_on_where_the_last_one_stopped(folder, tmp_path):
     path = tmp_path / "file.bin"
     with serve(folder, cuts=(300_000, 0, 0)) as server:
         with pytest.raises(
-            DataError, match=r"goes on after 300000 bytes.* place it at .*file\.bin$"
+            DataError, match=r"continues after 300000 bytes.* place it at .*file\.bin$"
         ):
             got(server, path, attempts=2)
         assert not path.exists()

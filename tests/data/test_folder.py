@@ -172,7 +172,7 @@ def test_noise_is_chosen(root, tmp_path):
     corpus = Folder(root=str(root), noise=noise[0]).prepare()
     assert [file.name for file in corpus.noise] == ["a.flac", "b.wav"]
     assert Folder(root=str(root)).prepare().noise == ()
-    with pytest.raises(DataError, match=r"noise='.*nowhere' is no sound file, nor a folder"):
+    with pytest.raises(DataError, match=r"noise='.*nowhere' is neither a sound file nor a folder"):
         Folder(root=str(root), noise=[str(tmp_path / "nowhere")]).prepare()
 
 
@@ -199,18 +199,18 @@ def test_case_04_a_clip_whose_name_is_no_utf_8_is_one_like_others(root, tmp_path
 @LATIN
 def test_case_04_a_word_must_be_a_text(root):
     (root / os.fsdecode(b"caf\xe9")).mkdir()
-    with pytest.raises(DataError, match=r"no UTF-8, so they cannot be words: caf.; rename"):
+    with pytest.raises(DataError, match=r"not UTF-8 and cannot be words: caf.; rename"):
         Folder(root=str(root)).prepare()
 
 
 def test_missing_root(tmp_path):
-    with pytest.raises(DataError, match=r"root='.*nowhere' is no folder"):
+    with pytest.raises(DataError, match=r"root='.*nowhere' is not a folder"):
         Folder(root=str(tmp_path / "nowhere")).prepare()
 
 
 def test_root_without_words(tmp_path):
     make(tmp_path, ["_background_noise_/a.wav", ".cache/b.wav", "c.wav"])
-    with pytest.raises(DataError, match="holds no folders; it must hold one folder a word"):
+    with pytest.raises(DataError, match="holds no folders; it must hold one folder for each word"):
         Folder(root=str(tmp_path)).prepare()
 
 
@@ -232,7 +232,9 @@ def test_words_without_a_folder_are_named_with_the_nearest(root):
 def test_words_without_a_clip_are_named(root):
     make(root, ["left/readme.txt"])
     (root / "right").mkdir()
-    with pytest.raises(DataError, match=r"has no sound file for left, right; known are .*\.wav"):
+    with pytest.raises(
+        DataError, match=r"has no sound file for left, right; known endings are .*\.wav"
+    ):
         Folder(root=str(root)).prepare()
 
 
@@ -340,15 +342,15 @@ def test_pattern_that_finds_no_speaker_lists_files(root):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"speaker_pattern": "(a"}, r"speaker_pattern='\(a' is no regular expression"),
+        ({"speaker_pattern": "(a"}, r"speaker_pattern='\(a' is not a regular expression"),
         ({"speaker_pattern": "a"}, "speaker_pattern='a' must have one group"),
         ({"speaker_pattern": "(a)(b)"}, "must have one group, or one named speaker"),
         ({"split": "speaker"}, "split='speaker' needs speaker_pattern"),
         ({"split": "random"}, "split='random' must be one of hash, speaker, lists"),
         ({"test_percentage": -1}, "test_percentage=-1 .* must be 0 or more"),
         ({"test_percentage": 60, "validation_percentage": 50}, "and 100 at most together"),
-        ({"words": []}, r"words=\[\] must name each word once"),
-        ({"words": ["lights on", "lights_on"]}, "must name each word once"),
+        ({"words": []}, r"words=\[\] must name at least one word"),
+        ({"words": ["lights on", "lights_on"]}, "must name at least one word"),
         ({"words": [True, "up"]}, "words=.*True.* must be a list of texts; in YAML"),
         ({"words": "go"}, "words='go' must be a list of texts"),
     ],
@@ -360,7 +362,7 @@ def test_wrong_use(root, options, message):
 
 def test_wrong_lists(root):
     source = Folder(root=str(root), split="lists")
-    with pytest.raises(DataError, match=r"holds no lists, none of train.txt, .*testing_list.txt"):
+    with pytest.raises(DataError, match=r"holds none of the lists train.txt, .*testing_list.txt"):
         source.prepare()
     (root / "test.txt").write_text("go/gone.wav\nstop/gone.wav\ngo/speaker1_1.wav\n")
     with pytest.raises(

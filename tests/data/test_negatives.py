@@ -105,7 +105,10 @@ def test_wrong_settings_are_refused(wrong, message):
     [
         ({"held_out_words": ["lo"]}, r"held_out_words=\['lo'\].*did you mean 'low'"),
         ({"held_out_words": list(TONES_HZ)}, "leave some to recognise"),
-        ({"speech": ["/nowhere"]}, "speech='/nowhere' is no sound file, nor a folder of them"),
+        (
+            {"speech": ["/nowhere"]},
+            "speech='/nowhere' is neither a sound file nor a folder of them",
+        ),
     ],
 )
 def test_wrong_data_is_told(corpus, wrong, message):

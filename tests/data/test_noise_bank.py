@@ -234,8 +234,8 @@ def test_talk_is_split_by_its_files_and_replaces_the_clips(tmp_path):
         ({"without": ["clater"]}, ConfigurationError, "did you mean 'clatter'"),
         ({"kinds": ["babble"]}, ConfigurationError, r"unknown kinds of noise \['babble'\]"),
         ({"kinds": ["hum"], "without": ["hum"]}, ConfigurationError, "no kind of noise is left"),
-        ({"recordings": ["none"]}, DataError, "recordings='none' is no sound file"),
-        ({"talk": ["none"]}, DataError, "talk='none' is no sound file"),
+        ({"recordings": ["none"]}, DataError, "recordings='none' is neither a sound file"),
+        ({"talk": ["none"]}, DataError, "talk='none' is neither a sound file"),
     ],
 )
 def test_what_is_wrong_is_told(changes, error, message):

@@ -400,8 +400,8 @@ def test_without_a_url_the_official_archive_is_asked_for(tmp_path, monkeypatch):
         ({"unknown_percentage": float("nan")}, "unknown_percentage=nan must be 0 or more"),
         ({"words": ["yes", "jes"]}, r"words=\['jes'\] are not in version=2: choose from backward"),
         ({"words": ["visual"], "version": 1}, r"words=\['visual'\] are not in version=1"),
-        ({"words": ["yes"], "task": "12"}, "go with task='all'"),
-        ({"words": []}, "must name one word or more"),
+        ({"words": ["yes"], "task": "12"}, "needs task='all'"),
+        ({"words": []}, "must name at least one word"),
     ],
 )
 def test_wrong_parameters(changes, message):
@@ -540,7 +540,7 @@ def test_a_tree_of_the_other_version(data):
 def test_silence_needs_noise_of_a_second(data, tmp_path):
     tree = shutil.copytree(data / V2_TREE, tmp_path / V2_TREE)
     write_tree(tree, corpus_files(("yes",), seconds=0.01, noise_seconds=0.5))
-    with pytest.raises(DataError, match=r"noise=\['doing_the_dishes\.wav', .* a second or more"):
+    with pytest.raises(DataError, match=r"noise=\['doing_the_dishes\.wav', .* at least one second"):
         corpus(tmp_path, task="12", test_set="A")
     corpus(tmp_path)
     corpus(tmp_path, task="12", test_set="A", silence_percentage=0)

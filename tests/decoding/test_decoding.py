@@ -166,7 +166,7 @@ def test_a_clip_too_short_for_the_grammar_is_unknown():
         ({"beam_size": 0}, "beam=0 must be 1 or more"),
         ({"n_best": 0}, "n_best=0 must be 1 or more"),
         ({"beam_size": 2, "n_best": 3}, "n_best=3 is more than beam=2 holds"),
-        ({"beam_size": 2, "grammar": ONE_WORD}, "found without a beam; leave it out"),
+        ({"beam_size": 2, "grammar": ONE_WORD}, "needs no beam; leave it out"),
         ({"reject_below": 1.5}, "reject_below=1.5 must lie in"),
     ],
 )

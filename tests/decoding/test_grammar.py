@@ -104,7 +104,7 @@ def test_characters_are_parted_by_spaces():
             "<a> = <digt>; <digit> = x;",
             "no rule is named <digt>; did you mean '<digit>'?",
         ),
-        ("<a> = x <b>; <b> = y <a>;", "<a> holds <b> holds <a>; say repeats with"),
+        ("<a> = x <b>; <b> = y <a>;", "<a> holds <b> holds <a>; write repeats with"),
         ("<a> = " + 3000 * "(" + "x" + 3000 * ")" + ";", "column 57: .* at most 50 brackets"),
         (
             "".join(f"<{n}> = [<{n + 1}>];" for n in range(3000)) + "<3000> = x;",

@@ -145,9 +145,9 @@ def test_what_is_clipped_is_told(listener):
 
 def test_unknown_words_and_nothing_to_hear(listener):
     given = sound(["low"])
-    with pytest.raises(DataError, match=r"words \['stop'\] are said, but none of the model's"):
+    with pytest.raises(DataError, match=r"words \['stop'\] are not words of the model"):
         detect(listener, [replace(given, labels=(Label("stop", 0.1, 0.2),))])
-    with pytest.raises(DataError, match="there is nothing to hear"):
+    with pytest.raises(DataError, match="there is no sound to measure on"):
         detect(listener, [])
 
 
@@ -192,7 +192,7 @@ def test_the_command_with_recordings(folder):
     )
     wrong = speech_rnn("detect", *arguments, cwd=folder, apart=True)
     assert wrong.returncode == 1
-    assert "labels.csv line 11: file='x.wav' is none of the recordings" in wrong.stderr
+    assert "labels.csv line 11: file='x.wav' is not among the recordings" in wrong.stderr
 
 
 def test_a_label_track_is_of_the_recording_of_its_name(folder, tmp_path):
@@ -201,7 +201,7 @@ def test_a_label_track_is_of_the_recording_of_its_name(folder, tmp_path):
     (tmp_path / "other.txt").write_text("1.0\t2.0\tlow\n")
     (one,) = read_recordings([str(tmp_path / "hall.flac")], [str(tmp_path / "hall.txt")], WORDS)
     assert (one.labels, one.duration, one.sample_rate) == ((Label("low", 1.0, 2.0),), 4.0, RATE)
-    with pytest.raises(DataError, match=r"other.txt line 1: file='' is none of the recordings"):
+    with pytest.raises(DataError, match=r"other.txt line 1: file='' is not among the recordings"):
         read_recordings([str(tmp_path)], [str(tmp_path / "other.txt")], WORDS)
     (tmp_path / "hall.txt").write_text("3.0\t4.5\tlouw\n")
     with pytest.raises(DataError, match=r"(?s)did you mean 'low'.*past the end .* at 4 s"):

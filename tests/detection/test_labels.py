@@ -58,7 +58,7 @@ def test_three_formats(tmp_path):
         ("a.jsonl", '{"file": "a", "word": "go", "start": 0}\nnot\n', ["line 1: lacks 'end'",
                                                                        "line 2: Expecting value"]),
         ("a.txt", "2\t1\tgo\n-1\t1\tgo\n", ["line 1: start=2 and end=1", "line 2: start=-1"]),
-        ("a.txt", "0\tnan\tgo\n", ["end=nan must be times from 0 on"]),
+        ("a.txt", "0\tnan\tgo\n", ["end=nan must be times of 0 s"]),
         ("a.xml", "", ["must end in .csv, .jsonl or .txt"]),
     ],
 )  # fmt: skip

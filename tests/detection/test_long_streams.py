@@ -194,7 +194,7 @@ def test_quiet_gaps(folder, corpus):
 
 def test_speech_that_comes_again_is_told(folder, corpus):
     (note,) = full(folder, hours=0.1, gap_seconds=(8, 9)).compose(corpus, "test", RATE).notes
-    assert "recordings, again and again" in note
+    assert "recordings, repeated" in note
     bare = full(folder, hours=0.1, speech=[]).compose(corpus, "test", RATE)
     assert bare.notes == ()
 
@@ -239,7 +239,7 @@ def test_what_cannot_be_composed_says_why(folder, corpus, tmp_path):
     silent = replace(corpus, utterances=(Utterance("a.wav", "_silence_", split="test"),))
     with pytest.raises(DataError, match="the test split has no keyword to listen for"):
         full(folder).compose(silent, "test", RATE)
-    with pytest.raises(DataError, match=r"noise='nowhere' is no sound file"):
+    with pytest.raises(DataError, match=r"noise='nowhere' is neither a sound file"):
         full(folder, noise=["nowhere"]).compose(corpus, "test", RATE)
     lone = next(f for f in (folder / "speech").iterdir() if split_by_hash(f.name, 20, 10) != "test")
     with pytest.raises(DataError, match="has no file for the test split"):

@@ -192,7 +192,7 @@ def changed(**entries):
     [
         (
             {"operator": "Frobnicate"},
-            "has the operator Frobnicate, which no file of speech_rnn.exp",
+            "has the operator Frobnicate, which files of speech-rnn exp",
         ),
         ({"operator": "Mend", "domain": "com.example"}, r"has the operator com\.example:Mend"),
         ({"described": {}}, "is an ONNX file but not a Recognizer"),

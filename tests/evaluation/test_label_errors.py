@@ -191,7 +191,9 @@ def test_labels_are_text_on_the_page(manifest, tmp_path):
 
 
 def test_what_cannot_be_audited_is_told(manifest, tmp_path):
-    with pytest.raises(DataError, match=r"folds=40 are more than the clips of low, middle, high"):
+    with pytest.raises(
+        DataError, match=r"folds=40 are more folds than there are clips of low, middle, high"
+    ):
         audit(manifest, None, tmp_path, folds=40)
     with pytest.raises(ConfigurationError, match="folds=1 must be 2 or more"):
         audit(manifest, None, tmp_path, folds=1)
@@ -201,7 +203,7 @@ def test_what_cannot_be_audited_is_told(manifest, tmp_path):
         tuple(row for row in manifest.prepare().utterances if row.text == "low"), ("low",)
     )
     for share in (0, 0.1):
-        with pytest.raises(DataError, match=r"words=\['low'\] leave no label .* two words or more"):
+        with pytest.raises(DataError, match=r"words=\['low'\] leave no other label; .* two words"):
             audit(Given(lows), None, tmp_path, planted_share=share)
 
 

@@ -170,5 +170,5 @@ def test_wrong_conditions_are_refused(wrong, message):
 
 
 def test_an_empty_folder_of_noise_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"noise=.* is no sound file, nor a folder of them"):
+    with pytest.raises(DataError, match=r"noise=.* is neither a sound file nor a folder of them"):
         list(Conditions(noise=[str(tmp_path)]).each(RATE))

@@ -213,7 +213,7 @@ def test_two_systems_on_the_same_utterances(capsys):
     print_comparison(comparison)
     assert "difference -50.00" in capsys.readouterr().out
     assert json.dumps(comparison.to_dict())
-    with pytest.raises(DataError, match="not of the same utterances"):
+    with pytest.raises(DataError, match="have different utterances"):
         compare(good, scored(row_of(["go"], ["go"])))
 
 

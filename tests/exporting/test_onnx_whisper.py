@@ -65,7 +65,7 @@ def test_a_file_hears_no_more_than_thirty_seconds(exported, tmp_path):
 def test_it_does_not_stream(exported):
     whole, _ = exported["sequences"]
     assert not whole.can_stream
-    with pytest.raises(ConfigurationError, match="front='whisper_tiny' hears a whole clip"):
+    with pytest.raises(ConfigurationError, match="front='whisper_tiny' needs the whole clip"):
         export_onnx(whole, streaming=True)
 
 

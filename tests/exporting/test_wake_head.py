@@ -112,7 +112,7 @@ def test_a_mean_of_the_last_steps_is_what_its_spotting_says(tmp_path):
 def test_what_a_tflite_head_cannot_hold_is_refused(name, tmp_path):
     given = OTHERS[name]
     wrong = next(key for key in ("cell", "stack", "convolutions") if key in given)
-    with pytest.raises(ConfigurationError, match=f"^{wrong}=.*GRU layers alone; give --output"):
+    with pytest.raises(ConfigurationError, match=f"^{wrong}=.*GRU layers only; give --output"):
         write_wake_head(on_google(name), "yes", tmp_path / "word.tflite")
     assert not list(tmp_path.iterdir())
 
@@ -154,7 +154,7 @@ def test_the_command(tmp_path):
         assert (tmp_path / f"yes.{ending}").is_file()
     both = speech_rnn("export", *given, "--int8", "--output", "yes.onnx", cwd=tmp_path)
     assert both.returncode == 2
-    assert "takes none of --embedding, --streaming, --int8 and --clips" in both.stderr
+    assert "cannot be combined with --embedding, --streaming, --int8 or --clips" in both.stderr
     given = ("--model", "other.safetensors", "--openwakeword", "low", "--output", "a.onnx")
     refused = speech_rnn("export", *given, cwd=tmp_path, module=True)
     assert refused.returncode == 2

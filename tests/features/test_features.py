@@ -835,8 +835,11 @@ def test_wrong_statistics_are_named():
 def test_what_cannot_stream_says_why_and_the_way_out():
     assert MFCC().can_stream
     for values, message in [
-        ({"normalization": "utterance"}, "'utterance' needs a clip's last frame.*use 'sliding'"),
-        ({"top_db": 80.0}, "top_db=80.0 needs a clip's greatest value.*use top_db=None"),
+        (
+            {"normalization": "utterance"},
+            "'utterance' needs the last frame of a clip.*use 'sliding'",
+        ),
+        ({"top_db": 80.0}, "top_db=80.0 needs the greatest value of a clip.*use top_db=None"),
     ]:
         features = MFCC(**values)
         assert not features.can_stream

@@ -283,7 +283,7 @@ def test_perplexity_is_that_of_the_definition():
             "need a recogniser of sequences",
         ),
         (lambda: recurrent(cell="gro"), ConfigurationError, "cell='gro'"),
-        (lambda: RecurrentLanguageModel([]), ConfigurationError, "nothing to say"),
+        (lambda: RecurrentLanguageModel([]), ConfigurationError, "has no tokens"),
         (lambda: RecurrentLanguageModel(["a"], "phones"), ConfigurationError, "unit='phones'"),
         (lambda: recurrent().sentences(1, temperature=0), ConfigurationError, "temperature=0"),
     ],
@@ -299,7 +299,7 @@ def test_what_does_not_fit_is_told(make, error, message):
         ("-0.4\tgo", "inf\tgo", "line 7: inf must be a number from -10000 to 10000"),
         ("-0.4\tgo", "1e999\tgo", "line 7: 1e999 must be a number"),
         ("-0.4\tgo", "nan\tgo", "line 7: nan must be a number"),
-        ("-0.4\tgo", "500\tgo", "line 7: 500 is no logarithm of a probability: it is above 0"),
+        ("-0.4\tgo", "500\tgo", "line 7: 500 is not the logarithm of a probability: it is above 0"),
         ("go\t-0.3", "go\tnan", "line 7: nan must be a number"),
         ("\\2-grams", "\\x-grams", r"line 9: section \\x-grams: must be \\2-grams:"),
         ("\\2-grams", "\\-grams", r"line 9: section \\-grams: must be \\2-grams:"),
@@ -331,7 +331,7 @@ def test_case_f11_the_order_of_an_arpa_file_has_an_end(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("hidden_size", 2**40, "hidden_size=1099511627776 is beyond"),
+        ("hidden_size", 2**40, "hidden_size=1099511627776 is above the limit of"),
         ("n_layers", 2**19, "n_layers=524288 are more than its"),
         ("hidden_size", 9, "where its settings need"),
         ("tokens", 3, "cannot be read"),
@@ -365,7 +365,7 @@ def test_files_that_are_none_are_told(tmp_path):
     with pytest.raises(DataError, match=r"bad\.arpa', line 6"):
         load_language_model(tmp_path / "bad.arpa")
     (tmp_path / "no.arpa").write_text("left right\n")
-    with pytest.raises(DataError, match="is no ARPA file"):
+    with pytest.raises(DataError, match="is not an ARPA file"):
         load_language_model(tmp_path / "no.arpa")
     (tmp_path / "cut.safetensors").write_bytes(b"1234")
     with pytest.raises(ModelError, match="cannot be read as a language model"):

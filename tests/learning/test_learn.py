@@ -187,8 +187,8 @@ def test_the_given_recogniser_stays_as_it_was():
 @pytest.mark.parametrize(
     ("word", "clips", "message"),
     [
-        ("low", given([1]), "training has taught 'low' already"),
-        ("Low", given([1]), "training has taught 'low' already"),
+        ("low", given([1]), "the recogniser was trained on 'low' already"),
+        ("Low", given([1]), "the recogniser was trained on 'low' already"),
         ("_blank_", given([1]), "starts with _"),
         (" ", given([1]), "has no letter"),
         (WORD, [], "give at least one recording"),
@@ -225,7 +225,7 @@ def test_what_cannot_be_forgotten_is_refused():
     ],
 )
 def test_damaged_clips_are_refused(damaged):
-    with pytest.raises(ModelError, match="of the learnt word 'a'"):
+    with pytest.raises(ModelError, match="of the added word 'a'"):
         unpacked(damaged, "a", 24)
 
 
@@ -265,16 +265,16 @@ def test_the_model_itself_is_replaced_by_default(folder):
     before = (folder / "words.safetensors").read_bytes()
     done = speech_rnn("learn", *model, "clips", "--background", "room", cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert f"learnt: {WORD}, from 5 clips" in done.stdout
-    assert "understood of the given clips, each left out in its turn: 5 of 5" in done.stdout
+    assert f"added: {WORD}, from 5 clips" in done.stdout
+    assert "correct of the given clips, each left out in turn: 5 of 5" in done.stdout
     assert "false accepts in the background: 0 in" in done.stdout
     assert "recognizer: words.safetensors" in done.stdout
     heard = speech_rnn("transcribe", "--model", "words.safetensors", "new.wav", cwd=folder)
     assert heard.stdout.strip() == WORD
     told = speech_rnn("models", "words.safetensors", cwd=folder).stdout
-    assert f"learnt without training: {WORD} (5 clips)" in told
+    assert f"added without training: {WORD} (5 clips)" in told
     again = speech_rnn("learn", *model, "later/0.wav", "--background", "room", cwd=folder)
-    assert f"learnt: {WORD}, from 6 clips" in again.stdout
+    assert f"added: {WORD}, from 6 clips" in again.stdout
     done = speech_rnn("forget", *model, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"forgotten: {WORD}\n")

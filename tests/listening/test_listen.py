@@ -120,7 +120,7 @@ def test_samples_that_are_no_number_and_half_samples_are_told(listen):
     content[404:408] = np.float32(2.5).tobytes()
     result = listen("--input", "-", "--dtype", "float32", stdin=bytes(content) + b"x")
     assert [line.split()[-1] for line in result.stdout.splitlines()] == SAID
-    assert "1 samples that are no number" in result.stderr
+    assert "1 samples that are not numbers" in result.stderr
     assert "1 samples beyond full scale" in result.stderr
     assert "1 bytes at the end are no whole sample of float32" in result.stderr
 
@@ -181,7 +181,7 @@ def test_a_signal_ends_it_with_what_is_under_way(folder, signum, code):
         (("--input", "-", "--rate", "0"), "rate=0 must be from 1000 to 1000000 Hz", 2),
         (("--input", "-", "--dtype", "int8"), "dtype='int8' must be one of int16", 2),
         (("--input", "-", "--channels", "0"), "channels=0 must be from 1 to 256", 2),
-        (("--input", "-", "--fast"), "--fast is for --input FILE", 2),
+        (("--input", "-", "--fast"), "--fast needs --input FILE", 2),
         (("--input", "-", "--microphone", "1"), "give one", 2),
         (("--input", "-", "--threshold", "1.1"), "threshold=1.1 must be above 0", 2),
         (("--input", "-", "--exec", "no-such-program-x"), "no program 'no-such-program-x'", 2),
@@ -380,7 +380,7 @@ def test_no_event_can_inject(tmp_path):
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert rows == [[word, f"x={word} 1.0"] for word in words]
     assert not told
-    with pytest.raises(ConfigurationError, match="'--help' would be taken for an option"):
+    with pytest.raises(ConfigurationError, match="'--help' would be read as an option"):
         Command("echo {word}", ["low", "--help"], told.append)
     Command("echo word={word}", ["low", "--help"], told.append)
 
@@ -396,7 +396,7 @@ def test_no_event_can_inject(tmp_path):
     ],
 )
 def test_case_f22_a_word_is_no_part_of_a_program(line):
-    with pytest.raises(ConfigurationError, match="hand it over as an argument: sh -c"):
+    with pytest.raises(ConfigurationError, match="pass it as an argument: sh -c"):
         Command(line, ["low"], print)
 
 
@@ -521,7 +521,7 @@ def test_a_word_and_its_folder(word, name):
 
 @pytest.mark.parametrize("word", ["../x", "a/b", "..", ".", "", " ", "a\\b", "\0", "c:d", "a _b"])
 def test_words_that_name_no_folder(word):
-    with pytest.raises(ConfigurationError, match="cannot name a folder"):
+    with pytest.raises(ConfigurationError, match="cannot be the name of a folder"):
         folder_of(word)
 
 

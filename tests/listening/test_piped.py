@@ -83,14 +83,14 @@ def test_case_14_other_sound_files_piped_into_listen(form):
     assert isinstance(source, FileSource)
     assert source.sample_rate == 22_050
     assert len(found) == pytest.approx(len(CLIP), abs=1200)
-    assert told == [f"-: standard input holds {form}: it is read to its end before it is heard"]
+    assert told == [f"-: standard input holds {form}: all of it is read before recognition starts"]
 
 
 def test_a_wav_that_must_be_decoded_is_read_to_its_end():
     source, found, told = through(encode("WAV", subtype="IMA_ADPCM"))
     assert isinstance(source, FileSource)
     assert len(found) == pytest.approx(len(CLIP), abs=1200)
-    assert told == ["-: standard input holds WAV: it is read to its end before it is heard"]
+    assert told == ["-: standard input holds WAV: all of it is read before recognition starts"]
 
 
 def test_a_rate_that_the_header_contradicts_is_told():

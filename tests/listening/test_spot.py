@@ -169,7 +169,7 @@ def test_samples_that_are_no_number_shift_no_times(spot, truth, tmp_path):
     soundfile.write(tmp_path / "odd.wav", waveform, RATE, subtype="FLOAT")
     result = spot("--json", tmp_path / "odd.wav")
     assert result.exit_code == 1
-    assert "200 samples that are no number" in result.stderr
+    assert "200 samples that are not numbers" in result.stderr
     assert "note: " in result.stderr
     assert "1 samples beyond full scale" in result.stderr
     rows = [json.loads(line) for line in result.stdout.splitlines()]
@@ -189,7 +189,7 @@ def test_samples_that_are_no_number_shift_no_times(spot, truth, tmp_path):
         (("--gate-margin-db", "3", "scene.wav"), "gate_margin_db=3.0 needs a gate"),
         (("--gate", "--gate-floor-seconds", "0", "scene.wav"), "floor_seconds=0.0 must be 1 s"),
         (("--format", "srt", "scene.wav"), "format='srt' must be one of csv, audacity"),
-        (("--json", "--format", "csv", "scene.wav"), "exclude each other"),
+        (("--json", "--format", "csv", "scene.wav"), "cannot be combined"),
         (("--format", "webvtt", "scene.wav", "scene.wav"), "--output-dir DIR"),
         (("--output-dir", "out", "scene.wav"), "needs --format"),
         (("--model", "cannot.safetensors", "missing.wav"), "+recipe=custom_stream 'words=["),
@@ -331,7 +331,7 @@ def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, s
     out, err = process.communicate(timeout=60)
     assert process.returncode == code
     rows = [json.loads(line) for line in (first + out).splitlines()]
-    heard = float(re.search(r"was heard up to ([\d.]+) s only: interrupted", rows[-1]["error"])[1])
+    heard = float(re.search(r"was read up to ([\d.]+) s only: interrupted", rows[-1]["error"])[1])
     assert heard < 20 * 60
     # The last word may have been cut in two, and is heard as another.
     words = [row["word"] for row in rows[:-2]]
@@ -356,7 +356,7 @@ def test_a_signal_writes_the_document_of_what_was_heard(folder, tmp_path):
     (document,) = tmp_path.rglob("long.csv")
     rows = list(csv.DictReader(document.open()))
     assert 0 < len(rows) < 20 * len(SAID)
-    assert "long.wav: was heard up to" in err
+    assert "long.wav: was read up to" in err
 
 
 @POSIX

@@ -475,7 +475,7 @@ def test_mixed_precision():
         ({"chunk": 0}, "chunk=0 must be"),
         ({"chunk": 4, "bidirectional": False}, "chunk=4 .* needs bidirectional=True"),
         ({"look_ahead": -1, "chunk": 4}, "look_ahead=-1 must be a whole number, 0 or more"),
-        ({"look_ahead": 2}, "look_ahead=2 is what comes after a chunk"),
+        ({"look_ahead": 2}, "look_ahead=2 needs a chunk"),
         ({"convolutions": [{"channels": 3}]}, "each needs channels and kernel"),
         ({"convolutions": [{"chanels": 3, "kernel": 3}]}, "did you mean 'channels'"),
         ({"convolutions": [{"channels": 3, "kernel": 0}]}, "convolutions: kernel=0 must be"),

@@ -378,7 +378,7 @@ def test_weights_of_eight_bits_are_told(small, tmp_path):
 
 
 def test_a_folder_without_weights_is_told(tmp_path):
-    with pytest.raises(ModelError, match=r"is a folder with none of model\.safetensors, "):
+    with pytest.raises(ModelError, match=r"is a folder without any of model\.safetensors, "):
         whisper(tmp_path)
     with pytest.raises(ModelError, match="nowhere' cannot be read"):
         whisper(tmp_path / "nowhere")

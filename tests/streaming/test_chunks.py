@@ -64,7 +64,7 @@ def test_a_chunk_that_is_no_number_is_refused_and_costs_itself(bad):
     chunk = good.copy()
     chunk[7] = bad
     stream.push(good)
-    with pytest.raises(AudioError, match="chunk of 100 samples holds 1 that are no number"):
+    with pytest.raises(AudioError, match="chunk of 100 samples holds 1 that are not numbers"):
         stream.push(chunk)
     assert np.array_equal(stream.push(good), good)
 
@@ -92,7 +92,7 @@ def test_a_stream_keeps_to_one_kind(first, second):
 @pytest.mark.parametrize(
     ("chunk", "message"),
     [
-        (np.zeros((10, 2), np.float32), r"shape=\(10, 2\) .* of several take the mean"),
+        (np.zeros((10, 2), np.float32), r"shape=\(10, 2\) .* take the mean of several"),
         (np.zeros(10, np.uint8), "dtype=uint8 must be bytes of 16-bit PCM"),
         (np.array(0.5), r"shape=\(\)"),
         ([1, 2], "dtype=int64"),

@@ -268,7 +268,7 @@ def test_what_cannot_be_used_costs_itself_alone(listener):
     found = []
     for number, piece in enumerate(cut(waveform, [1600])):
         if number == 5:
-            with pytest.raises(AudioError, match="that are no number"):
+            with pytest.raises(AudioError, match="that are not numbers"):
                 stream.push(np.full(1600, np.nan, np.float32))
             with pytest.raises(AudioError, match="chunk of int16 after chunks of float32"):
                 stream.push(np.zeros(1600, np.int16))
@@ -321,7 +321,7 @@ def test_a_classifier_answers_for_the_clip_so_far():
                 "words", LogMel(n_mels=20, normalization="utterance"), bidirectional=False
             ),
             [
-                "normalization='utterance' needs a clip's last frame",
+                "normalization='utterance' needs the last frame of a clip",
                 "keywords_stream data.root=DIR",
             ],
         ),

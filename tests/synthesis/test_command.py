@@ -53,7 +53,7 @@ def test_voices_take_turns_and_nothing_is_made_twice(tmp_path, command):
 
 
 def test_a_program_that_fails_is_heard(tmp_path, command):
-    with pytest.raises(DataError, match=r"speaks nothing: .*no such word"):
+    with pytest.raises(DataError, match=r"gives no speech: .*no such word"):
         spoken(tmp_path, ("stop",), command=command).prepare()
     lacking = spoken(
         tmp_path, command=("no-such-program", "{text}", "{file}"), install="apt install it"
@@ -80,9 +80,9 @@ def test_a_program_that_lacks_a_file_is_left_out(tmp_path, command, caplog):
     ("wrong", "message"),
     [
         ({"command": ("say", "{text}")}, "must hold file in braces"),
-        ({"command": ("say", "{file}", "{words}", "{text}")}, "a place that is none of {text}"),
-        ({"voices": ()}, "must be one or more"),
-        ({"clips": 0}, "must be one or more"),
+        ({"command": ("say", "{file}", "{words}", "{text}")}, "a place other than {text}"),
+        ({"voices": ()}, "must be at least one"),
+        ({"clips": 0}, "must be at least one"),
         ({"words": ("go", "go")}, "given twice"),
     ],
 )

@@ -37,7 +37,7 @@ def test_without_recordings_it_is_synthetic(sounds):
 
 
 def test_what_is_wrong_is_told(sounds, tmp_path):
-    with pytest.raises(DataError, match=r"recordings=.* is no folder"):
+    with pytest.raises(DataError, match=r"recordings=.* is not a folder"):
         Custom(WORDS, sounds, str(tmp_path / "none"), **FEW).prepare()
     (tmp_path / "light_on").mkdir()
     write_audio(tmp_path / "light_on/0.wav", tone("low"), 16_000)

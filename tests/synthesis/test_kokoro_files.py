@@ -82,7 +82,7 @@ def test_a_cut_download_goes_on_in_a_later_run(served, cache, tmp_path, monkeypa
     with serve(served, cuts=(50_000, 0, 0, 0)) as server:
         at(server, monkeypatch)
         monkeypatch.setattr("time.sleep", lambda seconds: None)
-        with pytest.raises(DataError, match=r"goes on after 50000 bytes.*place it at .*int8\.onnx"):
+        with pytest.raises(DataError, match=r"continues after 50000 bytes.*place it at .*int8"):
             source(tmp_path).fetch()
         assert [path.name for path in cache.iterdir()] == [f"{MODEL}.part"]
         assert f"lack {MODEL} and {VOICES}" in str(source(tmp_path).lack())

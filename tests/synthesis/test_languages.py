@@ -42,7 +42,9 @@ def test_a_language_has_its_accents(espeak, language, accents):
 
 
 def test_a_language_that_nobody_speaks(espeak, tmp_path):
-    with pytest.raises(ConfigurationError, match="language='dee' is none that espeak-ng speaks; d"):
+    with pytest.raises(
+        ConfigurationError, match="language='dee' is not a language of espeak-ng; d"
+    ):
         Synthetic(["ja"], str(tmp_path), language="dee", **FEW).prepare()
 
 

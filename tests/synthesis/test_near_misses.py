@@ -138,7 +138,7 @@ def test_a_word_that_is_held_out_is_no_near_miss(tmp_path, speaks):
     [
         ({"per_word": 0}, "per_word=0 must be 1 or more"),
         ({"frequent": 0}, "frequent=0 must be 1 or more"),
-        ({"espeak": None}, "nobody speaks; give one"),
+        ({"espeak": None}, "are both null; give at least one"),
         ({"required": "kokro"}, "must name synthesizers; did you mean 'kokoro'"),
     ],
 )

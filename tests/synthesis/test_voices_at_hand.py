@@ -103,5 +103,7 @@ def test_the_room_of_the_user_is_noise_and_silence(bare, tmp_path, recipe, as_fo
 
 def test_a_room_that_is_not_there_is_told(bare, tmp_path):
     line = ["+recipe=custom", "words=[go]", bare, f"background={tmp_path / 'room'}", *few("data")]
-    with pytest.raises(Exception, match=r"background=.*room' is no sound file, nor a folder of"):
+    with pytest.raises(
+        Exception, match=r"background=.*room' is neither a sound file nor a folder of"
+    ):
         instantiate(compose("train", as_typed(line)).data).prepare()

@@ -70,7 +70,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
     ("words", "message"),
     [
         (None, r"words must be given: words=\[.*\], or words_file=FILE"),
-        ([], r"words=\[\] must be a list of one word or more"),
+        ([], r"words=\[\] must be a list of at least one word"),
         ("go", "words='go' must be a list"),
         ([True], "True is no text: in YAML"),
         (["lights  on"], "must have single spaces"),

@@ -86,10 +86,10 @@ def test_words_of_few_clips_are_told_with_a_table_of_what_is_there(caplog):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("yes", "Yes", "no"), "'yes' and 'Yes' look alike"),
-        (("dont", "don't", "no"), '"don\'t" look alike'),
-        (("lights on", "lights-on"), "'lights on' and 'lights-on' look alike"),
-        (("\uff59\uff45\uff53", "yes"), "look alike"),
+        (("yes", "Yes", "no"), "'yes' and 'Yes' look the same"),
+        (("dont", "don't", "no"), '"don\'t" look the same'),
+        (("lights on", "lights-on"), "'lights on' and 'lights-on' look the same"),
+        (("\uff59\uff45\uff53", "yes"), "look the same"),
     ],
 )
 def test_case_22_words_that_look_alike_are_told(words, told, caplog):
@@ -107,12 +107,17 @@ def test_words_of_other_letters_do_not_look_alike(words, caplog):
 
 def test_words_of_the_test_that_training_lacks_are_told(caplog):
     check(corpus("no", "yes", test=("no", "yess")))
-    assert "2 of 4 clips have words that the model lacks (yess); did you mean 'yes'?" in caplog.text
+    assert (
+        "2 of 4 clips have words that the model does not know (yess); did you mean 'yes'?"
+        in caplog.text
+    )
     assert "count as errors" in caplog.text
 
 
 def test_a_test_of_other_words_alone_is_refused():
-    with pytest.raises(DataError, match=r"nothing can be measured: 4 of 4 clips .* \(up, down\)"):
+    with pytest.raises(
+        DataError, match=r"there is nothing to measure: 4 of 4 clips .* \(up, down\)"
+    ):
         check(corpus("no", "yes", test=("up", "down")))
     check(corpus("no", "yes", test=("up", "down")), test=False)
 
@@ -128,12 +133,12 @@ def test_a_test_of_other_words_alone_is_refused():
 def test_what_a_model_lacks_is_told_for_each_unit(vocabulary, text, lacks, caplog):
     rows = [Utterance("a.wav", "go"), Utterance("b.wav", text), Utterance("c.wav", "_silence_")]
     check_texts(rows, vocabulary)
-    assert f"1 of 3 clips have words that the model lacks ({lacks})" in caplog.text
+    assert f"1 of 3 clips have words that the model does not know ({lacks})" in caplog.text
 
 
 def test_other_words_are_right_to_be_unknown(caplog):
     check_texts([Utterance("a.wav", "up")], Vocabulary(("_unknown_", "go")))
-    assert "(up): right is no answer, or _unknown_" in caplog.text
+    assert "(up): the right answer is no answer, or _unknown_" in caplog.text
 
 
 @pytest.fixture
@@ -161,10 +166,8 @@ def test_case_24_the_same_clip_in_two_splits(sounds):
                    test=["copy.wav", "copy.flac", "b.wav"])  # fmt: skip
     lines = overlaps(found)
     assert len(lines) == 3
-    assert lines[0].startswith(
-        "1 of 2 clips of the validation split are in the train split as well"
-    )
-    assert lines[1].startswith("2 of 3 clips of the test split are in the train split as well")
+    assert lines[0].startswith("1 of 2 clips of the validation split are in the train split, too")
+    assert lines[1].startswith("2 of 3 clips of the test split are in the train split, too")
     assert "copy.flac, the same sound as" in lines[2]
 
 

@@ -39,7 +39,7 @@ def model(front, **more):
             ConfigurationError,
             "front_weights='nowhere' are read for front=embedding",
         ),
-        (None, 80, ConfigurationError, "front_weights='nowhere' are of a front; choose a model"),
+        (None, 80, ConfigurationError, "front_weights='nowhere' need a front end; choose"),
     ],
 )
 def test_wrong_weights_are_told_first(front, n_mels, error, message, tmp_path):

@@ -35,7 +35,7 @@ def test_case_01_a_signal_ends_with_its_code_and_says_how_to_go_on(
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     signal_at(monkeypatch, signum, step=2 * 4 + 1)  # four steps an epoch
     ended = run(manifest, "run", "trainer.max_epochs=30", cwd=tmp_path)
-    message = "interrupted after epoch 2 of 30; resume=true goes on (output_dir=run)\n"
+    message = "interrupted after epoch 2 of 30; resume=true continues (output_dir=run)\n"
     assert (ended.returncode, ended.stderr) == (code, message)
     assert not (tmp_path / "run/recognizer.safetensors").exists()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
@@ -85,7 +85,7 @@ def test_a_signal_while_the_test_split_is_scored(manifest, tmp_path, monkeypatch
     monkeypatch.setattr("speech_rnn.training.run.evaluate", evaluate)
     ended = run(manifest, "run", "trainer.max_epochs=1", cwd=tmp_path)
     assert ended.returncode == 130
-    assert ended.stderr.startswith("interrupted after epoch 1 of 1; resume=true goes on")
+    assert ended.stderr.startswith("interrupted after epoch 1 of 1; resume=true continues")
     monkeypatch.undo()
     resumed = run(manifest, "run", "trainer.max_epochs=1", "resume=true", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr

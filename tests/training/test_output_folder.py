@@ -182,7 +182,7 @@ def test_case_f06_a_second_run_in_the_folder_is_refused_at_once(tmp_path):
         assert first.stdout.readline() == b"held\n"
         for resume in (False, True):
             with (
-                pytest.raises(ConfigurationError, match="another run works in it"),
+                pytest.raises(ConfigurationError, match="another run is using it"),
                 claimed(tmp_path / "run", "seed: 2", resume=resume),
             ):
                 raise AssertionError("both run")
@@ -203,7 +203,7 @@ def test_case_26_what_differs_is_named(tmp_path, monkeypatch):
         "differs from c.yaml: trainer.max_epochs=2 there, 4 here (the schedule of a run cannot be "
         "made longer); trainer.lr=0.1 there, absent here; give the same overrides"
     ) in str(error.value)
-    with pytest.raises(ConfigurationError, match="the clips are others"):
+    with pytest.raises(ConfigurationError, match="the clips differ"):
         refuse_other_settings(before, before + "# corpus 12\n", Path("c.yaml"))
 
 

@@ -54,7 +54,7 @@ def test_ranges_are_hydras_own(line, expected):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("a=3", "space='a=3' is no range; write KEY=interval"),
+        ("a=3", "space='a=3' is not a range; write KEY=interval"),
         ("a=interval(1,0)", r"interval\(1.0,0.0\) must ascend"),
         ("a=tag(log,interval(0,1))", "must begin above 0"),
     ],
@@ -147,7 +147,7 @@ def test_wrong_use_of_a_search(tmp_path, monkeypatch):
         search(bowl, SPACE, tmp_path, trials=1)
     monkeypatch.undo()
     pytest.importorskip("optuna", reason="a search needs the extra [search]")
-    with pytest.raises(ConfigurationError, match="must name what is searched"):
+    with pytest.raises(ConfigurationError, match="is empty; name"):
         search(bowl, {}, tmp_path, trials=1)
     with pytest.raises(ConfigurationError, match="trials=0 must be 1 or more"):
         search(bowl, SPACE, tmp_path, trials=0)
@@ -202,7 +202,7 @@ def test_the_door_searches_on_validation_alone_and_says_how_to_train_the_best(tm
     [
         (["objective=accuracy"], "objective='accuracy' must be one of"),
         (["model.droput=interval(0,1)"], "unknown key 'model.droput'; did you mean 'dropout'?"),
-        (["space=none"], "must name what is searched"),
+        (["space=none"], "is empty; name"),
         (
             ["+recipe=language_model", "language_model.text=a.txt"],
             "a search needs a recipe that trains a recogniser",

@@ -239,9 +239,17 @@ def test_a_split_without_clips(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "more", "message"),
     [
-        ({"mixup": 0.2}, {"unit": "words"}, "trainer.mixup=0.2 needs one word a clip"),
-        ({"balance": 1.0}, {"unit": "characters"}, "trainer.balance=1.0 needs one word a clip"),
-        ({"balance": 0.5}, {"connected": Connected()}, "trainer.balance=0.5 needs one word a clip"),
+        ({"mixup": 0.2}, {"unit": "words"}, "trainer.mixup=0.2 needs one word in each clip"),
+        (
+            {"balance": 1.0},
+            {"unit": "characters"},
+            "trainer.balance=1.0 needs one word in each clip",
+        ),
+        (
+            {"balance": 0.5},
+            {"connected": Connected()},
+            "trainer.balance=0.5 needs one word in each clip",
+        ),
     ],
 )
 def test_what_sequences_cannot_have_is_told_first(settings, more, message, tmp_path):

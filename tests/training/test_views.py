@@ -212,7 +212,7 @@ def test_each_step_is_computed_where_nothing_can_be_kept(
     module, loader = module_of(Trainer(**trainer), rows)
     found, text = shown(caplog, module, loader, module.features)
     assert found == (loader, loader)
-    assert "the frozen front is computed in every step: " in text
+    assert "the frozen front end is computed in every step: " in text
     assert reason in text
 
 

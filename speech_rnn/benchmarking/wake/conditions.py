@@ -62,7 +62,7 @@ class WakeStreams:
 
     def __post_init__(self) -> None:
         if not self.words:
-            raise ConfigurationError("words=[] must name a word or more")
+            raise ConfigurationError("words=[] must name at least one word")
         for snr_db in self.snr_db:
             if not -20 <= snr_db <= 60:
                 raise ConfigurationError(f"snr_db={snr_db:g} must lie in [-20, 60]")

@@ -154,8 +154,8 @@ def named_models(files: Sequence[str | Path], words: Sequence[str]) -> list[Own]
         known = tuple(word for word in words if word in recognizer.vocabulary.words)
         if not known:
             raise ConfigurationError(
-                f"model={str(file)!r} knows none of {', '.join(words)}; give --word, one that it "
-                f"knows: {', '.join(recognizer.vocabulary.words)}"
+                f"model={str(file)!r} has none of the words {', '.join(words)}; give one of "
+                f"its words with --word: {', '.join(recognizer.vocabulary.words)}"
             )
         if any(file.samefile(other.path) for other in found):
             raise ConfigurationError(f"model={str(file)!r} is given twice; give it once")

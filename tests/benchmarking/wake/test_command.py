@@ -69,7 +69,7 @@ def test_the_command(folder):
 def test_without_the_name_of_a_command_it_is_speed(tmp_path):
     done = speech_rnn("benchmark", "nonsense", cwd=tmp_path, module=True)
     assert done.returncode == 2
-    assert "must be some of features, clip" in done.stderr
+    assert "must be chosen from features, clip" in done.stderr
 
 
 def test_recognisers_that_cannot_take_part_are_refused(folder):
@@ -77,7 +77,9 @@ def test_recognisers_that_cannot_take_part_are_refused(folder):
     tones = folder / "tones.safetensors"
     with pytest.raises(ConfigurationError, match="cannot listen:\nbidirectional=True"):
         named_models([folder / "clips.safetensors"], ["low"])
-    with pytest.raises(ConfigurationError, match=r"knows none of alexa; give --word, .*: low"):
+    with pytest.raises(
+        ConfigurationError, match=r"has none of the words alexa; give .* --word: low"
+    ):
         named_models([tones], ["alexa"])
     with pytest.raises(ConfigurationError, match="is given twice"):
         named_models([tones, tones], ["low"])

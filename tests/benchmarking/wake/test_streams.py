@@ -92,7 +92,7 @@ def test_labels_of_some_words_are_left():
 def test_wrong_streams_are_told(folder):
     with pytest.raises(ConfigurationError, match=r"snr_db=99 must lie in \[-20, 60\]"):
         streams(folder, snr_db=(99.0,))
-    with pytest.raises(ConfigurationError, match="must name a word or more"):
+    with pytest.raises(ConfigurationError, match="must name at least one word"):
         streams(folder, words=())
     with pytest.raises(DataError, match="has no folder for 'alexa'"):
         streams(folder, words=("alexa",)).scenes()
