@@ -122,7 +122,7 @@ def test_bash_completes_verbs_options_recipes_and_groups(line, offered, monkeypa
     assert completed(line, monkeypatch, tmp_path) == offered
 
 
-def test_a_shell_that_keeps_a_setting_whole_gets_it_whole(monkeypatch, tmp_path):
+def test_a_shell_that_keeps_a_setting_whole_gets_it_whole(monkeypatch):
     monkeypatch.setenv("_SPEECH_RNN_COMPLETE", "complete_fish")
     monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
     monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "speech-rnn train +recipe=language")

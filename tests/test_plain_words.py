@@ -33,4 +33,4 @@ def test_an_unclear_text_is_found(text):
 def test_every_message_of_a_file_is_read(tmp_path):
     file = tmp_path / "code.py"
     file.write_text("raise ValueError(f'a={b} is wrong')\nlog.warning('of %s', c)\nprint('d')\n")
-    assert list(messages(file)) == ["a=… is wrong", "of %s"]
+    assert list(messages(file)) == ["a=… is wrong", "of %s", "d"]
