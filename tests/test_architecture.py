@@ -158,7 +158,14 @@ HEAVY = {
         ),
         (("speech_rnn.audio", "speech_rnn.metrics"), HEAVY | {"torch"}),
         (("speech_rnn.features", "speech_rnn.model", "speech_rnn.recognizer"), HEAVY),
-        (("speech_rnn.training.settings", "speech_rnn.reporting.terminal"), HEAVY),
+        (
+            (
+                "speech_rnn.training.settings",
+                "speech_rnn.training.claiming",
+                "speech_rnn.reporting.terminal",
+            ),
+            HEAVY,
+        ),
         (("speech_rnn.cli",), HEAVY - {"typer"} | {"torch"}),
     ],
 )

@@ -27,15 +27,10 @@ from torch.utils.data import DataLoader
 from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import DataError, ModelError, Stopped
 from speech_rnn.storage.folders import shown
-from speech_rnn.training.checkpoints import (
-    BEST,
-    CHECKPOINTS,
-    LAST,
-    WholeCheckpoints,
-    read_checkpoint,
-)
+from speech_rnn.training.checkpoints import BEST, CHECKPOINTS, LAST, read_checkpoint
 from speech_rnn.training.module import SeededModule, SpeechModule
 from speech_rnn.training.settings import Run
+from speech_rnn.training.whole_checkpoints import WholeCheckpoints
 
 log = logging.getLogger(__name__)
 # Lightning's advice is for its own users: a recipe has already decided.

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from speech_rnn.errors import ConfigurationError, DataError, ModelError, Stopped
-from speech_rnn.training.checkpoints import WholeCheckpoints, read_checkpoint
+from speech_rnn.training.checkpoints import read_checkpoint
 from speech_rnn.training.claiming import claimed, refuse_other_settings
+from speech_rnn.training.whole_checkpoints import WholeCheckpoints
 from tests.tones import write_corpus
 from tests.training.small import run
 
