@@ -32,6 +32,28 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of HTTP; 0: a free one.")
     ] = 8000,
+    wyoming_host: Annotated[
+        str, typer.Option(help="Address of Wyoming, for Home Assistant; it knows no token.")
+    ] = "127.0.0.1",
+    wake_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of Wyoming's wake words.")
+    ] = 10400,
+    asr_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of Wyoming's speech to text.")
+    ] = 10300,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Serve only this: http, wake or asr; may be repeated.")
+    ] = None,
+    stdio: Annotated[
+        str | None,
+        typer.Option(help="Serve Wyoming's wake or asr to one client over stdin and stdout."),
+    ] = None,
+    zeroconf: Annotated[
+        bool, typer.Option("--zeroconf", help="Announce Wyoming, so that Home Assistant finds it.")
+    ] = False,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Language that Home Assistant is told; en without it.")
+    ] = None,
     token: Annotated[
         str | None,
         typer.Option(envvar="SPEECH_RNN_TOKEN", help="Token that clients of HTTP have to send."),
@@ -62,7 +84,7 @@ def serve(
         float, typer.Option(help="Close a stream after so many seconds without sound.")
     ] = 300.0,
 ) -> None:
-    """Serve recognisers: HTTP in OpenAI's shape, until Ctrl-C or SIGTERM."""
+    """Serve recognisers until Ctrl-C: HTTP in OpenAI's shape, WebSockets, and Wyoming."""
     with spoken_errors():
         import asyncio
 
@@ -73,7 +95,8 @@ def serve(
         from speech_rnn.recognizer import Recognizer
         from speech_rnn.serving.limits import Limits
         from speech_rnn.serving.logs import start_logs
-        from speech_rnn.serving.server import Places, Server, run
+        from speech_rnn.serving.places import Places, check_stdio, chosen_ports
+        from speech_rnn.serving.server import Server, run, run_stdio
         from speech_rnn.serving.service import Service
         from speech_rnn.serving.shelf import Shelf
 
@@ -89,11 +112,24 @@ def serve(
             streams=max_streams,
             idle_seconds=idle_seconds,
         )
-        places = Places(host=host, port=port, token=token, origins=tuple(origin or ()))
+        languages = tuple(language or ["en"])
+        places = Places(
+            host=host,
+            token=token,
+            origins=tuple(origin or ()),
+            wyoming_host=wyoming_host,
+            languages=languages,
+            is_announced=zeroconf,
+            **chosen_ports(only, port=port, wake_port=wake_port, asr_port=asr_port),
+        )
+        check_stdio(stdio)
         files = model or ([] if models else [STARTER])
         start_logs()
         shelf = Shelf(files, models, prepare)
-        asyncio.run(run(lambda: Server(Service(shelf, limits), places)))
+        if stdio is not None:
+            asyncio.run(run_stdio(lambda: Service(shelf, limits), stdio, languages))
+        else:
+            asyncio.run(run(lambda: Server(Service(shelf, limits), places)))
 
 
 main = partial(run_alone, serve, EXAMPLES)

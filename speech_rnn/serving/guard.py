@@ -14,14 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from speech_rnn.serving.logs import log
 from speech_rnn.serving.refusals import TOO_SLOW, WRONG_ORIGIN, WRONG_TOKEN, RefusalError
-from speech_rnn.serving.service import Service, within
+from speech_rnn.serving.service import LINGER_SECONDS, Service, within
 
 OPEN_PATHS = ("/healthz",)
 """Paths that need no token."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 BEARER = b"bearer "
-LINGER_SECONDS = 2.0
-"""Time in s for which the rest of a refused request is read."""
 
 
 class Guard:

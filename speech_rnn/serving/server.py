@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.serving.discovery import Discovery
 from speech_rnn.serving.logs import log
+from speech_rnn.serving.places import Places, is_loopback
 from speech_rnn.serving.service import Service
 from speech_rnn.serving.web import WebServer, application
+from speech_rnn.serving.wyoming_asr import AsrLink
+from speech_rnn.serving.wyoming_server import WyomingServer, serve_stdio
+from speech_rnn.serving.wyoming_wake import WakeLink
 
 BACKLOG = 512
 POLL_SECONDS = 0.02
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a server listens.
-
-    Parameters
-    ----------
-    host : address of HTTP and the WebSockets.
-    port : their port; 0 takes one that is free, None leaves them out.
-    token : the token that clients have to send; None needs none.
-    origins : other origins whose pages may ask.
-    """
-
-    host: str = "127.0.0.1"
-    port: int | None = 8000
-    token: str | None = None
-    origins: tuple[str, ...] = ()
 
 
 class Server:
@@ -56,6 +42,8 @@ class Server:
         self.addresses: dict[str, tuple[str, int]] = {}
         self._web: WebServer | None = None
         self._scanning: asyncio.Future[None] | None = None
+        self._wyoming: list[WyomingServer] = []
+        self._discovery: Discovery | None = None
 
     async def start(self) -> None:
         """Listen.
@@ -75,7 +63,24 @@ class Server:
                 is_local=is_loopback(places.host),
             )
             self._web = WebServer(app, listener, service.limits)
+        for name, port, link in (
+            ("wake", places.wake_port, WakeLink),
+            ("asr", places.asr_port, AsrLink),
+        ):
+            if port is not None:
+                listener = self._bound(name, places.wyoming_host, port)
+                factory = partial(link, service=service, languages=places.languages)
+                self._wyoming.append(WyomingServer(service, factory))
+                await self._wyoming[-1].start(listener)
+        if places.is_announced:
+            await self._announce()
         self._scanning = asyncio.ensure_future(service.keep_scanning())
+
+    async def _announce(self) -> None:
+        found = {name: place for name, place in self.addresses.items() if name != "http"}
+        if found:
+            self._discovery = Discovery(found)
+            await self._discovery.start()
 
     def _bound(self, name: str, host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -97,10 +102,13 @@ class Server:
     async def stop(self) -> None:
         """Let the streams end, and close everything."""
         self.service.stop()
+        if self._discovery is not None:
+            await self._discovery.stop()
         if self._scanning is not None:
             self._scanning.cancel()
             with suppress(asyncio.CancelledError):
                 await self._scanning
+        await asyncio.gather(*(server.stop() for server in self._wyoming))
         end = time.monotonic() + self.service.limits.stop_seconds
         while self.service.capacity.n_open and time.monotonic() < end:
             await asyncio.sleep(POLL_SECONDS)
@@ -133,9 +141,21 @@ async def run(make: Callable[[], Server]) -> None:
     log("stopped")
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether an address is of this machine alone."""
+async def run_stdio(make: Callable[[], Service], name: str, languages: tuple[str, ...]) -> None:
+    """Serve one client of Wyoming over standard input and output, until its end.
+
+    Parameters
+    ----------
+    make : returns the service; called within the loop.
+    name : ``wake`` or ``asr``.
+    languages : the languages that the client is told.
+    """
+    service = make()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, service.stop)
+    link = {"wake": WakeLink, "asr": AsrLink}[name]
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        await serve_stdio(partial(link, service=service, languages=languages))
+    finally:
+        service.close()

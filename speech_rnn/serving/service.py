@@ -20,6 +20,8 @@ from speech_rnn.serving.workers import Workers, patient_threads
 
 T = TypeVar("T")
 
+LINGER_SECONDS = 2.0
+"""Time in s for which the rest of what was refused is read."""
 SCAN_SECONDS = 1.0
 """Time from one look at the files of the recognisers to the next."""
 
@@ -155,13 +157,13 @@ class Patience:
     def __init__(self, stopping: asyncio.Event) -> None:
         self._stop = asyncio.ensure_future(stopping.wait())
 
-    async def wait(self, awaitable: Awaitable[T], seconds: float) -> T | None:
+    async def wait(self, awaitable: Awaitable[T], seconds: float | None = None) -> T | None:
         """Return the result of `awaitable`, or None when the server stops.
 
         Raises
         ------
         TimeoutError
-            after so many seconds.
+            after so many seconds; None waits on.
         """
         task = asyncio.ensure_future(awaitable)
         try:

@@ -11,11 +11,13 @@ import pytest
 pytest.importorskip("starlette", reason="the extra [serve] is not installed")
 
 from speech_rnn.serving.limits import Limits
-from speech_rnn.serving.server import Places, Server
+from speech_rnn.serving.places import Places
+from speech_rnn.serving.server import Server
 from speech_rnn.serving.service import Service
 from speech_rnn.serving.shelf import Shelf
 from speech_rnn.starter import STARTER
 
+FREE = {"port": 0, "wake_port": 0, "asr_port": 0}
 CLIPS = Path(__file__).parents[1] / "clips"
 
 
@@ -28,7 +30,7 @@ def running(*files, folder=None, limits=None, prepare=lambda recognizer: None, *
     held = {}
 
     async def main():
-        server = Server(Service(shelf, limits), Places(**{"port": 0} | places))
+        server = Server(Service(shelf, limits), Places(**FREE | places))
         held.update(server=server, loop=asyncio.get_running_loop(), asked=asyncio.Event())
         await server.start()
         started.set()
