@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -46,8 +45,9 @@ def with_silence(path, before=0.5, after=1.0):
 def sound_events(waveform, rate=RATE, width=2, channels=1, timestamp=0):
     """Return the events of a sound, in chunks of 1,024 samples, as Home Assistant sends them."""
     form = {"rate": rate, "width": width, "channels": channels}
-    scaled = np.repeat(waveform, channels) * (1 << (8 * width - 1)) * 0.999
-    content = scaled.astype(f"<i{width}").tobytes()
+    full = 1 << (8 * width - 1)
+    levels = np.rint(np.repeat(waveform, channels).astype(float) * full).clip(-full, full - 1)
+    content = levels.astype(f"<i{width}").tobytes()
     size = CHUNK * width * channels
     yield AudioStart(**form, timestamp=timestamp).event()
     for first in range(0, len(content), size):
@@ -124,9 +124,8 @@ def test_each_word_is_detected_as_a_stream_hears_it(server, word):
     truth = [*stream.push(waveform), *stream.finish()]
     answers = detected(server, waveform, [word])
     mine = [one for one in truth if one.word == word]
-    assert mine
-    assert len(answers) == len(mine)
-    for answer, one in zip(answers, mine, strict=True):
+    assert [one.type for one in answers] == (["detection"] * len(mine) or ["not-detected"])
+    for answer, one in zip(answers, mine, strict=False):
         found = Detection.from_event(answer)
         assert (found.name, found.timestamp) == (word, pytest.approx(1000 * one.end, abs=90))
         assert found.context["score"] == pytest.approx(one.confidence, abs=0.01)
@@ -177,8 +176,8 @@ def test_home_assistant_detects_while_it_sends(server):
         for event in sound_events(waveform):
             await client.write_event(event)
 
-    assert asyncio.run(run("up", ["up"])).name == "up"
-    assert asyncio.run(run("up", ["alexa"])) is None
+    assert asyncio.run(run("down", ["down"])).name == "down"
+    assert asyncio.run(run("down", ["alexa"])) is None
     until(lambda: server.service.capacity.n_open == 0)
 
 
@@ -221,8 +220,7 @@ def test_fifty_key_phrases_are_transcribed_as_transcribe_does(server):
         events = [Transcribe(name="starter").event(), *sound_events(waveform)]
         (answer,) = spoken(server.addresses["asr"], *events, until_type="transcript")
         answers.append(Transcript.from_event(answer).text)
-        samples = np.frombuffer((waveform * 32768 * 0.999).astype("<i2"), "<i2")
-        truth.append(recognizer.transcribe(samples.astype(np.float32) / 32768).text)
+        truth.append(recognizer.transcribe(waveform).text)
     assert len(answers) == 50
     assert answers == truth
     named = [clip.parent.name.replace("_", " ") for clip in clips]
@@ -301,18 +299,21 @@ def test_a_client_that_vanishes_gives_its_place_back(server):
 
 def test_streams_end_with_what_was_heard_when_the_server_stops():
     with running() as server:
-        answers = {}
-        connections = {}
+        answers, connections, readers = {}, {}, {}
         for name, first in (("wake", Detect(names=["yes"])), ("asr", Transcribe())):
             connections[name] = connection = socket.create_connection(server.addresses[name])
             connection.settimeout(60)
             with connection.makefile("wb") as file:
-                for event in [first.event(), *sound_events(load_audio(CLIPS / "yes.flac"))][:-1]:
+                events = [first.event(), *sound_events(load_audio(CLIPS / "yes.flac"))][:-1]
+                for event in [*events, Ping().event()]:
                     write_event(event, file)
-        time.sleep(0.5)
+            # the answer shows that all before it was heard
+            reading = connection.makefile("rb", buffering=0)
+            readers[name] = reading
+            assert read_event(reading).type == "pong"
         server.ask_to_stop()
         for name, connection in connections.items():
-            with connection, connection.makefile("rb") as file:
+            with connection, readers[name] as file:
                 answers[name] = [*iter(lambda file=file: read_event(file), None)]
     assert [one.data.get("name") for one in answers["wake"]] == ["yes"]
     assert [one.data["text"] for one in answers["asr"]] == ["yes"]
