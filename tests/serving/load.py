@@ -38,7 +38,7 @@ async def stream(address, content, seconds, results, number):
     size = round(CHUNK_SECONDS * RATE) * 2
     sent = []
     try:
-        async with connect(address, compression=None) as socket:
+        async with connect(address, compression=None, ping_interval=None) as socket:
             receiving = asyncio.ensure_future(receive(socket, sent, results))
             begin = time.monotonic() + number % 10 * CHUNK_SECONDS / 10
             for count in range(round(seconds / CHUNK_SECONDS)):
