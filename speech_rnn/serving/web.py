@@ -28,7 +28,8 @@ from speech_rnn.serving.vosk import Vosk
 HEAD_BYTES = 16 << 10
 """Bytes of the head of a request."""
 PING_SECONDS = 20.0
-"""Time between pings of a WebSocket, and for their answer: one that vanished is found by them."""
+"""Time between pings of a WebSocket, which keep it open in routers. No answer is awaited: it would
+wait behind the sound that a client has sent ahead. One that vanished is found by its silence."""
 
 
 def application(
@@ -73,7 +74,7 @@ class WebServer:
             ws="websockets-sansio",
             ws_max_size=limits.message_bytes,
             ws_ping_interval=PING_SECONDS,
-            ws_ping_timeout=PING_SECONDS,
+            ws_ping_timeout=None,
             ws_per_message_deflate=False,
             h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_graceful_shutdown=max(1, round(limits.stop_seconds)),

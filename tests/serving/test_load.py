@@ -46,7 +46,7 @@ def test_a_stream_hears_its_words_among_clients_that_behave_badly():
         words = ["yes", "no", "stop"]
         parts = [part for word in words for part in (quiet, load_audio(CLIPS / f"{word}.flac"))]
         content = (np.concatenate([*parts, quiet]) * 32767).astype("<i2").tobytes()
-        with connect(url(server, "/listen", "ws")) as good:
+        with connect(url(server, "/listen", "ws"), ping_interval=None) as good:
             for first in range(0, len(content), 3200):
                 good.send(content[first : first + 3200])
                 time.sleep(0.1)
