@@ -1,4 +1,4 @@
-"""Shared by all synthesizers: how clips are drawn, and their cache."""
+"""What all synthesizers share: how clips are drawn, and their cache."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip, and what its samples depend on beside the name of its cache.
+    """A clip, and everything that its samples depend on in addition to the name of the cache.
 
     Parameters
     ----------
-    path : its file in the cache.
+    path : file in the cache.
     text, split, speaker : its row of the corpus.
-    voice : the settings of the synthesizer.
-    silence_seconds : silence before and after the word.
-    peak_db : level of its peak, in dB of full scale.
+    voice : settings of the synthesizer.
+    silence_seconds : silence before and after the word, in seconds.
+    peak_db : level of its peak, in dB relative to full scale.
     """
 
     path: Path
@@ -51,26 +51,26 @@ class Clip:
 
 @dataclass(frozen=True)
 class CachedVoices:
-    """Words or phrases that a synthesizer speaks, cached as 16-bit WAV files under `root`.
+    """Words or phrases spoken by a synthesizer, cached as 16-bit WAV files below `root`.
 
-    Each clip depends on the seed and its own name alone: other words, or more clips, do not change
-    it. The cache's folder is named by a hash of everything that shapes the samples. Clips in the
-    cache are not made again, so that a run that was killed goes on where it was.
+    Each clip depends only on the seed and its own name, so that other words, or more clips, do not
+    change it. The folder of the cache is named by a hash of everything that affects the samples.
+    Cached clips are not made again, so that a run that was killed continues where it stopped.
 
     Parameters
     ----------
     words : the classes, each a word or a phrase such as ``lights on``.
     root : folder of all caches.
-    silence_seconds : shortest and longest silence before, and after, the word.
-    peak_db : lowest and highest level of a clip's peak, in dB of full scale.
-    sample_rate : of the files, in Hz.
+    silence_seconds : shortest and longest silence before, and after, the word, in seconds.
+    peak_db : lowest and highest peak level of a clip, in dB relative to full scale.
+    sample_rate : sample rate of the files, in Hz.
     seed : seed of all draws and of the split of the voices.
 
     Raises
     ------
     ConfigurationError
-        for values out of range, and for words that are empty, given twice or no texts: all of
-        them at once.
+        if values are out of range, or words are empty, given twice or not texts; the error lists
+        all of them.
     """
 
     words: Sequence[str]
@@ -92,12 +92,12 @@ class CachedVoices:
         check_words(self.words)
 
     def cache(self, kind: str, values: Any) -> Path:
-        """Return the folder of clips that were made by such values."""
+        """Return the folder of clips that are made with these values."""
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
         return Path(self.root) / f"{kind}-{digest[:12]}"
 
     def pairs(self, *names: str) -> dict[str, list[float]]:
-        """Return parameters that are ranges as the name of the cache has them."""
+        """Return parameters that are ranges, in the form that enters the name of the cache."""
         return {name: [float(value) for value in getattr(self, name)] for name in names}
 
     def plan(
@@ -106,14 +106,14 @@ class CachedVoices:
         voices: Mapping[str, Sequence[T]],
         draw: Callable[[Sequence[T], int, Random], tuple[str, str, Any]],
     ) -> Iterator[Clip]:
-        """Draw all clips: every voice of a split speaks a word before one speaks it again.
+        """Draw all clips; all voices of a split speak a word before one of them repeats it.
 
         Parameters
         ----------
-        folder : of the cache.
-        voices : of each split.
-        draw : returns speaker, name of the file and `Clip.voice` of the clip of a number, from the
-            voices in their order.
+        folder : folder of the cache.
+        voices : voices of each split.
+        draw : function that takes the voices in order, the number of a clip and a generator, and
+            returns speaker, file name and `Clip.voice`.
         """
         for word in self.words:
             for split in voices:
@@ -127,12 +127,12 @@ class CachedVoices:
     def clip(
         self, path: Path, word: str, split: str, speaker: str, voice: Any, random: Random
     ) -> Clip:
-        """Draw the silence and the level of a clip."""
+        """Draw the silences and the level of a clip."""
         lead, trail = (random.uniform(*self.silence_seconds) for _ in range(2))
         return Clip(path, word, split, speaker, voice, (lead, trail), random.uniform(*self.peak_db))
 
     def spoken(self, clips: Iterable[Clip], speak: Callable[[list[Clip]], None]) -> Corpus:
-        """Speak the clips that are not in the cache, and return the corpus of all.
+        """Synthesize the clips that are not in the cache, and return a corpus of all clips.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class CachedVoices:
             except (OSError, AudioError) as error:
                 raise DataError(
                     f"root={self.root!r} cannot be written: {error}; free some space or name "
-                    "another folder, what is done is kept"
+                    "another folder; finished clips are kept"
                 ) from error
         rows = (Utterance(str(clip.path), clip.text, clip.speaker, clip.split) for clip in clips)
         words = tuple(self.words)
@@ -155,14 +155,14 @@ class CachedVoices:
 
 
 def word_folder(word: str) -> str:
-    """Name the folder of a word within a cache; any file system takes it."""
+    """Return the folder of a word within a cache, as a name that any file system accepts."""
     return quote(word.replace(" ", "_"), safe="")
 
 
 def put_clip(clip: Clip, spoken: NDArray[np.float32], spoken_rate: int, sample_rate: int) -> None:
-    """Write speech (N,), cut to the word, at the clip's level between its silences.
+    """Write speech (N,), trimmed to the word, with the clip's level and silences.
 
-    The word starts and ends at a hundredth of the peak.
+    The word starts and ends where its level reaches a hundredth of the peak.
     """
     loudness = np.abs(spoken)
     heard = np.flatnonzero(loudness >= _EDGE * loudness.max())

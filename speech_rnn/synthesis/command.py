@@ -1,4 +1,4 @@
-"""Words spoken by any synthesizer that a command line starts."""
+"""Words spoken by any synthesizer that runs from a command line."""
 
 from __future__ import annotations
 
@@ -26,27 +26,28 @@ TIMEOUT_SECONDS = 120
 
 @dataclass(frozen=True)
 class Spoken(CachedVoices):
-    """Words spoken by a program; all are for training. All else is as for `CachedVoices`.
+    """Words spoken by a program, for training only. Otherwise as `CachedVoices`.
 
-    A handful of voices cannot be split: they join, as `extra`, a corpus that has its own
-    validation and test.
+    A handful of voices cannot be split. As `extra`, they join a corpus that has its own validation
+    and test splits.
 
     Parameters
     ----------
-    command : the program and its arguments. ``{text}``, ``{voice}``, ``{stretch}`` (of durations:
-        1.2 is slower) and ``{file}``, a WAV file that it must write, are filled in.
-    voices : what ``{voice}`` becomes, in turn.
-    clips : of each word.
-    stretch : shortest and longest.
-    language : the language of the words.
-    speaks : the languages that the program speaks; none is taken as any.
-    files : files that the program reads, such as a voice.
+    command : the program and its arguments. ``{text}``, ``{voice}``, ``{stretch}`` (a factor on
+        durations: 1.2 is slower) and ``{file}``, the WAV file to write, are filled in.
+    voices : values of ``{voice}``, which are used in turn.
+    clips : number of clips of each word.
+    stretch : lowest and highest ``{stretch}``.
+    language : language of the words.
+    speaks : the languages of the program; an empty list allows any.
+    files : files that the program needs, such as a voice.
     install : command that installs the program and its files.
 
     Raises
     ------
     ConfigurationError
-        for a command without ``{text}`` or ``{file}`` or with other places, and no voices or clips.
+        if the command lacks ``{text}`` or ``{file}`` or has unknown fields, or there are no voices
+        or clips.
     """
 
     command: Sequence[str] = field(kw_only=True)
@@ -81,35 +82,33 @@ class Spoken(CachedVoices):
             )
 
     def lack(self) -> SpeechRnnError | None:
-        """Return why nothing can be spoken here: a language, a program or files that it lacks."""
+        """Return the error if the language, the program or one of its files is missing."""
         program, install = self.command[0], f": run  {self.install}" if self.install else ""
         if self.speaks and self.language not in self.speaks:
             return ConfigurationError(
-                f"language={self.language!r} is none that {program} speaks: "
+                f"language={self.language!r} is not spoken by {program}, which speaks: "
                 f"{', '.join(self.speaks)}"
             )
         if which(program) is None:
-            return DataError(
-                f"command: {program!r} is not installed, or not where programs are found{install}"
-            )
+            return DataError(f"command: {program!r} is not installed, or not on the PATH{install}")
         if missing := [file for file in self.files if not Path(file).is_file()]:
             return DataError(f"files={missing} of {program!r} are missing{install}")
         return None
 
     def prepare(self) -> Corpus:
-        """Speak whatever is not in the cache, and list all clips.
+        """Synthesize whatever is not in the cache, and list all clips.
 
         Raises
         ------
         ConfigurationError
-            for a language that the program does not speak.
+            if the program does not speak the language.
         DataError
-            if the program or a file of it is missing, if it fails or writes no sound, and if the
-            cache cannot be written.
+            if the program or one of its files is missing, if it fails or produces no sound, and if
+            the cache cannot be written.
         """
         if (error := self.lack()) is not None:
             raise error
-        # Words, voices and numbers are in the names of files.
+        # Words, voices and numbers are part of the file names.
         pairs = self.pairs("stretch", "silence_seconds", "peak_db")
         values = [list(self.command), list(pairs.values()), self.sample_rate, self.seed]
         return self.spoken(self._plan(self.cache("spoken", values)), self._speak)
@@ -131,7 +130,7 @@ class Spoken(CachedVoices):
         return [argument.format(**values) for argument in self.command]
 
     def _make(self, clip: Clip) -> None:
-        """Speak a clip and put it in its place, whole."""
+        """Synthesize a clip and move the complete file into the cache."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "spoken.wav"
             values = {"text": clip.text, "voice": clip.speaker, "file": str(file)}

@@ -1,4 +1,4 @@
-"""A person's own words: synthetic voices, and a few recordings if there are any."""
+"""A user's own words: synthetic voices, and a few recordings if there are any."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from speech_rnn.synthesis.espeak import Synthetic
 class Custom:
     """Words spoken by espeak-ng, and a few recordings of people for training.
 
-    All recordings go to training and are repeated to reach their share; validation and test are
-    synthetic voices. To measure the recogniser on people, evaluate it on other recordings:
+    All recordings are used for training and repeated to reach their share; validation and test
+    consist of synthetic voices. To test the recogniser on people, evaluate it on other recordings:
     ``evaluate data=folder data.root=DIR split=all``.
 
     Parameters
     ----------
     words : the classes.
     root : folder of the synthetic clips.
-    recordings : a folder with one folder a word, such as ``lights_on/``; three to ten clips a word
-        help. None trains on synthetic voices alone.
-    recorded_share : share of recordings in the training clips of a word that has some.
+    recordings : a folder with one folder per word, such as ``lights_on/``; three to ten clips per
+        word help. None trains on synthetic voices alone.
+    recorded_share : share of recordings in the training clips of a word that has recordings.
     language, accents : language and accents of the synthetic voices; see `Synthetic`.
     train_clips, validation_clips, test_clips : number of synthetic clips of each word.
     seed : seed of the synthetic voices.
@@ -37,7 +37,7 @@ class Custom:
     Raises
     ------
     ConfigurationError
-        for a share outside [0, 1), and for words that cannot be spoken.
+        if the share is outside [0, 1), or words cannot be spoken.
     """
 
     words: Sequence[str]
@@ -57,16 +57,16 @@ class Custom:
         self._synthetic()
 
     def lack(self) -> SpeechRnnError | None:
-        """Return why nothing can be spoken here; recordings are never left out for that."""
+        """Return the error if nothing can be synthesized; recordings are then never used alone."""
         return self._synthetic().lack() if self.recordings is None else None
 
     def prepare(self) -> Corpus:
-        """Speak what is not there yet, and list it with the recordings.
+        """Synthesize whatever is not in the cache, and list it with the recordings.
 
         Raises
         ------
         DataError
-            for recordings that are missing, or that are of none of the words.
+            if recordings are missing, or belong to none of the words.
         """
         corpus = self._synthetic().prepare()
         if self.recordings is None:
@@ -88,7 +88,7 @@ class Custom:
         )
 
     def _recorded(self) -> list[Utterance]:
-        """List the recordings of each word, over again until they have their share."""
+        """List the recordings of each word, repeated until they reach their share."""
         folders = word_folders(Path(self.recordings or ""), "recordings")
         if unknown := sorted(folders.keys() - set(self.words)):
             raise DataError(

@@ -1,4 +1,4 @@
-"""Any words, spoken by espeak-ng's voices; the voices of the test are not in training."""
+"""Any words, spoken by espeak-ng; the voices of the test are not used in training."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ log = logging.getLogger(__name__)
 
 
 def families_of(text: str) -> tuple[tuple[str, ...], ...]:
-    """Read families of voices, parted by semicolons."""
+    """Return families of voices from a text in which semicolons separate them."""
     return tuple(tuple(family.split(", ")) for family in text.split("; "))
 
 
-# The variants of espeak-ng 1.52, families of them: those whose formants 1 to 5 differ by 2 % or
-# less on average, and revisions of one design, are one person to the ear and stay in one split.
-# 82 of 104. Left out:
-# - zac, Alicia, whisper, whisperf: least understood of all by two judges that had not heard them,
-#   a recogniser trained on three quarters of the variants (38 to 90 % of ten commands; the median
-#   is 100 %) and one trained on real digits (32 to 42 %; the median is 65 %);
-# - the other voices under an effect: robosoft 1 to 8, RicishayMax 1 to 3, UniRobot, anikaRobot,
-#   announcer, Demonic; fast, which is the plain voice;
-# - Reed and caleb, whose breath comes from C's rand(): no two clips are alike.
+# The variants of espeak-ng 1.52, in families that stay in one split: variants whose formants 1 to 5
+# differ by 2 % or less on average, and revisions of one design, sound like one person. 82 of 104
+# variants are used. Left out:
+# - zac, Alicia, whisper, whisperf: least intelligible of all to two recognisers that had not been
+#   trained on them. One was trained on three quarters of the variants (38 to 90 % of ten commands;
+#   the median is 100 %), one on real digits (32 to 42 %; the median is 65 %);
+# - other voices with an effect: robosoft 1 to 8, RicishayMax 1 to 3, UniRobot, anikaRobot,
+#   announcer, Demonic; and fast, which is the plain voice;
+# - Reed and caleb, whose breath noise uses C's rand(), so that no two clips are the same.
 HIGH = families_of(
     "Andrea; Annie; anika; aunty, f4; belinda, linda; f1; f2, f5; f3; grandma; shelby; steph, "
     "steph2, steph3"
@@ -56,11 +56,11 @@ LOW = families_of(
     "iven4; kaukovalta; m1; m2; m4; m5; m7; m8; marcelo; norbert; pablo; quincy; rob, robert; "
     "sandro; travis"
 )
-# Families are dealt in this order, high and low ones apart: 27 to train, 7 to validation and 12
-# to test.
+# Families are dealt to the splits in this order, high and low voices separately: 27 to training, 7
+# to validation and 12 to test.
 _DEAL = ("test", "train", "validation", "train", "test", "train", "train", "train")
 
-# Part of the cache's name: raise it when the same parameters come to give other samples.
+# Part of the name of the cache: increase it if the same parameters produce different samples.
 _FORMAT = 1
 
 
@@ -68,15 +68,15 @@ _FORMAT = 1
 class Synthetic(CachedVoices):
     """Words or phrases spoken by espeak-ng.
 
-    Each clip draws a voice of its split, an accent, rate, pitch and pitch range, silence around
-    the word and a level. All else is as for `CachedVoices`.
+    For each clip, a voice of its split, an accent, rate, pitch and pitch range, the silence around
+    the word and a level are drawn. Otherwise as `CachedVoices`.
 
     Parameters
     ----------
-    train_clips, validation_clips, test_clips : of each word.
-    language : the language of the words, such as ``de``.
-    accents : codes of espeak-ng, such as ``en-us``; None takes those of the language.
-    rate_wpm : lowest and highest rate in words a minute, within 80 and 450.
+    train_clips, validation_clips, test_clips : number of clips of each word.
+    language : language of the words, such as ``de``.
+    accents : accent codes of espeak-ng, such as ``en-us``; None takes those of the language.
+    rate_wpm : lowest and highest rate in words per minute, within 80 and 450.
     pitch, pitch_range : lowest and highest, within 0 and 99, relative to each voice's own.
     """
 
@@ -97,20 +97,20 @@ class Synthetic(CachedVoices):
             raise ConfigurationError("accents=[] is empty; name at least one")
 
     def lack(self) -> SpeechRnnError | None:
-        """Return why nothing can be spoken here: the package is not installed."""
+        """Return the error if the package is not installed."""
         is_there = find_spec("espeakng_loader") is not None
         return None if is_there else MissingExtraError("espeakng_loader", "synth")
 
     def prepare(self) -> Corpus:
-        """Speak whatever is not in the cache, and list all clips.
+        """Synthesize whatever is not in the cache, and list all clips.
 
         Raises
         ------
         MissingExtraError
             if ``espeakng_loader`` is not installed.
         ConfigurationError
-            for a language and accents that espeak-ng lacks, and for words in letters that it does
-            not read, of which it says nothing, or that sound the same: all of them at once.
+            if espeak-ng lacks the language or an accent, or if words are in letters that it cannot
+            read, are silent, or sound the same; the error lists all of them.
         DataError
             if the cache cannot be written.
         """
@@ -147,7 +147,7 @@ class Synthetic(CachedVoices):
         return list(self.accents)
 
     def _check_words(self, espeak: Espeak, accent: str) -> None:
-        refuse_words(unreadable(self.words, accent))  # what is said of them is no word's sound
+        refuse_words(unreadable(self.words, accent))  # espeak-ng would name the letters instead
         if note := foreign_letters(self.words, accent):
             log.warning("%s", note)
         wrong = []

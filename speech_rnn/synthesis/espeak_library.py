@@ -1,4 +1,4 @@
-"""espeak-ng in this process, by ctypes: a text and a voice become samples."""
+"""espeak-ng in this process, through ctypes: text and voice become samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.errors import DataError, MissingExtraError
 
-# Values of espeak-ng's speak_lib.h.
+# Values from espeak-ng's speak_lib.h.
 _SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000
 _UTF8 = 1
@@ -47,19 +47,19 @@ class _Voice(ctypes.Structure):
 
 
 class Espeak:
-    """The espeak-ng of the ``espeakng-loader`` wheel.
+    """The espeak-ng library of the ``espeakng-loader`` wheel.
 
-    A clip depends on its parameters alone. espeak-ng keeps the phase of its pitch flutter and the
+    A clip depends on its parameters only. espeak-ng keeps the phase of its pitch flutter and the
     state of its formant filters in static variables, which neither a new voice nor
-    ``espeak_Terminate`` resets, so that each clip would depend on all clips before it: `speak`
-    loads the library anew (0.5 ms).
+    ``espeak_Terminate`` resets, so that each clip would depend on all clips before it. `speak`
+    therefore loads the library anew (0.5 ms).
 
     Attributes
     ----------
-    version : of espeak-ng, such as ``1.52.0``.
-    sample_rate : of what it speaks, in Hz.
-    accents : language codes, such as ``en-us``, and the voice file of each.
-    variants : names of the voices that can speak any accent, such as ``f3``.
+    version : version of espeak-ng, such as ``1.52.0``.
+    sample_rate : sample rate of its speech, in Hz.
+    accents : language codes, such as ``en-us``, with the voice file of each.
+    variants : names of the voices that can speak with any accent, such as ``f3``.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class Espeak:
             try:
                 self.version = library.espeak_Info(None).decode()
                 self.accents = {
-                    # A language code follows its priority, one byte.
+                    # One byte, the priority, precedes each language code.
                     voice.languages[1:].decode(): voice.identifier.decode()
                     for voice in _voices(library, None)
                 }
@@ -104,13 +104,13 @@ class Espeak:
         pitch: int = 50,
         pitch_range: int = 50,
     ) -> NDArray[np.int16]:
-        """Speak a text.
+        """Return the speech of a text.
 
         Parameters
         ----------
-        text : words, in any language that the accent has.
-        accent, variant : one of `accents` and of `variants`; without a variant, the plain voice.
-        rate_wpm : words a minute, 80 to 450.
+        text : words in the language of the accent.
+        accent, variant : one of `accents`, one of `variants`; an empty variant is the plain voice.
+        rate_wpm : words per minute, 80 to 450.
         pitch, pitch_range : 0 to 99, relative to the variant's own.
 
         Returns
@@ -120,7 +120,7 @@ class Espeak:
         Raises
         ------
         DataError
-            if espeak-ng has no such voice, or says nothing.
+            if espeak-ng has no such voice, or the text is silent.
         """
         spoken = text.encode()
         with self._with_voice(accent, variant) as library:
@@ -135,9 +135,9 @@ class Espeak:
         return clip
 
     def phonemes(self, texts: Sequence[str], *, accent: str = "en-us") -> list[tuple[str, ...]]:
-        """Return the sounds of texts, each in the International Phonetic Alphabet.
+        """Return the phonemes of texts, each in the International Phonetic Alphabet.
 
-        Stress and length are left out.
+        Stress and length marks are left out.
 
         Raises
         ------
@@ -149,12 +149,12 @@ class Espeak:
 
     @contextmanager
     def _with_voice(self, accent: str, variant: str = "") -> Iterator[ctypes.CDLL]:
-        """Load the library, give it a voice, and unload it."""
+        """Load the library, select a voice, and unload the library at the end."""
         voice = f"{self.accents.get(accent, accent)}{'+' if variant else ''}{variant}"
         with _lock:
             library = self._load()
             try:
-                # An unknown variant is not an error to espeak-ng: it takes the plain voice.
+                # For an unknown variant, espeak-ng silently uses the plain voice.
                 known = not variant or variant in self.variants
                 if not known or library.espeak_SetVoiceByName(voice.encode()):
                     raise DataError(f"voice={voice!r} is not a voice of espeak-ng {self.version}")
@@ -189,7 +189,7 @@ class Espeak:
 
 
 def _sounds(library: ctypes.CDLL, text: str) -> tuple[str, ...]:
-    """Translate a text, clause by clause: each call moves the pointer behind one."""
+    """Return the phonemes of a text, clause by clause; each call moves the pointer past one."""
     spoken = ctypes.create_string_buffer(text.encode())
     rest = ctypes.c_void_p(ctypes.addressof(spoken))
     told = []

@@ -1,4 +1,4 @@
-"""Any words, spoken by a neural synthesizer's voices and by blends of them."""
+"""Any words, spoken by the voices of a neural synthesizer and by blends of them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip
 from speech_rnn.synthesis.kokoro_files import MODEL, VOICES
 
 MARKS = (".", ".", ".", "", "!", ",", "?")
-"""Punctuation after a word, which decides its intonation."""
+"""Punctuation after a word, which determines its intonation."""
 PROSODIES = 40
-"""Styles of a voice that are used: it has one for each length of a text."""
+"""Number of styles of a voice that are used; a voice has one for each length of a text."""
 LANGUAGES = {
     "en": ("en-us", "en-us", "en-gb"),
     "es": ("es",),
@@ -36,21 +36,21 @@ LANGUAGES = {
     "it": ("it",),
     "pt": ("pt-br",),
 }
-"""Languages that Kokoro learnt by espeak-ng's phonemes, and the accents of these. (Its Japanese and
-Chinese came by others.)"""
-# Voices are dealt in this order, female and male ones apart.
+"""Languages that Kokoro learnt with espeak-ng's phonemes, and their accents. It learnt Japanese and
+Chinese with other phonemes."""
+# Voices are dealt to the splits in this order, female and male voices separately.
 _DEAL = ("test", *2 * ("train",), "validation", *2 * ("train",), "test", *3 * ("train",))
 _PHONEMES = (("aɪ", "I"), ("aʊ", "W"), ("eɪ", "A"), ("ɔɪ", "Y"), ("dʒ", "ʤ"), ("tʃ", "ʧ"))
 _ENGLISH = (("əl", "ᵊl"), ("ʔn", "tn"), ("ʔ", "t"), ("ɐ", "ə"), ("r", "ɹ"))
 _BRITISH = (("ɚ", "əɹ"), ("eə", "ɛː"), ("iə", "ɪə"), ("əʊ", "Q"))
 _AMERICAN = (("oʊ", "O"), ("ɚ", "əɹ"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""))
-# Part of the cache's name: raise it when the same parameters come to give other samples.
+# Part of the name of the cache: increase it if the same parameters produce different samples.
 _FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Blend:
-    """A speaker and a way to speak: a blend of two voices, see `blend`."""
+    """A speaker and a manner of speaking: a blend of two voices, see `blend`."""
 
     voices: tuple[str, str]
     timbre: float
@@ -65,18 +65,19 @@ class Blend:
 class NeuralVoices(CachedVoices):
     """Words or phrases spoken by Kokoro-82M.
 
-    A clip's speaker is a blend of two of the 54 voices of its split: timbre and prosody are mixed
-    apart, and timbre also a little beyond either, so that there are more speakers than voices.
-    Voices of other languages speak a language with their accent. All else is as for `CachedVoices`.
+    The speaker of a clip is a blend of two of the 54 voices of its split. Timbre and prosody are
+    blended separately, timbre also slightly beyond either voice, so that there are more speakers
+    than voices. Voices of other languages have an accent. Otherwise as `CachedVoices`.
 
     Parameters
     ----------
-    folder : holds ``kokoro-v1.0.int8.onnx`` and ``voices-v1.0.bin``, Apache 2.0, from the release
-        page of kokoro-onnx. What it lacks is taken from the cache that `fetch` fills.
-    train_clips, validation_clips, test_clips : of each word; 0 leaves a split without.
-    voices : patterns of names, whose second letter is f for a woman's and m for a man's voice:
-        ``?m_*`` are the men.
-    language : the language of the words, one of `LANGUAGES`.
+    folder : folder with ``kokoro-v1.0.int8.onnx`` and ``voices-v1.0.bin``, Apache 2.0, from the
+        release page of kokoro-onnx. Missing files are taken from the cache that `fetch` fills.
+    train_clips, validation_clips, test_clips : number of clips of each word; 0 leaves a split
+        empty.
+    voices : patterns of voice names, whose second letter is f for female and m for male voices:
+        ``?m_*`` selects the male ones.
+    language : language of the words, one of `LANGUAGES`.
     accents : language codes by which words become phonemes; None takes those of the language.
     speed : slowest and fastest, within 0.5 and 2.
     """
@@ -98,10 +99,11 @@ class NeuralVoices(CachedVoices):
     )
 
     def lack(self) -> SpeechRnnError | None:
-        """Return why nothing can be spoken here: a language, a package or files that it lacks."""
+        """Return the error if the language, a package or a file is missing."""
         if self.accents is None and self.language not in LANGUAGES:
             return ConfigurationError(
-                f"language={self.language!r} is none that Kokoro speaks: {', '.join(LANGUAGES)}"
+                f"language={self.language!r} is not spoken by Kokoro, which speaks: "
+                f"{', '.join(LANGUAGES)}"
             )
         files = kokoro_files.lacking(self.folder)
         size = kokoro_files.megabytes(files)
@@ -117,23 +119,23 @@ class NeuralVoices(CachedVoices):
         return None
 
     def fetch(self) -> None:
-        """Download the files that are lacking, unless the package or the language is; see `fetch`.
+        """Download missing files, unless the package is missing too; see `kokoro_files.fetch`.
 
         Raises
         ------
         DataError
-            where that fails.
+            if the download fails.
         """
         if isinstance(self.lack(), DataError):
             kokoro_files.fetch(self.folder)
 
     def prepare(self) -> Corpus:
-        """Speak whatever is not in the cache, and list all clips.
+        """Synthesize whatever is not in the cache, and list all clips.
 
         Raises
         ------
         ConfigurationError
-            for a language that Kokoro does not speak.
+            if Kokoro does not speak the language.
         MissingExtraError
             if ``kokoro_onnx`` is not installed.
         DataError
@@ -144,7 +146,7 @@ class NeuralVoices(CachedVoices):
         return self.spoken(self.drawn(self._voices()), self._make)
 
     def drawn(self, voices: Sequence[str]) -> Iterator[Clip]:
-        """Draw all clips from such voices."""
+        """Draw all clips with these voices."""
         dealt = self._dealt(voices)
         values = {
             **self.pairs("speed", "silence_seconds", "peak_db"),
@@ -175,10 +177,10 @@ class NeuralVoices(CachedVoices):
         return chosen
 
     def _make(self, clips: Sequence[Clip]) -> None:
-        """Speak clips in processes of their own, one a core.
+        """Synthesize clips in separate processes, one per core.
 
-        Kokoro's phonemes come from espeak-ng, whose library keeps its state in a process: what
-        `Espeak` says would differ after it.
+        Kokoro gets its phonemes from espeak-ng, whose library keeps state within a process and
+        would change the later results of `Espeak`.
         """
         n_workers = min(len(clips), os.cpu_count() or 1)
         files = kokoro_files.found(self.folder)
@@ -206,7 +208,7 @@ class NeuralVoices(CachedVoices):
         return "+".join(pair), "-".join(pair), blend
 
     def _dealt(self, voices: Sequence[str]) -> dict[str, list[str]]:
-        """Deal the voices to the splits that have clips, women's and men's apart."""
+        """Deal the voices to the splits that have clips, female and male voices separately."""
         dealt: dict[str, list[str]] = {
             split: [] for split in SPLITS if getattr(self, f"{split}_clips")
         }
@@ -227,17 +229,17 @@ def _broken(file: Path, error: Exception) -> DataError:
 
 
 def _speak(clips: Sequence[Clip], model: Path, voices: Path, sample_rate: int) -> None:
-    """Speak clips and put each in its place, whole."""
+    """Synthesize clips and move each complete file into the cache."""
     import onnxruntime
     from kokoro_onnx import Kokoro
 
-    # One thread: sums over several differ in their last bits, and so would the clips.
+    # One thread: with several, sums differ in their last bits, and so would the clips.
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     providers = ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=providers)
-    except Exception as error:  # ONNX Runtime has no root of its errors
+    except Exception as error:  # ONNX Runtime's errors have no common class
         raise _broken(model, error) from error
     kokoro = Kokoro.from_session(session, str(voices))
     for clip in clips:
@@ -259,9 +261,9 @@ def _speak(clips: Sequence[Clip], model: Path, voices: Path, sample_rate: int) -
 
 
 def as_trained(phonemes: str, accent: str) -> str:
-    """Write espeak-ng's phonemes as those of misaki, with which Kokoro was trained.
+    """Convert espeak-ng's phonemes to those of misaki, with which Kokoro was trained.
 
-    Its diphthongs are one letter each; American vowels have no length.
+    misaki writes diphthongs as one letter, and American vowels without length.
     """
     english = (*_ENGLISH, *(_BRITISH if accent == "en-gb" else _AMERICAN))
     for one, other in (*_PHONEMES, *(english if accent.startswith("en") else ())):
@@ -272,6 +274,6 @@ def as_trained(phonemes: str, accent: str) -> str:
 def blend(
     one: NDArray[np.float32], other: NDArray[np.float32], timbre: float, prosody: float
 ) -> NDArray[np.float32]:
-    """Mix two styles (256,): the first half is timbre, the second prosody (StyleTTS 2)."""
+    """Blend two styles (256,): the first half is timbre, the second half prosody (StyleTTS 2)."""
     shares = np.repeat(np.array([timbre, prosody], dtype=np.float32), len(one) // 2)
     return shares * one + (1 - shares) * other

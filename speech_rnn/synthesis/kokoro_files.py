@@ -1,4 +1,4 @@
-"""The files of Kokoro-82M: where they lie, and their download from the release of kokoro-onnx."""
+"""The files of Kokoro-82M: where they are, and their download from the release of kokoro-onnx."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RELEASE = "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-f
 LICENCE = "Apache-2.0"
 MODEL, VOICES = "kokoro-v1.0.int8.onnx", "voices-v1.0.bin"
 ATTEMPTS = 3
-"""Tries in a row without a new byte: without a network, the error comes after two seconds."""
+"""Attempts in a row without a new byte; without a network, the error comes after two seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ FILES: Mapping[str, Released] = {
 def cache_folder() -> Path:
     """Return the folder of downloaded files: below ``XDG_CACHE_HOME``, or below ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"  # as XDG has it
+    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"  # XDG's own rule
     return root / "speech_rnn" / "kokoro"
 
 
 def found(folder: str | Path) -> dict[str, Path]:
-    """Return the files that are there, by their names: those of a folder, or of the cache."""
+    """Return the existing files by name, from a folder or from the cache."""
     places = (Path(folder), cache_folder())
     return {
         name: next(place / name for place in places if (place / name).is_file())
@@ -54,27 +54,27 @@ def found(folder: str | Path) -> dict[str, Path]:
 
 
 def lacking(folder: str | Path) -> list[str]:
-    """Return the names of the files that neither a folder nor the cache has."""
+    """Return the names of the files that are neither in a folder nor in the cache."""
     there = found(folder)
     return [name for name in FILES if name not in there]
 
 
 def megabytes(names: list[str]) -> int:
-    """Return the size of some files in MB."""
+    """Return the total size of files in MB."""
     return round(sum(FILES[name].size for name in names) / 1e6)
 
 
 def fetch(folder: str | Path) -> None:
-    """Download into the cache what neither a folder nor the cache has.
+    """Download into the cache the files that are neither in a folder nor in the cache.
 
-    Each download is logged first, with address, size, SHA-256 and licence. A download that
-    was cut goes on where it was; see `download`. Of several processes one downloads, the others
-    wait.
+    Each download is logged first, with address, size, SHA-256 and licence. An interrupted download
+    continues where it stopped; see `download`. If several processes ask, one downloads and the
+    others wait.
 
     Raises
     ------
     DataError
-        where a file cannot be had, is not the one of the release, or does not fit the disk.
+        if a file cannot be downloaded, differs from the release, or does not fit on the disk.
     """
     if not lacking(folder):
         return

@@ -1,4 +1,4 @@
-"""Languages: which voices of espeak-ng speak one, and in which letters it is written."""
+"""Languages: the voices of espeak-ng that speak each, and the script of each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ENGLISH = (
     "en-us-nyc",
 )
 CODES = {"zh": "cmn", "no": "nb", "iw": "he"}
-"""Usual codes of languages that espeak-ng calls otherwise."""
+"""Common language codes, and espeak-ng's codes for the same languages."""
 LEFT_OUT = ("cmn-latn-pinyin", "fa-latn", "en-shaw")
-"""Voices that read other letters than the language's own."""
+"""Voices that read a script which is not the language's usual one."""
 
-# The scripts of languages that are not written in Latin letters, as Unicode's names begin.
+# The scripts of languages that are not written in Latin letters, as in Unicode character names.
 SCRIPTS = {
     **dict.fromkeys(
         ("ba", "be", "bg", "cv", "kk", "ky", "mk", "nog", "ru", "tt", "uk"), "CYRILLIC"
@@ -40,24 +40,24 @@ SCRIPTS = {
     **{"ka": "GEORGIAN", "ko": "HANGUL", "ja": "HIRAGANA"},
 }
 ALSO = {"ja": ("KATAKANA", "CJK", "KATAKANA-HIRAGANA"), "sr": ("CYRILLIC",), "bs": ("CYRILLIC",)}
-"""Further scripts of a language."""
+"""Additional scripts of a language."""
 EXAMPLES = {"CJK": "zh", "KATAKANA": "ja", "CYRILLIC": "ru", "ARABIC": "ar", "DEVANAGARI": "hi"}
-"""A language of scripts that several share."""
+"""The language that an error suggests for a script which several languages share."""
 LATIN = "LATIN"
 
 
 def accents_of(language: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return the accents of espeak-ng that a language is spoken with.
+    """Return espeak-ng's accents of a language.
 
     Parameters
     ----------
-    language : such as ``de``; a code with a region, such as ``fr-be``, is that accent alone.
+    language : such as ``de``; a code with a region, such as ``fr-be``, is a single accent.
     known : all accents of espeak-ng.
 
     Raises
     ------
     ConfigurationError
-        for a language that espeak-ng does not speak.
+        if espeak-ng does not speak the language.
     """
     known = sorted(set(known) - set(LEFT_OUT))
     if language == "en":
@@ -74,14 +74,14 @@ def accents_of(language: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def base_of(accent: str) -> str:
-    """Return the language of an accent: ``en`` of ``en-us``."""
+    """Return the language of an accent: ``en`` for ``en-us``."""
     return accent.partition("-")[0]
 
 
 def unreadable(words: Sequence[str], accent: str) -> list[str]:
-    """Say which words are in letters that the voices of an accent do not read.
+    """Return a message for each word in letters that the voices of an accent cannot read.
 
-    Latin letters are read everywhere: espeak-ng says them in English where they are foreign.
+    All voices read Latin letters: espeak-ng speaks them in English if they are foreign.
     """
     language = base_of(accent)
     own = (SCRIPTS.get(language, LATIN), *ALSO.get(language, ()), LATIN)
@@ -104,9 +104,10 @@ def _spoken(script: str) -> str:
 
 
 def foreign_letters(words: Sequence[str], accent: str) -> str | None:
-    """Return a note on words that an accent speaks in a language that is not theirs, if any are.
+    """Return a note on words that would be spoken in another language than their own, or None.
 
-    Those are words in Latin letters for a language of others, and letters beyond a to z in English.
+    These are words in Latin letters if the language uses another script, and words with letters
+    beyond a to z in English.
     """
     language = base_of(accent)
     if language == "en":
@@ -124,7 +125,7 @@ def foreign_letters(words: Sequence[str], accent: str) -> str | None:
 
 
 def _scripts(word: str) -> set[str]:
-    """Return the scripts of a word's letters, as Unicode's names begin."""
+    """Return the scripts of the letters of a word, as in Unicode character names."""
     return {
         unicodedata.name(letter, "UNKNOWN ").split()[0]
         for letter in word

@@ -1,4 +1,4 @@
-"""Words that sound nearly like others: a recogniser that listens must not take them for these."""
+"""Words that sound similar to the vocabulary, which a recogniser must learn to reject."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ COSTS = {
     "trainings on near misses of espeak-ng alone had 8, 0 and 0 false accepts, and three with "
     "Kokoro's beside them 2, 1 and 1 (page of keywords_stream)"
 }
-"""What it costs to do without a synthesizer."""
+"""What is lost without a synthesizer."""
 
 
 @dataclass(frozen=True)
 class NearMisses:
-    """Words like those of a vocabulary, in synthetic voices: for "smart mirror" start, mark, smart.
+    """Words similar to a vocabulary, in synthetic voices: for "smart mirror" start, mark, smart.
 
     They are chosen from the most frequent words of the language; see `near_misses`. A synthesizer
-    for which something is not installed is left out, and a line of the log says so.
+    that needs something which is not installed is left out, and a log line says so.
 
     Parameters
     ----------
-    espeak, kokoro : functions that return a source of given words, one for each synthesizer.
-    per_word : near words of each word, and of each word of a phrase.
-    frequent : number of the language's most frequent words to choose from.
-    language : the language of the vocabulary, such as ``de``.
-    accent : accent of espeak-ng by which words sound alike; None takes the language's first.
-    required : a synthesizer or several that must not be left out; see `Voices`.
+    espeak, kokoro : functions that return a source for a list of words, one per synthesizer.
+    per_word : number of similar words for each word, and for each word of a phrase.
+    frequent : number of most frequent words of the language to choose from.
+    language : language of the vocabulary, such as ``de``.
+    accent : accent of espeak-ng whose phonemes are compared; None takes the language's first.
+    required : a synthesizer, or several, that must not be left out; see `Voices`.
 
     Raises
     ------
     ConfigurationError
-        for numbers below 1, without a synthesizer, and for a required one that is not known.
+        if a number is below 1, there is no synthesizer, or a required one is unknown.
     """
 
     espeak: Speaks | None = None
@@ -66,14 +66,14 @@ class NearMisses:
             raise ConfigurationError("espeak and kokoro are both null; give at least one of them")
 
     def prepare(self, words: Sequence[str]) -> Corpus:
-        """Return clips of what is near to these words, and is none of them.
+        """Return clips of words that sound similar to these words, but are none of them.
 
         Raises
         ------
         MissingExtraError
-            if ``wordfreq``, espeak-ng, a required synthesizer or every one is not installed.
+            if ``wordfreq``, espeak-ng, a required synthesizer or every synthesizer is missing.
         DataError
-            for a language that wordfreq does not know, and an accent that espeak-ng does not.
+            if wordfreq does not have the language, or espeak-ng does not have the accent.
         """
         lexicon = frequent_words(self.language, self.frequent)
         espeak = Espeak()
@@ -90,20 +90,20 @@ class NearMisses:
 
 
 def frequent_words(language: str, count: int) -> list[str]:
-    """Return a language's most frequent words, first the most frequent (wordfreq, Speer 2022).
+    """Return a language's most frequent words, the most frequent first (wordfreq, Speer 2022).
 
     Raises
     ------
     MissingExtraError
         if ``wordfreq`` is not installed.
     DataError
-        for a language that it does not know.
+        if wordfreq does not have the language.
     """
     try:
         from wordfreq import available_languages, top_n_list
     except ImportError as error:
         raise MissingExtraError("wordfreq", "synth") from error
-    known = available_languages()  # of another it takes the nearest
+    known = available_languages()  # for another language, wordfreq would use the nearest
     if language not in known:
         raise DataError(f"language={language!r} must be one of {', '.join(sorted(known))}")
     return [word for word in top_n_list(language, count) if word.isalpha()]
@@ -115,20 +115,20 @@ def near_misses(
     phonemes: Callable[[Sequence[str]], list[Phonemes]],
     per_word: int,
 ) -> list[str]:
-    """Return words and phrases that sound nearly like the given ones.
+    """Return words and phrases that sound similar to the given ones.
 
-    For a word, they are the `per_word` words of the lexicon with the least edit distance in
-    phonemes (Levenshtein), relative to the longer word; of equally near words, the first in the
-    lexicon. For a phrase, they are each of its words, the near words of that word, and the phrase
-    with a near word in its place. Texts that sound like a phrase or like a text before them, or
-    hold the very word, are left out.
+    For a word, these are the `per_word` words of the lexicon with the smallest edit distance in
+    phonemes (Levenshtein), relative to the longer word; ties keep the order of the lexicon. For a
+    phrase, these are each of its words, the words similar to each of them, and the phrase with one
+    word replaced by a similar one. Texts that sound like a phrase or like an earlier text, or that
+    contain the word itself, are left out.
 
     Parameters
     ----------
     phrases : the vocabulary.
     lexicon : words of the language, the most frequent first.
-    phonemes : returns the sounds of texts.
-    per_word : near words of each word.
+    phonemes : function that returns the phonemes of texts.
+    per_word : number of similar words for each word.
     """
     said: dict[Phonemes, str] = {}
     for word, sound in zip(lexicon, phonemes(lexicon), strict=True):
@@ -149,7 +149,7 @@ def near_misses(
 def distinct(
     texts: Sequence[str], sounds: Sequence[Phonemes], taken: Sequence[Phonemes]
 ) -> Iterator[str]:
-    """Yield texts whose sound is not taken, and that no text before them has."""
+    """Yield texts whose sound is not in `taken` and differs from those of all earlier texts."""
     heard = {(), *taken}
     for text, sound in zip(texts, sounds, strict=True):
         if sound not in heard:
@@ -158,13 +158,13 @@ def distinct(
 
 
 def _nearest(sound: Phonemes, said: Mapping[Phonemes, str], count: int) -> list[str]:
-    """Find the nearest words; of those as near, they keep their order."""
+    """Return the nearest words; ties keep their order."""
     apart = (other for other in said if other and not _holds(other, sound))
     near = nsmallest(count, apart, key=partial(Levenshtein.normalized_distance, sound))
     return [said[other] for other in near]
 
 
 def _holds(sound: Phonemes, part: Phonemes) -> bool:
-    """Whether a part is somewhere in a sound."""
+    """Return whether a sequence of phonemes contains another."""
     starts = range(len(sound) - len(part) + 1)
     return any(sound[start : start + len(part)] == part for start in starts)

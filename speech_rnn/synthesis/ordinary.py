@@ -1,4 +1,4 @@
-"""Ordinary words of a language, which a recogniser of a few others must not answer."""
+"""Ordinary words of a language, which a recogniser of other words must reject."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from speech_rnn.synthesis.languages import accents_of, base_of, unreadable
 from speech_rnn.synthesis.near_misses import distinct, frequent_words
 
 PER_WORD = 5
-"""Frequent words that are looked at for each that is taken."""
+"""Number of frequent words considered for each word that is chosen."""
 LEAST_LETTERS = 3
-"""Shorter words are left out where the language has enough longer ones."""
+"""Shorter words are left out if the language has enough longer ones."""
 DEAL = ("train",) * 6 + ("validation", "test")
-"""Splits of the words in their order: no word is in two of them."""
+"""Splits to which the words are dealt in turn; no word is in two of them."""
 
 
 @dataclass(frozen=True)
 class OrdinaryWords:
     """Frequent words of a language (wordfreq, Speer 2022) spoken by espeak-ng.
 
-    Six of eight words are for training; validation and test have others, in voices of their own.
-    So they tell what becomes of words that nobody has taught.
+    Six of eight words are for training; validation and test have other words, in other voices.
+    They therefore measure how the recogniser treats words that it was not trained on.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class OrdinaryWords:
     Raises
     ------
     ConfigurationError
-        for fewer words than one a split, and fewer clips than one.
+        if there are fewer words than splits, or `clips` is below 1.
     """
 
     root: str
@@ -53,14 +53,14 @@ class OrdinaryWords:
             raise ConfigurationError(f"clips={self.clips} must be 1 or more")
 
     def prepare(self, words: Sequence[str]) -> Corpus:
-        """Speak what is not there yet, and list it; no word sounds like one of `words`.
+        """Synthesize whatever is not in the cache; none of the words sounds like one of `words`.
 
         Raises
         ------
         MissingExtraError
-            without ``espeakng_loader`` and ``wordfreq``.
+            if ``espeakng_loader`` or ``wordfreq`` is not installed.
         ConfigurationError, DataError
-            for a language that one of them lacks.
+            if one of them lacks the language.
         """
         texts = ordinary_words(words, self.language, self.n_words)
         return merged(self._spoken(texts, split) for split in dict.fromkeys(DEAL))
@@ -81,14 +81,14 @@ class OrdinaryWords:
 def ordinary_words(words: Sequence[str], language: str, n_words: int) -> list[str]:
     """Return frequent words of a language, the most frequent first.
 
-    No two of them sound alike, and none sounds like one of `words`.
+    No two of them sound the same, and none sounds like one of `words`.
 
     Raises
     ------
     MissingExtraError
-        without ``espeakng_loader`` and ``wordfreq``.
+        if ``espeakng_loader`` or ``wordfreq`` is not installed.
     ConfigurationError, DataError
-        for a language that one of them lacks.
+        if one of them lacks the language.
     """
     frequent = frequent_words(base_of(language), PER_WORD * n_words)
     espeak = Espeak()

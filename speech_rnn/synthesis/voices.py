@@ -19,23 +19,24 @@ SYNTHESIZERS = ("espeak", "kokoro", "flite", "piper")
 
 @dataclass(frozen=True)
 class Voices:
-    """The clips of several synthesizers: more kinds of voices make more people understood.
+    """Clips of several synthesizers: more kinds of voices make real speakers easier to recognise.
 
-    One for which something is not installed is left out, and a line of the log says so.
+    A synthesizer that needs something which is not installed is left out, and a log line says so.
 
     Parameters
     ----------
     espeak, kokoro, flite, piper : synthesizers; null leaves one out.
-    people : a few recordings, whose training clips join.
-    people_times : how often each of these clips does.
-    noise : sound files, or folders of them, that training may mix in: a recipe's ``background``.
-    required : a synthesizer or several that must not be left out: what they lack is downloaded
-        where that is possible.
+    people : a source of a few recordings, whose training clips are added.
+    people_times : number of times that each of these clips is repeated.
+    noise : sound files, or folders of them, that training may mix in; a recipe calls it
+        ``background``.
+    required : a synthesizer, or several, that must not be left out; their missing files are
+        downloaded where that is possible.
 
     Raises
     ------
     ConfigurationError
-        if no synthesizer is given, and for a required one that is not known.
+        if there is no synthesizer, or a required one is unknown.
     """
 
     espeak: Source | None = None
@@ -53,12 +54,12 @@ class Voices:
         check_names(self.required)
 
     def prepare(self) -> Corpus:
-        """Prepare all of them that are at hand; see `Merged`.
+        """Prepare all available synthesizers; see `Merged`.
 
         Raises
         ------
         SpeechRnnError
-            where a required synthesizer, or every one, lacks something: the error says what.
+            if a required synthesizer, or every one, lacks something; the error says what.
         """
         speakers = {name: getattr(self, name) for name in SYNTHESIZERS}
         there = AtHand.of(speakers, self.required)
@@ -70,7 +71,7 @@ class Voices:
 
 
 def check_names(required: str | Sequence[str]) -> None:
-    """Refuse names that are no synthesizers.
+    """Raise for names that are not synthesizers.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Words to be spoken: which are refused, and a text file of them."""
+"""Check words that are to be spoken, and read them from a text file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COMMENT = "#"
 
 
 def check_words(words: Sequence[str] | None) -> None:
-    """Refuse words that are empty, given twice or no texts, all of them at once.
+    """Raise for words that are empty, given twice or not texts; the error lists all of them.
 
     Raises
     ------
     ConfigurationError
-        if there are any, and where there are no words.
+        if there are any such words, or no words at all.
     """
     if words is None:
         raise ConfigurationError(
@@ -33,21 +33,21 @@ def check_words(words: Sequence[str] | None) -> None:
 
 
 def refuse_words(wrong: Sequence[str]) -> None:
-    """Raise a `ConfigurationError` that lists what is wrong with words, if anything is."""
+    """Raise a `ConfigurationError` that lists these messages, unless there are none."""
     if wrong:
         raise ConfigurationError("\n  ".join(["words cannot all be spoken:", *wrong]))
 
 
 def read_words(path: str | os.PathLike[str]) -> list[str]:
-    """Read words or phrases from a text file, one a line.
+    """Read words or phrases from a text file with one per line.
 
-    Blank lines and lines that begin with ``#`` are passed over, and so are blanks at the ends of a
-    line. The text is UTF-8, with or without a byte-order mark.
+    Blank lines, lines that begin with ``#``, and spaces at the ends of lines are ignored. The text
+    is UTF-8, with or without a byte-order mark.
 
     Raises
     ------
     ConfigurationError
-        for lines that are no words or are there twice, with their numbers, and for no words.
+        if lines are not words or occur twice (the error gives their numbers), or there are none.
     DataError
         if the file cannot be read.
     """
@@ -67,7 +67,7 @@ def read_words(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _faults(words: Sequence[Any]) -> Iterator[tuple[int, str]]:
-    """Say which words are wrong, by their places, and why."""
+    """Yield the index of each wrong word, and what is wrong with it."""
     seen: set[str] = set()
     for place, word in enumerate(words):
         if fault := _fault(word):

@@ -1,7 +1,7 @@
-"""A corpus becomes a Recognizer: settings, the Lightning modules, the run and its folder.
+"""Train a Recognizer on a corpus: settings, Lightning modules, the run and its folder.
 
-The public names are imported when they are first used: a command that reads settings alone needs no
-Lightning, whose import takes seconds.
+The public names are imported when they are first used, because a command that only reads settings
+needs no Lightning, whose import takes seconds.
 """
 
 from __future__ import annotations

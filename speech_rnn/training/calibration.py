@@ -1,4 +1,4 @@
-"""A classifier's temperature and thresholds, learnt from clips that training did not see."""
+"""A classifier's temperature and thresholds, fitted on clips that training did not use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speech_rnn.vocabulary import REASONS, UNKNOWN
 
 TEMPERATURES = (0.05, 20.0)
 LEAST_CONFIDENCE = 0.5
-"""An answer that is as likely wrong as right is ambiguous, whatever its word."""
+"""Below this confidence an answer is at least as likely wrong as right, and hence ambiguous."""
 
 
 def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> float:

@@ -14,17 +14,17 @@ BEST, LAST = "best.ckpt", "last.ckpt"
 
 
 def read_checkpoint(path: str | os.PathLike[str], map_location: Any = None) -> dict[str, Any]:
-    """Return what a checkpoint holds: tensors and plain values, no code.
+    """Return the contents of a checkpoint: tensors and plain values, no code.
 
     Raises
     ------
     ModelError
-        if it is damaged.
+        if the file is damaged.
     """
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
         return {**checkpoint, "epoch": int(checkpoint["epoch"])}
-    except Exception as error:  # a damaged file may break what any part takes for sure
+    except Exception as error:  # a damaged file may raise an error of any kind
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(
             f"checkpoint={os.fspath(path)!r} is damaged ({reason}); delete the folder of "

@@ -1,4 +1,4 @@
-"""Checks a corpus before training: faults that forbid it, and those that make its figures weak."""
+"""Check a corpus before training: errors that prevent it, and warnings of weak figures."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from speech_rnn.evaluation.foreign import check_texts
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
 FEW = 50
-"""Training clips of a word below which its share of the clips is told."""
+"""A word with fewer training clips than this is reported."""
 COLUMNS = 3
-"""Words on a line of a table."""
+"""Number of words per line of a table."""
 
 log = logging.getLogger(__name__)
 
@@ -23,22 +23,22 @@ log = logging.getLogger(__name__)
 def check_corpus(
     corpus: Corpus, vocabulary: Vocabulary, *, connected: bool, test: bool = True
 ) -> None:
-    """Log what is odd about the words of a corpus before a training.
+    """Log problems with the words of a corpus before a training.
 
-    That is: words that look alike, of which training has few clips, or of which validation or test
-    have none, and words of the test that training lacks. Where training has few clips of a word, a
-    table has the number of clips of each class in each split.
+    Problems are words that look alike, that have few training clips, or that have no validation or
+    test clips, and words of the test that training lacks. If words have few training clips, a
+    table lists the number of clips of each class in each split.
 
     Parameters
     ----------
-    connected : True where single words are joined into utterances.
-    test : True where the test split is used.
+    connected : whether single words are joined into utterances.
+    test : whether the test split is used.
 
     Raises
     ------
     DataError
-        if training or validation have no clips, if there is one word and nothing else, if a class
-        has no training clip, or if no test clip has a word of the training.
+        if training or validation have no clips, if there is only one class, if a class has no
+        training clip, or if no test clip has a word of the training.
     """
     n_clips = {
         split: Counter(_labels(corpus, split, vocabulary)) for split in ("train", "validation")
@@ -83,7 +83,7 @@ def _check_counts(vocabulary: Vocabulary, n_clips: Counter[str], split: str) -> 
 
 
 def _tell_few(corpus: Corpus, splits: Sequence[str]) -> None:
-    """Log the clips of each class in some splits where training has few of a word."""
+    """Log the number of clips of each class if any word has few training clips."""
     n_clips = {split: Counter(row.text for row in corpus.split(split)) for split in splits}
     words = [word for word in corpus.words if word not in REASONS]
     few = [f"{word} ({n})" for word in words if 0 < (n := n_clips["train"][word]) < FEW]

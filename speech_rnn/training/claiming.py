@@ -1,4 +1,4 @@
-"""The folder of a run: taken by one run at a time, of one configuration."""
+"""The folder of a run: used by one run at a time, with one configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speech_rnn.storage.folders import locked, make_folder, shown, writing
 from speech_rnn.training.checkpoints import CHECKPOINTS, LAST, read_checkpoint
 
 MOST_NAMED = 5
-"""Settings that a message names."""
+"""Number of settings that a message names."""
 ABSENT = "absent"
 
 
@@ -25,27 +25,27 @@ ABSENT = "absent"
 def claimed(
     output_dir: str | os.PathLike[str], config: str, resume: bool, work: str = CHECKPOINTS
 ) -> Iterator[Path]:
-    """Hold a folder for one run, with its configuration in ``config.yaml``, and yield the folder.
+    """Lock a folder for one run, keep its configuration in ``config.yaml``, and yield the folder.
 
-    What the disk refuses within the block becomes one `DataError`, and an interruption says after
-    which epoch it came.
+    Disk errors within the block become one `DataError`, and an interruption is reported with the
+    last epoch that was finished.
 
     Parameters
     ----------
-    output_dir : the folder; it is made where there is none.
+    output_dir : the folder, which is created if necessary.
     config : the configuration as YAML.
-    resume : True to go on with a run that the folder holds.
-    work : the folder in `output_dir` that holds files as soon as a run has begun.
+    resume : whether to continue a run that the folder holds.
+    work : the folder within `output_dir` that contains files once a run has begun.
 
     Raises
     ------
     ConfigurationError
-        if another run works in the folder, if it holds a run and `resume` is False, and if that
-        run has another configuration.
+        if another run uses the folder, if it holds a run and `resume` is False, or if that run has
+        another configuration.
     DataError
         if the folder cannot be written.
     Stopped
-        in place of a `KeyboardInterrupt`.
+        on a `KeyboardInterrupt`, which it replaces.
     """
     folder = make_folder(output_dir, "output_dir")
     with writing(folder, "output_dir", "go on with resume=true"), ExitStack() as stack:
@@ -67,7 +67,7 @@ def claimed(
 
 
 def _keep(folder: Path, config: str, resume: bool, work: str) -> None:
-    """Refuse what does not fit a run that is there; keep the configuration."""
+    """Check that the configuration fits an existing run, and store it."""
     begun, kept = folder / work, folder / "config.yaml"
     if not resume and begun.exists() and any(begun.iterdir()):
         raise ConfigurationError(
@@ -86,7 +86,7 @@ def _keep(folder: Path, config: str, resume: bool, work: str) -> None:
 def refuse_other_settings(before: str, now: str, file: Path) -> None:
     """Raise a `ConfigurationError` that names the settings in which two configurations differ.
 
-    Two paths of one place are no difference. A comment is one, such as that of a corpus' hash.
+    Two spellings of the same path do not count as different; comments, such as a hash, do.
     """
     there, here = _settings(before), _settings(now)
     names = [name for name in {**there, **here} if not _is_same(there.get(name), here.get(name))]
@@ -109,7 +109,7 @@ def refuse_other_settings(before: str, now: str, file: Path) -> None:
 
 
 def _settings(text: str) -> dict[str, Any]:
-    """Return the values of a configuration by their keys, ``trainer.max_epochs``."""
+    """Return the values of a configuration by dotted keys such as ``trainer.max_epochs``."""
     found: dict[str, Any] = {}
 
     def walk(node: Any, prefix: str) -> None:
@@ -130,7 +130,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _reached(last: Path, config: str) -> str:
-    """Say after which epoch a run was interrupted; nothing before the end of the first."""
+    """Return the last finished epoch of an interrupted run as text; empty before the first ends."""
     if not last.exists():
         return ""
     n_epochs = _settings(config).get("trainer.max_epochs")

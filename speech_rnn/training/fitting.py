@@ -1,4 +1,4 @@
-"""Lightning fits a module: checkpoints, averaged weights, logs and resumed runs."""
+"""Fit a module with Lightning: checkpoints, averaged weights, logs and resumed runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from speech_rnn.training.settings import Run
 from speech_rnn.training.whole_checkpoints import WholeCheckpoints
 
 log = logging.getLogger(__name__)
-# Lightning's advice is for its own users: a recipe has already decided.
+# Lightning's tips are for people who write their own training; recipes have decided already.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning")
 
@@ -41,7 +41,7 @@ warnings.filterwarnings("ignore", module="pytorch_lightning")
 def fit(
     module: SeededModule, training: DataLoader[Any], validation: DataLoader[Any], run: Run
 ) -> int:
-    """Train a module, give it the weights that `run.trainer` selects, and return its epochs.
+    """Train a module, load the weights that `run.trainer` selects, and return the last epoch.
 
     ``checkpoints/`` and ``logs/`` are written into `run.output_dir`.
 
@@ -50,9 +50,9 @@ def fit(
     DataError
         if the disk has no room for the checkpoints.
     ModelError
-        if the checkpoint to go on from is damaged.
+        if the checkpoint to resume from is damaged.
     Stopped
-        if it was interrupted.
+        if the training is interrupted.
     """
     checkpoints = run.output_dir / CHECKPOINTS
     last = checkpoints / LAST
@@ -73,7 +73,7 @@ def fit(
 
 
 def validated(module: SpeechModule, clips: DataLoader[Any], run: Run) -> dict[str, float]:
-    """Return ``loss`` and ``error_rate`` of a module, as it is, on held-out clips."""
+    """Return ``loss`` and ``error_rate`` of a module with its current weights on held-out clips."""
     lightning = pl.Trainer(
         **_common(run), logger=False, enable_checkpointing=False, enable_progress_bar=False
     )
@@ -84,7 +84,7 @@ def validated(module: SpeechModule, clips: DataLoader[Any], run: Run) -> dict[st
 
 @contextmanager
 def _raising_interruptions(lightning: pl.Trainer) -> Iterator[None]:
-    """Raise `Stopped` where Lightning would end the process with a code of its own."""
+    """Raise `Stopped` on an interruption, where Lightning would exit with a code of its own."""
     try:
         yield
     except SystemExit as error:
@@ -93,11 +93,11 @@ def _raising_interruptions(lightning: pl.Trainer) -> Iterator[None]:
 
 
 def _check_room(module: SeededModule, output_dir: Path) -> None:
-    """Refuse a disk without room for the checkpoints: best, last, and the next beside them."""
+    """Raise unless the disk has room for three checkpoints: best, last, and the one in writing."""
     checkpoints = output_dir / CHECKPOINTS
     n_missing = 1 + sum(not (checkpoints / name).exists() for name in (BEST, LAST))
     weights = [*module.parameters()]
-    # AdamW keeps two values for each weight that is trained.
+    # AdamW keeps two values for each trained weight.
     size = sum(w.nbytes * (3 if w.requires_grad else 1) for w in weights)
     needed, free = n_missing * size, shutil.disk_usage(output_dir).free
     if needed > free:
@@ -108,14 +108,14 @@ def _check_room(module: SeededModule, output_dir: Path) -> None:
 
 
 def lightning_trainer(run: Run) -> pl.Trainer:
-    """Return Lightning's trainer with the callbacks and loggers that `run` asks for."""
+    """Return Lightning's trainer with the callbacks and loggers that `run` requires."""
     trainer, checkpoints, logs = (
         run.trainer,
         run.output_dir / CHECKPOINTS,
         run.output_dir / "logs",
     )
     show_progress = trainer.progress and sys.stderr.isatty()
-    # Lightning's own save_last copies the best epoch, not the last.
+    # Lightning's own save_last would copy the best epoch, not the last.
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", "validation/loss", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
@@ -143,7 +143,7 @@ def lightning_trainer(run: Run) -> pl.Trainer:
 
 
 def _common(run: Run) -> dict[str, Any]:
-    """Return what training and validation share, a device named as Lightning does."""
+    """Return the arguments that training and validation share, with Lightning's device name."""
     device = choose_device(run.device)
     return {
         "accelerator": "gpu" if device.type == "cuda" else device.type,
@@ -155,7 +155,7 @@ def _common(run: Run) -> dict[str, Any]:
 
 
 class _EpochLog(Callback):
-    """One line an epoch, where there is no terminal for a bar."""
+    """Logs one line per epoch if there is no terminal for a progress bar."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -170,7 +170,7 @@ class _EpochLog(Callback):
 
 
 def _restore(module: SeededModule, path: Path) -> None:
-    """Put the weights of a checkpoint into the model."""
+    """Load the weights of a checkpoint into the model."""
     checkpoint = read_checkpoint(path, module.device)
     try:
         module.load_state_dict(checkpoint["state_dict"])

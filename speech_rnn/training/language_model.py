@@ -1,4 +1,4 @@
-"""Train a recurrent language model on a text, and count the n-grams that it is compared with."""
+"""Train a recurrent language model on a text, and an n-gram model to compare it with."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class LanguageModelResult:
     Parameters
     ----------
     recurrent, ngram : files of the models.
-    perplexity, ngram_perplexity : per token, the end of a sentence being one.
-    n_sentences : sentences of each split.
-    samples : sentences drawn from the recurrent model.
+    perplexity, ngram_perplexity : perplexity per token, where the end of a sentence is a token.
+    n_sentences : number of sentences of each split.
+    samples : sentences sampled from the recurrent model.
     """
 
     recurrent: Path
@@ -70,25 +70,25 @@ def train_language_model(
     n_layers: int = 1,
     dropout: float = 0.3,
 ) -> LanguageModelResult:
-    """Train a recurrent language model on sentences, and count an n-gram model of the same.
+    """Train a recurrent language model and an n-gram model on the same sentences.
 
     Parameters
     ----------
-    text, validation_text, test_text : files with one sentence a line. Without the latter two, a
-        tenth of the different sentences of `text` each is validation and test, by their hash.
-    run : optimizer, epochs, seed and folder, which gets ``language_model.safetensors``,
+    text, validation_text, test_text : files with one sentence per line. If the latter two are
+        None, a tenth each of the distinct sentences of `text` are validation and test, by hash.
+    run : optimizer, epochs, seed and folder, which receives ``language_model.safetensors``,
         ``ngram.arpa``, ``metrics.json``, ``config.yaml``, ``checkpoints/`` and ``logs/``. The
         device is the CPU.
     unit : ``words`` or ``characters``.
-    order : tokens of the longest gram.
-    cell, embedding_size, hidden_size, n_layers, dropout : of the network.
+    order : length of the longest n-gram in tokens.
+    cell, embedding_size, hidden_size, n_layers, dropout : architecture of the network.
 
     Raises
     ------
     ConfigurationError
-        if `run.output_dir` holds another run, and for numbers out of their range.
+        if `run.output_dir` holds another run, or a number is out of range.
     DataError
-        if a text cannot be read or a split has no sentence.
+        if a text cannot be read, or a split has no sentences.
     """
     check_precision(choose_device(run.device), run.trainer.precision)
     with claimed(run.output_dir, run.config, run.resume):
@@ -131,7 +131,7 @@ def train_language_model(
 
 
 def _splits(text: str, validation: str | None, test: str | None) -> dict[str, list[str]]:
-    """Read the sentences of each split."""
+    """Return the sentences of each split."""
     sentences = read_sentences(text)
     splits = {"train": sentences, "validation": [], "test": []}
     if validation is None or test is None:
@@ -155,7 +155,7 @@ def _splits(text: str, validation: str | None, test: str | None) -> dict[str, li
 
 
 class _Sentences:
-    """Token ids of sentences, for batches of like length."""
+    """Token ids of sentences, for batches of similar length."""
 
     def __init__(self, model: RecurrentLanguageModel, sentences: Sequence[str]) -> None:
         self.ids = [torch.tensor(model.encode(sentence)) for sentence in sentences]
@@ -165,10 +165,10 @@ class _Sentences:
         return len(self.ids)
 
     def set_epoch(self, epoch: int) -> None:
-        """Do nothing: the sentences are the same in each epoch."""
+        """Do nothing: the sentences are the same in every epoch."""
 
     def collate(self, indices: list[int]) -> tuple[Tensor, Tensor]:
-        """Return what is read and what follows, (B, L) each."""
+        """Return input tokens and the tokens that follow them, (B, L) each."""
         boundary = torch.tensor([BOUNDARY])
         read = [torch.cat([boundary, self.ids[index]]) for index in indices]
         following = [torch.cat([self.ids[index], boundary]) for index in indices]

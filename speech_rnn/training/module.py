@@ -1,4 +1,4 @@
-"""The Lightning modules: a step of training and of validation."""
+"""Lightning modules: the training and validation steps."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from speech_rnn.vocabulary import Vocabulary
 
 
 class SeededModule(pl.LightningModule):
-    """The scaffold of every training: seeded steps and epochs, and AdamW along its schedule.
+    """The base of every training: seeded steps and epochs, and AdamW with its schedule.
 
-    Everything random in a step comes from the seed and the step's number, so that a run which is
-    resumed draws what an unbroken one draws.
+    All randomness of a step comes from the seed and the step's number, so that a resumed run draws
+    the same numbers as an uninterrupted one.
     """
 
     def __init__(self, model: nn.Module, run: Run) -> None:
@@ -43,25 +43,25 @@ class SeededModule(pl.LightningModule):
         raise NotImplementedError
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Seed the step, and log the loss."""
+        """Set the seed of the step, and log the loss."""
         torch.manual_seed(self.step_seed())  # dropout
         loss, n_clips = self.loss(batch)
         self.log("train/loss", loss, batch_size=n_clips, on_step=False, on_epoch=True)
         return loss
 
     def step_seed(self, *numbers: int) -> int:
-        """Derive a seed for the current step; `numbers` separate what is drawn in it."""
+        """Return a seed for the current step; `numbers` give each purpose a seed of its own."""
         return mixed_seed(self.run.seed, self.global_step, *numbers)
 
     def on_train_epoch_start(self) -> None:
-        """Choose the order of the epoch's batches."""
-        # Lightning counts an epoch twice where a run resumes (measured: tests/test_training.py).
+        """Select the order of the epoch's batches."""
+        # After a resume, Lightning counts an epoch twice (measured: tests/test_training.py).
         loader: Any = self.trainer.train_dataloader
         epoch = self.global_step // int(self.trainer.num_training_batches)
         loader.batch_sampler.set_epoch(epoch)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the optimizer and its schedule, a step at a time."""
+        """Return the optimizer and its schedule, which advances with each step."""
         optimizer = self.run.optim.optimizer(self.model)
         n_steps = int(self.trainer.estimated_stepping_batches)
         schedule = self.run.optim.schedule(optimizer, n_steps)
@@ -95,7 +95,7 @@ class SpeechModule(SeededModule):
         return batch.to(device)
 
     def loss(self, batch: Batch | EmbeddedBatch) -> tuple[Tensor, int]:
-        """Return the mean loss of a batch that is augmented first, and its number of clips."""
+        """Augment a batch, and return its mean loss and the number of its clips."""
         if isinstance(batch, EmbeddedBatch):
             logits, lengths = self._logits(batch)
             loss = self._loss(logits, lengths, batch.clips, self.settings.label_smoothing)
@@ -114,7 +114,7 @@ class SpeechModule(SeededModule):
         return loss, len(batch.indices)
 
     def _frame_loss(self, logits: Tensor, lengths: Tensor, batch: Batch, spans: Tensor) -> Tensor:
-        """Return the weighted cross-entropy of each step with the word that is spoken there."""
+        """Return the weighted cross-entropy between each step and the word spoken there."""
         step = self.features.hop_length * self.model.subsampling
         places = step_targets(spans, batch.targets, lengths, step)
         missed = F.cross_entropy(logits.transpose(1, 2), places, reduction="sum")
@@ -124,9 +124,9 @@ class SpeechModule(SeededModule):
         return (last + to_go * (first - last)) * missed / words
 
     def augmented(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Batch]:
-        """Return augmented frames (B, T, D), their lengths (B,), and the batch that they show.
+        """Return augmented frames (B, T, D), their lengths (B,), and the batch they belong to.
 
-        With `Trainer.copies` the clips themselves come first, then their augmented copies.
+        With `Trainer.copies`, the original clips come first, then their augmented copies.
         """
         copies = batch.repeated(max(1, self.settings.copies))
         frames, lengths, spans = self._changed(copies, generator)
@@ -143,7 +143,7 @@ class SpeechModule(SeededModule):
     def _changed(
         self, batch: Batch, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return augmented frames (B, T, D), their lengths (B,) and the times of their words."""
+        """Return augmented frames (B, T, D), their lengths (B,), and the times of their words."""
         waveform, lengths, spans = self.augment.waveform(
             batch.waveform, batch.lengths, generator, batch.spans, batch.talkers
         )
@@ -152,10 +152,10 @@ class SpeechModule(SeededModule):
 
     @torch.no_grad()
     def embed(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor]:
-        """Return what the front says of clips, (B, S, D), not yet normalised, and the lengths (B,).
+        """Return embeddings (B, S, D) of clips before normalisation, and their lengths (B,).
 
         The clips are augmented with draws that depend on the seed and the numbers `drawn`; without
-        any they stay as they are.
+        numbers they are not augmented.
         """
         batch = batch.to(self.device)
         with self.trainer.precision_plugin.forward_context():
@@ -167,7 +167,7 @@ class SpeechModule(SeededModule):
             return self.model.embed(frames, lengths)
 
     def _logits(self, batch: Batch | EmbeddedBatch) -> tuple[Tensor, Tensor]:
-        """Score clips as they are, or as the front has read them; see `AcousticModel`."""
+        """Return logits of clips, or of their embeddings; see `AcousticModel`."""
         if isinstance(batch, EmbeddedBatch):
             steps = batch.steps.float()
             return self.model(steps, batch.lengths, embedded=True)
@@ -175,7 +175,7 @@ class SpeechModule(SeededModule):
         return self.model(frames, lengths)
 
     def _mixture(self, n_clips: int) -> Mixture:
-        """Draw a partner for each clip, and its share."""
+        """Draw a partner and a mixing share for each clip."""
         random = np.random.default_rng(self.step_seed(2))
         share = random.beta(self.settings.mixup, self.settings.mixup, n_clips)
         return Mixture(
@@ -216,7 +216,7 @@ class SpeechModule(SeededModule):
         )
 
     def _error_rate(self, logits: Tensor, lengths: Tensor, batch: Batch) -> float:
-        """Token errors of the greedy answer, per clip: a class that is wrong is one."""
+        """Return the token errors of the greedy answers per clip; a wrong class is one error."""
         best = logits.argmax(dim=-1)  # (B, T)
         if self.vocabulary.head == "classification":
             return float((best[:, 0] != batch.targets[:, 0]).float().mean())
@@ -228,7 +228,7 @@ class SpeechModule(SeededModule):
         return errors / len(batch.indices)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Log the norm of all gradients."""
+        """Log the norm of the whole gradient."""
         gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         self.log("train/gradient_norm", norm, on_step=True, on_epoch=False)
@@ -239,6 +239,6 @@ def _spelled(sequences: Sequence[Sequence[int]]) -> list[str]:
 
 
 def mixed_seed(*numbers: int) -> int:
-    """Derive a seed that differs wherever one of the numbers does."""
+    """Return a seed that changes whenever one of the numbers changes."""
     text = ",".join(map(str, numbers))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""Train a Recognizer: read a corpus, fit a model, calibrate it, score it and write the files."""
+"""Train a Recognizer: read a corpus, fit a model, calibrate and evaluate it, write the files."""
 
 from __future__ import annotations
 
@@ -51,33 +51,34 @@ from speech_rnn.vocabulary import Vocabulary, head_of
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 10
-"""Files that a message names."""
+"""Number of files that a message names."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The data and the parts of which a Recognizer is made.
+    """The data and the parts from which a Recognizer is trained.
 
     Parameters
     ----------
-    source : of the corpus.
-    features : waveform to frames.
-    model : returns the untrained model, called with ``n_features``, ``n_outputs`` and ``head``.
-    front_weights : where the weights of a front are, as `model.pretrained.pretrained` has it; None
-        takes those of a package.
-    extra : another source of the same words, whose training clips join those of `source`.
-    exclude : CSV file of clips of `source` that are left out, see `data.combining.exclude`.
+    source : source of the corpus.
+    features : feature extractor, waveform to frames.
+    model : function that returns the untrained model; it is called with ``n_features``,
+        ``n_outputs`` and ``head``.
+    front_weights : file of a front's weights, see `model.pretrained.pretrained`; None takes them
+        from an installed package.
+    extra : another source of the same words, whose training clips are added.
+    exclude : CSV file of clips of `source` to leave out, see `data.combining.exclude`.
     negatives : sounds that are none of the words; None adds nothing.
-    connected : how isolated words are joined into utterances; None leaves them alone.
-    augment : changes of the training clips; None changes nothing.
-    unit : ``classes`` for one answer a clip; ``words`` or ``characters`` for CTC.
+    connected : how isolated words are joined into utterances; None keeps them isolated.
+    augment : augmentation of the training clips; None changes nothing.
+    unit : ``classes`` for one answer per clip; ``words`` or ``characters`` for CTC.
     token_bonus : added to the score of a decoded sequence for each of its tokens.
-    keep : share of the correct validation answers that a classifier's thresholds let pass, in
-        (0, 1]; None sets no thresholds: every clip is answered.
+    keep : share of the correct validation answers that a classifier's thresholds keep, in (0, 1];
+        None sets no thresholds: every clip is answered.
     false_accepts : share of the validation clips of other words that a classifier may answer with
-        one of its words, in [0, 1); it takes the place of `keep`.
-    spotting : when a word of a stream is an event, unless `speech_rnn.tune` finds better settings;
-        None takes the defaults of the head.
+        one of its words, in [0, 1); it replaces `keep`.
+    spotting : settings with which words of a stream are detected, unless `speech_rnn.tune` finds
+        better ones; None uses the defaults of the head.
     """
 
     source: Source
@@ -96,7 +97,7 @@ class Recipe:
     spotting: Spotting | None = None
 
     def corpus(self) -> Corpus:
-        """Prepare the corpus, with all that joins it and without what is left out."""
+        """Prepare the corpus, with added and without excluded clips."""
         corpus = self.source.prepare()
         if self.exclude is not None:
             corpus = exclude(corpus, self.exclude)
@@ -112,7 +113,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The Recognizer, its file, and its score on the test split (None if that was not asked)."""
+    """The Recognizer, its file, and its evaluation on the test split (None unless requested)."""
 
     recognizer: Recognizer
     file: Path
@@ -126,10 +127,10 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     Parameters
     ----------
     recipe : the data and the parts.
-    run : optimizer, epochs, seed, device and folder, which gets ``recognizer.safetensors``,
+    run : optimizer, epochs, seed, device and folder, which receives ``recognizer.safetensors``,
         ``metrics.json``, ``evaluation.json``, ``hypotheses.jsonl``, ``config.yaml``,
-        ``checkpoints/`` and ``logs/``, and ``audio.csv`` where sounds are odd.
-    test : whether the test split is scored. Whoever compares many trainings leaves it alone.
+        ``checkpoints/`` and ``logs/``, and ``audio.csv`` if sounds have problems.
+    test : whether to evaluate on the test split; leave it out to compare many trainings.
     command : command line of the training, for ``metrics.json``.
 
     Raises
@@ -137,10 +138,10 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     ConfigurationError
         if `run.output_dir` holds another run, or the parts do not fit.
     DataError
-        if the corpus cannot be had, its texts do not fit the vocabulary, or `run.output_dir` cannot
-        be written.
+        if the corpus is not available, its texts do not fit the vocabulary, or `run.output_dir`
+        cannot be written.
     Stopped
-        if it was interrupted.
+        if the training is interrupted.
     """
     front_weights = check_parts(recipe, run)
     with claimed(run.output_dir, run.config, run.resume):
@@ -150,7 +151,7 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
 def _trained(
     recipe: Recipe, run: Run, front_weights: Pretrained | None, *, test: bool, command: str
 ) -> TrainingResult:
-    """Train, calibrate and evaluate, in a folder that is claimed."""
+    """Train, calibrate and evaluate in a folder that is locked for the run."""
     corpus = recipe.corpus()
     vocabulary = corpus.vocabulary(recipe.unit)
     check_corpus(corpus, vocabulary, connected=recipe.connected is not None, test=test)
@@ -205,11 +206,11 @@ def _trained(
 def calibrated(
     recognizer: Recognizer, clips: Iterable[Batch], **shares: float | None
 ) -> Calibration:
-    """Return the calibration of a classifier on clips that it was not trained on.
+    """Return the calibration of a classifier, fitted on clips that were not used for training.
 
     Parameters
     ----------
-    shares : the shares that `calibrate` takes.
+    shares : the shares that `calibrate` accepts.
     """
     logits, targets = [], []
     for batch in clips:
@@ -221,19 +222,19 @@ def calibrated(
 
 
 def check_parts(recipe: Recipe, run: Run) -> Pretrained | None:
-    """Refuse parts that do not fit before data is fetched; return a front end's weights.
+    """Check that the parts fit before data is downloaded; return the weights of a front.
 
     Raises
     ------
     ConfigurationError, ModelError
-        for values out of range, parts that do not fit each other, and weights that cannot be read.
+        if values are out of range, parts do not fit each other, or weights cannot be read.
     """
     check_precision(choose_device(run.device), run.trainer.precision)
     head = head_of(recipe.unit)
     if head == "ctc" or recipe.connected is not None:
         run.trainer.check_sequences()
     try:
-        with torch.device("meta"):  # checks the values, and allocates no weights
+        with torch.device("meta"):  # check the values without allocating weights
             plan = recipe.model(n_features=recipe.features.n_features, n_outputs=2, head=head)
     except RuntimeError as error:
         raise ConfigurationError(f"the model cannot have these sizes: {error}") from error
@@ -247,7 +248,7 @@ def check_parts(recipe: Recipe, run: Run) -> Pretrained | None:
 
 
 def _read(corpus: Corpus, sample_rate: int, test: bool) -> dict[str, AudioCache]:
-    """Read the clips of each split into memory; log files left out, and clips in two splits."""
+    """Read the clips of each split; log skipped files, and clips that are in two splits."""
     caches = {}
     for split in SPLITS:
         rows = corpus.split(split)
@@ -263,7 +264,7 @@ def _read(corpus: Corpus, sample_rate: int, test: bool) -> dict[str, AudioCache]
 
 
 def _sizes(corpus: Corpus, caches: dict[str, AudioCache]) -> dict[str, int]:
-    """Count the clips of each split, without those that could not be read."""
+    """Return the number of clips of each split, without those that could not be read."""
     return {
         split: len(caches[split] if split in caches else corpus.split(split)) for split in SPLITS
     }
@@ -272,7 +273,7 @@ def _sizes(corpus: Corpus, caches: dict[str, AudioCache]) -> dict[str, int]:
 def _untrained(
     recipe: Recipe, vocabulary: Vocabulary, seed: int, front_weights: Pretrained | None
 ) -> AcousticModel:
-    """Return the model with the weights that the seed draws, and those of its front end."""
+    """Return the model with weights initialised from the seed, and its front's weights."""
     torch.manual_seed(seed)
     model = recipe.model(
         n_features=recipe.features.n_features, n_outputs=len(vocabulary), head=vocabulary.head
@@ -282,12 +283,12 @@ def _untrained(
     return model
 
 
-def _augment(recipe: Recipe, corpus: Corpus, heard: AudioCache) -> Augment:
-    """Return the augmentation, with noise by kinds, or the noise recordings of the corpus."""
+def _augment(recipe: Recipe, corpus: Corpus, training: AudioCache) -> Augment:
+    """Return the augmentation with its noise: by kinds, or the corpus's noise recordings."""
     sample_rate = recipe.features.sample_rate
     augment = recipe.augment or Augment(sample_rate)
     if augment.noise is not None and augment.noise_probability:
-        clips = clips_by_talker(heard)
+        clips = clips_by_talker(training)
         kinds = augment.noise.draw(sample_rate, files=corpus.noise, clips=clips)
         log.info("noise of %d kinds: %s", len(kinds), ", ".join(kinds))
         augment.set_kinds(kinds, sides_of(clips))
@@ -299,7 +300,7 @@ def _augment(recipe: Recipe, corpus: Corpus, heard: AudioCache) -> Augment:
 def _check_room(
     splits: Sequence[Clips], vocabulary: Vocabulary, features: LogMel, model: AcousticModel
 ) -> None:
-    """Refuse clips that have fewer steps than CTC needs for their texts."""
+    """Raise for clips with fewer steps than CTC needs for their texts."""
     wrong = []
     for clips in splits:
         for row, n_samples in zip(clips.utterances, clips.n_samples.tolist(), strict=True):
@@ -319,7 +320,7 @@ def _check_room(
 
 
 def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
-    """Give the features the mean and deviation of the training frames."""
+    """Set the mean and deviation of the features from the training frames."""
     plain = type(features)(**features.hyperparameters | {"normalization": None, "deltas": 0}).eval()
     count, total, square = 0, torch.zeros(()), torch.zeros(())
     for batch in clips:
@@ -334,7 +335,7 @@ def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
 def _provenance(
     recipe: Recipe, corpus: Corpus, caches: dict[str, AudioCache], run: Run
 ) -> dict[str, Any]:
-    """Return where a Recognizer came from, as plain values for JSON."""
+    """Return the provenance of a Recognizer as plain values for JSON."""
     return {
         "speech_rnn": speech_rnn.__version__,
         "torch": torch.__version__,
@@ -350,7 +351,7 @@ def _provenance(
 def _written(
     recognizer: Recognizer, evaluation: Evaluation | None, run: Run, figures: dict[str, Any]
 ) -> TrainingResult:
-    """Write the Recognizer, its scores and what it costs, and return them."""
+    """Write the Recognizer, its scores and its cost, and return them."""
     if evaluation is not None:
         recognizer.provenance["test"] = evaluation.summary()
         evaluation.write(run.output_dir)

@@ -1,6 +1,6 @@
-"""Search the settings of a training on its validation split, by Optuna's sampler.
+"""Search the settings of a training on its validation split with Optuna's sampler.
 
-Hydra's own Optuna plugin needs Optuna 2 and SQLAlchemy 1.4, and starts again after an interruption.
+Hydra's own Optuna plugin needs Optuna 2 and SQLAlchemy 1.4, and cannot resume a search.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Values = dict[str, float | str]
 """The settings of a trial, by key."""
 
 Objective = Callable[[Values, Path], float]
-"""Called with a trial's values and folder; smaller is better."""
+"""A function of a trial's values and folder whose result is minimised."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Numbers from `low` to `high`, drawn evenly or on a `log` scale; `whole` ones step by `step`.
+    """Numbers from `low` to `high`, uniform or on a `log` scale; integers if `whole`, by `step`.
 
     Raises
     ------
     ConfigurationError
-        if it is empty, or reaches 0 on a log scale.
+        if the interval is empty, or reaches 0 on a log scale.
     """
 
     low: float
@@ -57,7 +57,7 @@ class Interval:
             )
 
     def distribution(self) -> BaseDistribution:
-        """Return it as a distribution of Optuna."""
+        """Return Optuna's distribution for the interval."""
         from optuna.distributions import FloatDistribution, IntDistribution
 
         if self.whole:
@@ -65,7 +65,7 @@ class Interval:
         return FloatDistribution(self.low, self.high, self.log)
 
     def used(self, drawn: Any) -> float | int:
-        """Return a drawn number rounded to three digits: more would make no difference."""
+        """Return a drawn number rounded to three digits, which are enough."""
         if self.whole:
             return int(drawn)
         return min(max(float(f"{drawn:.3g}"), self.low), self.high)
@@ -80,12 +80,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Choices:
-    """One of several values, in the spelling of a command line."""
+    """One of several values, as written on the command line."""
 
     values: tuple[str, ...]
 
     def distribution(self) -> BaseDistribution:
-        """Return it as a distribution of Optuna."""
+        """Return Optuna's distribution for the choices."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution(self.values)
@@ -104,7 +104,7 @@ Dimension = Interval | Choices
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings that were tried, and their objective; None where the training diverged."""
+    """Settings of a trial and their objective; None if the training diverged."""
 
     number: int
     values: Values
@@ -113,14 +113,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """Every trial, the best first, and the name of the objective."""
+    """All trials, the best first, and the name of the objective."""
 
     objective: str
     trials: tuple[Trial, ...]
 
     @property
     def best(self) -> Trial:
-        """The trial of the lowest objective."""
+        """The trial with the lowest objective."""
         return self.trials[0]
 
     def to_dict(self) -> dict[str, Any]:
@@ -138,28 +138,28 @@ def search(
     name: str = "loss",
     seed: int = 0,
 ) -> Search:
-    """Minimise an objective by Optuna's TPE sampler (Bergstra et al., 2011).
+    """Minimise an objective with Optuna's TPE sampler (Bergstra et al., 2011).
 
-    An interrupted search continues: the unfinished trial is run again, in its folder, with its
-    values. The draws of a trial depend on the seed, its number and the trials before it, so that
-    the search ends as an unbroken one does; and more `trials` may be added later.
+    An interrupted search continues: the unfinished trial runs again in its folder with the same
+    values. The values of a trial depend on the seed, its number and the trials before it, so that
+    an interrupted search ends like an uninterrupted one, and more `trials` may be added later.
 
     Parameters
     ----------
-    objective : called with a trial's values and folder; returns what is minimised.
-    space : the range of each key.
-    output_dir : gets ``study.journal``, ``search.json`` and a folder ``trials/N`` for each.
-    trials : number of trials, with those that are there already.
-    first : values of the first trial, if the space holds them all, such as the defaults.
+    objective : function of a trial's values and folder; its result is minimised.
+    space : range of each key.
+    output_dir : folder that receives ``study.journal``, ``search.json`` and ``trials/N`` for each.
+    trials : number of trials, including existing ones.
+    first : values of the first trial, if all are within the space, such as the defaults.
     name : name of the objective.
     seed : seed of the sampler.
 
     Raises
     ------
     MissingExtraError
-        without Optuna.
+        if Optuna is not installed.
     ConfigurationError
-        for an empty space, and fewer than one trial.
+        if the space is empty, or `trials` is below 1.
     """
     try:
         import optuna
@@ -200,14 +200,14 @@ def search(
 def _next(
     study: Study, distributions: dict[str, BaseDistribution], seed: int, n_finished: int
 ) -> tuple[int, dict[str, Any]]:
-    """Return number and parameters of the interrupted trial, or else of a new one."""
+    """Return number and parameters of the interrupted trial, or of a new one."""
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         if trial.params.keys() == distributions.keys():
             return trial.number, trial.params
-        study.tell(trial.number, state=TrialState.FAIL)  # interrupted while it was drawn
+        study.tell(trial.number, state=TrialState.FAIL)  # interrupted while values were drawn
         n_finished += 1
     own_seed = int(np.random.SeedSequence([seed, n_finished]).generate_state(1)[0])
     study.sampler = TPESampler(seed=own_seed)

@@ -20,14 +20,14 @@ from speech_rnn.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class AdamWCosine:
-    """AdamW whose learning rate rises linearly and falls along a cosine (Loshchilov & Hutter).
+    """AdamW with a linear warm-up and a cosine decay of the learning rate (Loshchilov & Hutter).
 
     Parameters
     ----------
-    learning_rate : its value at the end of the warm-up.
-    final_learning_rate : its value at the end of the training.
-    warmup_fraction : share of all steps in which it rises, in [0, 1].
-    weight_decay : decoupled decay; biases and normalisation have none.
+    learning_rate : learning rate at the end of the warm-up.
+    final_learning_rate : learning rate at the end of the training.
+    warmup_fraction : share of all steps that the warm-up takes, in [0, 1].
+    weight_decay : decoupled weight decay; biases and normalisation layers have none.
     betas : decay of the running means of the gradient and of its square, in [0, 1).
     front_scale : factor on the learning rate of a pre-trained front end.
     """
@@ -59,7 +59,7 @@ class AdamWCosine:
         return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(low, high))
 
     def schedule(self, optimizer: Optimizer, n_steps: int) -> LambdaLR:
-        """Return the schedule over a training of `n_steps`."""
+        """Return the schedule for a training of `n_steps`."""
         warmup = max(1, round(self.warmup_fraction * n_steps))
         floor = self.final_learning_rate / self.learning_rate
 
@@ -74,44 +74,47 @@ class AdamWCosine:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Length and care of a training.
+    """Length, batches and regularisation of a training.
 
     Parameters
     ----------
     max_epochs : passes over the training split.
-    batch_size : clips of a batch.
+    batch_size : number of clips in a batch.
     precision : ``32-true``, ``bf16-mixed`` or ``16-mixed``.
-    gradient_clip : largest norm of the gradient; None leaves it.
-    label_smoothing : of the classification loss, in [0, 1).
-    mixup : both parameters of the Beta distribution that draws the shares of two clips, whose
-        frames are added and whose classes are both targets (Zhang et al., 2018; 0.1 to 0.4 is
-        usual); 0 is off.
-    copies : augmented copies of each clip that join the batch, each with its own draws, while the
-        clip itself stays as it is; 0 augments each clip, once. A batch then holds
-        ``batch_size * (1 + copies)`` clips.
-    views : augmented copies of each clip that a front which is frozen whole reads once; epochs take
-        them by turns, from memory as float16. 0 augments in every step and computes the front anew,
-        and so do mixup, `frame_weight`, connected words, and clips that would take more than 2 GiB.
-    balance : in [0, 1]: 0 draws each clip once an epoch; 1 draws as many, but all classes equally
-        often; between them a class of n clips has a share in proportion to n^(1 - balance).
+    gradient_clip : largest norm of the gradient; None does not clip it.
+    label_smoothing : label smoothing of the classification loss, in [0, 1).
+    mixup : both parameters of the Beta distribution from which the mixing share of two clips is
+        drawn. Their frames are added, and both classes are targets (Zhang et al., 2018; 0.1 to 0.4
+        is usual). 0 turns mixup off.
+    copies : number of augmented copies of each clip that are added to the batch, each with its own
+        draws; the clip itself stays unchanged, and a batch holds ``batch_size * (1 + copies)``
+        clips. With 0, each clip is augmented once.
+    views : number of augmented copies of each clip that a completely frozen front processes once.
+        Epochs use them in turn; they are kept in memory as float16. With 0, every step augments
+        the clips and runs the front. So it does with mixup, `frame_weight` or connected words, and
+        if the embeddings would take more than 2 GiB.
+    balance : in [0, 1]. With 0, an epoch has each clip once; with 1, it has as many clips, but all
+        classes are equally frequent; between them, the share of a class of n clips is proportional
+        to n^(1 - balance).
     frame_weight : weight of the cross-entropy between each step and the word that is spoken there,
-        summed over a word's steps, which joins the CTC loss where the times of words are known.
-        CTC alone is content with a word at any one of its steps, and for long with none.
-    last_frame_weight : the value to which `frame_weight` falls, step by step. Above 0 a word's
-        posterior lasts as long as the word, which separates it from words that contain a part
-        of it.
-    ema_decay : decay of the moving average of the weights that is validated and kept; None keeps
+        summed over the steps of a word and added to the CTC loss if the times of words are known.
+        CTC alone requires a word in one of its steps only, and learns none for a long time.
+    last_frame_weight : value to which `frame_weight` falls linearly until the end of the training.
+        Above 0, the posterior of a word lasts as long as the word, which separates it from words
+        that contain a part of it.
+    ema_decay : decay of the moving average of the weights, which is validated and kept; None keeps
         the weights themselves.
-    patience : epochs without a better validation loss after which training stops; None never.
-    select : epoch whose weights the Recognizer gets: ``best``, of the lowest validation loss, or
+    patience : number of epochs without a better validation loss after which training stops; None
+        never stops early.
+    select : epoch whose weights the Recognizer gets: ``best`` (lowest validation loss) or
         ``last``.
-    limit_batches : batches of an epoch; None takes all (a few are enough to try a recipe out).
-    progress : whether a terminal shows a progress bar.
+    limit_batches : number of batches in an epoch; None takes all. A few are enough for a trial.
+    progress : whether to show a progress bar on terminals.
 
     Raises
     ------
     ConfigurationError
-        for a number out of its range.
+        if a number is out of its range.
     """
 
     max_epochs: int = 30
@@ -149,16 +152,16 @@ class Trainer:
             raise ConfigurationError(f"trainer.{name}={value!r} must be {rule}")
 
     def check_sequences(self) -> None:
-        """Refuse what sequences of words cannot be trained with.
+        """Raise for settings with which sequences of words cannot be trained.
 
         Raises
         ------
         ConfigurationError
-            for mixup and balance.
+            if mixup or balance is above 0.
         """
         for name, why in (
             ("mixup", "two texts cannot share the steps of one clip"),
-            ("balance", "a sequence of words is of no class"),
+            ("balance", "a sequence of words belongs to no class"),
         ):
             if value := getattr(self, name):
                 raise ConfigurationError(
@@ -175,12 +178,12 @@ class Run:
     Parameters
     ----------
     optim : optimizer and schedule.
-    trainer : number of epochs, batches, and the weights that are kept.
+    trainer : epochs, batches, and the choice of weights.
     seed : seed of weights, order, dropout and augmentation.
     device : ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-    output_dir : folder that gets every file of the training.
-    resume : continue from the last checkpoint in `output_dir`, if there is one.
-    config : the configuration as YAML, which is kept in `output_dir` and beside the weights.
+    output_dir : folder that receives all files of the training.
+    resume : whether to continue from the last checkpoint in `output_dir`, if there is one.
+    config : the configuration as YAML, which is stored in `output_dir` and with the weights.
     """
 
     optim: AdamWCosine = AdamWCosine()
@@ -192,9 +195,9 @@ class Run:
     config: str = ""
 
     def provenance(self) -> dict[str, Any]:
-        """Return commit, seed and configuration, as plain values for JSON.
+        """Return commit, seed and configuration as plain values for JSON.
 
-        The commit is that of a source checkout; None for an installed wheel.
+        The commit is that of a source checkout; it is None for an installed wheel.
         """
         return {"commit": _commit(), "seed": self.seed, "config": self.config}
 
@@ -206,6 +209,6 @@ def _commit() -> str | None:
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:  # no git: nothing is lost but a name
+    except OSError:  # git is not installed: only the commit is missing
         return None
     return result.stdout.strip() or None

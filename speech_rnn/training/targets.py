@@ -1,4 +1,4 @@
-"""Targets of the loss: the token at each step, and the classes of a mixture."""
+"""Targets of the loss: the token at each step, and the class probabilities of a mixture."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from speech_rnn.decoding.alignment import BLANK_ID
 
 
 class Mixture(NamedTuple):
-    """The clip that each is mixed with, (B,), and its own share of the mixture, (B,) in [0, 1]."""
+    """The partner of each clip, (B,), and the clip's own share of the mixture, (B,) in [0, 1]."""
 
     partner: Tensor
     share: Tensor
 
     def targets(self, classes: Tensor, n_classes: int) -> Tensor:
-        """Return the probability of each class, (B, C), where clips of `classes` (B,) are mixed."""
+        """Return the target probabilities (B, C) of mixed clips with these classes (B,)."""
         own = F.one_hot(classes, n_classes).to(self.share)
         return torch.lerp(own[self.partner], own, self.share[:, None])
 
 
 def step_targets(spans: Tensor, targets: Tensor, lengths: Tensor, step: int) -> Tensor:
-    """Return the token that is spoken at each step, (B, T), the blank between words.
+    """Return the token that is spoken at each step, (B, T); between words it is the blank.
 
-    A step that touches a word's start or end, and one beyond the lengths, is -100, which a
-    cross-entropy leaves out; but where a word is said twice without a gap, the three steps that
-    part the two are blank: otherwise they would be one.
+    Steps that touch the start or end of a word, and steps beyond the lengths, are -100, which
+    cross-entropy ignores. If a word is repeated without a gap, the three steps at the border are
+    blank, because otherwise CTC would merge the two.
 
     Parameters
     ----------
-    spans : (B, L, 2), samples where each target starts and stops; -inf where there is none.
+    spans : (B, L, 2), samples at which each target starts and ends; -inf without a target.
     targets : (B, L), token ids.
-    lengths : steps of each clip, (B,).
-    step : samples from one step to the next.
+    lengths : number of steps of each clip, (B,).
+    step : number of samples between two steps.
     """
-    if not targets.shape[1]:  # nobody says a word: a column of none
+    if not targets.shape[1]:  # no clip has a word: use one empty column
         spans = spans.new_full((len(spans), 1, 2), -torch.inf)
         targets = targets.new_zeros(len(targets), 1)
     steps = torch.arange(int(lengths.max()), device=spans.device)
@@ -50,7 +50,7 @@ def step_targets(spans: Tensor, targets: Tensor, lengths: Tensor, step: int) -> 
     token = token.masked_fill(unknown, -100)
     if targets.shape[1] > 1:
         again = (targets[:, 1:] == targets[:, :-1]) & (targets[:, 1:] > 0)  # (B, L - 1)
-        border = (spans[:, :-1, 1] + spans[:, 1:, 0]) / 2  # between a word and the next one
+        border = (spans[:, :-1, 1] + spans[:, 1:, 0]) / 2  # between a word and the next
         parts = again[..., None] & ((middle - border[..., None]).abs() <= 1.5 * step)
         token = token.masked_fill(parts.any(dim=1), BLANK_ID)
     return token

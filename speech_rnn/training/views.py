@@ -20,33 +20,33 @@ from speech_rnn.training.settings import Trainer
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 2 * 2**30
-"""Memory that the embeddings may take; above it each step computes them anew."""
+"""Largest memory for the embeddings in bytes; if they need more, each step computes them."""
 BYTES = 2
-"""Of one value: float16."""
+"""Bytes per value: float16."""
 PLAIN = -1
-"""The view that shows the clips as they are."""
+"""Index of the view without augmentation."""
 
 
 class Embed(Protocol):
-    """Computes the embeddings of a frozen front."""
+    """A function that computes the embeddings of a frozen front."""
 
     def __call__(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor]:
         """Return embeddings (B, S, D) and their lengths (B,).
 
-        The clips are augmented with draws that depend on the numbers `drawn`; without any they stay
-        as they are.
+        The clips are augmented with draws that depend on the numbers `drawn`; without numbers they
+        are not augmented.
         """
 
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
-    """Clips as a frozen front hears them.
+    """Embeddings of a batch of clips by a frozen front.
 
     Parameters
     ----------
-    steps : (B, S, D) float16, not yet normalised; zero beyond the lengths.
-    lengths : (B,) int64, steps of each clip.
-    clips : their targets; of their sound nothing is left.
+    steps : (B, S, D) float16, before normalisation; zero beyond the lengths.
+    lengths : (B,) int64, number of steps of each clip.
+    clips : the batch of the clips with their targets, but without samples.
     """
 
     steps: Tensor
@@ -59,17 +59,17 @@ class EmbeddedBatch:
 
 
 class Views:
-    """Makes an `EmbeddedBatch` of the places of clips: the collate function of a `DataLoader`.
+    """Makes an `EmbeddedBatch` from indices of clips: the collate function of a `DataLoader`.
 
-    A view is an augmented copy of all clips. Epochs take the views by turns, and the first one that
-    needs a view computes it. What a view holds depends on the seed and its number alone, so that a
-    run which is resumed has the views of an unbroken one.
+    A view is an augmented copy of all clips. Epochs use the views in turn, and the first one that
+    needs a view computes it. A view depends only on the seed and its number, so that a resumed run
+    has the same views as an uninterrupted one.
 
     Parameters
     ----------
-    loader : batches of the clips, whose sampler counts the epochs.
-    embed : what the frozen front says of clips.
-    trainer : says how many `views` and `copies` there are; None shows the clips as they are.
+    loader : batches of the clips; its sampler counts the epochs.
+    embed : computes the embeddings of clips.
+    trainer : settings with the number of `views` and `copies`; None does not augment.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Views:
         self._kept: dict[int, list[Tensor]] = {}
 
     def __call__(self, indices: list[int]) -> EmbeddedBatch:
-        """Return clips in the views of the sampler's epoch, one view after the other."""
+        """Return clips in the views of the sampler's epoch, view by view."""
         views = views_of(self.sampler.epoch, self.trainer)
         rows = [self._view(view)[index] for view in views for index in indices]
         clips = self.collate(indices).repeated(len(views))
@@ -92,7 +92,7 @@ class Views:
 
     @torch.no_grad()
     def _view(self, view: int) -> list[Tensor]:
-        """Return the embeddings (S, D) of each clip in a view."""
+        """Return the embeddings (S, D) of all clips in a view."""
         if view not in self._kept:
             kept: dict[int, Tensor] = {}
             by_length = BucketSampler(self.sampler.clips, self.sampler.batch_size)
@@ -106,7 +106,7 @@ class Views:
 
 
 def views_of(epoch: int, trainer: Trainer | None) -> list[int]:
-    """Return the views that an epoch shows; with copies the clips themselves come first."""
+    """Return the views of an epoch; with `copies`, the original clips come first."""
     if trainer is None:
         return [PLAIN]
     if not trainer.copies:
@@ -122,9 +122,9 @@ def embedded_once(
     embed: Embed,
     trainer: Trainer,
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Return loaders of `EmbeddedBatch`es where a front is frozen whole, otherwise those given.
+    """Return loaders of `EmbeddedBatch`es if the whole front is frozen, otherwise the given ones.
 
-    A line of the log says how much memory the embeddings take, or why they cannot be kept.
+    A log line gives the memory that the embeddings take, or the reason why they cannot be kept.
     """
     front = model.front
     if front is None or not front.is_frozen or not trainer.views or trainer.limit_batches:
@@ -151,7 +151,7 @@ def embedded_once(
 
 
 def _reason(clips: Lengths, n_bytes: int, trainer: Trainer) -> str | None:
-    """Return why what the front says of clips cannot be kept, or None if it can."""
+    """Return the reason why the embeddings cannot be kept, or None."""
     if not isinstance(clips, AudioCache):
         return "connected words are other utterances in each epoch"
     for name in ("mixup", "frame_weight"):

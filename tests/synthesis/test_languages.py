@@ -138,9 +138,13 @@ def test_synthesizers_of_one_language_are_left_out_of_another(tmp_path, caplog):
         speaks=["en"],
     )
     kokoro = NeuralVoices(["grün"], str(tmp_path), folder="", language="de")
-    with pytest.raises(ConfigurationError, match="language='de' is none that flite speaks: en"):
+    with pytest.raises(
+        ConfigurationError, match="language='de' is not spoken by flite, which speaks: en"
+    ):
         flite.prepare()
-    with pytest.raises(ConfigurationError, match="none that Kokoro speaks: en, es, fr, hi, it, pt"):
+    with pytest.raises(
+        ConfigurationError, match="not spoken by Kokoro, which speaks: en, es, fr, hi, it, pt"
+    ):
         kokoro.prepare()
     espeak = Synthetic(["grün"], str(tmp_path), language="de", **FEW)
     assert Voices(espeak=espeak, flite=flite, kokoro=kokoro).prepare() == espeak.prepare()
