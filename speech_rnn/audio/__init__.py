@@ -1,4 +1,4 @@
-"""Sound files and samples: the only folder that opens sound files. Needs no torch."""
+"""Sound files and samples. This folder alone opens sound files, and it does not need torch."""
 
 from speech_rnn.audio.containers import AUDIO_SUFFIXES
 from speech_rnn.audio.files import (

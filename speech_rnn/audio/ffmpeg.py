@@ -1,4 +1,4 @@
-"""Sounds that libsndfile does not read, decoded by the program ffmpeg where it is installed."""
+"""Decode sounds that libsndfile does not read, with the program ffmpeg if it is installed."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from speech_rnn.errors import AudioError
 PROGRAM = "ffmpeg"
 LEAST_SECONDS = 10.0
 BYTES_PER_SECOND = 100_000
-"""Bytes of a file that even a tenth of the speed of the slowest codec decodes in a second."""
+"""Bytes per second of the time limit: a tenth of the speed of the slowest codec."""
 
 
 def can_convert() -> bool:
-    """Return whether the program is there."""
+    """Return whether ffmpeg is installed."""
     return shutil.which(PROGRAM) is not None
 
 
 def converted(file: BinaryIO, kind: str, name: str) -> BinaryIO:
-    """Decode the first sound of a file into a temporary WAV file of 16 bits.
+    """Decode the first audio stream of a file into a temporary 16-bit WAV file.
 
     Parameters
     ----------
-    file : open for reading in binary; it seeks.
-    kind : one of `FOREIGN`. No other reader is tried: a playlist could name other files.
+    file : a seekable file, open for reading in binary mode.
+    kind : one of `FOREIGN`. No other demuxer is tried, because a playlist could name other files.
     name : name of the file in messages.
 
     Raises
     ------
     AudioError
-        for a file that cannot be decoded, or not in good time.
+        if the file cannot be decoded, or takes too long.
     """
     with tempfile.TemporaryDirectory(prefix="speech-rnn-") as folder:
-        copied = Path(folder) / "sound"  # a name that means nothing to the program
+        copied = Path(folder) / "sound"  # a name without an ending that ffmpeg could interpret
         with copied.open("wb") as target:
             file.seek(0)
             shutil.copyfileobj(file, target)

@@ -1,4 +1,4 @@
-"""Read and write sound files: whole, a stretch, or block by block."""
+"""Read and write sound files: as a whole, in part, or block by block."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from speech_rnn.samples.limits import check_channel, check_rate
 from speech_rnn.storage import atomic
 
 BLOCK = 1 << 20
-"""Samples that are decoded at once: what a damaged header promises is never allocated whole."""
+"""Number of samples decoded at once, so that a damaged header cannot cause a huge allocation."""
 Check = bool | Callable[[str], None]
 WRITTEN = {".wav": "WAV", ".flac": "FLAC"}
 
@@ -39,34 +39,34 @@ def load_audio(
     name: str | None = None,
     check: Check = True,
 ) -> NDArray[np.float32]:
-    """Read a sound as one channel at `sample_rate`.
+    """Read a sound as a single channel at `sample_rate`.
 
     Parameters
     ----------
     source : anything that libsndfile reads: WAV, FLAC, OGG, MP3, …; 8 to 32 bits or float, 1 kHz to
-        1 MHz, up to 256 channels. Where the program ffmpeg is installed, also what phones and
-        browsers record: M4A, AAC, WebM, WMA, AMR, ….
+        1 MHz, up to 256 channels. If ffmpeg is installed, also the formats of phones and browsers:
+        M4A, AAC, WebM, WMA, AMR, ….
     sample_rate : sample rate of the result, in Hz.
-    start_seconds, duration_seconds : the stretch to read; a duration of None, or one beyond the
-        end, goes to the end.
-    channel : the channel to take, counted from 0; None takes the mean of all, or the loudest where
-        they cancel each other.
+    start_seconds, duration_seconds : the stretch to read; a duration of None, or beyond the end,
+        reads to the end.
+    channel : index of the channel to take, from 0; None takes the mean of all channels, or the
+        loudest one if they cancel each other.
     name : name of the source in messages, if it has none of its own.
-    check : whether to warn, as `AudioWarning` and once a file, of what `check_waveform` finds; or
-        what each problem is handed to instead.
+    check : whether to issue an `AudioWarning`, once per file, for each problem that
+        `check_waveform` finds; or a function that is called with each problem instead.
 
     Returns
     -------
-    (N,) float32 in [-1, 1], at least one sample; what is louder is clipped.
+    (N,) float32 in [-1, 1], at least one sample; louder samples are clipped.
 
     Raises
     ------
     AudioError
-        for a source that is missing, a folder, empty, no sound or cut short, that has no samples
-        in the stretch or lacks the channel, or that holds a value which is no number.
+        if the source is missing, a folder, empty, truncated or not a sound; if it has no samples in
+        the stretch, or lacks the channel; and if it holds NaN or infinite values.
     ConfigurationError
-        for a rate that no recording has, a duration that is not above 0, a negative start, and a
-        source that is neither a path, nor bytes, nor an open binary file.
+        if the sample rate is impossible, the duration is not above 0, the start is negative, or the
+        source is neither a path, nor bytes, nor an open binary file.
     """
     name = name or _name(source)
     check_rate(sample_rate)
@@ -82,15 +82,15 @@ def load_audio(
 
 @dataclass(frozen=True)
 class OpenSound:
-    """An open sound. It is read once, from its start: whole by `load`, or block by block.
+    """An open sound. It is read once, from its start: all at once by `load`, or block by block.
 
     Parameters
     ----------
     name : name of the sound in messages.
     file : the open file.
-    block_seconds : the length of a block.
-    mix : makes one channel of several.
-    problems : faults of the file, which can be read all the same.
+    block_seconds : duration of a block, in seconds.
+    mix : function that mixes the channels down to one.
+    problems : faults of the file that do not prevent reading.
     """
 
     name: str
@@ -101,25 +101,25 @@ class OpenSound:
 
     @property
     def sample_rate(self) -> int:
-        """The rate of the recording, in Hz."""
+        """Sample rate of the recording, in Hz."""
         return int(self.file.samplerate)
 
     @property
     def duration(self) -> float | None:
-        """The duration in seconds, by the header; None where the header does not hold it."""
+        """Duration in seconds according to the header; None if the header does not hold it."""
         n_samples = self.file.frames
         return None if n_samples >= UNKNOWN_LENGTH else n_samples / self.file.samplerate
 
     @property
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """The blocks as recorded, of one channel, (n,).
+        """Yield the recorded blocks, mixed to one channel, (n,).
 
-        They are neither resampled nor clipped, and may hold NaN and infinite values.
+        They are neither resampled nor clipped, and may contain NaN and infinite values.
 
         Raises
         ------
         AudioError
-            after the blocks that could be read, for a sound that is cut short or damaged.
+            after the readable blocks, if the sound is truncated or damaged.
         """
         there = 0
         size = max(1, round(self.block_seconds * self.sample_rate))
@@ -130,12 +130,12 @@ class OpenSound:
         _check_length(self.file, self.name, there, self.file.frames)
 
     def resampled(self, sample_rate: int) -> Iterator[NDArray[np.float32]]:
-        """Yield the blocks at `sample_rate`, checked and clipped as `load` does.
+        """Yield the blocks at `sample_rate`, checked and clipped as in `load`.
 
         Raises
         ------
         AudioError
-            as `blocks`, and for a value that is NaN or infinite.
+            as in `blocks`, and if a value is NaN or infinite.
         """
         resampler = None
         if self.sample_rate != sample_rate:
@@ -158,14 +158,14 @@ class OpenSound:
         *,
         check: Check = True,
     ) -> NDArray[np.float32]:
-        """Read what is left of the sound, or a stretch of it; see `load_audio`."""
+        """Read the rest of the sound, or a stretch of it; see `load_audio`."""
         samples = _read(self.file, self.name, start_seconds, duration_seconds)
         if self.mix.channel is not None:
             samples = self.mix(samples)
         self._warn(self.problems, check=check)
         part = " (in part)" if start_seconds or duration_seconds is not None else ""
         self._check(samples, part, check)
-        # A resampler overshoots at steps, and float files may exceed full scale.
+        # A resampler overshoots at edges, and float files may exceed full scale.
         waveform = np.clip(self.mix(samples), -1, 1)
         if self.sample_rate == sample_rate:
             return waveform
@@ -183,7 +183,7 @@ class OpenSound:
         for problem in problems if check else ():
             if callable(check):
                 check(problem)
-            else:  # at this line, whoever calls: so the same words about the same file come once
+            else:  # always from this line, so that Python shows the same warning only once
                 warnings.warn(AudioWarning(f"{self.name}{part}: {problem}"), stacklevel=1)
 
 
@@ -195,21 +195,21 @@ def open_audio(
     channel: int | None = None,
     name: str | None = None,
 ) -> Iterator[OpenSound]:
-    """Open a sound of any length, to be read in memory that does not grow with it.
+    """Open a sound of any length, which is read in constant memory.
 
     Parameters
     ----------
-    source, channel, name : as in `load_audio`. What does not seek is copied first: beyond 64 MiB,
-        into a temporary file.
-    block_seconds : duration of a block.
+    source, channel, name : as in `load_audio`. A source that is not seekable is copied first, into
+        a temporary file if it has more than 64 MiB.
+    block_seconds : duration of a block, in seconds.
 
     Raises
     ------
     AudioError
-        for a source that is missing, a folder, empty or no sound, or lacks the channel; and from
-        `blocks`, after what could be read, for one that is cut short, damaged or without samples.
+        if the source is missing, a folder, empty or not a sound, or lacks the channel; and from
+        `blocks`, after the readable part, if it is truncated, damaged or without samples.
     ConfigurationError
-        for a source that is neither a path, nor bytes, nor an open binary file.
+        if the source is neither a path, nor bytes, nor an open binary file.
     """
     name = name or _name(source)
     with opened(source, name) as (file, problems):
@@ -252,18 +252,18 @@ def _read(
 
 
 def _seeks_exactly(sound: soundfile.SoundFile) -> bool:
-    """Whether what follows a seek is what follows there; else it is decoded from the start.
+    """Return whether seeking is exact; if not, the sound must be decoded from its start.
 
-    Measured with libsndfile 1.2.2: Vorbis lands elsewhere (even with a run-up), and MP3 lacks what
-    earlier frames carry over; both are off by full scale. GSM and G.721 do not seek, and a stream
-    without a length is not sought beyond its end.
+    Measured with libsndfile 1.2.2: Vorbis seeks to a wrong position (even with a run-up), and MP3
+    lacks the state of earlier frames; both have errors of full scale. GSM and G.721 cannot seek,
+    and a stream of unknown length cannot seek beyond its end.
     """
     is_exact = sound.format != "MP3" and sound.subtype != "VORBIS"
     return is_exact and sound.frames < UNKNOWN_LENGTH and bool(sound.seekable())
 
 
 def _check_length(sound: soundfile.SoundFile, name: str, there: int, wanted: int) -> None:
-    """Refuse a sound of which less can be read than its header promises, or nothing."""
+    """Raise if fewer samples can be read than the header promises, or none."""
     is_exact = sound.frames < UNKNOWN_LENGTH and sound.format not in ("MP3", "OGG")
     if is_exact and there < wanted:
         raise AudioError(
@@ -284,9 +284,9 @@ def _beyond(name: str, start_seconds: float, end_seconds: float) -> AudioError:
 def _blocks(
     sound: soundfile.SoundFile, wanted: int, most: int = BLOCK
 ) -> Iterator[NDArray[np.float32]]:
-    """Decode as many samples as there are, at most `wanted`; at least one block, maybe empty."""
-    # After each read soundfile seeks to where it is, which fails at the end of a FLAC whose header
-    # tells no length, or a wrong one.
+    """Decode at most `wanted` samples; yield at least one block, which may be empty."""
+    # After each read, soundfile seeks to its current position, which fails at the end of a FLAC
+    # file whose header has no length or a wrong one.
     sound.seekable = lambda: False
     most = max(1, min(most, BLOCK // sound.channels))
     while True:
@@ -301,17 +301,17 @@ def _blocks(
 def write_audio(
     path: str | os.PathLike[str], waveform: NDArray[np.float32], sample_rate: int = 16_000
 ) -> None:
-    """Write (N,) samples as 16 bits, WAV or FLAC by the ending, all or nothing.
+    """Write samples (N,) as 16-bit WAV or FLAC, chosen by the ending; all or nothing.
 
-    What is louder than [-1, 1] is clipped.
+    Samples outside of [-1, 1] are clipped.
 
     Raises
     ------
     AudioError
-        for samples that are not one finite channel, and if the file cannot be written: no such
-        folder, a full disk.
+        if the samples are not one finite channel, or the file cannot be written (its folder is
+        missing, the disk is full).
     ConfigurationError
-        for another ending, and a rate that no recording has.
+        if the file has another ending, or the sample rate is impossible.
     """
     path = Path(path)
     encoding = WRITTEN.get(path.suffix.lower())
@@ -325,7 +325,7 @@ def write_audio(
         )
     levels = np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
     try:
-        # In memory first: libsndfile tells little of a disk that fills up.
+        # Encode in memory first: libsndfile does not report a full disk reliably.
         encoded = io.BytesIO()
         soundfile.write(encoded, levels, sample_rate, subtype="PCM_16", format=encoding)
         atomic.write(path, encoded.getbuffer())
@@ -337,14 +337,14 @@ def write_audio(
 
 
 def encode_flac(waveform: NDArray[np.float32], sample_rate: int = 16_000) -> bytes:
-    """Return (N,) samples in [-1, 1] as a FLAC file of 16 bits, for what holds its own sounds."""
+    """Return samples (N,) in [-1, 1] as a 16-bit FLAC file, to embed in other files."""
     file = io.BytesIO()
     soundfile.write(file, waveform.clip(-1, 1), sample_rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 
 def audio_duration(source: Sound, *, name: str | None = None) -> float:
-    """Return the seconds of a sound, from its header alone wherever that tells them.
+    """Return the duration of a sound in seconds, from its header alone if possible.
 
     Parameters
     ----------
@@ -353,9 +353,9 @@ def audio_duration(source: Sound, *, name: str | None = None) -> float:
     Raises
     ------
     AudioError
-        for a source that is missing, a folder, empty, no sound or cut short.
+        if the source is missing, a folder, empty, truncated or not a sound.
     ConfigurationError
-        for a source that is neither a path, nor bytes, nor an open binary file.
+        if the source is neither a path, nor bytes, nor an open binary file.
     """
     with opened(source, name or _name(source)) as (sound, _):
         n_samples = sound.frames

@@ -1,4 +1,4 @@
-"""Find sound files on a command line and in folders."""
+"""Find sound files from command-line arguments and in folders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Below:
-    """The sound files of a folder, sorted, and those that cannot be read here.
+    """The sorted sound files of a folder, readable and not.
 
     Parameters
     ----------
     sounds : files that can be read.
-    left_alone : files that only ffmpeg reads, where it is not installed.
+    left_alone : files that only ffmpeg can read, if it is not installed.
     """
 
     sounds: tuple[Path, ...]
@@ -31,7 +31,7 @@ class Below:
 
 
 def look_below(folder: Path, *, recursive: bool = True) -> Below:
-    """Return the sound files of a folder; names that start with a dot are left alone."""
+    """Return the sound files of a folder; names that start with a dot are ignored."""
     sounds: list[Path] = []
     left_alone: list[Path] = []
     with_ffmpeg = can_convert()
@@ -46,7 +46,7 @@ def look_below(folder: Path, *, recursive: bool = True) -> Below:
 
 
 def left_alone_line(files: Sequence[Path]) -> str:
-    """Return the line on sound files that cannot be read here, with their number and endings."""
+    """Return a message with the number and endings of files that cannot be read here."""
     endings = ", ".join(sorted({file.suffix.lower() for file in files}))
     noun = "file that cannot" if len(files) == 1 else "files that cannot"
     return (
@@ -62,19 +62,19 @@ def find_audio(
     stdin: BinaryIO | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> list[tuple[str, Sound]]:
-    """Return (name, sound) for files, for the sound files of folders, sorted, and for ``-``.
+    """Return (name, sound) for files, for the sorted sound files of folders, and for ``-``.
 
-    Names that start with a dot are left alone in folders. A missing file is returned too: its
-    reader raises an error with its name.
+    In folders, names that start with a dot are ignored. A missing file is returned too, and the
+    reader then raises an error with its name.
 
     Parameters
     ----------
-    tell : is told once of the files of folders that cannot be read here.
+    tell : called once with a message if folders hold files that cannot be read here.
 
     Raises
     ------
     ConfigurationError
-        for a folder without sound files that can be read.
+        if a folder has no readable sound files.
     """
     found: list[tuple[str, Sound]] = []
     left_alone: list[Path] = []
@@ -96,17 +96,17 @@ def find_audio(
 
 
 def _hint(folder: Path, below: Below) -> str:
-    """Return the way out where a folder holds no sound files."""
+    """Return the hint of an error about a folder without sound files."""
     if below.left_alone:
         return f"; {left_alone_line(below.left_alone)}"
     has_folders = any(child.is_dir() for child in folder.iterdir())
-    return "; --recursive looks into its folders" if has_folders else ""
+    return "; --recursive searches its subfolders too" if has_folders else ""
 
 
 def sounds_below(folder: Path) -> tuple[Path, ...]:
-    """List the sound files of a folder and of the folders in it, sorted, as `look_below` does.
+    """List the sound files of a folder and its subfolders, sorted, as `look_below` does.
 
-    Those that cannot be read here are logged.
+    Files that cannot be read here are logged.
     """
     if not folder.is_dir():
         return ()
@@ -117,12 +117,12 @@ def sounds_below(folder: Path) -> tuple[Path, ...]:
 
 
 def sound_files(paths: str | Iterable[str], name: str) -> list[Path]:
-    """List sound files, and those below folders; one path may stand alone.
+    """List sound files, and those in folders; a single path may be given without a list.
 
     Raises
     ------
     DataError
-        for a path that is neither; the message calls it `name`.
+        if a path is neither a sound file nor a folder of them; the message calls it `name`.
     """
     files: list[Path] = []
     for path in map(Path, [paths] if isinstance(paths, str) else paths):

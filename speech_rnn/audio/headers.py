@@ -1,4 +1,4 @@
-"""Open a sound file, whatever holds the sound, and find where its header is wrong."""
+"""Open a sound from any source, and detect wrong headers."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.samples.limits import check_channels, check_rate
 
 Sound = str | os.PathLike[str] | bytes | BinaryIO
-"""A path, a file's bytes, or an open file, which need not seek."""
+"""A path, the bytes of a file, or an open file, which need not be seekable."""
 STREAMED = 0x7FFF0000
-"""Least size in a header whose writer could not know the length: GStreamer writes 0x7FFF0000,
+"""Sizes from here on mean that the writer did not know the length: GStreamer writes 0x7FFF0000,
 sox 0x7FFFF000, arecord 0x80000000, ffmpeg 0xFFFFFFFF."""
 UNKNOWN_LENGTH = 2**62
-"""Least number of samples that libsndfile gives for a FLAC stream of unknown length."""
+"""libsndfile reports at least this many samples for a FLAC stream of unknown length."""
 IN_MEMORY = 1 << 26
-"""Bytes held of what cannot be read where it is; what is more waits in a temporary file."""
+"""Largest copy of an unseekable source in memory, in bytes; more goes to a temporary file."""
 FEW_BYTES = 96
-"""Bytes too many that a header may promise: some writers count the header itself."""
+"""Bytes by which a header may promise too much: some writers count the header itself."""
 OGG_PAGE = 1 << 16
-"""Bytes of a page of OGG, at most."""
+"""Largest size of an OGG page in bytes."""
 OGG_FLAGS, OGG_LAST = 5, 4
-"""The byte of a page that holds its flags, and the flag of the last one."""
+"""Index of the byte of an OGG page that holds its flags, and the flag of the last page."""
 SIZES_IN_LOG = ("AIFF", "AU", "CAF", "RF64", "W64")
 MPEG_IN_WAV = (0x50, 0x55)
 
 
 class Opened(NamedTuple):
-    """An open sound, and what is wrong with it that it can be read with."""
+    """An open sound, and the problems that do not prevent reading it."""
 
     file: soundfile.SoundFile
     problems: tuple[str, ...]
@@ -55,14 +55,15 @@ class Opened(NamedTuple):
 
 @contextmanager
 def opened(source: Sound, name: str) -> Iterator[Opened]:
-    """Open a sound; what fails to decode inside names it, too.
+    """Open a sound; decoding errors within the block are raised with its name.
 
     Raises
     ------
     AudioError
-        for what is missing, empty, no sound, cut short, or of an absurd rate or number of channels.
+        if the source is missing, empty, truncated or not a sound, or has an impossible sample rate
+        or number of channels.
     ConfigurationError
-        for a source that is neither a path, nor bytes, nor an open binary file.
+        if the source is neither a path, nor bytes, nor an open binary file.
     """
     problems: list[str] = []
     file = _checked(source, name, problems)
@@ -73,7 +74,7 @@ def opened(source: Sound, name: str) -> Iterator[Opened]:
             sound = closing.enter_context(soundfile.SoundFile(file))
         except soundfile.LibsndfileError as error:
             raise _no_sound(name, _reason(error)) from error
-        if sound.format == "RAW":  # guessed by an ending such as .au, .gsm or .vox
+        if sound.format == "RAW":  # libsndfile guessed it from an ending such as .au, .gsm or .vox
             raise _no_sound(name, "it has no header")
         check_rate(sound.samplerate, name)
         check_channels(sound.channels, name)
@@ -85,7 +86,7 @@ def opened(source: Sound, name: str) -> Iterator[Opened]:
 
 @contextmanager
 def decoding_errors(name: str) -> Iterator[None]:
-    """Raise what libsndfile finds while it decodes as an error of this file."""
+    """Turn libsndfile's decoding errors into errors with the name of the file."""
     try:
         yield
     except soundfile.LibsndfileError as error:
@@ -97,7 +98,7 @@ def decoding_errors(name: str) -> Iterator[None]:
 
 def _reason(error: soundfile.LibsndfileError) -> str:
     text = str(error.error_string).strip(" .")
-    # libsndfile says so of any file that it takes for MP3 and cannot decode
+    # libsndfile says so of any file that it takes for MP3 and cannot decode.
     return "it cannot be decoded" if text.startswith("File does not exist") else text
 
 
@@ -109,12 +110,12 @@ def _no_sound(name: str, reason: str) -> AudioError:
 
 
 def _missing(name: str, n_bytes: int, few: int) -> list[str]:
-    """Return a problem where a few bytes are missing that a header promises.
+    """Return a problem if only a few of the bytes that a header promises are missing.
 
     Raises
     ------
     AudioError
-        where more are.
+        if more are missing.
     """
     promise = f"its header promises {n_bytes} bytes more than there are"
     if n_bytes > few:
@@ -123,7 +124,7 @@ def _missing(name: str, n_bytes: int, few: int) -> list[str]:
 
 
 def _missing_bytes(log: str) -> int:
-    """Bytes that the headers of AIFF, AU, CAF, RF64 and W64 promise beyond the end of the file."""
+    """Return the bytes beyond the end of the file that an AIFF, AU, CAF, RF64 or W64 promises."""
     sizes = re.search(
         r"^ *(?:SSND|Data Size|data|riff|Riff size) *: (\d+) \(should be (\d+)\)", log, re.MULTILINE
     )
@@ -132,7 +133,7 @@ def _missing_bytes(log: str) -> int:
 
 
 def _checked(source: Sound, name: str, problems: list[str]) -> str | bytes | BinaryIO:
-    """Return what libsndfile is to open; refuse what it cannot read, or not to its end."""
+    """Return what libsndfile should open; raise if it cannot be read completely."""
     if not isinstance(source, (str, os.PathLike)):
         copied = _copied(source, name)
         return _prepared(copied, name, problems) or copied
@@ -141,22 +142,22 @@ def _checked(source: Sound, name: str, problems: list[str]) -> str | bytes | Bin
         raise AudioError(f"{name}: is a folder; name a file in it")
     try:
         with path.open("rb") as file:
-            # A pipe does not seek, and soundfile would ask for the rate of what ends in .raw.
+            # A pipe is not seekable, and soundfile requires a sample rate for the ending .raw.
             if file.seekable() and path.suffix.lower() != ".raw":
-                # By its path: through this handle, libsndfile is 35 % (WAV) to 65 % (OGG) slower.
-                # As bytes, since soundfile refuses a name that is no UTF-8, such as one in Latin-1;
+                # Pass the path: with this handle, libsndfile is 35 % (WAV) to 65 % (OGG) slower.
+                # Pass it as bytes: soundfile rejects names that are not UTF-8, such as Latin-1.
                 # Windows has no such names.
                 own_name = os.fspath(path) if os.name == "nt" else os.fsencode(path)
                 return _prepared(file, name, problems) or own_name
             copied = _copied(file, name)
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in a path
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null byte
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{name}: cannot be opened ({reason}); check path and rights") from error
     return _prepared(copied, name, problems) or copied
 
 
 def _copied(source: BinaryIO | bytes, name: str) -> BinaryIO:
-    """Copy what cannot be read where it is; hours of it do not fill the memory."""
+    """Copy a source that is not seekable; hours of sound go to a temporary file."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     copied = cast(BinaryIO, tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
@@ -171,12 +172,12 @@ def _copied(source: BinaryIO | bytes, name: str) -> BinaryIO:
 
 
 def _prepared(file: BinaryIO, name: str, problems: list[str]) -> BinaryIO | None:
-    """Refuse what cannot be read; return a copy where it is to be read in its place."""
+    """Raise if a file cannot be read; return a corrected copy if one must be read instead."""
     size = file.seek(0, os.SEEK_END)
     if not size:
         raise AudioError(f"{name}: is empty (0 bytes); fetch or record it again")
     kind, begin = kind_of_file(file)
-    if kind == SAMPLE_DUMP:  # of damaged ones, libsndfile prints every error on standard output
+    if kind == SAMPLE_DUMP:  # libsndfile prints errors of damaged ones on standard output
         raise _no_sound(name, f"it is a {kind}")
     if kind in FOREIGN:
         return _foreign(file, kind, name)
@@ -191,17 +192,17 @@ def _prepared(file: BinaryIO, name: str, problems: list[str]) -> BinaryIO | None
 
 
 def _ogg_problems(file: BinaryIO, size: int) -> list[str]:
-    """Return a problem where the last page of an OGG does not say that it is the last."""
+    """Return a problem if the last page of an OGG file lacks the flag of a last page."""
     file.seek(max(0, size - OGG_PAGE))
     tail = file.read()
     page = tail[tail.rfind(b"OggS") :]
     if len(page) > OGG_FLAGS and page[OGG_FLAGS] & OGG_LAST:
         return []
-    return ["ends without the mark of its end: it may be cut short; it is read up to there"]
+    return ["has no end mark: it may be truncated; it is read as far as it goes"]
 
 
 def _foreign(file: BinaryIO, kind: str, name: str) -> BinaryIO:
-    """Decode what libsndfile does not read, unless its name claims to be something that it does."""
+    """Decode a format that libsndfile does not read, unless the file's ending is wrong."""
     claimed = claimed_kind(name)
     if f".{claimed.lower()}" in AUDIO_SUFFIXES:
         raise AudioError(
@@ -216,7 +217,7 @@ def _foreign(file: BinaryIO, kind: str, name: str) -> BinaryIO:
 
 
 def _wav(file: BinaryIO, size: int, name: str, problems: list[str]) -> BinaryIO | None:
-    """Refuse a WAV that is cut short; return a copy where it lacks its size or holds MPEG audio."""
+    """Raise if a WAV is truncated; return a copy if its size is unknown or it holds MPEG audio."""
     file.seek(0)
     begin, length, encoding = _wav_samples(file)
     if length < STREAMED and begin + length > size:
@@ -230,7 +231,7 @@ def _wav(file: BinaryIO, size: int, name: str, problems: list[str]) -> BinaryIO 
     file.seek(0)
     if not is_streamed:
         return None
-    # A writer that could not seek back, or was killed, leaves 0; libsndfile would read nothing.
+    # Writers that cannot seek back, or were killed, leave 0; libsndfile would then read nothing.
     mended = _copied(file, "audio")
     mended.seek(begin - 4)
     mended.write(min(size - begin, 0xFFFFFFFF).to_bytes(4, "little"))
@@ -239,9 +240,9 @@ def _wav(file: BinaryIO, size: int, name: str, problems: list[str]) -> BinaryIO 
 
 
 def _wav_samples(file: BinaryIO) -> tuple[int, int, int]:
-    """Return where the samples of a RIFF WAVE begin, their promised bytes and encoding, or zeros.
+    """Return position, promised bytes and encoding of the samples of a RIFF WAVE, or zeros.
 
-    The encoding is the format tag of the ``fmt`` chunk.
+    The encoding is the format tag in the ``fmt`` chunk.
     """
     header, encoding = file.read(12), 0
     if header[:4] == b"RIFF" and header[8:] == b"WAVE":
@@ -257,7 +258,7 @@ def _wav_samples(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def _is_chunk(file: BinaryIO, size: int) -> bool:
-    """Whether what comes next is another RIFF chunk, or nothing, rather than samples."""
+    """Return whether another RIFF chunk or the end of the file follows, rather than samples."""
     chunk = file.read(8)
     length = int.from_bytes(chunk[4:], "little")
     return len(chunk) < 8 or (chunk[:4].strip().isalnum() and file.tell() + length <= size)
@@ -269,8 +270,8 @@ def _may_be_mpeg(file: BinaryIO, begin: int) -> bool:
 
 
 def _mpeg(file: BinaryIO, size: int, begin: int, name: str, problems: list[str]) -> BinaryIO | None:
-    """Refuse what only begins like MPEG audio; return a copy where its header's length is wrong."""
-    if size > IN_MEMORY:  # hours of it: libsndfile's estimate has to do
+    """Raise unless it is MPEG audio throughout; return a copy if its header's length is wrong."""
+    if size > IN_MEMORY:  # hours of sound: rely on libsndfile's estimate of the length
         file.seek(0)
         return None
     file.seek(begin)

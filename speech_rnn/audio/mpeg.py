@@ -1,7 +1,7 @@
-"""Frames of MPEG audio: the length of an MP3 is counted, for the one in its header may be wrong.
+"""Frames of MPEG audio: count the length of an MP3, because the one in its header may be wrong.
 
-libsndfile believes the header (Xing), and without one it estimates from the first bit rate: of a
-file of varying bit rate it then reads a part only.
+libsndfile trusts the header (Xing). Without a header it estimates the length from the first bit
+rate, and then reads only a part of a file with variable bit rate.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ KBITS = {
     (2, 3): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""Bit rates by version (3: MPEG-1, 2: MPEG-2 and 2.5) and layer bits (3: I, 2: II, 1: III)."""
+"""kbit/s by version (3: MPEG-1, 2: MPEG-2 and 2.5) and layer bits (3: I, 2: II, 1: III)."""
 RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 ADTS_HEADER = 7
 CERTAIN = 3
-"""Frames in a row that are no coincidence, as one is in raw samples."""
+"""Frames in a row that cannot be a coincidence; a single one occurs in raw samples."""
 MOST_JUNK = 1024
-"""Bytes between two frames that mpg123 skips, at most."""
+"""Largest gap in bytes between two frames that mpg123 skips."""
 LEAST_SHARE = 0.5
-"""Share of the bytes that are frames, below which what decodes is scraps of something else."""
+"""Smallest share of a file's bytes that are frames; below it, the file is not MPEG audio."""
 
 
 class Frame(NamedTuple):
-    """A frame by its header: layer bits, bytes, samples, sample rate, and bit rate in kbit/s."""
+    """A frame header: layer bits, size in bytes, samples, sample rate, and bit rate in kbit/s."""
 
     layer: int
     size: int
@@ -40,13 +40,13 @@ class Frame(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _frame(second: int, third: int) -> Frame | None:
-    """Return the frame that the second and third byte of a header describe, if any."""
+    """Return the frame that the second and third byte of a header describe, or None."""
     version, layer = second >> 3 & 3, second >> 1 & 3
     index, rate_index, padding = third >> 4, third >> 2 & 3, third >> 1 & 1
     if second < 0xE0 or version == 1 or layer == 0 or index in (0, 15) or rate_index == 3:
         return None
     is_first = version == 3
-    table = (3, layer) if is_first else (2, max(layer, 2))  # II and III share one
+    table = (3, layer) if is_first else (2, max(layer, 2))  # layers II and III share a table
     kbits, rate = KBITS[table][index - 1], RATES[version][rate_index]
     if layer == 3:
         return Frame(layer, (12_000 * kbits // rate + padding) * 4, 384, rate, kbits)
@@ -61,12 +61,12 @@ def _frame_at(content: bytes, place: int) -> Frame | None:
 
 
 def begins_with_frame(content: bytes) -> bool:
-    """Return whether bytes begin with what may be a frame of MPEG audio."""
+    """Return whether bytes may begin with a frame of MPEG audio."""
     return _frame_at(content, 0) is not None
 
 
 def _adts_size(content: bytes, place: int) -> int:
-    """Return the bytes of a frame of AAC, or 0 where there is none."""
+    """Return the size of an AAC frame (ADTS) in bytes, or 0 if there is none."""
     header = content[place : place + ADTS_HEADER]
     if len(header) < ADTS_HEADER or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return 0
@@ -75,7 +75,7 @@ def _adts_size(content: bytes, place: int) -> int:
 
 
 def first_frames(head: bytes) -> str | None:
-    """Return ``MP3`` or ``AAC`` where bytes begin with frames of it, as many as they hold."""
+    """Return ``MP3`` or ``AAC`` if bytes consist of frames of it, otherwise None."""
     for kind in ("MP3", "AAC"):
         place = n_frames = 0
         while n_frames < CERTAIN:
@@ -96,10 +96,10 @@ class Frames:
     Parameters
     ----------
     first : the first frame of sound.
-    begin : the byte at which it begins.
-    n_frames : whole frames of sound.
-    promised : the frames that the header promises; None without one.
-    share : share of the bytes that belong to frames.
+    begin : position of its first byte.
+    n_frames : number of complete frames of sound.
+    promised : number of frames according to the header; None without a header.
+    share : share of the file's bytes that belong to frames.
     """
 
     first: Frame
@@ -110,23 +110,23 @@ class Frames:
 
     @property
     def has_header_of_length(self) -> bool:
-        """Whether its layer, III, knows such a header."""
+        """Whether this layer (III) can have a header with the length."""
         return self.first.layer == 1
 
     @property
     def seconds(self) -> float:
-        """The duration that is there."""
+        """Actual duration in seconds."""
         return self.n_frames * self.first.n_samples / self.first.rate
 
     @property
     def promised_seconds(self) -> float:
-        """The duration that the header promises, that which is there without one."""
+        """Duration in seconds according to the header; the actual one without a header."""
         n_frames = self.n_frames if self.promised is None else self.promised
         return n_frames * self.first.n_samples / self.first.rate
 
 
 def count_frames(content: bytes) -> Frames | None:
-    """Count the frames of a file behind its ID3 tag; None where it does not begin with a frame."""
+    """Count the frames of a file after its ID3 tag; None if it does not begin with a frame."""
     first, end = _frame_at(content, 0), _end_of_sound(content)
     if first is None:
         return None
@@ -147,7 +147,7 @@ def count_frames(content: bytes) -> Frames | None:
 
 
 def _next_frame(content: bytes, place: int, first: Frame) -> int:
-    """Return where the next frame begins, or 0 where none is near."""
+    """Return the position of the next frame, or 0 if there is none nearby."""
     last = place + MOST_JUNK
     while (place := content.find(b"\xff", place, last)) >= 0:
         frame = _frame_at(content, place)
@@ -158,7 +158,7 @@ def _next_frame(content: bytes, place: int, first: Frame) -> int:
 
 
 def _end_of_sound(content: bytes) -> int:
-    """Return where tags at the end begin: ID3 version 1, and APE, which may hold a picture."""
+    """Return the position at which the final tags begin: ID3 version 1, and APE (with pictures)."""
     end = len(content)
     if content[-128:-125] == b"TAG":
         end -= 128
@@ -170,13 +170,13 @@ def _end_of_sound(content: bytes) -> int:
 
 
 def _side_size(content: bytes) -> int:
-    """Bytes of the side information of layer III, after which the header of a length stands."""
+    """Return the size of layer III's side information, after which a length header starts."""
     is_first, is_mono = content[1] >> 3 & 3 == 3, content[3] >> 6 == 3
     return (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
 
 
 def _promised(content: bytes) -> int | None:
-    """Return the frames that a header (Xing, or Fraunhofer's VBRI) promises; None without one."""
+    """Return the number of frames in a Xing or VBRI header; None without a header."""
     place = 4 + _side_size(content)
     if content[place : place + 4] in (b"Xing", b"Info"):
         has_frames = content[place + 7] & 1 if len(content) > place + 12 else 0
@@ -187,9 +187,9 @@ def _promised(content: bytes) -> int | None:
 
 
 def with_length(content: bytes, frames: Frames) -> bytes:
-    """Return the frames of layer III behind a header that gives their number."""
+    """Return the frames of layer III after a header with their actual number."""
     header = bytearray(content[:4])
-    header[1] |= 1  # no checksum
+    header[1] |= 1  # turn the checksum off
     header[2] = 9 << 4 | header[2] & 0x0C
     size = _frame(header[1], header[2]).size  # type: ignore[union-attr]  # as the first, but 9
     tag = bytes(_side_size(content)) + b"Info\0\0\0\1" + frames.n_frames.to_bytes(4, "big")

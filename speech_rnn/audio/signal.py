@@ -1,4 +1,4 @@
-"""Resampling, and the checks for what silently ruins results."""
+"""Resample, and check for problems that silently ruin results."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ MOST_DC_OFFSET = 0.02
 FULL_SCALE = 0.999
 MOST_CLIPPED = 0.001
 LEVEL = 1e-4
-"""Neighbouring samples that differ by less, three steps of 16 bits, are level."""
+"""Neighbouring samples count as level if they differ by less than this: three 16-bit steps."""
 
 
 class AudioWarning(SpeechRnnWarning):
-    """Something about a sound that silently ruins results."""
+    """A problem of a sound that silently ruins results."""
 
 
 def noise_gain(signal_power: Any, noise_power: Any, snr_db: Any) -> Any:
-    """Return the factor on noise that puts it `snr_db` below a signal, all that mix noise share.
+    """Return the factor on noise that gives an SNR of `snr_db`; all mixing uses this formula.
 
     Parameters
     ----------
-    signal_power, noise_power : mean or sum of squares over the same samples; that of the noise is
-        above 0. Numbers, or tensors of a batch.
+    signal_power, noise_power : mean or sum of squares over the same samples, as numbers or as
+        tensors of a batch; the noise power is above 0.
     snr_db : signal-to-noise ratio of the mixture, in dB.
     """
     return (signal_power / noise_power * 10 ** (-snr_db / 10)) ** 0.5
 
 
 def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]:
-    """Return what silently ruins results.
+    """Return the problems of a sound that silently ruin results.
 
-    These are silence, a low level, clipping, floating point in the scale of integers, a DC offset,
-    a rate below 8 kHz, and channels that cancel each other or have nothing in common.
+    They are silence, a low level, clipping, integers stored as floating point, a DC offset, a
+    sample rate below 8 kHz, and channels that cancel each other or have nothing in common.
 
     Parameters
     ----------
-    waveform : (N,) or, as recorded, (N, channels), in [-1, 1]; one clipped channel is enough.
+    waveform : (N,) or, as recorded, (N, channels), in [-1, 1]; one clipped channel is a problem.
     sample_rate : sample rate of the recording, in Hz.
     """
     problems = []
@@ -69,15 +69,15 @@ def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]
         )
     if abs(offset) > MOST_DC_OFFSET:
         problems.append(
-            f"has a DC offset: its mean is more than {MOST_DC_OFFSET:g} from 0; take it off"
+            f"has a DC offset: its mean is more than {MOST_DC_OFFSET:g} from 0; remove it"
         )
     return problems
 
 
 def _clipped_share(waveform: NDArray[np.float32]) -> float:
-    """Share of samples at full scale and level with the one before, in the worst channel.
+    """Return the share of samples at full scale and level with the one before, in any channel.
 
-    A peak that just fits is round: its neighbours differ.
+    A peak that just reaches full scale is round, so its neighbours differ.
     """
     if len(waveform) < 2 or np.abs(waveform).max() < FULL_SCALE:
         return 0.0
@@ -91,12 +91,12 @@ def resample(
 ) -> NDArray[np.float32]:
     """Resample (N,) samples by band-limited interpolation (soxr, high quality).
 
-    The result has N · target_rate / source_rate samples, rounded, at least one if N is.
+    The result has N · target_rate / source_rate samples, rounded, and at least one unless N is 0.
 
     Raises
     ------
     ConfigurationError
-        for a rate that no recording has.
+        if a sample rate is impossible.
     """
     for rate in (source_rate, target_rate):
         check_rate(rate)
@@ -108,18 +108,18 @@ def resample(
 
 
 def waveform_of(samples: Any, source_rate: int, target_rate: int) -> NDArray[np.float32]:
-    """Return samples of a caller as (N,) float32 at `target_rate`.
+    """Return a caller's samples as (N,) float32 at `target_rate`.
 
     Parameters
     ----------
-    samples : (N,) floating point in [-1, 1], as an array or anything that numpy makes one of. An
-        `AudioWarning` tells of samples in the scale of integers.
+    samples : (N,) floating point in [-1, 1], as an array or anything that numpy converts to one.
+        Samples in the range of integers cause an `AudioWarning`.
     source_rate, target_rate : sample rates before and after, in Hz.
 
     Raises
     ------
     AudioError
-        for anything else, and for no samples, NaN or infinite values.
+        if they have another form, are empty, or contain NaN or infinite values.
     """
     if isinstance(samples, (bytearray, memoryview)):
         kind = type(samples).__name__
@@ -128,7 +128,7 @@ def waveform_of(samples: Any, source_rate: int, target_rate: int) -> NDArray[np.
         )
     try:
         waveform = np.asarray(samples)
-    except ValueError:  # sounds of several lengths
+    except ValueError:  # sounds of different lengths
         waveform = np.array(None)
     if isinstance(samples, (list, tuple)) and (waveform.dtype.kind in "OSU" or not len(samples)):
         raise AudioError(

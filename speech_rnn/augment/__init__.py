@@ -1,6 +1,6 @@
-"""What happens to a batch in training only, on the device where it is.
+"""Augmentation of batches in training, computed on their device.
 
-`Augment` is the whole chain; each effect can also be had alone.
+`Augment` is the whole chain; each effect can also be used alone.
 """
 
 from speech_rnn.augment.chain import Augment, Responses

@@ -1,4 +1,4 @@
-"""Which effects a batch passes, in which order, and what is drawn for each clip."""
+"""The chain of effects, their order, and the random draws for each clip."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ RANGES = (
     *("band_low_hz", "band_high_hz"),
 )
 PAIR_SHARE = 0.3
-"""How often a clip hears noise of two kinds at once."""
+"""Share of clips that get noise of two kinds at once."""
 SECOND_BELOW_DB = (0.0, 10.0)
-# A clip at a tenth of its speed is ten times as long; a batch of longer ones fills the memory.
+# At a tenth of the speed, a clip is ten times as long; slower ones would exhaust the memory.
 ABOVE = {"speed": 0.1, "tempo": 0.1, "vtlp": 0.0, "band_low_hz": 0.0, "band_high_hz": 0.0}
 
 
 class Responses(Protocol):
-    """Rooms: `speech_rnn.augment.rooms.Rooms` for one."""
+    """A source of rooms, such as `speech_rnn.augment.rooms.Rooms`."""
 
     def responses(self, sample_rate: int) -> Sequence[NDArray[np.float32]]:
-        """Return impulse responses (K,), each from its direct sound on."""
+        """Return impulse responses (K,), each starting with its direct sound."""
 
 
 class Noises(Protocol):
-    """Noise by kinds: `speech_rnn.data.noise_bank.NoiseBank` for one."""
+    """A source of noise by kind, such as `speech_rnn.data.noise_bank.NoiseBank`."""
 
     def draw(
         self,
@@ -59,14 +59,14 @@ class Noises(Protocol):
     ) -> Mapping[str, Sequence[NDArray[np.float32]]]:
         """Return noise (N,) of each kind, for clips of side 0 and of side 1.
 
-        `files` are a corpus's recordings of noise, `clips` its clips by who talks in them.
+        `files` are noise recordings of a corpus, `clips` its clips by speaker.
         """
 
 
-# eq=False, repr=False: a torch module, which these become, has its own.
+# eq=False, repr=False: the subclass is a torch module, which has its own.
 @dataclass(frozen=True, eq=False, repr=False)
 class _Parameters:
-    """The parameters of `Augment`, whose docstring describes them; checked when they are given."""
+    """The parameters of `Augment`, which are described and checked there."""
 
     sample_rate: int = 16_000
     _: KW_ONLY
@@ -114,50 +114,51 @@ class _Parameters:
 
 
 class Augment(_Parameters, nn.Module):
-    """Another voice, silence around it, a room, noise, bands and gain; SpecAugment for frames.
+    """Voice, surrounding silence, room, noise, frequency response and gain; SpecAugment for frames.
 
-    They come in this order, as they do between a mouth and a file: a room's echoes are of the
-    voice alone, and the microphone's band and level are of voice and noise. Every draw is uniform
-    in its range, one a clip, from the generator that comes with the call.
-    A part whose range is None or whose probability or number is 0 is off.
+    Effects are applied in this order, which follows the path from mouth to file: the echoes of a
+    room are of the voice alone, and the microphone's frequency response and level affect both voice
+    and noise. Every draw is uniform in its range, once per clip, from the generator of the call.
+    An effect is off if its range is None, or its probability or number is 0.
 
     Parameters
     ----------
-    sample_rate : in Hz.
-    speed : factor by which a clip is played faster (resampled: pitch and formants move with it).
-    tempo : factor by which it is spoken faster: pitch and formants stay (a phase vocoder).
-    pitch_semitones : change of pitch, formants with it, that leaves the duration alone.
-    vtlp : factor by which formants move, pitch and duration stay (vocal tract length perturbation:
-        Jaitly and Hinton, 2013).
-    lead_ms, trail_ms : silence put before and after the clip; negative values cut it.
+    sample_rate : sample rate in Hz.
+    speed : factor on the playback speed; pitch and formants change with it (resampling).
+    tempo : factor on the speaking rate; pitch and formants stay (phase vocoder).
+    pitch_semitones : change of pitch and formants that keeps the duration.
+    vtlp : factor on the formant frequencies; pitch and duration stay (vocal tract length
+        perturbation: Jaitly and Hinton, 2013).
+    lead_ms, trail_ms : silence added before and after the clip; negative values cut it.
     gain_db : change of level.
-    rooms : impulse responses, of which each clip that is put into a room draws one.
-    reverb_probability : of that.
-    noise_probability : of mixing noise into a clip, at `noise_snr_db` relative to its power.
-    noise_snr_db : range of that ratio, in dB.
-    noise : noise by kinds, which are equally frequent. Three in ten clips hear two at once, the
-        second up to 10 dB below the first. See `set_kinds`.
-    recorded_share : without `noise`, how often a clip hears a stretch of `set_noise`'s recordings,
-        where there are any; otherwise the spectrum falls with f^-a, a in [0, 2]: white, pink and
-        brown.
-    low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz: how
-        microphones and rooms differ most.
-    equalizer_db : change of level at each of `equalizer_bands` peaks, whose frequencies are
-        uniform in octaves from 60 Hz to nine tenths of the band, and whose bells are 0.4 to 2
-        octaves wide where half of the change is left.
+    rooms : source of impulse responses; each clip with reverberation draws one of them.
+    reverb_probability : probability of reverberation.
+    noise_probability : probability of mixing noise into a clip.
+    noise_snr_db : range of the SNR in dB, relative to the power of the whole clip.
+    noise : source of noise by kind; all kinds are equally frequent. Three in ten clips get two
+        kinds at once, the second up to 10 dB below the first. See `set_kinds`.
+    recorded_share : without `noise`, share of clips that get a stretch of `set_noise`'s recordings,
+        if there are any. The others get noise whose spectrum falls with f^-a, a in [0, 2]: white,
+        pink and brown.
+    low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz,
+        where microphones and rooms differ most.
+    equalizer_db : change of level at each of `equalizer_bands` peaks. Their frequencies are uniform
+        in octaves from 60 Hz to nine tenths of the band. Half of a change is left 0.2 to 1 octave
+        away from its peak.
     equalizer_bands : number of those peaks.
-    band_probability : of cutting a clip to a band, as telephones and small microphones do.
-    band_low_hz, band_high_hz : where the band begins and ends.
-    time_masks, time_mask_frames : how many stretches of frames are masked, and how long at most.
+    band_probability : probability of limiting a clip to a band, as telephones and small microphones
+        do.
+    band_low_hz, band_high_hz : lower and upper end of the band.
+    time_masks, time_mask_frames : number of masked stretches of frames, and their maximum length.
     feature_masks, feature_mask_size : the same across features (SpecAugment, Park et al., 2019).
-        What is masked becomes the clip's mean.
+        Masked values are replaced by the clip's mean.
 
     Raises
     ------
     ConfigurationError
-        for a range that is no pair of ascending numbers, a speed or tempo not above 0.1, a `vtlp`
-        or a band's end not above 0, a probability outside [0, 1], an equaliser without bands, and
-        for reverberation without rooms.
+        if a range is not an ascending pair, a speed or tempo is not above 0.1, a `vtlp` or an end
+        of a band is not above 0, a probability is outside [0, 1], an equaliser has no bands, or
+        there is reverberation without rooms.
     """
 
     recorded: Tensor
@@ -177,14 +178,14 @@ class Augment(_Parameters, nn.Module):
         self.register_buffer("responses", padded, persistent=False)  # (R, K)
 
     def set_noise(self, recordings: Sequence[Tensor]) -> None:
-        """Give the recordings, (N,) each in [-1, 1], of which noise is taken."""
+        """Set the noise recordings, (N,) each in [-1, 1]."""
         if recordings:
             self.recorded = torch.cat(list(recordings)).to(self.recorded.device)
 
     def set_kinds(
         self, kinds: Mapping[str, Sequence[NDArray[np.float32]]], sides: Mapping[str, int]
     ) -> None:
-        """Give what `noise` has drawn, and the side of each who talks in the clips (0 or 1)."""
+        """Set the noise that `noise` has drawn, and the side (0 or 1) of each speaker."""
         self.kinds.set(kinds)
         self.sides = sides
 
@@ -196,10 +197,10 @@ class Augment(_Parameters, nn.Module):
         spans: Tensor | None = None,
         talkers: Sequence[str] = (),
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Augment clips (B, N) with their lengths (B,) and the times of their words.
+        """Augment clips (B, N) of these lengths (B,), and adjust the times of their words.
 
-        `spans` (B, L, 2), in samples, move as the sound does. `talkers` are who talks in each clip:
-        nobody hears the own voice in the noise.
+        `spans` (B, L, 2), in samples, are moved with the sound. `talkers` are the speakers of the
+        clips: the noise of a clip never contains its own speaker.
         """
         side = torch.tensor([self.sides.get(name, 0) for name in talkers or [""] * len(waveform)])
         draw = _Draw(len(waveform), generator, waveform.device)
@@ -217,7 +218,7 @@ class Augment(_Parameters, nn.Module):
         return waveform * gain[:, None], lengths, spans
 
     def frames(self, frames: Tensor, lengths: Tensor, generator: Generator) -> Tensor:
-        """Mask stretches of frames (B, T, D) and of features, SpecAugment's two masks."""
+        """Mask stretches of frames (B, T, D) and of features: the two masks of SpecAugment."""
         n_frames, n_features = frames.shape[1:]
         masked = torch.zeros(frames.shape[:2], dtype=torch.bool, device=frames.device)  # (B, T)
         for _ in range(self.time_masks):
@@ -238,7 +239,7 @@ class Augment(_Parameters, nn.Module):
         lead = (draw(self.lead_ms) * samples_per_ms).round()
         trail = (draw(self.trail_ms) * samples_per_ms).round()
         if self.tempo or self.pitch_semitones:
-            # Spoken slower and played faster by the same factor, a voice is higher and as long.
+            # Slower speech, played faster by the same factor, has a higher pitch and its duration.
             pitch = 2 ** (draw(self.pitch_semitones) / 12)
             tempo = draw(self.tempo, 1.0) / pitch
             waveform, lengths = stretch(waveform, lengths, self.sample_rate, tempo)
@@ -278,13 +279,13 @@ class Augment(_Parameters, nn.Module):
         return torch.where(is_noisy[:, None], noisy, waveform)
 
     def _noise_of_kinds(self, n_samples: int, lengths: Tensor, side: Tensor, draw: _Draw) -> Tensor:
-        """Return noise of one kind or of two for each clip, (B, N), of any level."""
+        """Return noise of one or two kinds for each clip, (B, N), at any level."""
         first, second = (self.kinds(n_samples, draw.share(), draw.share(), side) for _ in range(2))
         both = mix(first, second, lengths, draw(SECOND_BELOW_DB))
         return torch.where((draw.share() < PAIR_SHARE)[:, None], both, first)
 
     def _noise(self, shape: torch.Size, draw: _Draw) -> Tensor:
-        """Recorded or coloured noise for each clip, (B, N), of any level."""
+        """Return recorded or coloured noise for each clip, (B, N), at any level."""
         tilt = draw((0.0, 2.0))
         noise = coloured_noise(shape, tilt, draw.generator)
         if not len(self.recorded):
@@ -347,7 +348,7 @@ class _Draw:
     device: torch.device
 
     def __call__(self, interval: Range | None, neutral: float = 0.0) -> Tensor:
-        """Draw from an interval, (B,); all are `neutral` where it is None."""
+        """Draw from an interval, (B,); if it is None, return `neutral` for all."""
         low, high = interval or (neutral, neutral)
         return low + (high - low) * self.share()
 
@@ -357,7 +358,7 @@ class _Draw:
 
 
 def _changed(waveform: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return clips (B, N) of which the chosen ones (B,) are what `change` makes of their rows."""
+    """Return clips (B, N) in which `change` has replaced the chosen (B,) rows."""
     rows = chosen.nonzero()[:, 0]
     return waveform.index_copy(0, rows, change(rows)) if len(rows) else waveform
 

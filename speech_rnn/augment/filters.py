@@ -1,7 +1,8 @@
-"""Filters without phase: shelves, bands, peaks; and the room, which is a filter as well.
+"""Zero-phase filters: shelves, bands and peaks; and convolution with a room's response.
 
-torchaudio's biquads shift phases, and one call has one corner for all clips: 64 clips of a second
-with corners of their own take 24 ms a peak; here three peaks take 83 ms (one thread).
+torchaudio's biquads shift phases, and one call has the same corner frequency for all clips. With
+separate corners, 64 clips of one second take 24 ms per peak; here three peaks take 83 ms (one
+thread).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def shelve(
 ) -> Tensor:
     """Change the level of clips (B, N) below `low_hz` by `low_db`, above `high_hz` by `high_db`.
 
-    Half of a change is reached at its corner, nine tenths half an octave further. The filters
-    have no phase. Each argument is (B,); beyond `lengths` the result is zero.
+    Half of a change is reached at the corner frequency, nine tenths half an octave beyond. The
+    filters have zero phase. Each argument is (B,); beyond `lengths` the result is zero.
     """
     octaves = _octaves(waveform, sample_rate)
     below = torch.sigmoid(4 * (low_hz.log2()[:, None] - octaves))  # (B, F)
@@ -39,10 +40,10 @@ def shelve(
 def band_limit(
     waveform: Tensor, lengths: Tensor, sample_rate: int, low_hz: Tensor, high_hz: Tensor
 ) -> Tensor:
-    """Cut clips (B, N) to the band from `low_hz` to `high_hz`, (B,) each.
+    """Limit clips (B, N) to the band from `low_hz` to `high_hz`, (B,) each.
 
-    The filter has no phase, and the gain of Butterworth filters of order 6: 3 dB less at each end,
-    36 dB an octave beyond. Beyond `lengths` the result is zero.
+    The filter has zero phase and the gain of sixth-order Butterworth filters: -3 dB at each end,
+    36 dB per octave beyond. Beyond `lengths` the result is zero.
     """
     octaves = _octaves(waveform, sample_rate)
     below = 2 ** (12 * (low_hz.log2()[:, None] - octaves))  # (B, F)
@@ -59,10 +60,10 @@ def equalize(
     peak_hz: Tensor,
     octaves: Tensor,
 ) -> Tensor:
-    """Change the level of clips (B, N) by `peak_db` at `peak_hz`, a bell for each of P peaks.
+    """Change the level of clips (B, N) by `peak_db` at `peak_hz`, with a bell for each of P peaks.
 
-    Half of a change is left `octaves` below and above its peak; where bells meet, their changes
-    add up. The filter has no phase. Each argument is (B, P); beyond `lengths` the result is zero.
+    Half of a change remains `octaves` below and above its peak; overlapping changes add up. The
+    filter has zero phase. Each argument is (B, P); beyond `lengths` the result is zero.
     """
     away = (_octaves(waveform, sample_rate) - peak_hz.log2()[..., None]) / octaves[..., None]
     change_db = (peak_db[..., None] * 2 ** -away.square()).sum(dim=1)  # (B, F)
@@ -70,10 +71,10 @@ def equalize(
 
 
 def reverberate(waveform: Tensor, lengths: Tensor, responses: Tensor) -> Tensor:
-    """Convolve clips (B, N) with impulse responses (B, K); as loud as before, and as long."""
+    """Convolve clips (B, N) with impulse responses (B, K), keeping their level and length."""
     n_samples = waveform.shape[1]
-    # torchaudio's fftconvolve, whose length is no power of two, takes 82 ms for 64 clips of 1 s and
-    # responses of 0.5 s; this takes 32 ms (one thread).
+    # torchaudio's fftconvolve, whose length is not a power of two, takes 82 ms for 64 clips of 1 s
+    # and responses of 0.5 s; this takes 32 ms (one thread).
     n_fft = fast_length(n_samples + responses.shape[1])
     product = torch.fft.rfft(waveform, n=n_fft) * torch.fft.rfft(responses, n=n_fft)
     wet = zero_beyond(torch.fft.irfft(product, n=n_fft)[:, :n_samples], lengths)
@@ -83,7 +84,7 @@ def reverberate(waveform: Tensor, lengths: Tensor, responses: Tensor) -> Tensor:
 
 
 def _octaves(waveform: Tensor, sample_rate: int) -> Tensor:
-    """Return the base-2 logarithms of the frequencies at which clips are filtered, (F,)."""
+    """Return the base-2 logarithms of the bin frequencies of the filters, (F,)."""
     n_fft = _room_to_ring(waveform)
     return torch.fft.rfftfreq(n_fft, 1 / sample_rate, device=waveform.device).clamp(min=1.0).log2()
 
@@ -100,5 +101,5 @@ def _room_to_ring(waveform: Tensor) -> int:
 
 
 def fast_length(n_samples: int) -> int:
-    """Return the next power of two: other lengths take a Fourier transform far longer."""
+    """Return the next power of two: Fourier transforms of other lengths are much slower."""
     return 2 ** math.ceil(math.log2(n_samples))

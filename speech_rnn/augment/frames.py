@@ -1,4 +1,4 @@
-"""What happens to frames: masks (SpecAugment), and two clips in one (mixup)."""
+"""Augmentation of frames: masks (SpecAugment), and mixtures of two clips (mixup)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speech_rnn.tensors.lengths import is_inside
 
 
 def mask_spans(lengths: Tensor, size: int, longest: int, generator: Generator) -> Tensor:
-    """Draw one span of 0 to `longest` places within each length: (B, size) bool."""
+    """Draw one span of 0 to `longest` positions within each length: (B, size) bool."""
     width, place = torch.rand(2, len(lengths), generator=generator, device=lengths.device)
     width = (width * (longest + 1)).floor().minimum(lengths)
     start = (place * (lengths - width + 1)).floor()
@@ -20,17 +20,16 @@ def mask_spans(lengths: Tensor, size: int, longest: int, generator: Generator) -
 def mixup(frames: Tensor, lengths: Tensor, partner: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
     """Mix the frames of each clip with those of its partner (Zhang et al., 2018).
 
-    Frames are mixed, not waveforms, as its authors do with speech: after the logarithm and the
-    normalisation two clips weigh what `share` says. In a mixture of waveforms the louder one would
-    be all that the logarithm leaves, whatever its share, and normalisation would hide the rest.
-    A mixture is as long as the longer clip; beyond the end of the shorter, its mean goes on, which
-    is also what masks leave.
+    Frames are mixed rather than waveforms, as its authors do with speech. After the logarithm and
+    normalisation, two clips have exactly the weights of `share`; in a mixture of waveforms, the
+    louder clip would dominate the log spectrum whatever its share. A mixture is as long as the
+    longer clip; the shorter one is extended with its mean, which masks use as well.
 
     Parameters
     ----------
     frames, lengths : (B, T, D) and (B,).
-    partner : (B,), the place of the clip that each is mixed with.
-    share : (B,) in [0, 1], of the clip itself; its partner has the rest.
+    partner : (B,), index of the clip that each clip is mixed with.
+    share : (B,) in [0, 1], weight of the clip itself; its partner gets the rest.
     """
     inside = is_inside(frames.shape[1], lengths)  # (B, T)
     filled = torch.where(inside[:, :, None], frames, frame_means(frames, lengths))
@@ -40,5 +39,5 @@ def mixup(frames: Tensor, lengths: Tensor, partner: Tensor, share: Tensor) -> tu
 
 
 def frame_means(frames: Tensor, lengths: Tensor) -> Tensor:
-    """Return the mean frame of each clip, (B, 1, D); the frames beyond its length are zero."""
+    """Return the mean frame of each clip, (B, 1, D); frames beyond its length are zero."""
     return frames.sum(dim=1, keepdim=True) / lengths.clamp(min=1)[:, None, None]

@@ -1,4 +1,4 @@
-"""Noise of any colour, noise of kinds that were drawn before, and how it is mixed in."""
+"""Coloured noise, stored noise by kind, and mixing at an exact SNR."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from speech_rnn.augment.filters import fast_length
 from speech_rnn.tensors.lengths import zero_beyond
 
 SILENT = 1e-20
-"""An energy far below that of one sample of one bit in 16, 1e-9."""
+"""A lower bound of energy, far below that of a single 16-bit sample of 1 (1e-9)."""
 
 
 def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> Tensor:
-    """Gaussian noise (B, N) whose power falls with f^-tilt: 0 is white, 1 pink, 2 brown."""
+    """Return Gaussian noise (B, N) with a power of f^-tilt: 0 is white, 1 pink, 2 brown."""
     size = fast_length(shape[1])
     white = torch.randn(shape[0], size, generator=generator, device=tilt.device)
     spectrum = torch.fft.rfft(white)
@@ -27,9 +27,9 @@ def coloured_noise(shape: Sequence[int], tilt: Tensor, generator: Generator) -> 
 
 
 class NoiseKinds(nn.Module):
-    """Stretches of noise by kinds, where the model is: each clip gets one of a kind.
+    """Stored noise by kind on the model's device; each clip gets a stretch of one kind.
 
-    A kind has a stretch for clips of side 0 and one for those of side 1; see `NoiseKinds.set`.
+    A kind has noise for clips of side 0 and for clips of side 1; see `NoiseKinds.set`.
     """
 
     samples: Tensor
@@ -47,7 +47,7 @@ class NoiseKinds(nn.Module):
         return len(self.starts)
 
     def set(self, kinds: Mapping[str, Sequence[NDArray[np.float32]]]) -> None:
-        """Take the stretches (N,) of both sides of each kind; one that serves both is kept once."""
+        """Set the noise (N,) of both sides of each kind; noise for both sides is stored once."""
         stretches = {id(one): one for sides in kinds.values() for one in sides}
         sizes = [len(one) for one in stretches.values()]
         self.shortest = min(sizes)
@@ -58,16 +58,16 @@ class NoiseKinds(nn.Module):
         self.starts, self.lengths = torch.tensor(table, device=device).unbind(dim=2)  # (K, 2)
 
     def forward(self, n_samples: int, kind: Tensor, place: Tensor, side: Tensor) -> Tensor:
-        """Return a stretch for each clip, (B, n_samples); over again where noise is too short.
+        """Return a stretch for each clip, (B, n_samples); noise that is too short is repeated.
 
         Parameters
         ----------
-        kind, place : (B,) in [0, 1): which kind it is, and where in its noise the stretch starts.
-        side : (B,) of 0 and 1.
+        kind, place : (B,) in [0, 1): the kind, and the position in its noise where to start.
+        side : (B,), 0 or 1.
         """
         row = (kind * len(self)).long()
         start, length = self.starts[row, side], self.lengths[row, side]
-        if n_samples <= self.shortest:  # a third of the time of what follows
+        if n_samples <= self.shortest:  # a fast path, in a third of the time
             start = start + (place * (length - n_samples)).long()
             return self.samples.unfold(0, n_samples, 1)[start]
         steps = torch.arange(n_samples, device=self.samples.device)
@@ -76,13 +76,13 @@ class NoiseKinds(nn.Module):
 
 
 def mix(waveform: Tensor, noise: Tensor, lengths: Tensor, snr_db: Tensor) -> Tensor:
-    """Add noise (B, N) to clips (B, N) so that their powers differ by `snr_db` (B,) exactly.
+    """Add noise (B, N) to clips (B, N) at an SNR of exactly `snr_db` (B,).
 
     Power is the mean square over a clip's own samples. Beyond them the result is zero.
     """
     noise = zero_beyond(noise, lengths)
     signal = zero_beyond(waveform, lengths)
-    # a recording may be silent for as long as a clip, where torchaudio's add_noise gives NaN
+    # Noise may be silent for a whole clip, where torchaudio's add_noise would give NaN.
     noise_energy = noise.square().sum(dim=1).clamp(min=SILENT)
     gain = noise_gain(signal.square().sum(dim=1), noise_energy, snr_db)
     return signal + gain[:, None] * noise

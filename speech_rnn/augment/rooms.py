@@ -1,4 +1,4 @@
-"""Impulse responses: measured ones from files, simulated rooms, and reverberation that is drawn."""
+"""Impulse responses: from recordings, from simulated rooms, or as random diffuse sound."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from speech_rnn.audio.finding import sound_files
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 
 WALL_METRES = 0.5
-"""Nobody stands nearer to a wall."""
+"""Smallest distance of speaker and microphone from a wall, in metres."""
 MOST_REFLECTIONS = 17
-"""What is left of a sound after so many does not matter, and they cost with their cube."""
+"""Highest order of reflections: later ones are inaudible, and the cost grows with the cube."""
 FIRST_REFLECTION_SECONDS = 0.002
 DIRECT_DB = (0.0, 15.0)
-"""Level of the direct sound over all that follows it: across a table, and across a room."""
+"""Level of the direct sound over all that follows it, from across a room to across a table."""
 
 
 @dataclass(frozen=True)
 class Rooms:
-    """Where clips may be heard.
+    """A source of rooms for reverberation.
 
     Parameters
     ----------
-    recordings : impulse responses, sound files or folders of them.
-    simulated : how many boxes are drawn, with a speaker and a microphone in each; the image method
-        of Allen & Berkley (1979) as pyroomacoustics has it.
-    diffuse : number of responses drawn without a room: Gaussian noise that decays exponentially
-        behind the direct sound (Polack, 1988). It needs no other package.
+    recordings : impulse responses, as sound files or folders of them.
+    simulated : number of random box-shaped rooms, each with a speaker and a microphone; they are
+        computed with the image method of Allen & Berkley (1979) in pyroomacoustics.
+    diffuse : number of random responses without a room: Gaussian noise that decays exponentially
+        after the direct sound (Polack, 1988). They need no other package.
     decay_seconds : shortest and longest time in which diffuse sound decays by 60 dB.
-    width_m, height_m : smallest and largest, of floor and ceiling.
-    absorption : of the walls, lowest and highest: 0.1 is a bathroom, 0.6 a living room.
-    seconds : longest response; what comes later is cut.
-    seed : of the boxes.
+    width_m, height_m : smallest and largest width and height of a room, in metres.
+    absorption : lowest and highest absorption of the walls: 0.1 is a bathroom, 0.6 a living room.
+    seconds : longest response; later sound is cut off.
+    seed : seed of the rooms.
 
     Raises
     ------
     ConfigurationError
-        for ranges that are no ascending pairs of positive numbers, and for no rooms at all.
+        if a range is not an ascending pair of positive numbers, or there are no rooms at all.
     """
 
     recordings: Sequence[str] = ()
@@ -69,14 +69,14 @@ class Rooms:
             raise ConfigurationError("rooms need recordings, or simulated=N, or diffuse=N")
 
     def responses(self, sample_rate: int) -> list[NDArray[np.float32]]:
-        """Return impulse responses (K,) in [-1, 1], each from its direct sound on.
+        """Return impulse responses (K,) in [-1, 1], each starting with its direct sound.
 
         Raises
         ------
         DataError
-            for recordings that are none.
+            if recordings are not impulse responses.
         MissingExtraError
-            if rooms are to be simulated without ``pyroomacoustics``.
+            if rooms are to be simulated and ``pyroomacoustics`` is not installed.
         """
         found = [
             load_audio(file, sample_rate, check=False)
@@ -103,7 +103,7 @@ class Rooms:
             (least, most), (low, high), (hard, soft) = self.width_m, self.height_m, self.absorption
             size = np.array([*random.uniform(least, most, 2), random.uniform(low, high)])
             walls = pyroomacoustics.Material(random.uniform(hard, soft))
-            # As many reflections as sound has time for between the two nearest walls.
+            # As many reflections as fit into the duration between the two nearest walls.
             order = int(self.seconds * 343 / size.min())
             room = pyroomacoustics.ShoeBox(
                 size, fs=sample_rate, materials=walls, max_order=min(order, MOST_REFLECTIONS)

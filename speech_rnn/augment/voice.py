@@ -1,8 +1,8 @@
-"""Another voice, or the same in another hurry: speed, tempo, pitch, the length of the vocal tract.
+"""Change a voice: speed, tempo, pitch, and the length of the vocal tract.
 
-What is done to short-time spectra here is continuous in them, without peaks that are picked or
-lags that are chosen: where a rounding error tips a choice, a clip alone and the same clip in a
-batch would part ways.
+All operations on short-time spectra are continuous: no peaks are picked and no lags are selected.
+Otherwise rounding errors could change a selection, and a clip would differ depending on whether it
+is processed alone or in a batch.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ from speech_rnn.augment.filters import fast_length
 from speech_rnn.tensors.lengths import zero_beyond
 
 WINDOW_SECONDS = 0.03
-"""Of a short-time spectrum: two periods of a deep voice; the next power of two is taken."""
+"""Window of a short-time spectrum, rounded up to a power of two: two periods of a deep voice."""
 
 OVERLAP = 4
-"""Windows over each sample."""
+"""Number of windows that cover each sample."""
 
 POLES_PER_KHZ = 1
-"""Of sample rate, and two more: a formant is two poles, and each kHz of the band has one."""
+"""Poles of linear prediction per kHz of sample rate, plus two: a formant is a pair of poles, and
+there is about one per kHz of the band."""
 
 QUIET = 1e-4
-"""Power, as a share of a step's, of the white noise that keeps an envelope finite (-40 dB)."""
+"""Power of the white noise that keeps an envelope finite, relative to a step's power (-40 dB)."""
 
 BEND = 0.6
-"""Share of the band, 4.8 of 8 kHz, up to which a vocal tract's warp is a plain factor."""
+"""Share of the band (4.8 of 8 kHz) below which vocal tract warping is a constant factor."""
 
 MOST_GAIN = math.log(10**1.5)
-"""30 dB: where a recording has nothing, warping its envelope must not make a roar of it."""
+"""Limit of 30 dB on the gain of warping, so that the noise of empty bands is not amplified."""
 
 
 def time_warp(
     waveform: Tensor, lengths: Tensor, *, speed: Tensor, lead: Tensor, trail: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Play clips faster by `speed`, put `lead` and `trail` samples of silence around them.
+    """Play clips faster by `speed`, and add `lead` and `trail` samples of silence.
 
     Sample t of the result is the clip at (t - lead) * speed, interpolated linearly, zero outside.
 
@@ -62,17 +63,17 @@ def time_warp(
 def stretch(
     waveform: Tensor, lengths: Tensor, sample_rate: int, tempo: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Speak clips faster by `tempo`; pitch and formants stay.
+    """Increase the speaking rate of clips by `tempo`; pitch and formants stay.
 
-    A phase vocoder (Flanagan and Golden, 1966) in the form of Dolson (1986): step k of the result
-    has the magnitudes of the clip at step k * tempo, between two of its steps interpolated
-    linearly, and its phases go on from step k - 1 as they do there. Its power stays. With a tempo
-    of 1 the clip comes out as it was. (torchaudio's phase_vocoder has one tempo for all clips.)
+    A phase vocoder (Flanagan and Golden, 1966) in the form of Dolson (1986). Step k of the result
+    has the magnitudes of the clip at step k * tempo, interpolated linearly, and its phases advance
+    from step k - 1 as they do at that point of the clip. The power stays. With a tempo of 1 the
+    clip is unchanged. (torchaudio's phase_vocoder has one tempo for all clips.)
 
     Parameters
     ----------
     waveform, lengths : (B, N) and (B,).
-    sample_rate : in Hz.
+    sample_rate : sample rate in Hz.
     tempo : (B,), above 0.
 
     Returns
@@ -85,7 +86,7 @@ def stretch(
     spectra = _analyse(waveform, lengths, n_fft)  # (B, F, T)
     position = torch.arange(_n_steps(n_samples, n_fft), device=waveform.device) * tempo[:, None]
     left = position.floor()
-    # Two steps of nothing stand for all that would follow.
+    # Two empty steps stand for everything after the end.
     spectra = F.pad(spectra, (0, 2))
     place = left.long().clamp(max=spectra.shape[2] - 2)[:, None].expand(-1, spectra.shape[1], -1)
     here, following = spectra.gather(2, place), spectra.gather(2, place + 1)  # (B, F, T')
@@ -93,7 +94,7 @@ def stretch(
     advance = (following * here.conj()).angle()
     phase = spectra[:, :, :1].angle() + advance.cumsum(dim=2) - advance
     spoken = _synthesise(torch.polar(magnitude, phase), stretched, n_samples, n_fft)
-    # Phases of neighbouring bins drift apart, which costs speech 3 to 4 dB (librosa's as well).
+    # Phases of neighbouring bins drift apart, which costs speech 3 to 4 dB (in librosa too).
     before = zero_beyond(waveform, lengths).square().sum(dim=1) / lengths.clamp(min=1)
     after = (spoken.square().sum(dim=1) / stretched).clamp(min=torch.finfo(spoken.dtype).tiny)
     return spoken * (before / after).sqrt()[:, None], stretched
@@ -102,12 +103,12 @@ def stretch(
 def vocal_tract_warp(waveform: Tensor, lengths: Tensor, sample_rate: int, factor: Tensor) -> Tensor:
     """Move the formants of clips (B, N) by `factor` (B,); pitch and duration stay.
 
-    Vocal tract length perturbation (Jaitly and Hinton, 2013): formants move by the factor up to
-    0.6 of the band (4.8 kHz of 8), or to 0.6 of the band where it is above 1, and from there along
-    a straight line that leaves the band's end where it is. Their warp bends a mel filter bank; here
-    each short-time spectrum gets the gain between its envelope, that of linear prediction, and the
-    warped one, so that the result is sound, whatever features hear it. A factor of 1 changes
-    nothing.
+    Vocal tract length perturbation (Jaitly and Hinton, 2013): frequencies are multiplied by the
+    factor up to 0.6 of the band (4.8 of 8 kHz), measured after the warp if the factor is above 1,
+    and from there mapped linearly so that the end of the band stays. The original method warps a
+    mel filter bank. Here each short-time spectrum is multiplied by the ratio of its warped to its
+    original envelope (by linear prediction), so that the result is sound and works with any
+    features. A factor of 1 changes nothing.
 
     Beyond `lengths` the result is zero.
     """
@@ -125,7 +126,7 @@ def vocal_tract_warp(waveform: Tensor, lengths: Tensor, sample_rate: int, factor
 
 
 def _before_warp(n_bins: int, factor: Tensor) -> Tensor:
-    """Return the bin that a warp by `factor` (B,) moves to each bin, (B, F)."""
+    """Return the source bin of each bin after a warp by `factor` (B,), as (B, F)."""
     end = n_bins - 1
     bins = torch.arange(n_bins, device=factor.device)
     factor = factor[:, None]
@@ -153,12 +154,12 @@ def _window_length(sample_rate: int) -> int:
 
 
 def _n_steps(n_samples: int, n_fft: int) -> int:
-    """Return how many steps reach behind `n_samples`: every sample has all its windows."""
+    """Return the number of steps with which every sample up to `n_samples` has all its windows."""
     return n_samples * OVERLAP // n_fft + OVERLAP + 1
 
 
 def _analyse(waveform: Tensor, lengths: Tensor, n_fft: int) -> Tensor:
-    """Return the short-time spectra (B, F, T) of clips (B, N) in silence; step 0 is sample 0."""
+    """Return short-time spectra (B, F, T) of clips (B, N) amid silence; step 0 is sample 0."""
     hop_length, n_samples = n_fft // OVERLAP, waveform.shape[1]
     behind = (_n_steps(n_samples, n_fft) - 1) * hop_length - n_samples
     window = torch.hann_window(n_fft, device=waveform.device)
@@ -173,7 +174,7 @@ def _analyse(waveform: Tensor, lengths: Tensor, n_fft: int) -> Tensor:
 
 
 def _synthesise(spectra: Tensor, lengths: Tensor, n_samples: int, n_fft: int) -> Tensor:
-    """Return the clips (B, N) of short-time spectra (B, F, T)."""
+    """Return the clips (B, N) of these short-time spectra (B, F, T)."""
     window = torch.hann_window(n_fft, device=spectra.device)
     waveform = torch.istft(spectra, n_fft, n_fft // OVERLAP, window=window, length=n_samples)
     return zero_beyond(waveform, lengths)

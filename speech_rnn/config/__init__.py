@@ -1,1 +1,1 @@
-"""The configuration: the only folder that knows Hydra."""
+"""The configuration. This is the only folder that uses Hydra."""

@@ -1,7 +1,7 @@
 """Find ``conf/``, and turn a command line into a checked configuration.
 
-Hydra's own check misses keys that a recipe invents, and stops at the first that the command line
-invents; `speech_rnn.config.keys` finds them all before any work starts.
+Hydra itself does not report wrong keys in a recipe, and stops at the first wrong key of a command
+line. `speech_rnn.config.keys` finds all of them before any work starts.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from speech_rnn.storage.folders import writing
 
 _here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
-"""Beside the package in a checkout, inside it in a wheel."""
+"""The folder ``conf``: beside the package in a checkout, inside of it in a wheel."""
 SUBDIR = "hydra.sweep.subdir"
 _NO_OPTION = re.compile(r"(?:In '.+': )?Could not find '(?P<group>[^']+)/(?P<name>[^'/]+)'")
 MOST_OF_NAME = 60
-"""Characters of a folder's name beyond which a hash stands for the rest: disks take 255 bytes."""
+"""Longest folder name; the rest is replaced by a hash. File systems allow 255 bytes."""
 
 
 def recipes() -> list[str]:
-    """Return the names that ``+recipe=`` takes."""
+    """Return the names that ``+recipe=`` accepts."""
     return sorted(path.stem for path in (CONF / "recipe").glob("*.yaml"))
 
 
@@ -65,7 +65,7 @@ def recipe_lines() -> list[str]:
 
 
 def compose(config_name: str, overrides: list[str], config_dir: str | None = None) -> DictConfig:
-    """Compose a configuration as the command line would; inside a door, along its search path.
+    """Compose a configuration from overrides; within a Hydra command, use its search path.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def compose(config_name: str, overrides: list[str], config_dir: str | None = Non
             return hydra.compose(config_name, [*overrides, *searchpath])
     except SpeechRnnError:
         raise
-    except Exception as error:  # a YAML file of a person's own may break what Hydra takes for sure
+    except Exception as error:  # a user's YAML file may cause any error within Hydra
         is_hydras = isinstance(error, (HydraException, OmegaConfBaseException))
         message = str(error) if is_hydras else f"the configuration cannot be composed: {error}"
         if "Could not override 'recipe'" in message:
@@ -94,12 +94,12 @@ def compose(config_name: str, overrides: list[str], config_dir: str | None = Non
 
 @contextmanager
 def building() -> Iterator[None]:
-    """Say in one line which part cannot be built of its values, where the part does not say it.
+    """Turn Hydra's error about a part that cannot be built into one line that names the part.
 
     Raises
     ------
     ConfigurationError
-        in place of Hydra's error.
+        in place of Hydra's error, unless the part raised an error of its own.
     """
     try:
         yield
@@ -117,17 +117,17 @@ def _at_conf() -> AbstractContextManager[None]:
 
 @cache
 def primary(config_name: str) -> DictConfig:
-    """Return the configuration of a command as it is without overrides."""
+    """Return the configuration of a command without any overrides."""
     return compose(config_name, [])
 
 
 def parsed(lines: Sequence[str]) -> list[Override]:
-    """Read what a command line sets.
+    """Parse the overrides of a command line.
 
     Raises
     ------
     ConfigurationError
-        if Hydra cannot read it.
+        if Hydra cannot parse them.
     """
     try:
         return OverridesParser.create().parse_overrides(list(lines))
@@ -150,16 +150,16 @@ def keys_of(lines: Sequence[str]) -> set[str]:
 
 
 def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
-    """Return what a command line sets so that `compose` takes it as our doors do.
+    """Return the overrides of a command line in the form that `compose` takes.
 
-    A value is taken even where no YAML mentions its key: the check knows the right ones. What a
-    recipe says of a group goes where the line names an option of the group: that is what its file
-    says. A front brings its features along, whatever the recipe's are.
+    A value is accepted even if no YAML file has its key, because the check knows the right keys. If
+    the command line selects an option of a group, the values of its file win over those that a
+    recipe sets in that group. A front also brings its features, whatever the recipe's are.
 
     Raises
     ------
     ConfigurationError
-        if Hydra cannot read it, and for a sweep over options of which a recipe changes one.
+        if Hydra cannot parse a line, or a line sweeps over a group that the recipe changes.
     """
     roots = [CONF, *([Path(config_dir)] if config_dir else [])]
     groups = {path.parent.relative_to(root).as_posix() for root in roots for path in _yamls(root)}
@@ -180,7 +180,7 @@ def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
 
 
 def _chosen(overrides: Sequence[Override], groups: set[str]) -> dict[str, Override]:
-    """Return which options a command line chooses, by their groups."""
+    """Return the options that a command line selects, by group."""
     return {
         override.key_or_group: override
         for override in overrides
@@ -189,7 +189,7 @@ def _chosen(overrides: Sequence[Override], groups: set[str]) -> dict[str, Overri
 
 
 def _brought(front: Override, chosen: dict[str, Override], roots: Sequence[Path]) -> Iterator[str]:
-    """Say what a front's file says, so that it overrules the recipe."""
+    """Return the lines of a front's file, so that they take precedence over the recipe."""
     given: Any = OmegaConf.to_container(_file(f"front/{front.value()}", roots))
     for line in given.pop("defaults", []):
         for group, option in line.items():  # override /features: NAME
@@ -205,7 +205,7 @@ def _yamls(root: Path) -> Iterator[Path]:
 
 
 def _forced(override: Override, groups: set[str]) -> str:
-    """Let a value through: Hydra refuses a key that no YAML mentions, and advises a ``+``."""
+    """Allow a value: Hydra rejects keys that no YAML file has, and suggests ``+`` instead."""
     line, key = str(override.input_line), override.key_or_group
     is_value = override.type == OverrideType.CHANGE and key not in groups
     is_known_place = key.split(".")[0] not in ("hydra", "recipe") and override.package is None
@@ -213,13 +213,13 @@ def _forced(override: Override, groups: set[str]) -> str:
 
 
 def _file(name: str, roots: Sequence[Path]) -> DictConfig:
-    """Return what the first file of a name says, or nothing where there is none."""
+    """Return the content of the first file with this name, or an empty configuration."""
     paths = [path for root in roots if (path := root / f"{name}.yaml").exists()]
     if not paths:
         return OmegaConf.create({})
     try:
         values = OmegaConf.load(paths[0])
-    except Exception as error:  # of YAML, of its encoding and of OmegaConf
+    except Exception as error:  # errors of YAML, of its encoding or of OmegaConf
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{paths[0]} cannot be read as YAML: {reason}") from error
     if not isinstance(values, DictConfig):
@@ -228,12 +228,12 @@ def _file(name: str, roots: Sequence[Path]) -> DictConfig:
 
 
 def _own_values(recipe: str, roots: Sequence[Path], made: tuple[str, ...] = ()) -> DictConfig:
-    """Return what a recipe, and those that it is made from, set beside the options they choose."""
+    """Return the values that a recipe and its base recipes set in addition to chosen options."""
     if recipe in made:
         raise ConfigurationError(f"recipe={recipe!r} includes itself: {', '.join(made)}")
     values = _file(f"recipe/{recipe}", roots)
     defaults = values.pop("defaults", None)
-    listed = defaults if isinstance(defaults, ListConfig) else ()  # what else it is, Hydra refuses
+    listed = defaults if isinstance(defaults, ListConfig) else ()  # Hydra rejects anything else
     parents = [one for one in listed if isinstance(one, str)]
     merged = OmegaConf.merge(
         *(_own_values(parent, roots, (*made, recipe)) for parent in parents), values
@@ -243,7 +243,7 @@ def _own_values(recipe: str, roots: Sequence[Path], made: tuple[str, ...] = ()) 
 
 
 def _undone(chosen: Override, own: Any, config_dir: str | None) -> Iterator[str]:
-    """Set what a recipe has changed back to what an option's own file says."""
+    """Return the overrides that restore an option's own values where the recipe changes them."""
     group, name = chosen.key_or_group, chosen.value()
     if not isinstance(name, str):
         raise ConfigurationError(
@@ -253,7 +253,7 @@ def _undone(chosen: Override, own: Any, config_dir: str | None) -> Iterator[str]
     try:
         composed: Any = OmegaConf.to_container(compose(f"{group}/{name}", [], config_dir))
     except ConfigurationError:
-        return  # there is none: Hydra lists those that there are
+        return  # there is no such option: Hydra then lists the options
     option = composed.get(group, {})
     for key in own:
         if key in option:
@@ -263,7 +263,7 @@ def _undone(chosen: Override, own: Any, config_dir: str | None) -> Iterator[str]
 
 
 def read_arguments(arguments: Sequence[str]) -> Namespace:
-    """Tell what a command line sets (``overrides``) from Hydra's flags, in any order."""
+    """Separate the overrides of a command line (``overrides``) from Hydra's flags, in any order."""
     parser = ArgumentParser(add_help=False)
     parser.add_argument("overrides", nargs="*")
     for flags in ("--help -h", "--hydra-help", "--version", "--multirun -m", "--run -r",
@@ -277,14 +277,14 @@ def read_arguments(arguments: Sequence[str]) -> Namespace:
 
 
 def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
-    """Let Hydra configure a command; what `run` returns goes to the sweeper of a multirun."""
+    """Run a command with Hydra; a multirun's sweeper gets what `run` returns."""
     OmegaConf.register_new_resolver("swept", _swept, replace=True)
     OmegaConf.register_new_resolver("recipe_lines", _indented_recipes, replace=True)
     sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:])
 
     def job(cfg: DictConfig) -> Any:
         folder = HydraConfig.get().runtime.output_dir
-        # Hydra would print a traceback of what leaves a job.
+        # Hydra would print a traceback for an exception that leaves a job.
         with spoken_errors(), writing(folder, "output_dir"), building():
             check(cfg, primary(config_name))
             typed = keys_of(HydraConfig.get().overrides.task)
@@ -292,7 +292,7 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
             check_taken(cfg, typed - _own_keys(config_name))
             return run(cfg)
 
-    logging.raiseExceptions = False  # a log that cannot be written costs no traceback a line
+    logging.raiseExceptions = False  # no traceback for each line of a log that cannot be written
 
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
 
@@ -303,23 +303,23 @@ def _indented_recipes() -> str:
 
 
 def _own_keys(config_name: str) -> set[str]:
-    """Return the keys that a command's own file has beside those of a training."""
+    """Return the keys of a command's own file that a training does not have."""
     return set() if config_name == "train" else {str(key) for key in _file(config_name, [CONF])}
 
 
 def _checked_arguments(config_name: str, arguments: list[str]) -> list[str]:
-    """Check the keys of a command line before Hydra does, and let it take every right one."""
+    """Check the keys of a command line before Hydra does, and return overrides that it accepts."""
     args = read_arguments(arguments)
     if args.help or args.hydra_help or args.info or args.shell_completion:
         return arguments
     flags = [argument for argument in arguments if argument not in args.overrides]
     lines, known = args.overrides, primary(config_name)
     if MODEL_FILE in {*known}:
-        # `model` is a group: Hydra would look FILE up there.
+        # `model` is a group: Hydra would look for FILE among its options.
         lines = [re.sub("^model=", f"{MODEL_FILE}=", line) for line in lines]
     lines = [quoted(line, multirun=args.multirun) for line in lines]
     overrides = parsed(lines)
-    if "swept" in known and not args.multirun:  # a search: for ranges Hydra would want a multirun
+    if "swept" in known and not args.multirun:  # a search: Hydra allows ranges in a multirun only
         ranges = [str(one.input_line) for one in overrides if one.is_sweep_override()]
         lines = [line for line in lines if line not in ranges]
         lines += [f"swept={json.dumps(ranges)}"] if ranges else []
@@ -329,12 +329,12 @@ def _checked_arguments(config_name: str, arguments: list[str]) -> list[str]:
     cfg = compose(args.config_name or config_name, typed, args.config_dir)
     if wrong := list(unknown_keys(cfg, known, "")):
         raise ConfigurationError("\n".join(wrong))
-    # Hydra's own parser wants flags first: train +recipe=digits -m seed=1,2 shall work too.
+    # Hydra's own parser requires flags first, but train +recipe=digits -m seed=1,2 works too.
     return [*flags, *typed]
 
 
 def _sweep_folders(overrides: Sequence[Override]) -> list[str]:
-    """Name the folder of each job by what a sweep varies: ``seed-1`` says more than ``0``."""
+    """Name the folder of each job after its swept values: ``seed-1`` rather than ``0``."""
     keys = [override.key_or_group for override in overrides if override.is_sweep_override()]
     if not keys or any(override.key_or_group == SUBDIR for override in overrides):
         return []
@@ -342,7 +342,7 @@ def _sweep_folders(overrides: Sequence[Override]) -> list[str]:
 
 
 def _swept(task: Sequence[str], keys: Sequence[str]) -> str:
-    """Return what a job sets of `keys`, as a folder that a command line takes without quotes."""
+    """Return a job's values of `keys` as a folder name that needs no quotes in a shell."""
     settings = [line.lstrip("+").partition("=") for line in task]
     name = "+".join(f"{key}-{value}" for key, _, value in settings if key in keys)
     name = re.sub(r"[^\w.+-]+", "_", re.sub(r"[][{}'\"]", "", name))

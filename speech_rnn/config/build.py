@@ -1,4 +1,4 @@
-"""Build the objects that a configuration names, and use them."""
+"""Build the objects that a configuration describes, and use them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from speech_rnn.training import Recipe, Run, TrainingResult
 
 OF_THIS_RUN = ("resume", "device", "output_dir", "test")
-"""Keys that may differ when a run is resumed."""
+"""Keys that may change when a run is resumed."""
 ALL = "all"
-"""The split that holds the clips of all splits."""
+"""Name of a split that stands for the clips of all splits."""
 
 
 def kept_config(cfg: DictConfig, *passing: str) -> str:
-    """Return as YAML what must be the same when a run is resumed: all but `passing` keys."""
+    """Return the part of a configuration that must not change on a resume: not `passing` keys."""
     kept = [str(key) for key in cfg if key not in (*OF_THIS_RUN, *passing)]
     return OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, kept))
 
 
 def run_of(cfg: DictConfig, output_dir: str | Path, config: str) -> Run:
-    """Return what `cfg` says of optimizer, epochs, seed and device."""
+    """Return optimizer, epochs, seed and device from `cfg`."""
     from speech_rnn.training import Run
 
     return Run(
@@ -44,14 +44,14 @@ def run_of(cfg: DictConfig, output_dir: str | Path, config: str) -> Run:
 
 
 def train_on(source: Source, cfg: DictConfig, run: Run, *, command: str = "") -> TrainingResult:
-    """Train on a source, with all else as `cfg` says."""
+    """Train on a source with the settings of `cfg`."""
     from speech_rnn.training import train
 
     return train(recipe_of(source, cfg), run, test=cfg.test, command=command)
 
 
 def recipe_of(source: Source, cfg: DictConfig) -> Recipe:
-    """Return what `cfg` says of the parts of a recogniser, to be trained on a source."""
+    """Return the parts of a recogniser from `cfg`, to be trained on a source."""
     from speech_rnn.training import Recipe
 
     return Recipe(
@@ -73,17 +73,17 @@ def recipe_of(source: Source, cfg: DictConfig) -> Recipe:
 
 
 def corpus_of(cfg: DictConfig) -> Corpus:
-    """Return the corpus that `cfg` names, its words one by one; with ``split=all`` all is test.
+    """Return the corpus of `cfg` with isolated words; with ``split=all``, all clips are test.
 
     Raises
     ------
     ConfigurationError
-        for an unknown split.
+        if the split is unknown.
     """
     from speech_rnn.data.combining import exclude, to_test
     from speech_rnn.data.corpus import SPLITS
 
-    split = cfg.get("split", "test")  # a training has them all
+    split = cfg.get("split", "test")  # a training has no key split: it uses all of them
     if split not in (*SPLITS, ALL):
         hint = did_you_mean(str(split), (*SPLITS, ALL))
         raise ConfigurationError(f"split={split!r} does not exist{hint}")
@@ -98,7 +98,7 @@ def corpus_of(cfg: DictConfig) -> Corpus:
 
 
 def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
-    """Return the utterances that `cfg` names."""
+    """Return the utterances that `cfg` selects."""
     corpus = corpus_of(cfg)
     if connected := instantiate(cfg.connected):
         corpus = connected.join(corpus)
@@ -113,7 +113,7 @@ def _name(split: str) -> str:
 
 
 def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
-    """Return what a recogniser is to hear: recordings, or a stream of the words of a split."""
+    """Return the scenes for a recogniser: recordings, or a stream with the words of a split."""
     from speech_rnn.evaluation.foreign import check_texts
 
     if cfg.audio:

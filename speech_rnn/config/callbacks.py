@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def report_on(folder: Path, recognizer: Recognizer | None = None) -> None:
-    """Write the report of a training, or say what it takes: the training is done either way."""
+    """Write the report of a training; if that fails, print why, since the training is complete."""
     from speech_rnn.reporting.report_page import write_report
 
     try:
@@ -29,21 +29,21 @@ def report_on(folder: Path, recognizer: Recognizer | None = None) -> None:
 
 
 class OutputFolder(Callback):
-    """Refuse a folder that cannot be written before Hydra fails to, with a traceback."""
+    """Check that the output folder can be written, before Hydra fails with a traceback."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Make the folder of a run."""
+        """Create the folder of a run."""
         with spoken_errors():
             make_folder(config.hydra.run.dir, "output_dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Make the folder of a sweep."""
+        """Create the folder of a sweep."""
         with spoken_errors():
             make_folder(config.hydra.sweep.dir, "output_dir")
 
 
 class CompareRuns(Callback):
-    """Compare the trainings of a multirun at its end; seeds of one setting form a group."""
+    """Compare the trainings of a multirun at its end; runs that differ in seed form a group."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the table, and write it as JSON and as a page."""
@@ -52,23 +52,23 @@ class CompareRuns(Callback):
             try:
                 with writing(folder, "output_dir"):
                     compare_runs([folder], page=config.report)
-            except SpeechRnnError as error:  # the trainings are done either way
+            except SpeechRnnError as error:  # the trainings themselves are complete
                 print(f"no comparison: {error}")
         if any(map(_has_failures, folder.glob("*/metrics.json"))):
-            sys.exit(1)  # as each of them would have alone
+            sys.exit(1)  # as each training would have done on its own
 
 
 def _has_failures(metrics: Path) -> bool:
-    """Whether a test clip of a training could not be read."""
+    """Return whether a test clip of a training could not be read."""
     test = json.loads(metrics.read_text(encoding="utf-8")).get("test")
     return bool(test and test["n_failures"])
 
 
 def compare_runs(folders: Sequence[Path], output: Path | None = None, *, page: bool = True) -> None:
-    """Print how trainings compare, and write it as JSON and as a page.
+    """Print a comparison of trainings, and write it as JSON and as a page.
 
-    They are ``comparison.json`` and ``comparison.html`` in the folder, or, of several, where the
-    person stands; unless `output` names the page.
+    The files are ``comparison.json`` and ``comparison.html`` in the folder, or in the current
+    directory if there are several folders. `output` is another path for the page.
     """
     from speech_rnn.reporting.comparison_page import write_comparison
     from speech_rnn.reporting.run_groups import compared

@@ -1,4 +1,4 @@
-"""The door of a command that Hydra configures; Hydra itself is imported when it opens."""
+"""The entry point of a Hydra command; Hydra is imported only when the command runs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def hydra_door(config_name: str, run: Callable[[DictConfig], Any]) -> Callable[[], None]:
-    """Return the ``main()`` of a command: errors are one line and an exit code.
+    """Return the ``main()`` of a command, which prints errors in one line and sets the exit code.
 
-    SIGTERM is as good as Ctrl-C, wherever it comes.
+    SIGTERM is treated like Ctrl-C, wherever it arrives.
     """
 
     def main() -> None:

@@ -1,4 +1,4 @@
-"""Read the words and voices of a command line, and refuse keys that nothing uses."""
+"""Read the words and voices of a command line, and reject keys that nothing uses."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from speech_rnn.synthesis.words import read_words
 KEYS = {"words": "words", "words_file": "words"} | {
     key: key for key in ("recordings", "background", "voices")
 }
-"""Keys of the top, and what a recipe takes of each by a reference, such as ``${words}``."""
+"""Top-level keys to which a recipe may refer, as in ``${words}``, and what it uses of each."""
 
 
 def take_words(cfg: DictConfig, typed: Collection[str]) -> None:
-    """Put the words of ``words_file`` in the place of ``words``; `cfg` is changed.
+    """Replace ``words`` by the words of ``words_file``; `cfg` is modified in place.
 
     Parameters
     ----------
     cfg : a composed configuration.
-    typed : the keys that the command line gives.
+    typed : the keys that the command line sets.
 
     Raises
     ------
     ConfigurationError
-        where the command line gives words as well, and for what `read_words` refuses.
+        if the command line gives words as well, or `read_words` rejects the file.
     DataError
         if the file cannot be read.
     """
@@ -40,22 +40,22 @@ def take_words(cfg: DictConfig, typed: Collection[str]) -> None:
         raise ConfigurationError(
             f"words={list(cfg.words)} and words_file={file!r} are both given; give one of them"
         )
-    words = [word.replace("${", r"\${") for word in read_words(str(file))]  # no reference is meant
+    words = [word.replace("${", r"\${") for word in read_words(str(file))]  # not a reference
     cfg.words, cfg.words_file = words, None
 
 
 def check_taken(cfg: DictConfig, typed: Collection[str]) -> None:
-    """Refuse words, recordings, a background or voices that nothing of a configuration takes.
+    """Raise for words, recordings, a background or voices that a configuration does not use.
 
     Parameters
     ----------
     cfg : a composed configuration.
-    typed : the keys that the command line gives, without those that the command itself takes.
+    typed : the keys that the command line sets, without those of the command itself.
 
     Raises
     ------
     ConfigurationError
-        for a key that nothing refers to, and for voices that no part of the recipe has.
+        if nothing refers to a key, or no part of the recipe has the voices.
     """
     plain = OmegaConf.to_container(cfg, resolve=False)
     taken = {name for text in _texts(plain) for name in re.findall(r"\$\{ *(\w+) *\}", text)}
@@ -75,7 +75,7 @@ def check_taken(cfg: DictConfig, typed: Collection[str]) -> None:
 
 
 def _synthesizers(node: dict[Any, Any]) -> Iterator[str]:
-    """Return the names of a source's synthesizers that ``voices`` may name."""
+    """Return the names of the synthesizers of a source, which ``voices`` may name."""
     if node.get("required") == "${voices}":
         places = (node, node.get("sources") or {})
         yield from (

@@ -1,6 +1,6 @@
-"""A key that nothing takes is an error that names the nearest right one, all of them at once.
+"""Check the keys of a configuration: all wrong keys are reported, each with the nearest right one.
 
-So is a value of another type than its key takes, where the class says which.
+Values are checked too, if the class that takes them declares their types.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from speech_rnn.config.moved import moved
 from speech_rnn.errors import ConfigurationError, MissingExtraError, did_you_mean
 
 MODEL_FILE = "model_file"
-"""The key of a Recognizer's file, which a command line gives as ``model=FILE``: in a recipe, and so
-in the configuration, ``model`` is the network that the recipe trains."""
+"""The key of a Recognizer's file on the command line, ``model=FILE``. In a recipe, and hence in the
+configuration, ``model`` is the network to train."""
 
 
 def check(cfg: DictConfig, primary: DictConfig) -> None:
-    """Refuse keys that nothing takes, values that are missing, and values of a wrong type.
+    """Raise for unknown keys, missing values, and values of a wrong type.
 
-    A node with ``_target_`` may hold what its signature names; any other node what the `primary`
-    configuration has there, and nodes with ``_target_`` under any name.
+    A node with ``_target_`` may hold the parameters of its signature. Any other node may hold what
+    the `primary` configuration has there, and nodes with ``_target_`` under any name.
 
     Raises
     ------
     ConfigurationError
-        that lists every such key with the nearest right one, or every such value.
+        if there are any; it lists all such keys, each with the nearest right one, or all values.
     """
     wrong = [*unknown_keys(cfg, primary, ""), *_missing_values(cfg)]
     wrong = wrong or [*_unnamed(cfg, primary), *_mistyped(cfg, "")]
@@ -40,7 +40,7 @@ def check(cfg: DictConfig, primary: DictConfig) -> None:
 
 
 def unknown_keys(node: Any, primary: Any, place: str) -> Iterator[str]:
-    """Describe each key below `place` that nothing takes, with the nearest right one."""
+    """Describe each unknown key below `place`, with the nearest right one."""
     if isinstance(node, ListConfig):
         for index, item in enumerate(node._iter_ex(resolve=False)):
             yield from unknown_keys(item, item, f"{place}[{index}]")
@@ -69,7 +69,7 @@ def _allowed_keys(node: DictConfig, primary: Any, place: str) -> set[str]:
 
 
 def _taker(node: DictConfig, place: str) -> Any:
-    """Return the class or function that a node names."""
+    """Return the class or function of a node."""
     target = node._target_
     try:
         return get_object(target)
@@ -80,17 +80,17 @@ def _taker(node: DictConfig, place: str) -> Any:
 
 
 def _unnamed(cfg: DictConfig, primary: DictConfig) -> Iterator[str]:
-    """Describe each key that was taken away, and each part that names no class."""
+    """Describe each required key that was removed, and each part without a class."""
     for key, part in primary.items_ex(resolve=False):
         name = str(key)
         if name not in cfg:
-            yield f"{name} is needed; leave ~{name} away"
+            yield f"{name} is required; remove ~{name}"
         elif _is_part(part) and not _is_part(cfg._get_node(name)):
             yield f"{name} names no class (_target_); choose an option: {name}=NAME"
 
 
 def _mistyped(node: Any, place: str) -> Iterator[str]:
-    """Describe each value below `place` of another type than what is built of it takes."""
+    """Describe each value below `place` whose type differs from the declared one."""
     if isinstance(node, ListConfig):
         for index, item in enumerate(node._iter_ex(resolve=False)):
             yield from _mistyped(item, f"{place}[{index}]")
@@ -105,12 +105,12 @@ def _mistyped(node: Any, place: str) -> Iterator[str]:
         name = f"{place}.{key}" if place else str(key)
         is_left_open = OmegaConf.is_interpolation(node, str(key)) or value == MISSING
         if key in hints and not is_left_open and not _suits(value, hints[key]):
-            yield f"{name}={value!r:.80} is no {_spoken(hints[key])}"
+            yield f"{name}={value!r:.80} must be of type {_type_name(hints[key])}"
         yield from _mistyped(node._get_node(key), name)
 
 
 def _suits(value: Any, hint: Any) -> bool:
-    """Whether a value has the type of a hint, or one that cannot be told from a YAML file."""
+    """Return whether a value has the type of a hint, or one that YAML cannot distinguish."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return any(_suits(value, each) for each in inner)
@@ -122,7 +122,7 @@ def _suits(value: Any, hint: Any) -> bool:
     if hint is bool:
         return isinstance(value, bool)
     if hint in (str, Path):
-        return isinstance(value, (str, int, float))  # YAML reads 2024 and yes as others
+        return isinstance(value, (str, int, float))  # YAML reads 2024 and yes as other types
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, dict) and all(_suits(each, inner[1]) for each in value.values())
     if isinstance(origin, type) and issubclass(origin, Sequence):
@@ -133,23 +133,22 @@ def _suits(value: Any, hint: Any) -> bool:
     return True
 
 
-def _spoken(hint: Any) -> str:
-    """Name a type as people do."""
+def _type_name(hint: Any) -> str:
+    """Return the name of a type for messages."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_spoken(each) for each in inner))
+        return " or ".join(dict.fromkeys(_type_name(each) for each in inner))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "mapping"
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return (
-            f"list ({', '.join(dict.fromkeys(_spoken(each) for each in inner if each is not ...))})"
-        )
+        each = dict.fromkeys(_type_name(one) for one in inner if one is not ...)
+        return f"list ({', '.join(each)})"
     names = {int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
     return names.get(hint, "text" if hint in (str, Path) else getattr(hint, "__name__", str(hint)))
 
 
 def _is_part(node: Any) -> bool:
-    """Whether a node is a thing of its own, to which a mapping gives a name."""
+    """Return whether a node is an object of its own, which a mapping holds by name."""
     return isinstance(node, DictConfig) and "_target_" in node
 
 

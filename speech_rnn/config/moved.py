@@ -1,4 +1,4 @@
-"""The modules that a ``_target_`` of an older configuration may name, and where they lie now."""
+"""Modules that a ``_target_`` of an older configuration may name, with their new names."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ MOVED = {
 
 
 def moved(target: str) -> str | None:
-    """Return the new name of what has moved, or None."""
+    """Return the new name of a moved target, or None."""
     module, _, name = target.rpartition(".")
     return f"{MOVED[module]}.{name}" if module in MOVED else None

@@ -1,7 +1,7 @@
-"""Paths and words of a command line, quoted for Hydra's grammar so that they stand as typed.
+"""Quote paths and words of a command line for Hydra's grammar, so that they can be typed plainly.
 
-Hydra's grammar has signs of its own (``~ = , ( ) [ ] { } # '``) and no letters beyond ASCII: as a
-person types it, ``data.root=~/clips`` or ``words=[grün,stop]`` would be an error of its lexer.
+Hydra's grammar reserves the signs ``~ = , ( ) [ ] { } # '`` and knows no letters beyond ASCII:
+without quotes, ``data.root=~/clips`` or ``words=[grün,stop]`` would be a syntax error.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ TEXTS = frozenset(
     ("root", "path", "folder", "recordings", "output_dir", "output", "exclude", "front_weights",
      "versus", "sentences", "text", "speaker_pattern", "words_file", MODEL_FILE)
 )  # fmt: skip
-"""Keys, by their last part, whose value is one path or text; `paths.data` is one as well."""
+"""Last parts of keys whose value is one path or text; `paths.data` is one as well."""
 
 LISTS = frozenset(
     ("words", "held_out_words", "held_out_speakers", "noise", "rooms", "speech", "background",
      "voices", "talk", "kinds", "without", "audio", "labels")
 )  # fmt: skip
-"""Keys, by their last part, whose value is a list of words or paths."""
+"""Last parts of keys whose value is a list of words or paths."""
 
 _LINE = re.compile(r"(?P<key>\+{0,2}[\w.@/]+)=(?P<value>.*)", re.DOTALL)
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
@@ -34,14 +34,14 @@ _ITEM = re.compile(rf"\s*({_QUOTED}|[^,]*?)\s*(?:,|$)", re.DOTALL)
 
 
 def quoted(line: str, *, multirun: bool = False) -> str:
-    """Return what a command line sets, with its value in quotes where Hydra misreads it.
+    """Return an override with quotes around its value if Hydra would misread it.
 
-    Lines of other keys, and values that Hydra reads as texts, stay as they are. A list of words or
-    paths may do without its brackets.
+    Overrides of other keys, and values that Hydra reads as texts, are unchanged. A list of words
+    or paths may be given without brackets.
 
     Parameters
     ----------
-    multirun : True where commas part the values of a sweep.
+    multirun : whether commas separate the values of a sweep.
     """
     match = _LINE.fullmatch(line)
     if match is None:
@@ -62,7 +62,7 @@ def quoted(line: str, *, multirun: bool = False) -> str:
 
 
 def as_read(line: str) -> Override | None:
-    """Read what a line sets, or return None where Hydra cannot."""
+    """Parse an override; return None if Hydra cannot."""
     try:
         return OverridesParser.create().parse_overrides([line])[0]
     except HydraException:
@@ -94,7 +94,7 @@ def _list(content: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Put a text into Hydra's quotes, with the home folder in place of ``~``."""
+    """Put a text into Hydra's quotes, and replace ``~`` by the home folder."""
     value = value.strip()
     if re.fullmatch(_QUOTED, value, re.DOTALL):
         return value

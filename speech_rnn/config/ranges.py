@@ -1,4 +1,4 @@
-"""What a search may set: Hydra's ranges and choices, read from a space and a command line."""
+"""The ranges and choices of a search, from its space and from the command line."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.training.search import Choices, Dimension, Interval, Values
 
 SEARCH_KEYS = ("trials", "space", "objective", "swept")
-"""Keys that a training does not know."""
+"""Keys of a search that a training does not have."""
 
 OF_THE_SEARCH = ("test", "report", "output_dir", "resume")
-"""Keys that the search sets, and the training of its best does not."""
+"""Keys that a search sets for its trials, but not for the training of the best settings."""
 
 
 def space_of(cfg: DictConfig) -> dict[str, Dimension]:
-    """Return what a search varies: its space and the ranges of the command line, which go first.
+    """Return what a search varies: its space, and the ranges of the command line, which win.
 
-    A key that the command line gives one value keeps it.
+    A key to which the command line gives a single value is not varied.
 
     Raises
     ------
     ConfigurationError
-        for an entry that is no range.
+        if an entry is not a range.
     """
     fixed = {_key(override) for override in parsed(HydraConfig.get().overrides.task)}
     ranges = [entry for entry in parsed(cfg.space) if _key(entry) not in fixed] + parsed(cfg.swept)
@@ -50,7 +50,7 @@ def dimension_of(override: Override) -> Dimension:
     Raises
     ------
     ConfigurationError
-        if it is no range.
+        if it is not a range.
     """
     value = override.value()
     if isinstance(value, IntervalSweep):
@@ -70,7 +70,7 @@ def dimension_of(override: Override) -> Dimension:
 
 
 def trial_config(values: Values) -> DictConfig:
-    """Compose what the search's own command line gives, and the values of a trial."""
+    """Compose the configuration of the search's own command line with the values of a trial."""
     given = [f"{key}={value}" for key, value in values.items()]
     typed = [*HydraConfig.get().overrides.task, *given]
     cfg = compose("search", as_typed(typed))
@@ -80,9 +80,9 @@ def trial_config(values: Values) -> DictConfig:
 
 
 def defaults_of(cfg: DictConfig, keys: Sequence[str]) -> dict[str, Any]:
-    """Return what a configuration gives for keys: the option of a group, or else the value.
+    """Return a configuration's values for keys: the option of a group, or the value.
 
-    Where a YAML says nothing it is that of the class.
+    If no YAML file has a value, the default of the class is returned.
     """
     chosen = HydraConfig.get().runtime.choices
     return {key: chosen[key] if key in chosen else _default(cfg, key) for key in keys}
@@ -100,7 +100,7 @@ def _default(cfg: DictConfig, key: str) -> Any:
 
 
 def train_command(values: Values) -> str:
-    """Return the line that trains with the values of a trial, and scores the test split."""
+    """Return the command that trains with the values of a trial and evaluates the test split."""
     task = HydraConfig.get().overrides.task
     kept = [
         line.removeprefix("++")

@@ -85,21 +85,21 @@ def unreadable(words: Sequence[str], accent: str) -> list[str]:
     """
     language = base_of(accent)
     own = (SCRIPTS.get(language, LATIN), *ALSO.get(language, ()), LATIN)
-    told = []
+    messages = []
     for word in words:
         if foreign := sorted(_scripts(word) - set(own)):
             speaks = EXAMPLES.get(foreign[0]) or next(
                 (each for each, script in SCRIPTS.items() if script == foreign[0]), None
             )
             hint = f"; set language={speaks}" if speaks else ""
-            told.append(
-                f"{word!r} is in {_spoken(foreign[0])} letters, which no voice of {accent} "
+            messages.append(
+                f"{word!r} is in {_script_name(foreign[0])} letters, which no voice of {accent} "
                 f"reads{hint}"
             )
-    return told
+    return messages
 
 
-def _spoken(script: str) -> str:
+def _script_name(script: str) -> str:
     return "Chinese" if script == "CJK" else script.capitalize()
 
 

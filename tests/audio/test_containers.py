@@ -141,7 +141,7 @@ def test_a_folder_without_folders_gets_no_hint_of_them(tmp_path):
     with pytest.raises(ConfigurationError, match=r"holds no sound files$"):
         find_audio([str(tmp_path)])
     (tmp_path / "inner").mkdir()
-    with pytest.raises(ConfigurationError, match="--recursive looks into its folders"):
+    with pytest.raises(ConfigurationError, match="--recursive searches its subfolders"):
         find_audio([str(tmp_path)])
 
 
@@ -259,7 +259,7 @@ def test_case_f18_an_ogg_that_is_cut_short_is_told(subtype):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         n_samples = len(load_audio(whole))
-    with pytest.warns(AudioWarning, match="ends without the mark of its end: it may be cut short"):
+    with pytest.warns(AudioWarning, match="has no end mark: it may be truncated"):
         assert 0 < len(load_audio(whole[: len(whole) * 3 // 4])) < n_samples
 
 

@@ -85,11 +85,11 @@ def test_all_wrong_keys_come_at_once_with_the_nearest():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("trainer.max_epochs=x", "trainer.max_epochs='x' is no whole number"),
-        ("model.hidden_size=1.5", "model.hidden_size=1.5 is no whole number"),
-        ("augment.tempo=3", "augment.tempo=3 is no list (number) or null"),
-        ("optim.betas=[x,y]", "optim.betas=['x', 'y'] is no list (number)"),
-        ("data.root=[a]", "data.root=['a'] is no text"),
+        ("trainer.max_epochs=x", "trainer.max_epochs='x' must be of type whole number"),
+        ("model.hidden_size=1.5", "model.hidden_size=1.5 must be of type whole number"),
+        ("augment.tempo=3", "augment.tempo=3 must be of type list (number) or null"),
+        ("optim.betas=[x,y]", "optim.betas=['x', 'y'] must be of type list (number)"),
+        ("data.root=[a]", "data.root=['a'] must be of type text"),
     ],
 )
 def test_a_value_of_another_type_is_told_before_any_work(line, message):
@@ -108,7 +108,7 @@ def test_a_part_without_a_class_is_told(nothing):
 
 
 def test_a_key_that_was_taken_away_is_told():
-    with pytest.raises(ConfigurationError, match=r"^model is needed; .*\nseed is needed; "):
+    with pytest.raises(ConfigurationError, match=r"^model is required; .*\nseed is required; "):
         check(compose("train", ["~model", "~seed"]), primary("train"))
 
 

@@ -144,7 +144,7 @@ def test_the_sweep_from_the_command_line(tmp_path):
     loud = "conditions.snr_db=[loud]"
     wrong = speech_rnn("stress", *arguments, loud, cwd=tmp_path, module=True, apart=True)
     assert wrong.returncode == 2
-    assert "conditions.snr_db=['loud'] is no list (number)" in wrong.stderr
+    assert "conditions.snr_db=['loud'] must be of type list (number)" in wrong.stderr
 
 
 def test_noise_is_worse_than_none(tmp_path):
