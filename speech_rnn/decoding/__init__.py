@@ -1,1 +1,1 @@
-"""From log-probabilities to words."""
+"""Decode log-probabilities to words."""

@@ -1,4 +1,4 @@
-"""The steps that emit each token of a sequence, and the words that the tokens spell."""
+"""The steps that emit each token of a sequence, and the words that tokens spell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLANK_ID = 0
 
 
 class Span(NamedTuple):
-    """A token, the steps from `start` up to `stop` that emit it, and its surest probability."""
+    """A token, the steps from `start` up to `stop` that emit it, and its highest probability."""
 
     token: int
     start: int
@@ -22,7 +22,7 @@ class Span(NamedTuple):
 
 
 def steps_needed(tokens: Sequence[int]) -> int:
-    """Return the fewest steps that can spell tokens: between two alike comes a blank."""
+    """Return the minimum number of steps for these tokens: equal neighbours need a blank."""
     return len(tokens) + sum(a == b for a, b in pairwise(tokens))
 
 
@@ -31,12 +31,12 @@ def spell(
 ) -> tuple[Word, ...]:
     """Return the words that spans of tokens spell, with their times.
 
-    A word of characters spans them and is as certain as the least certain.
+    A word of several characters covers all of them, with the lowest of their confidences.
 
     Parameters
     ----------
-    step_seconds : the time from one step to the next.
-    duration : of the clip, in seconds; no word ends later.
+    step_seconds : time between two steps, in seconds.
+    duration : duration of the clip in seconds; no word ends later.
     """
     words = []
     for is_space, group in groupby(spans, key=lambda span: vocabulary.tokens[span.token] == " "):

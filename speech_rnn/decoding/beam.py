@@ -1,4 +1,4 @@
-"""Prefix beam search: the most probable sequences of tokens, each summed over its CTC paths."""
+"""Prefix beam search for the most probable token sequences, each summed over its CTC paths."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Candidate(NamedTuple):
 
     Parameters
     ----------
-    score : the logarithm of its probability, and what scorers and the token bonus add to it.
-    share : e to the score, relative to that of all sequences in the beam.
+    score : logarithm of its probability, plus the scores of scorers and the token bonuses.
+    share : exp(score), normalised over all sequences in the beam.
     """
 
     tokens: tuple[int, ...]
@@ -37,23 +37,23 @@ class Candidate(NamedTuple):
 class BeamSearch:
     """Keep the most probable prefixes at each step (Graves & Jaitly, 2014; Hannun et al., 2014).
 
-    A prefix has two probabilities: of the paths that end in a blank, and of those that end in its
-    last token. What repeats that token goes on with the prefix after a token, and makes a longer
-    one after a blank. With as many prefixes as there are, the result is exact.
+    A prefix has two probabilities: that of paths ending in a blank, and that of paths ending in its
+    last token. If that token is repeated, paths that end in it stay with the prefix, and paths that
+    end in a blank form a longer one. If the beam holds all prefixes, the result is exact.
 
-    Scorers join by shallow fusion (Gülçehre et al., 2015): a prefix ranks by the logarithm of its
-    probability, the weighted scores of its tokens, and the bonus of each token.
+    Scorers are combined by shallow fusion (Gülçehre et al., 2015): prefixes are ranked by the
+    logarithm of their probability, plus the weighted scores and the bonus of their tokens.
 
     Parameters
     ----------
-    beam_size : prefixes that are kept.
+    beam_size : number of prefixes that are kept.
     scorers : language models and hot words, each with its weight.
-    token_bonus : what each token adds: a language model alone prefers few.
+    token_bonus : bonus of each token; it balances a language model's preference for few tokens.
 
     Raises
     ------
     ConfigurationError
-        for a beam below 1.
+        if the beam is below 1.
     """
 
     beam_size: int = 50
@@ -72,11 +72,11 @@ class BeamSearch:
         Parameters
         ----------
         log_probs : (B, T, C), natural logarithms; token 0 is the blank.
-        lengths : steps of each clip, (B,).
-        n_best : sequences of each clip, best first; fewer where fewer have been met.
+        lengths : number of steps of each clip, (B,).
+        n_best : number of sequences, best first; there may be fewer in the beam.
         """
         steps = np.asarray(lengths)
-        order = np.argsort(-steps, kind="stable")  # the longest first: those that go on are a slice
+        order = np.argsort(-steps, kind="stable")  # longest first: active clips are then a slice
         beams = _Beams(self, len(steps), int(steps.max(initial=0)))
         for step in range(beams.n_steps):
             n_active = int(np.count_nonzero(steps > step))
@@ -86,27 +86,27 @@ class BeamSearch:
 
 
 class _Beams:
-    """The prefixes of a batch, (B, K), and how they came to be."""
+    """The prefixes of a batch, (B, K), and their history."""
 
     def __init__(self, search: BeamSearch, n_clips: int, n_steps: int) -> None:
         size = search.beam_size
         self.search, self.size, self.n_steps = search, size, n_steps
-        self.bonus = np.zeros((n_clips, size))  # what scorers and tokens have added
+        self.bonus = np.zeros((n_clips, size))  # sum of scorers' scores and token bonuses
         self.states = np.zeros((len(search.scorers), n_clips, size), dtype=np.int64)
         self.after_blank = np.full((n_clips, size), -np.inf)
         self.after_blank[:, 0] = 0.0  # the empty prefix
         self.after_token = np.full((n_clips, size), -np.inf)
         self.last = np.zeros((n_clips, size), dtype=np.int64)
-        # A prefix is known by a hash of its tokens; two alike of 64 bits are not met in practice.
+        # A prefix is identified by a 64-bit hash of its tokens; collisions are not to be expected.
         self.name = np.zeros((n_clips, size), dtype=np.uint64)
         self.unused = NOBODY + 1 + np.arange(size, dtype=np.uint64)
         self.name[:, 1:] = self.unused[1:]
-        self.parent = np.full((n_clips, size), NOBODY)  # the name of the prefix before
+        self.parent = np.full((n_clips, size), NOBODY)  # hash of the prefix without its last token
         self.came_from = np.tile(np.arange(size, dtype=np.int32), (n_steps, n_clips, 1))
         self.appended = np.zeros((n_steps, n_clips, size), dtype=np.int32)
 
     def advance(self, step: int, log_probs: Floats) -> None:
-        """Read one step (A, C) of the first A clips."""
+        """Process one step (A, C) of the first A clips."""
         n_active, n_tokens = log_probs.shape
         clip = np.arange(n_active)[:, None]  # (A, 1)
         blank_next, token_next, longer = self._extended(log_probs, clip)
@@ -131,9 +131,9 @@ class _Beams:
         )
 
     def _extended(self, log_probs: Floats, clip: Ids) -> tuple[Floats, Floats, Floats]:
-        """Return the scores of each prefix after a blank, and after its last token again, (A, K).
+        """Return each prefix's scores after a blank, and after its last token again, (A, K).
 
-        The third are those of each prefix with one more token, (A, K, C).
+        The third array holds the scores of each prefix with one more token, (A, K, C).
         """
         n_active = len(log_probs)
         after_blank, after_token = self.after_blank[:n_active], self.after_token[:n_active]
@@ -146,7 +146,7 @@ class _Beams:
         return total + log_probs[:, :1], after_token + repeated, longer
 
     def _merged(self, token_next: Floats, longer: Floats) -> Floats:
-        """Move the score of a longer prefix that is in the beam already to that one."""
+        """Add the score of a longer prefix to the same prefix if the beam has it already."""
         n_active = len(longer)
         last = self.last[:n_active]
         is_parent = self.name[:n_active, :, None] == self.parent[:n_active, None, :]  # (A, K, K)
@@ -158,7 +158,7 @@ class _Beams:
         return merged
 
     def _bonuses(self, shape: tuple[int, ...]) -> Floats:
-        """Return what scorers and tokens have added to all that could be kept, (A, K + K * C)."""
+        """Return the bonuses of all prefixes that could be kept, (A, K + K * C)."""
         n_active = shape[0]
         bonus = self.bonus[:n_active]  # (A, K)
         added: Floats | float = self.search.token_bonus
@@ -177,12 +177,12 @@ class _Beams:
         before = self.name[clip, source]
         parent = np.where(is_longer, before, self.parent[clip, source])
         name = np.where(is_longer, _named(before, token), before)
-        # What cannot be is nobody: it must not stand in for a prefix of that name.
+        # Impossible prefixes get no hash, so that they do not match real ones.
         self.parent[: len(clip)] = np.where(is_empty, NOBODY, parent)
         self.name[: len(clip)] = np.where(is_empty, self.unused, name)
 
     def best(self, n_best: int) -> list[list[Candidate]]:
-        """Return the most probable sequences of each clip, traced back through the steps."""
+        """Return the most probable sequences of each clip, by backtracking."""
         total = np.logaddexp(self.after_blank, self.after_token) + self.bonus
         for (scorer, weight), states in zip(self.search.scorers, self.states, strict=True):
             total += weight * scorer.finals(states)
@@ -209,7 +209,7 @@ class _Beams:
 
 
 def _named(parent: NDArray[np.uint64], token: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Name a prefix by its parent's name and its last token (splitmix64, Steele et al., 2014)."""
+    """Return a prefix's hash from its parent's hash and its last token (splitmix64, 2014)."""
     mixed = parent + (token.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""A decoder from the choices of a command line: files, numbers and hot words."""
+"""Create a decoder from command-line options: files, numbers and hot words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speech_rnn.language.loading import load_language_model
 from speech_rnn.vocabulary import Vocabulary
 
 DEFAULT_BEAM = 50
-"""The beam of a language model and hot words, where none is chosen."""
+"""Beam size for a language model or hot words, unless another is given."""
 
 
 def choose_decoder(
@@ -27,18 +27,18 @@ def choose_decoder(
     token_bonus: float | None = None,
     hot_words: Sequence[str] | None = None,
 ) -> Decoder:
-    """Return the decoder, which fits `vocabulary`.
+    """Return a decoder that fits `vocabulary`.
 
     Parameters
     ----------
-    beam : prefixes that are kept; None is 50 where a language model or hot words need a beam.
-    grammar, lm : files.
-    hot_words : each ``WORD=BONUS``.
+    beam : number of prefixes to keep; None is 50 if a language model or hot words need a beam.
+    grammar, lm : files of a grammar and a language model.
+    hot_words : texts of the form ``WORD=BONUS``.
 
     Raises
     ------
     ConfigurationError, DataError, ModelError
-        for files that cannot be read, and for what does not fit together.
+        if files cannot be read, or options do not fit together.
     """
     decoder = Decoder(
         beam_size=beam or (DEFAULT_BEAM if lm or hot_words else None),
@@ -55,18 +55,18 @@ def choose_decoder(
 
 
 def word_values(given: Sequence[str], name: str, example: str) -> dict[str, float]:
-    """Read each ``WORD=VALUE`` of a command line.
+    """Parse texts of the form ``WORD=VALUE`` from a command line.
 
     Parameters
     ----------
     given : the texts.
-    name : the option, for the message.
+    name : name of the option, for the message.
     example : such as ``WORD=BONUS, such as stop=2``.
 
     Raises
     ------
     ConfigurationError
-        for a text without a word or a number.
+        if a text lacks a word or a number.
     """
     values = {}
     for text in given:

@@ -1,4 +1,4 @@
-"""What a classifier's figures are worth: its temperature, and when there is no answer."""
+"""Confidence of a classifier: its temperature, and thresholds below which it gives no answer."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Calibration:
 
     Parameters
     ----------
-    temperature : by which logits are divided before the softmax (Guo et al., 2017).
-    unknown_below : evidence that a clip needs; below it the reason is ``unknown``.
-    ambiguous_below : confidence that each word needs; below it the reason is ``ambiguous``.
-    against_unknown : whether the evidence is that for the words against ``_unknown_``.
+    temperature : divisor of the logits before the softmax (Guo et al., 2017).
+    unknown_below : evidence below which a clip is rejected with the reason ``unknown``.
+    ambiguous_below : confidence of each word below which the reason is ``ambiguous``.
+    against_unknown : whether evidence is the log odds of the words against ``_unknown_``.
 
     Raises
     ------
     ConfigurationError
-        for a temperature that is not from 0.001 to 1000.
+        if the temperature is not from 0.001 to 1000.
     """
 
     temperature: float = 1.0
@@ -41,9 +41,9 @@ class Calibration:
             raise ConfigurationError(f"temperature={self.temperature!r} must lie in [0.001, 1000]")
 
     def judge(self, hypothesis: Hypothesis, evidence: float) -> Hypothesis:
-        """Withhold an answer for which there is too little evidence or confidence.
+        """Withhold an answer if its evidence or confidence is too low.
 
-        What would have been answered becomes the first of the alternatives.
+        The withheld answer becomes the first of the alternatives.
         """
         judged = replace(hypothesis, evidence=evidence)
         if not judged.words:
@@ -67,15 +67,15 @@ def _withheld(answer: Hypothesis, reason: str) -> Hypothesis:
 def evidence(
     logits: NDArray[np.floating], tokens: Sequence[str], *, against_unknown: bool = False
 ) -> NDArray[np.float64]:
-    """Return how much speaks for any of the words, (N,), from logits (N, C).
+    """Return the evidence for any of the words, (N,), from logits (N, C).
 
-    It is the logarithm of the sum of the exponentials of the words' logits: the negative of their
-    free energy (Liu et al., 2020). Classes that are no word do not count: what they answer to in
-    training is not all that may come (recipes/keywords/README.md has the figures).
+    It is the logarithm of the sum of the exponentials of the words' logits, which is their negative
+    free energy (Liu et al., 2020). Other classes do not count, because the sounds that they have
+    learnt are only a part of those that occur (figures: recipes/keywords/README.md).
 
-    With `against_unknown` the logit of ``_unknown_`` is taken off it: the log odds of a word
-    against none. This ranks better where hundreds of other words have taught ``_unknown_``
-    (recipes/custom/README.md).
+    With `against_unknown`, the logit of ``_unknown_`` is subtracted, which gives the log odds of a
+    word against none. This ranks better if ``_unknown_`` was trained on hundreds of other words
+    (figures: recipes/custom/README.md).
     """
     is_word = np.array([token not in REASONS for token in tokens])
     scores = np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1)
@@ -85,6 +85,6 @@ def evidence(
 
 
 def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    """Return log-probabilities of logits (…, C), as exact as those are."""
+    """Return log-probabilities of logits (…, C), in their precision."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

@@ -1,4 +1,4 @@
-"""How a head's log-probabilities become hypotheses: one way for every kind of decoding."""
+"""Turn log-probabilities into hypotheses, with every kind of decoding."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from speech_rnn.language.scoring import HotWords, LanguageModel, TokenScorer
 from speech_rnn.vocabulary import Vocabulary
 
 MOST_STATES = 50_000
-"""Of a language model that are kept: with 128 hidden units some 50 MB."""
+"""Largest number of a language model's states that are kept: 50 MB with 128 hidden units."""
 
 Scorers = tuple[tuple[TokenScorer, float], ...]
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """The choices of decoding.
+    """Options of decoding.
 
     Parameters
     ----------

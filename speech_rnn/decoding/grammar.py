@@ -1,4 +1,4 @@
-"""What may be said, as a small grammar: read, and turned into a graph of words.
+"""A small grammar of allowed sentences: its parser, and its conversion to a graph of words.
 
 The notation is a part of the Java Speech Grammar Format (JSGF, W3C note of 2000)::
 
@@ -7,9 +7,9 @@ The notation is a part of the Java Speech Grammar Format (JSGF, W3C note of 2000
     <turn> = [please] turn (left | right);
     <digit> = one | two | three;
 
-``|`` parts alternatives, ``[ ]`` holds what may be left out, ``( )`` groups, ``*`` repeats any
-number of times, ``+`` at least once, ``//`` and ``/* */`` are comments. A sentence is what the
-public rule spells, or the first rule where none is public.
+``|`` separates alternatives, ``[ ]`` encloses optional parts, ``( )`` groups, ``*`` repeats any
+number of times, ``+`` at least once, ``//`` and ``/* */`` are comments. A sentence is anything that
+the public rule spells, or the first rule if none is public.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _END = "the end"
 MOST_CHARACTERS = 1_000_000
 MOST_NESTED = 50
 MOST_LEVELS = 200
-"""Brackets and rules inside each other: Python's stack holds so many."""
+"""Deepest nesting of brackets and rules that Python's stack can hold."""
 MOST_WORDS = 20_000
 MOST_ARCS = 50_000
-"""Beyond, the graph fills gigabytes: n optional words in a row have n² / 2 arcs."""
+"""Above, the graph would take gigabytes: n optional words in a row have n² / 2 arcs."""
 MOST_DRAWN = 100
-"""Words of a drawn sentence after which nothing is repeated: repeats inside repeats double."""
+"""Length of a drawn sentence after which nothing is repeated: nested repeats grow exponentially."""
 MOST_NAMED = 20
-"""Wrong names that one message lists."""
+"""Number of wrong names that one message lists."""
 
 
 class Arc(NamedTuple):
@@ -74,7 +74,7 @@ class _Piece(NamedTuple):
 
 
 class _Node(NamedTuple):
-    """Part of a rule: a word or rule name with its place in the text, or parts put together."""
+    """A part of a rule: a word or rule name with its position in the text, or several parts."""
 
     kind: str  # word, rule, sequence, alternatives, optional, star, plus
     parts: tuple[_Node, ...] = ()
@@ -84,19 +84,19 @@ class _Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Grammar:
-    """Sentences that may be said.
+    """Sentences that are allowed.
 
     Parameters
     ----------
-    text : in the notation above.
-    name : of the text in messages, such as its file.
+    text : grammar in the notation above.
+    name : name of the text in messages, such as its file.
 
     Raises
     ------
     ConfigurationError
-        for what is no grammar, at its line and column, with what was expected; for rules that do
-        not exist, the first 20 at once; for rules that hold themselves, and for too large a
-        grammar.
+        if the text is not a grammar (the error gives line, column and what was expected), if rules
+        do not exist (the first 20 are listed) or contain themselves, and if the grammar is too
+        large.
     """
 
     text: str
@@ -125,7 +125,7 @@ class Grammar:
             raise DataError(f"grammar={str(path)!r} cannot be read: {error}") from error
 
     def sentences(self, number: int, seed: int = 0) -> list[str]:
-        """Draw sentences: alternatives are equally probable, an option and one more repeat half."""
+        """Draw sentences: alternatives are equally probable; options and repeats have half."""
         reader = _Reader(self.text, self.name)
         random = Random(seed)
         n_drawn = 0
@@ -161,8 +161,8 @@ class Grammar:
         Raises
         ------
         ConfigurationError
-            for a vocabulary of classes, and for words that it lacks: the first 20 at once, each
-            with its place and the nearest.
+            if the vocabulary consists of classes, or lacks words: the first 20 are listed, each
+            with its position and the nearest word.
         """
         if vocabulary.head != "ctc":
             raise ConfigurationError(
@@ -174,7 +174,7 @@ class Grammar:
 
 
 class _Reader:
-    """The rules of a text, by recursive descent."""
+    """Parses the rules of a text by recursive descent."""
 
     def __init__(self, text: str, name: str) -> None:
         self.text, self.name = text, name
@@ -194,7 +194,7 @@ class _Reader:
         self._check()
 
     def where(self, place: int) -> str:
-        """Name a place of the text: its file, line and column, from 1."""
+        """Return a position in the text as file, line and column, counted from 1."""
         line = self.text.count("\n", 0, place) + 1
         column = place - self.text.rfind("\n", 0, place)
         return f"{self.name}, line {line}, column {column}"
@@ -283,7 +283,7 @@ class _Reader:
         raise self._wrong(piece, "a word, a <rule>, '(' or '['")
 
     def _check(self) -> None:
-        """Refuse rules that do not exist, hold themselves, or spell too much."""
+        """Raise for rules that do not exist, contain themselves, or spell too much."""
         wrong = []
         for node in (node for rule in self.rules.values() for node in _walk(rule)):
             if node.kind == "rule" and node.text not in self.rules:
@@ -299,7 +299,7 @@ class _Reader:
         }
         sizes: dict[str, _Size] = {}
         try:
-            for name in TopologicalSorter(held).static_order():  # what it holds, before a rule
+            for name in TopologicalSorter(held).static_order():  # a rule's parts before the rule
                 sizes[name] = _size(self.rules[name], sizes)
         except CycleError as error:
             names = [*reversed(error.args[1])]
@@ -318,11 +318,11 @@ class _Reader:
 
 
 UNCOUNTED = 10**15
-"""Words of a rule are counted up to here; they may double with each rule."""
+"""Words of a rule are counted up to here; the number may double with each rule."""
 
 
 class _Size(NamedTuple):
-    """How deep a part is nested and how many words it holds, with its rules written out."""
+    """Depth and number of words of a part, with its rules expanded."""
 
     levels: int
     n_words: int
@@ -347,7 +347,7 @@ def _walk(node: _Node) -> Iterator[_Node]:
 
 
 class _Builder:
-    """Thompson's construction over words, then the same without empty arcs, over tokens."""
+    """Thompson's construction over words, then the same over tokens, without empty arcs."""
 
     def __init__(self, reader: _Reader, vocabulary: Vocabulary) -> None:
         self.reader, self.vocabulary = reader, vocabulary
@@ -360,13 +360,13 @@ class _Builder:
         final = self._add(self.reader.rules[self.reader.start], start)
         if self.lacking:
             raise ConfigurationError("\n".join(self.lacking.values()))
-        # Words of characters are parted by a space, which only the first one lacks.
+        # Words of characters are separated by a space, except before the first one.
         space = (self.vocabulary.tokens.index(" "),) if self._has_spaces() else ()
         numbers: defaultdict[Hashable, int] = defaultdict(count().__next__)
         numbers["begin"]  # is state 0
         arcs: set[Arc] = set()
         leaving: list[tuple[Hashable, int, tuple[int, ...]]] = [("begin", start, ())]
-        for key, state, lead in leaving:  # grows with each target that is new
+        for key, state, lead in leaving:  # grows with each new target
             for middle in self._closure(state):
                 for place, (tokens, target) in enumerate(self.spoken[middle]):
                     path = (*lead, *tokens)
@@ -392,7 +392,7 @@ class _Builder:
         return len(self.empty) - 1
 
     def _add(self, node: _Node, start: int) -> int:
-        """Add a part that begins in state `start`; return the state where it ends."""
+        """Add a part that begins in state `start`, and return the state in which it ends."""
         if node.kind == "rule":
             return self._add(self.reader.rules[node.text], start)
         if node.kind == "word":
@@ -409,7 +409,7 @@ class _Builder:
             for part in node.parts:
                 self.empty[self._add(part, start)].append(end)
             return end
-        inner = self._state()  # a loop of its own: what comes before must not be repeated
+        inner = self._state()  # a separate loop: earlier parts must not be repeated
         self.empty[start].append(inner)
         after = self._add(node.parts[0], inner)
         self.empty[after].append(end)
@@ -420,7 +420,7 @@ class _Builder:
         return end
 
     def _add_words(self, words: Sequence[_Node], start: int) -> int:
-        """Add words that follow each other; several may be one token of the vocabulary."""
+        """Add consecutive words; several of them may be one token of the vocabulary."""
         texts = [word.text for word in words]
         if self.vocabulary.unit == "words":
             texts = self.vocabulary.split(texts)
@@ -441,7 +441,7 @@ class _Builder:
         return start
 
     def _closure(self, state: int) -> tuple[int, ...]:
-        """The states that are reached from one without a word."""
+        """Return the states that can be reached from a state without a word."""
         found = {state}
         pending = [state]
         while pending:
@@ -453,7 +453,7 @@ class _Builder:
 
 
 def _runs(parts: Sequence[_Node]) -> list[list[_Node]]:
-    """Part a sequence into runs of words and other parts, one each."""
+    """Split a sequence into runs of words, and single other parts."""
     runs: list[list[_Node]] = []
     for part in parts:
         if runs and part.kind == "word" and runs[-1][0].kind == "word":

@@ -1,4 +1,4 @@
-"""The most probable output at each step: a class for a clip, or a CTC path for a sequence."""
+"""The most probable output at each step: the class of a clip, or a CTC path."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from speech_rnn.vocabulary import REASONS, Vocabulary
 def classify(
     log_probs: NDArray[np.float32], vocabulary: Vocabulary, duration: float, n_best: int = 1
 ) -> Hypothesis:
-    """Answer with the most probable class; the next ones are its alternatives.
+    """Return the most probable class, with the next ones as alternatives.
 
     Parameters
     ----------
     log_probs : (C,), natural logarithms.
-    vocabulary : of unit ``classes``.
-    duration : of the clip, in seconds; the word spans it.
-    n_best : answers in all.
+    vocabulary : vocabulary of unit ``classes``.
+    duration : duration of the clip in seconds; the word spans it.
+    n_best : total number of answers.
     """
     ranked = np.argsort(-log_probs, kind="stable")[:n_best].tolist()
     best, *others = [
@@ -48,18 +48,18 @@ def greedy_ctc(
 ) -> Hypothesis:
     """Take the best path, merge repeats and drop blanks (Graves et al., 2006).
 
-    A token starts at the first step of its run and ends with the last; it is as certain as the
-    most certain of them. A word of characters spans its characters and is as certain as the least
-    certain. The hypothesis is as certain as its least certain word, or, without words, as the
-    least certain blank.
+    A token starts at the first step of its run and ends with the last; its confidence is the
+    highest of the run. A word of several characters covers all of them, with the lowest of their
+    confidences. The confidence of the hypothesis is that of its least certain word or, without
+    words, of its least certain blank.
 
     Parameters
     ----------
     log_probs : (T, C), natural logarithms; token 0 is the blank.
-    vocabulary : of unit ``words`` or ``characters``.
-    step_seconds : the time from one step to the next.
-    duration : of the clip, in seconds; no word ends later.
-    token_bonus : what each token adds to the path's score; below 0, short ones fall away.
+    vocabulary : vocabulary of unit ``words`` or ``characters``.
+    step_seconds : time between two steps, in seconds.
+    duration : duration of the clip in seconds; no word ends later.
+    token_bonus : added to the path's score for each token; below 0, short tokens disappear.
     """
     spans = []
     step = 0
@@ -76,10 +76,10 @@ def greedy_ctc(
 
 
 def best_path(log_probs: NDArray[np.floating], token_bonus: float = 0.0) -> list[int]:
-    """Return the token of each step on the path of the highest score (Viterbi).
+    """Return the token of each step on the path with the highest score (Viterbi).
 
-    Its score is the sum of its log-probabilities and of a bonus for each run of a token; without a
-    bonus, each step has its most probable token.
+    The score is the sum of log-probabilities plus a bonus for each run of a token; without a
+    bonus, the path has the most probable token of each step.
     """
     if not token_bonus:
         return log_probs.argmax(axis=-1).tolist()
@@ -94,7 +94,7 @@ def best_path(log_probs: NDArray[np.floating], token_bonus: float = 0.0) -> list
         first = int(score.argmax())
         others = score.copy()
         others[first] = -np.inf
-        source = np.where(stay == first, others.argmax(), first)  # the best other token
+        source = np.where(stay == first, others.argmax(), first)  # the best different token
         entered = score[source] + bonus
         came_from[step] = np.where(score >= entered, stay, source)
         score = np.maximum(score, entered) + log_probs[step]

@@ -1,4 +1,4 @@
-"""What a recogniser answers."""
+"""The answer of a recogniser."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from speech_rnn.vocabulary import REASONS, UNKNOWN
 
 LABELS = {"ambiguous": UNKNOWN, **{reason: label for label, reason in REASONS.items()}}
-"""What stands for a reason in tables and references."""
+"""Labels that stand for the reasons in tables and references."""
 
 
 @dataclass(frozen=True)
 class Word:
     """A recognised word, with its start and end in seconds and a confidence in [0, 1].
 
-    A classification head says what was heard in a clip, not where: its word spans the clip.
+    A classification head does not locate the word: it spans the whole clip.
     """
 
     word: str
@@ -30,16 +30,15 @@ class Hypothesis:
 
     Parameters
     ----------
-    words : the words in their order; none where none was heard.
-    confidence : in [0, 1]: the probability of the class, of the least certain step of a greedy CTC
-        path, or of the sequence that a beam search found; within a grammar, how probable the
-        best path is relative to the best of all.
-    reason : why there is no word: ``silence``, ``unknown``, or ``ambiguous`` where one was too
-        uncertain; otherwise None.
-    alternatives : the next best answers, where they were asked for; an answer that was withheld
-        comes first.
-    evidence : how much speaks for any of the words rather than for none, of any scale; None where
-        the answer is a sequence.
+    words : the words in order; empty if there is no word.
+    confidence : in [0, 1]: probability of the class, of the least certain step of a greedy CTC
+        path, or of the sequence that a beam search found; with a grammar, the probability of the
+        best allowed path relative to the best of all paths.
+    reason : reason why there is no word: ``silence``, ``unknown``, or ``ambiguous`` if the
+        confidence was too low; otherwise None.
+    alternatives : the next best answers, if requested; a withheld answer comes first.
+    evidence : evidence for any word rather than none, on an arbitrary scale; None if the answer is
+        a sequence.
     """
 
     words: tuple[Word, ...]
@@ -55,7 +54,7 @@ class Hypothesis:
 
     @property
     def label(self) -> str:
-        """The text, or the label that stands for the reason why there is none."""
+        """The text, or the label of the reason if there is none."""
         return LABELS.get(self.reason or "", self.text)
 
     def to_dict(self) -> dict[str, Any]:

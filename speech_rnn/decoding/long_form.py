@@ -1,4 +1,4 @@
-"""Sound of any length in bounded memory: read in windows, decoded from pause to pause."""
+"""Decode sound of any length in constant memory: in windows, and from pause to pause."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from speech_rnn.decoding.alignment import BLANK_ID
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 
 LONG_SECONDS = 60.0
-"""A longer sound is read in windows where the answer is a sequence; a shorter one, as a whole."""
+"""Duration above which sequences are decoded in windows rather than as a whole."""
 
 WINDOW_SECONDS = 30.0
 CONTEXT_SECONDS = 3.0
-"""Sound before and behind a window that is read with it: without, words at its edges suffer."""
+"""Context on either side of a window; without it, words at the edges are recognised less well."""
 
 PAUSE_SECONDS = 0.3
 SURE_BLANK = 0.9
@@ -28,24 +28,24 @@ LogProbs = NDArray[np.float32]
 def windows(
     blocks: Iterable[NDArray[np.float32]], step_length: int, sample_rate: int
 ) -> Iterator[tuple[NDArray[np.float32], slice]]:
-    """Cut a sound into windows that overlap; each step counts in one of them.
+    """Cut a sound into overlapping windows; each step counts in exactly one of them.
 
     Parameters
     ----------
-    blocks : the sound, (n,) each, of any size.
-    step_length : samples from one step of the log-probabilities to the next.
-    sample_rate : in Hz.
+    blocks : blocks (n,) of the sound, of any size.
+    step_length : samples between two steps of the log-probabilities.
+    sample_rate : sample rate in Hz.
 
     Yields
     ------
-    The samples of a window, and which of its steps count: the others are context.
+    The samples of a window, and the slice of its steps that count; the others are context.
     """
     size, context = (
         round(seconds * sample_rate / step_length) for seconds in (WINDOW_SECONDS, CONTEXT_SECONDS)
     )
     arriving = iter(blocks)
     kept = np.zeros(0, np.float32)
-    begin = first = 0  # the step at which `kept` begins, and the first that has yet to count
+    begin = first = 0  # the step at which `kept` begins, and the first step not yet counted
     while True:
         wanted = (first + size + context - begin) * step_length
         pieces, there = [kept], len(kept)
@@ -69,16 +69,16 @@ def windows(
 def stretches(
     log_probs: Iterable[LogProbs], step_seconds: float
 ) -> Iterator[tuple[float, LogProbs]]:
-    """Cut log-probabilities at pauses and leave silence out.
+    """Cut log-probabilities at pauses, and leave out silence.
 
     Parameters
     ----------
-    log_probs : those of each window, (T, C), natural logarithms; token 0 is the blank.
-    step_seconds : the time from one step to the next.
+    log_probs : log-probabilities of each window, (T, C), natural; token 0 is the blank.
+    step_seconds : time between two steps, in seconds.
 
     Yields
     ------
-    The start of a stretch that holds words, in seconds, and its log-probabilities.
+    The start in seconds of each stretch that contains words, and its log-probabilities.
     """
     arriving = iter(log_probs)
     longest = round(LONGEST_SECONDS / step_seconds)
@@ -99,10 +99,10 @@ def stretches(
 
 
 def joined(answers: Iterable[tuple[float, Hypothesis]]) -> Hypothesis:
-    """Return the words of all stretches, each with its start in seconds, as one answer.
+    """Join the words of all stretches, each with its start in seconds, to one answer.
 
-    Each stretch was decoded by itself: a language model starts anew, and a sentence of a grammar
-    fills one stretch. The confidence is that of the least certain stretch.
+    Stretches are decoded independently: a language model starts anew, and a sentence of a grammar
+    covers one stretch. The confidence is that of the least certain stretch.
     """
     words: list[Word] = []
     confidence, reason = 1.0, "silence"
@@ -118,7 +118,7 @@ def joined(answers: Iterable[tuple[float, Hypothesis]]) -> Hypothesis:
 
 
 def _end_of_stretch(log_probs: LogProbs, pause: int, is_end: bool) -> int:
-    """The middle of the first pause after speech, or else where a blank is most probable."""
+    """Return the middle of the first pause after speech, or else the most probable blank."""
     speech = np.flatnonzero(~_is_silent(log_probs))
     stops = np.append(speech, len(log_probs))
     gaps = np.flatnonzero(np.diff(stops) > pause)

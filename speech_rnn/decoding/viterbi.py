@@ -1,4 +1,4 @@
-"""The best CTC path whose tokens a graph allows: exact, by Viterbi's algorithm in log space."""
+"""The best CTC path whose tokens a graph allows: exact, with Viterbi's algorithm in log space."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def align(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> list[Span]:
 
     Returns
     -------
-    One span for each token, in their order.
+    One span for each token, in order.
 
     Raises
     ------
     DataError
-        if there are too few steps for the tokens, or they cannot be there.
+        if there are too few steps for the tokens, or their probability is 0.
     """
     n_steps, needed = len(log_probs), steps_needed(tokens)
     if n_steps < needed:
@@ -47,8 +47,8 @@ def align(log_probs: NDArray[np.floating], tokens: Sequence[int]) -> list[Span]:
 class GraphSearch:
     """Search in a graph of tokens.
 
-    Each state of the graph waits in blanks, each arc speaks its token for one step or more. From
-    an arc the path goes on to the arc's target, or straight into an arc from there unless that
+    Each state of the graph emits blanks, and each arc emits its token for one or more steps. After
+    an arc, the path continues in the arc's target state, or directly in one of its arcs unless that
     has the same token (Graves et al., 2006).
     """
 
@@ -84,17 +84,16 @@ class GraphSearch:
     def __call__(
         self, log_probs: NDArray[np.floating], n_best: int = 1, token_bonus: float = 0.0
     ) -> list[tuple[list[Span], float]]:
-        """Return the spans of the best paths' tokens and their scores, best first.
+        """Return the token spans and scores of the best paths, best first.
 
-        A score is the logarithm of a path's probability, and a bonus for each token.
-
-        No two have the same tokens: each is the best path of its own.
+        A score is the logarithm of a path's probability, plus a bonus for each token. All results
+        have different tokens; each is the best path of its tokens.
 
         Parameters
         ----------
         log_probs : (T, C), natural logarithms; token 0 is the blank.
-        n_best : paths; fewer where fewer sentences of the graph fit into the steps.
-        token_bonus : what each token adds.
+        n_best : number of paths; there are fewer if fewer sentences fit into the steps.
+        token_bonus : bonus of each token.
         """
         if n_best == 1:
             return self._best(log_probs, token_bonus)
@@ -105,7 +104,7 @@ class GraphSearch:
     ) -> list[tuple[list[Span], float]]:
         bonus = token_bonus * self._begins  # (E,)
         score = np.full(len(self._emits), -np.inf)
-        score[0] = 0.0  # before the first step: waiting in the graph's first state
+        score[0] = 0.0  # before the first step, in the graph's first state
         order = np.arange(len(self._source))
         came_from = np.empty((len(log_probs), len(score)), dtype=np.int64)
         for step, emitted in enumerate(log_probs):
@@ -124,9 +123,9 @@ class GraphSearch:
     def _several(
         self, log_probs: NDArray[np.floating], n_best: int, token_bonus: float
     ) -> list[tuple[list[Span], float]]:
-        """Keep, in each state, the best path of each of the n best sequences of tokens.
+        """Keep the best path of each of the n best token sequences in each state.
 
-        That is exact: what leads to one of the n best sentences is among the n best of its state.
+        This is exact: a prefix of one of the n best sentences is among the n best of its state.
         """
         reached: dict[int, list[_Path]] = {0: [_Path(0.0, (), ())]}
         for step, emitted in enumerate(log_probs.astype(np.float64)):
@@ -173,14 +172,14 @@ class GraphSearch:
 
 
 class _Path(NamedTuple):
-    """A path so far: its tokens, and the steps that emit each of them."""
+    """A partial path: its tokens, and the steps that emit each of them."""
 
     score: float
     tokens: tuple[int, ...]
     steps: tuple[tuple[int, int], ...]
 
     def after(self, token: int, step: int, begins: bool, added: float) -> _Path:
-        """Go on by one step, which begins a token, repeats the last one, or is blank."""
+        """Extend the path by one step, which begins a token, repeats the last one, or is blank."""
         score = self.score + added
         if token == BLANK_ID:
             return _Path(score, self.tokens, self.steps)

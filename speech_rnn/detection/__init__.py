@@ -1,1 +1,1 @@
-"""Hours of sound against labels: long streams, matching, the DET curve, thresholds."""
+"""Evaluate detection in hours of labelled sound: streams, matching, DET curve, thresholds."""

@@ -1,9 +1,9 @@
-"""A recogniser that hears hours of sound in which it is known what is said, and its figures.
+"""Run a recogniser over hours of labelled sound, and compute its detection figures.
 
-One pass gives the whole DET curve: the posteriors of the stream, which are what costs, go to a
-spotter for each threshold. So a point is exactly what its threshold gives alone. Scores of the
-events of one low threshold would not do: it opens on what comes before a word and fires early, or
-keeps two words together that a higher one parts.
+A single pass gives the whole DET curve: the posteriors of the stream, which take the time, are
+passed to one spotter per threshold. Each point is therefore exactly what its threshold alone would
+give. Filtering the events of one low threshold would not be: a low threshold triggers early, on
+sound before a word, or merges two words that a higher one separates.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Blocks = Iterable[NDArray[np.float32]]
 
 
 class Scene(Protocol):
-    """Sound in which it is known what is said: a `LongStream`, a `Recording` and the like."""
+    """Labelled sound, such as a `LongStream` or a `Recording`."""
 
     @property
     def sample_rate(self) -> int:
@@ -48,41 +48,41 @@ class Scene(Protocol):
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The words that are said."""
+        """The words that are spoken."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Warnings for whoever reads its figures."""
+        """Warnings for the reader of the figures."""
 
     def blocks(self, block_seconds: float) -> Blocks:
-        """Yield the samples, (n,) each."""
+        """Yield the samples in blocks (n,)."""
 
 
 Watch = Callable[[Blocks, int], Blocks]
-"""Passes blocks on and shows how many of so many have passed."""
+"""A function that passes blocks on, and shows how many of the total have passed."""
 
-# Spaced in log odds, so that they lie closer near 1, where false accepts thin out. The highest is
-# a millionth short of 1: what a network has learnt well it is so sure of.
+# Evenly spaced in log odds, hence denser near 1, where false accepts become rare. The highest is
+# one millionth below 1, because a well-trained network is very confident.
 ODDS = (*np.arange(-4.0, 2.0, 0.5), *np.arange(2.0, 14.1, 0.25))
 THRESHOLDS = tuple(round(float(1 / (1 + np.exp(-odds))), 7) for odds in ODDS)
 STEPS_AT_ONCE = 1000
 RATES = (0.1, 0.5, 1.0, 5.0)
-"""False accepts an hour at which miss rates are reported."""
+"""False accepts per hour at which miss rates are reported."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What was found in a scene.
+    """The detections of a recogniser in a scene.
 
     Parameters
     ----------
-    vocabulary : the words that could be found.
-    labels : the words that were said.
-    hours : of sound.
-    words : the events.
-    told : seconds of sound that had been heard when each came.
-    curve : the events of each threshold of all words.
-    notes : what the person who reads figures of it should know.
+    vocabulary : the words that could be detected.
+    labels : the words that are spoken.
+    hours : duration of the sound, in hours.
+    words : the detections.
+    told : time at which each detection was reported, in seconds of sound.
+    curve : the detections at each threshold, which is the same for all words.
+    notes : warnings for the reader of the figures.
     """
 
     vocabulary: Sequence[str]
@@ -94,11 +94,11 @@ class Heard:
     notes: tuple[str, ...]
 
     def count(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> dict[str, Detections]:
-        """Count the events of each word."""
+        """Return hits, misses and false accepts of each word."""
         return count(self.labels, self.words, self.vocabulary, self.hours, tolerance_seconds)
 
     def points(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> tuple[DetPoint, ...]:
-        """Count the events of each threshold, from the lowest to the highest."""
+        """Return hits, misses and false accepts at each threshold, in ascending order."""
         return tuple(
             DetPoint(
                 threshold,
@@ -108,13 +108,13 @@ class Heard:
         )
 
     def latencies(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> list[float]:
-        """Return the seconds from the end of each word that was found to its event."""
+        """Return the latency of each hit: seconds from the end of the word to its detection."""
         hits = match(self.labels, self.words, tolerance_seconds)
         return [self.told[event] - self.labels[label].end for label, event in hits]
 
 
 def own_spotting(recognizer: Recognizer) -> Spotting:
-    """Return when a word is an event by default: as tuned, or as suits the head."""
+    """Return the recogniser's detection settings: the tuned ones, or the defaults of its head."""
     return recognizer.spotting or Spotting.of(recognizer.vocabulary.head)
 
 
@@ -127,21 +127,21 @@ def hear(
     block_seconds: float = 0.1,
     watch: Watch = lambda blocks, _: blocks,
 ) -> Heard:
-    """Let a recogniser hear a scene by `spotting`, and by other thresholds of all words at once.
+    """Run a recogniser over a scene with `spotting`, and with each of `thresholds` for all words.
 
     Parameters
     ----------
-    block_seconds : of sound that is worked on at once; a word is told when its block has ended.
-    watch : shows progress.
+    block_seconds : duration of a block; a word is reported at the end of its block.
+    watch : function that shows progress.
 
     Raises
     ------
     AudioError
-        for sound that cannot be used.
+        if sound cannot be used.
     ConfigurationError
-        for a recogniser that cannot stream.
+        if the recogniser cannot stream.
     DataError
-        for a scene with words that the recogniser does not know.
+        if the scene has words that the recogniser does not have.
     """
     stream = recognizer.stream(scene.sample_rate, spotting=spotting, block_seconds=block_seconds)
     spotter, sweep = stream.posteriors.spotter(spotting), _Sweep(stream, spotting, thresholds)
@@ -171,7 +171,7 @@ def hear(
 
 
 class _Sweep:
-    """Spotters of the same posteriors, a threshold each; they get many steps at once."""
+    """Spotters of the same posteriors, one per threshold; they process many steps at once."""
 
     def __init__(
         self, stream: EventStream, spotting: Spotting, thresholds: Sequence[float]
@@ -204,19 +204,18 @@ class _Sweep:
 
 @dataclass(frozen=True)
 class DetectionReport:
-    """How well words are spotted in hours of sound.
+    """Detection figures in hours of sound.
 
     Parameters
     ----------
-    spotting : by which the words were found.
-    tolerance_seconds : of a hit.
-    per_word : the counts of each word.
-    latency : from the end of each word that was found to its event; None without any. Below zero
-        where a word was told before it had ended.
-    starts, ends : by how much the times of those words are off; None without any.
-    curve : by threshold, from the lowest to the highest; the thresholds of `spotting` aside, all
-        is as there.
-    notes : what the person who reads them should know.
+    spotting : settings of the detection.
+    tolerance_seconds : tolerance of a hit.
+    per_word : counts of each word.
+    latency : seconds from the end of a word to its detection; None without hits. It is negative if
+        a word was reported before its end.
+    starts, ends : errors of the start and end times of hits, in seconds; None without hits.
+    curve : counts by threshold, in ascending order; all other settings are those of `spotting`.
+    notes : warnings for the reader of the figures.
     """
 
     spotting: Spotting
@@ -230,17 +229,17 @@ class DetectionReport:
 
     @property
     def total(self) -> Detections:
-        """All words together."""
+        """Counts of all words together."""
         return Detections.of_words(self.per_word)
 
     @property
     def at_rates(self) -> dict[float, DetPoint | None]:
-        """The point with the fewest misses at so many false accepts an hour, or fewer."""
+        """The point with the fewest misses at each of `RATES`; None if no point reaches it."""
         return {rate: best_point(self.curve, rate) for rate in RATES}
 
     @property
     def times(self) -> dict[str, Quantiles | None]:
-        """What is known of the times of hits: ``latency``, ``starts`` and ``ends``."""
+        """Statistics of the times of hits: ``latency``, ``starts`` and ``ends``."""
         return {"latency": self.latency, "starts": self.starts, "ends": self.ends}
 
     def to_dict(self) -> dict[str, Any]:
@@ -257,7 +256,7 @@ class DetectionReport:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DetectionReport:
-        """Make the report from `to_dict`'s values."""
+        """Create the report from the values of `to_dict`."""
 
         def words(point: Mapping[str, Any]) -> dict[str, Detections]:
             return {word: Detections.from_dict(row) for word, row in point["per_word"].items()}
@@ -287,18 +286,18 @@ def detect(
     block_seconds: float = 0.1,
     watch: Watch = lambda blocks, _: blocks,
 ) -> DetectionReport:
-    """Let a recogniser hear scenes, one after the other, and count.
+    """Run a recogniser over scenes, one after another, and count its detections.
 
     Parameters
     ----------
-    threshold : of all words; None takes those of the recogniser.
-    tolerance_seconds : of a hit, see `match`.
-    block_seconds, watch : as for `hear`.
+    threshold : threshold of all words; None uses those of the recogniser.
+    tolerance_seconds : tolerance of a hit, see `match`.
+    block_seconds, watch : as in `hear`.
 
     Raises
     ------
     DataError
-        without scenes.
+        if there are no scenes.
     """
     if not scenes:
         raise DataError("there is no sound to measure on; give recordings, or compose a stream")
@@ -328,5 +327,5 @@ def detect(
 
 
 def _added(scenes: Sequence[Mapping[str, Detections]]) -> dict[str, Detections]:
-    """Add the counts of each word in several scenes."""
+    """Add up the counts of each word over several scenes."""
     return {word: Detections.of_scenes([counts[word] for counts in scenes]) for word in scenes[0]}

@@ -1,4 +1,4 @@
-"""Words with their times in long recordings: what a listener should have found."""
+"""Reference labels of long recordings: the words and their times."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ COLUMNS = Columns(
     others={"audio": "file", "file_name": "file", "text": "word", "label": "word"},
 )
 ROUNDING_SECONDS = 0.001
-"""By which times of neighbours, and the end of a file, may differ: people write milliseconds."""
+"""Tolerance for times of neighbours and the end of a file: people write milliseconds."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """A word that is said from `start` to `end`, in seconds."""
+    """A word that is spoken from `start` to `end`, in seconds."""
 
     word: str
     start: float
@@ -34,13 +34,13 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """A label and where it comes from.
+    """A label and its origin.
 
     Parameters
     ----------
     label : the word and its times.
-    file : the recording, a path; None where the labels name none, as Audacity's do.
-    place : its file of labels, and the line in it.
+    file : path of the recording; None if the labels name none, as in Audacity's files.
+    place : the file of labels and the line within it.
     """
 
     label: Label
@@ -49,18 +49,18 @@ class LabelRow:
 
 
 def read_labels(path: str | Path) -> list[LabelRow]:
-    """Read labels; the ending decides how.
+    """Read labels; the file's ending decides the format.
 
-    ``.csv`` with a header line, and ``.jsonl``, hold ``file``, ``word``, ``start`` and ``end``,
-    where a relative file starts at the folder of the labels; what else they hold does not matter,
-    so that what ``spot`` has written can be put right and read back. ``.txt`` is a label track of
-    Audacity: start, end and word, parted by tabs, of one recording.
+    ``.csv`` with a header line, and ``.jsonl``, have ``file``, ``word``, ``start`` and ``end``. A
+    relative file starts at the folder of the labels. Other columns are ignored, so that the output
+    of ``spot`` can be corrected and read back. ``.txt`` is a label track of Audacity for a single
+    recording: start, end and word, separated by tabs.
 
     Raises
     ------
     DataError
-        for a file that cannot be read or has another ending, and for the rows that are wrong: all
-        of them at once, each with its line.
+        if the file cannot be read or has another ending, or rows are wrong: the error lists all of
+        them with their lines.
     """
     path = Path(path)
     if not is_table(path, ".txt"):
@@ -78,7 +78,7 @@ def read_labels(path: str | Path) -> list[LabelRow]:
 
 def _track(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     for line, content in enumerate(read_lines(path, "labels"), start=1):
-        # After a backslash Audacity writes the frequencies of the label above.
+        # In Audacity's files, a line with a backslash holds the frequencies of the previous label.
         if content.strip() and not content.startswith("\\"):
             yield line, dict(zip(("start", "end", "word"), content.split("\t"), strict=False))
 
@@ -96,13 +96,13 @@ def _label(record: Mapping[str, Any]) -> Label:
 
 
 def check_labels(rows: Sequence[LabelRow], duration: float, vocabulary: Iterable[str]) -> None:
-    """Refuse labels of one recording that cannot be right.
+    """Raise for impossible labels of a recording.
 
     Raises
     ------
     DataError
-        for words that are not in the vocabulary, labels past the end of the recording, and labels
-        of the same word that overlap: all of them at once, each with its row.
+        for words that are not in the vocabulary, labels beyond the end of the recording, and
+        overlapping labels of the same word; the error lists all of them with their rows.
     """
     words = list(vocabulary)
     wrong = []
@@ -111,7 +111,7 @@ def check_labels(rows: Sequence[LabelRow], duration: float, vocabulary: Iterable
         label = row.label
         if label.word not in words:
             hint = did_you_mean(label.word, words)
-            wrong.append(f"{row.place}: {label.word!r} is no word of the model{hint}")
+            wrong.append(f"{row.place}: {label.word!r} is not a word of the model{hint}")
         if label.end > duration + ROUNDING_SECONDS:
             wrong.append(
                 f"{row.place}: end={label.end:g} lies past the end of the recording at "
@@ -126,4 +126,4 @@ def check_labels(rows: Sequence[LabelRow], duration: float, vocabulary: Iterable
         if other is None or label.end > other.label.end:
             before[label.word] = row
     if wrong:
-        raise DataError("\n".join(["labels cannot be right:", *(f"  {line}" for line in wrong)]))
+        raise DataError("\n".join(["labels are impossible:", *(f"  {line}" for line in wrong)]))

@@ -1,8 +1,8 @@
-"""Hours of sound with words at known times, among noise, other speech and other words.
+"""Compose hours of sound with words at known times, in noise, other speech and other words.
 
-A stream is planned as a whole, from the seed alone. Its samples are made when they are asked for,
-a segment at a time: a word and its noise, from the middle of the gap before to that of the gap
-after.
+A whole stream is planned from the seed alone. Its samples are computed when they are needed, one
+segment at a time: a word and its surroundings, from the middle of the gap before it to the middle
+of the gap after it.
 """
 
 from __future__ import annotations
@@ -31,30 +31,31 @@ from speech_rnn.vocabulary import REASONS, SILENCE
 
 Samples = NDArray[np.float32]
 HALVES = {"validation": (0.0, 0.5), "test": (0.5, 1.0)}
-"""Part of each noise recording, so that thresholds are tuned and tested on other noise."""
+"""Part of each noise recording for each split: thresholds are tuned and tested on other noise."""
 LONGEST_GAP = 600.0
-"""In seconds: a whole segment is in memory."""
+"""Longest gap in seconds, because a whole segment is kept in memory."""
 MARGIN_SECONDS = 1.0
-"""Least distance of other speech from a word: an event on one does not count for the other."""
+"""Distance of other speech from a word, in seconds, so that a detection counts for one of them."""
 PAUSE_SECONDS = (0.3, 2.0)
 AROUND_SECONDS = 1.0
-"""Sound read on either side of a word, to measure its room."""
+"""Seconds of sound on either side of a word that are read to measure its noise floor."""
 SPEECH_SECONDS = (3.0, 15.0)
 LEAST_SPEECH_SECONDS = 1.0
-"""Shortest stretch of speech at the end of a gap."""
+"""Shortest stretch of speech at the end of a gap, in seconds."""
 LEAST_NOISE_DB = -60.0
-"""Noise under a word that is so far below its mean level counts as the mean: it may be silence."""
+"""Lowest level of the noise under a word, relative to its mean level, for the SNR: it may be
+silent there."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a sound file, laid into a segment.
+    """A stretch of a sound file, placed in a segment.
 
     Parameters
     ----------
-    audio, start_seconds : the file, and where in it the stretch starts.
-    at, n_samples : where in the segment it lies.
-    snr_db : its power relative to that of the noise over the same samples.
+    audio, start_seconds : the file, and the start of the stretch within it.
+    at, n_samples : position and length within the segment.
+    snr_db : power relative to the noise over the same samples, in dB.
     """
 
     audio: str
@@ -66,15 +67,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class Segment:
-    """Some seconds of a stream: noise, and what lies over it.
+    """A part of a stream: noise, and the pieces that are mixed into it.
 
     Parameters
     ----------
-    n_samples : its length.
+    n_samples : length of the segment.
     noise : path of a recording, or ``pink``.
-    noise_start, noise_seconds : the stretch of the recording; over again where it is shorter.
-    seed : of pink noise.
-    pieces : what lies over it.
+    noise_start, noise_seconds : the stretch of the recording, which is repeated if necessary.
+    seed : seed of pink noise.
+    pieces : the pieces that are mixed in.
     """
 
     n_samples: int
@@ -87,15 +88,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class LongStream:
-    """A stream whose samples are made as they are asked for.
+    """A stream whose samples are computed when they are needed.
 
     Parameters
     ----------
-    sample_rate : in Hz.
-    segments : one behind the other.
-    labels : the words, in their order.
+    sample_rate : sample rate in Hz.
+    segments : consecutive segments.
+    labels : the words in order.
     noise_db : level of the noise of each segment.
-    notes : warnings for whoever reads its figures.
+    notes : warnings for the reader of the figures.
     """
 
     sample_rate: int
@@ -110,14 +111,14 @@ class LongStream:
         return sum(segment.n_samples for segment in self.segments) / self.sample_rate
 
     def blocks(self, block_seconds: float) -> Iterator[Samples]:
-        """Yield the samples, (n,) each: the same to the bit, whatever the size of the blocks.
+        """Yield the samples in blocks (n,); they are bit-identical for any block size.
 
-        They are not clipped: noise and a word together may be beyond full scale.
+        They are not clipped: the sum of noise and a word may exceed full scale.
 
         Raises
         ------
         AudioError
-            for a file that cannot be read.
+            if a file cannot be read.
         """
         size = max(1, round(block_seconds * self.sample_rate))
         yield from in_blocks(map(self._render, self.segments), size)
@@ -149,7 +150,7 @@ class LongStream:
         return noise * np.float32(gain)
 
     def _read(self, audio: str, start_seconds: float, n_samples: int) -> Samples:
-        """Read a stretch; its ends are ramped, and it is as long as the plan has it."""
+        """Read a stretch with faded ends, of exactly the planned length."""
         seconds = n_samples / self.sample_rate
         samples = load_audio(
             audio,
@@ -159,11 +160,11 @@ class LongStream:
             check=False,
         )[:n_samples]
         samples = faded(samples, self.sample_rate)
-        return np.pad(samples, (0, n_samples - len(samples)))  # resampled, one may be missing
+        return np.pad(samples, (0, n_samples - len(samples)))  # resampling may lose one sample
 
 
 def in_blocks(pieces: Iterable[Samples], size: int) -> Iterator[Samples]:
-    """Cut pieces of any length anew: yield blocks of `size` samples, and what is left."""
+    """Cut pieces of any length into blocks of `size` samples; the last one may be shorter."""
     left = np.zeros(0, np.float32)
     for piece in pieces:
         left = np.concatenate([left, piece])
@@ -180,36 +181,36 @@ def _power(samples: Samples) -> float:
 
 @dataclass(frozen=True)
 class Streams:
-    """How long test streams are composed. Every draw is uniform in its range.
+    """Settings of composed test streams. Every draw is uniform in its range.
 
-    Words are the trimmed clips of a split, each once before one comes again. All other sound is of
-    the same split, so that thresholds tuned on one split are tested on another.
+    Words are the trimmed clips of a split; all of them are used before one is repeated. All other
+    sound is of the same split, so that thresholds tuned on one split are tested on another.
 
     Parameters
     ----------
     hours : duration of a stream.
-    snr_db : SNR of a word over the noise under it, exactly, or its lowest and highest value. Other
-        speech is as loud.
+    snr_db : SNR of each word over the noise under it, or the range of SNRs. Other speech has the
+        same SNR.
     gap_seconds : shortest and longest time from a word to the next, at most 600 s.
-    noise : sound files, or folders of them, that training did not use; pink noise without. The
+    noise : sound files, or folders of them, that training did not use; pink noise if empty. The
         first half of each is for validation, the second for the test.
     speech : sound files, or folders of them, of people who say none of the words; see
         `recordings_of`.
-    speaker_pattern : a regular expression, searched for in the paths of `speech`, whose group is
-        the speaker; see `speaker_regex`.
+    speaker_pattern : a regular expression that is searched for in the paths of `speech`, whose
+        group is the speaker; see `speaker_regex`.
     impostors : a source of other words; words of the corpus are left out. Clips of the corpus that
-        are ``_unknown_`` join them.
-    quiet_share : share of the gaps with noise alone.
-    noise_db : level of the noise, root mean square in dB of full scale.
-    trim_db : level below a clip's loudest 10 ms, in dB, at which the word starts and ends.
-    above_noise_db : level above the room, in dB, at which a label starts and ends, for clips whose
-        room is louder than `trim_db` allows; see `spoken`. None labels the whole trimmed clip.
+        are ``_unknown_`` are added.
+    quiet_share : share of the gaps that contain noise only.
+    noise_db : RMS level of the noise, in dB relative to full scale.
+    trim_db : level below the loudest 10 ms of a clip, in dB, at which its word starts and ends.
+    above_noise_db : level above the noise floor, in dB, at which a label starts and ends, for clips
+        with more noise than `trim_db` allows; see `spoken`. None labels the whole trimmed clip.
     seed : seed of all draws.
 
     Raises
     ------
     ConfigurationError
-        for values out of their range.
+        if values are out of range.
     """
 
     hours: float = 1.0
@@ -239,7 +240,7 @@ class Streams:
             speaker_regex(self.speaker_pattern)
 
     def in_room(self, background: Sequence[str]) -> Streams:
-        """Return the same with recordings of a room beside the noise, or in place of pink noise."""
+        """Return settings whose noise includes recordings of a room; they replace pink noise."""
         return replace(self, noise=(*self.noise, *background))
 
     def compose(self, corpus: Corpus, split: str, sample_rate: int) -> LongStream:
@@ -247,15 +248,14 @@ class Streams:
 
         Raises
         ------
-        DataError
-            for a split without words, hours in which no word has room, and noise or speech that
-            cannot be found, or has no file for the split.
+            if the split has no words, no word fits into the hours, and if noise or speech cannot be
+            found, or has no file for the split.
         """
         return _Plan(self, corpus, split, sample_rate)()
 
 
 class _Plan:
-    """Draws the segments of a stream."""
+    """Plans the segments of a stream."""
 
     def __init__(self, streams: Streams, corpus: Corpus, split: str, sample_rate: int) -> None:
         self.streams, self.split, self.rate = streams, split, sample_rate
@@ -266,7 +266,7 @@ class _Plan:
         self.spoken: dict[Utterance, tuple[float, float]] = {}
         if not self.words:
             raise DataError(
-                f"the {split} split has no keyword to listen for; choose another split or corpus"
+                f"the {split} split has no words to detect; choose another split or corpus"
             )
         others = [row for row in rows if row.text not in corpus.words or row.text in REASONS]
         if streams.impostors is not None:
@@ -308,7 +308,7 @@ class _Plan:
         )
 
     def _notes(self, segments: Sequence[Segment]) -> Iterator[str]:
-        """Warn where the same speech comes again: it repeats its false accepts."""
+        """Warn if the same speech is repeated, which repeats its false accepts."""
         pieces = [piece for segment in segments for piece in segment.pieces]
         played = sum(piece.n_samples for piece in pieces if piece.audio in self.speech) / self.rate
         there = sum(self.speech.values())
@@ -330,7 +330,7 @@ class _Plan:
             yield from shuffled(self.words, self.random)
 
     def _label(self, clip: Utterance, at: float, seconds: float) -> Label:
-        """Return the label of a clip that starts `at` seconds from the start."""
+        """Return the label of a clip that starts `at` seconds from the start of the stream."""
         above_noise_db = self.streams.above_noise_db
         if above_noise_db is None:
             return Label(clip.text, at, at + seconds)
@@ -342,7 +342,7 @@ class _Plan:
     def _spoken(
         self, clip: Utterance, seconds: float, above_noise_db: float
     ) -> tuple[float, float]:
-        """Find the word within its trimmed clip, by the sound around it in its file."""
+        """Find the word within its trimmed clip, from the surrounding sound in its file."""
         around = min(AROUND_SECONDS, clip.start_seconds)
         samples = load_audio(
             clip.audio,
@@ -353,7 +353,7 @@ class _Plan:
         )
         start, stop = spoken(samples, self.rate, above_noise_db)
         begin, end = (min(max(0.0, at / self.rate - around), seconds) for at in (start, stop))
-        return (begin, end) if begin < end else (0.0, seconds)  # the sound beside it was louder
+        return (begin, end) if begin < end else (0.0, seconds)  # surrounding sound was louder
 
     def _segment(self, clip: Utterance, before: int, length: int, after: int) -> Segment:
         margin = self._samples(MARGIN_SECONDS)

@@ -1,12 +1,12 @@
-"""Words that were spotted in long audio, against those that were said. Needs no torch.
+"""Match detected words in long audio with the spoken ones. Needs no torch.
 
-An event is a hit of a label of the same word if it shares time with it, the label widened by a
-tolerance at both ends. Each event hits one label at most and each label is hit once: of all such
-pairings it is one with the most hits, and among those the one whose middles lie nearest, in sum.
-What is left of the labels is missed. What is left of the events is a false accept: another word, no
-word, and also the second event of one utterance.
+A detection is a hit of a label of the same word if it overlaps the label, widened by a tolerance at
+both ends. Each detection hits at most one label, and each label is hit at most once. Among all such
+pairings, one with the most hits is chosen, and among those the one with the smallest sum of
+distances between the middles. Labels without a hit are missed. Detections without a hit are false
+accepts: another word, no word, or a second detection of the same utterance.
 
-False accepts are counted for each hour of all that was heard, that of the words included.
+False accepts are counted per hour of all sound, including the words.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.metrics import poisson_interval, poisson_limit, quantile_interval, wilson_interval
 
 TOLERANCE_SECONDS = 0.5
-"""Most by which an event may lie beside the word: of a classifier, it comes as the word ends."""
+"""Largest distance of a detection from its word; a classifier detects a word at its end."""
 
 
 def match(
@@ -37,7 +37,7 @@ def match(
     Raises
     ------
     ConfigurationError
-        for a tolerance below 0.
+        if the tolerance is below 0.
     """
     if not 0 <= tolerance_seconds < np.inf:
         raise ConfigurationError(f"tolerance_seconds={tolerance_seconds!r} must be 0 s or above")
@@ -49,7 +49,7 @@ def match(
             heard[:, 1] > said[:, :1] - tolerance_seconds
         )  # (L, E)
         apart = np.abs(said.mean(axis=1)[:, None] - heard.mean(axis=1))
-        # One hit more is worth more than any distance.
+        # One more hit is worth more than any distance.
         worth = np.where(near, (1 + len(rows)) * (1 + apart.max()) - apart, 0.0)
         hits += [
             (rows[row], columns[column])
@@ -62,7 +62,7 @@ def match(
 def _clusters(
     labels: Sequence[Label], words: Sequence[Word], tolerance: float
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Part what cannot hit each other: yield indices of labels and of events, neither empty."""
+    """Yield groups of overlapping labels and detections as indices; both are never empty."""
     spans = [
         (label.word, label.start - tolerance, label.end + tolerance, 0, index)
         for index, label in enumerate(labels)
@@ -83,7 +83,7 @@ def _clusters(
 
 @dataclass(frozen=True)
 class Detections:
-    """How many of the words were found, and what else was, in so many hours."""
+    """Counts of hits and false accepts in a number of hours."""
 
     n_labels: int
     n_hits: int
@@ -92,12 +92,12 @@ class Detections:
 
     @property
     def n_missed(self) -> int:
-        """Words without an event."""
+        """Number of words without a detection."""
         return self.n_labels - self.n_hits
 
     @property
     def miss_rate(self) -> float | None:
-        """The share of words without an event; None where none was said."""
+        """Share of words without a detection; None if no word is spoken."""
         return self.n_missed / self.n_labels if self.n_labels else None
 
     @property
@@ -107,22 +107,22 @@ class Detections:
 
     @property
     def false_per_hour(self) -> float:
-        """False accepts for each hour."""
+        """False accepts per hour."""
         return self.n_false / self.hours
 
     @property
     def false_interval(self) -> tuple[float, float]:
-        """The 95 % interval of false accepts for each hour; see `poisson_interval`."""
+        """The 95 % interval of false accepts per hour; see `poisson_interval`."""
         return poisson_interval(self.n_false, self.hours)
 
     @classmethod
     def of_words(cls, per_word: Mapping[str, Detections]) -> Detections:
-        """Add the counts of several words in the same hours."""
+        """Add up the counts of several words in the same hours."""
         return cls._added(per_word.values(), next(iter(per_word.values())).hours)
 
     @classmethod
     def of_scenes(cls, scenes: Sequence[Detections]) -> Detections:
-        """Add the counts of the same words in several hours."""
+        """Add up the counts of the same words in several scenes."""
         return cls._added(scenes, sum(scene.hours for scene in scenes))
 
     @classmethod
@@ -133,7 +133,7 @@ class Detections:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Detections:
-        """Make the counts from `to_dict`'s values."""
+        """Create the counts from the values of `to_dict`."""
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     def to_dict(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def lags_of(
     words: Sequence[Word],
     tolerance_seconds: float = TOLERANCE_SECONDS,
 ) -> list[tuple[float, float]]:
-    """Return by how many seconds the events of hits start, and end, after their words do."""
+    """Return start and end errors of hits in seconds: the detection's times minus the word's."""
     return [
         (words[event].start - labels[label].start, words[event].end - labels[label].end)
         for label, event in match(labels, words, tolerance_seconds)
@@ -179,9 +179,9 @@ def lags_of(
 
 @dataclass(frozen=True)
 class DetPoint:
-    """What one threshold of all words gives: a point of the DET curve (Martin et al., 1997).
+    """A point of the DET curve (Martin et al., 1997): the counts at one threshold of all words.
 
-    With misses over false accepts an hour; there is no number of trials in a stream.
+    The curve shows misses over false accepts per hour, because a stream has no number of trials.
     """
 
     threshold: float
@@ -189,7 +189,7 @@ class DetPoint:
 
     @property
     def total(self) -> Detections:
-        """All words together."""
+        """Counts of all words together."""
         return Detections.of_words(self.per_word)
 
     def to_dict(self) -> dict[str, Any]:
@@ -199,9 +199,10 @@ class DetPoint:
 
 
 def best_point(curve: Iterable[DetPoint], false_per_hour: float) -> DetPoint | None:
-    """Return the point with the fewest misses of those with so many false accepts an hour or less.
+    """Return the point with the fewest misses among those with at most this false-accept rate.
 
-    Of several it is the one with the fewest false accepts, then the highest threshold; None where
+    Ties are broken by fewer false accepts, then by the higher threshold; None if there is no such
+    point.
     there is none.
     """
     allowed = [point for point in curve if point.total.false_per_hour <= false_per_hour]
@@ -210,7 +211,7 @@ def best_point(curve: Iterable[DetPoint], false_per_hour: float) -> DetPoint | N
 
 
 def too_short(hours: float, false_per_hour: float) -> str | None:
-    """Say so where audio is too short to promise a rate: even none in it would allow for more."""
+    """Return a warning if audio is too short for a promised rate, even without a false accept."""
     most = poisson_limit(0, hours)
     if most <= false_per_hour:
         return None
@@ -226,7 +227,7 @@ INTERVALS = ("median_interval", "p95_interval")
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Seconds of hits: median and 95th percentile, with intervals."""
+    """Median and 95th percentile of a time of hits in seconds, with intervals."""
 
     n_hits: int
     median: float
@@ -236,7 +237,7 @@ class Quantiles:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Quantiles | None:
-        """Return those of the seconds of each hit; None without any."""
+        """Return the quantiles of the seconds of each hit; None without hits."""
         if not seconds:
             return None
         median, p95 = np.quantile(seconds, [0.5, 0.95]).tolist()
@@ -250,7 +251,7 @@ class Quantiles:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Quantiles:
-        """Make them from `to_dict`'s values."""
+        """Create the quantiles from the values of `to_dict`."""
         intervals: dict[str, Any] = {name: tuple(values[name]) for name in INTERVALS}
         return cls(**{**values, **intervals})
 

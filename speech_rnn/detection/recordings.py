@@ -22,11 +22,11 @@ class Recording:
 
     Parameters
     ----------
-    file : its path.
-    sample_rate : in Hz.
-    duration : in seconds.
-    labels : the words that are said in it.
-    notes : what the person who reads figures of it should know.
+    file : path of the recording.
+    sample_rate : sample rate in Hz.
+    duration : duration in seconds.
+    labels : the words that are spoken in it.
+    notes : warnings for the reader of the figures.
     """
 
     file: Path
@@ -36,12 +36,12 @@ class Recording:
     notes: tuple[str, ...] = ()
 
     def blocks(self, block_seconds: float) -> Iterator[NDArray[np.float32]]:
-        """Yield the samples, (n,) each.
+        """Yield the samples in blocks (n,).
 
         Raises
         ------
         AudioError
-            for a file that cannot be read.
+            if the file cannot be read.
         """
         with open_audio(self.file, block_seconds=block_seconds) as sound:
             yield from sound.blocks
@@ -52,20 +52,20 @@ def read_recordings(
 ) -> list[Recording]:
     """Return recordings with their labels.
 
-    A recording without labels is one in which no word is said.
+    A recording without labels contains none of the words.
 
     Parameters
     ----------
     paths : sound files, or folders of them.
-    labels : files of labels, see `read_labels`; one that names no recordings is of the recording
-        that is called like it.
+    labels : files of labels, see `read_labels`. A file that names no recording belongs to the
+        recording with the same name.
     vocabulary : the words that a label may name.
 
     Raises
     ------
     DataError
-        for files that cannot be found or read, rows that name none of the recordings, and labels
-        that cannot be right, see `check_labels`.
+        if files cannot be found or read, rows name none of the recordings, or labels are
+        impossible, see `check_labels`.
     """
     files = sound_files(paths, "audio")
     places = {file.resolve(): file for file in files}
@@ -85,7 +85,7 @@ def read_recordings(
 
 
 def _rows(path: Path, files: Sequence[Path]) -> list[LabelRow]:
-    """Read labels; those without a recording get the one whose name is theirs."""
+    """Read labels; those without a recording get the one with the same file name."""
     alike = [file for file in files if file.stem == path.stem]
     own = alike[0] if len(alike) == 1 else None
     return [LabelRow(row.label, row.file or own, row.place) for row in read_labels(path)]

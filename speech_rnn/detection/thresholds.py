@@ -1,8 +1,8 @@
-"""Thresholds that keep a promise: chosen on some audio, verified on other.
+"""Choose thresholds that keep a promise on some audio, and verify them on other audio.
 
-Each word gets a threshold of its own, of those of a DET curve. What the curve says of a word at a
-threshold is exact where the other words have the same; where they have not, an event of theirs may
-rarely come before it or no longer does. So what is verified is all thresholds together.
+Each word gets its own threshold from those of a DET curve. The curve's counts of a word are exact
+if the other words have the same threshold. Otherwise one of their detections may occasionally
+suppress it, or no longer do so; therefore all thresholds are verified together.
 """
 
 from __future__ import annotations
@@ -28,34 +28,35 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.spotter import Spotting
 
 SLACK = 1e-9
-"""For rates times hours that should be whole numbers."""
+"""Tolerance for products of rates and hours that should be whole numbers."""
 
 
 class Verdict(Enum):
-    """Whether a promise was kept on other audio, the best first; the values are those of JSON."""
+    """Whether a promise was kept on other audio, the best first; the values are those in JSON."""
 
     KEPT = True
     UNSURE = None
-    """It was not, but by no more than chance explains: the 95 % interval holds what is promised."""
+    """Not kept, but within chance: the 95 % interval includes the promise."""
     BROKEN = False
 
 
 @dataclass(frozen=True)
 class Promise:
-    """How often a recogniser may be wrong: one of the two.
+    """The error rate that a recogniser must not exceed: one of two.
 
     Parameters
     ----------
-    false_accepts_per_hour : at most, of all words together; with as few misses as can be.
-    miss_rate : at most, of each word; with as few false accepts as can be.
-    confidence : that other audio has no more false accepts either: on the tuning audio there are
-        so few that the upper limit of their rate, one-sided, is within the promise. None: no more
-        than promised there, which other audio is as likely to break as to keep.
+    false_accepts_per_hour : upper limit for all words together, with as few misses as possible.
+    miss_rate : upper limit for each word, with as few false accepts as possible.
+    confidence : confidence that other audio does not have more false accepts either. The tuning
+        audio then has so few of them that the one-sided upper limit of their rate keeps the
+        promise. None requires the promise on the tuning audio only, and other audio is as likely
+        to break as to keep it.
 
     Raises
     ------
     ConfigurationError
-        for none or both, and for one out of its range.
+        if none or both are given, or one is out of range.
     """
 
     false_accepts_per_hour: float | None = None
@@ -78,7 +79,7 @@ class Promise:
             raise ConfigurationError(f"confidence={self.confidence!r} must lie between 0 and 1")
 
     def false_accepts(self, hours: float) -> int:
-        """Return how many there may be in so many hours; 0 where they are too few to be sure."""
+        """Return the allowed number in so many hours; 0 if they are too few to be sure."""
         promised = self.false_accepts_per_hour or 0.0
         count = int(promised * hours + SLACK)
         while self.confidence and count and poisson_limit(count, hours, self.confidence) > promised:
@@ -91,7 +92,7 @@ class Promise:
         return f"at most {self.false_accepts_per_hour:g} false accepts an hour"
 
     def verdict(self, found: Detections) -> Verdict:
-        """Return whether counts keep it."""
+        """Return whether counts keep the promise."""
         if self.miss_rate is not None:
             rate, (low, _), most = found.miss_rate or 0.0, found.miss_interval, self.miss_rate
         else:
@@ -103,11 +104,11 @@ class Promise:
 
 
 def choose(curve: Sequence[DetPoint], promise: Promise) -> dict[str, DetPoint]:
-    """Return the point of the curve that each word gets.
+    """Return the point of the curve that is chosen for each word.
 
-    For so many false accepts it is the choice with the fewest misses of all words together, of
-    several that with the fewest false accepts, then the highest thresholds. For a miss rate it is
-    the highest threshold with no more.
+    For a limit on false accepts, the choice has the fewest misses of all words together; ties are
+    broken by fewer false accepts, then by higher thresholds. For a limit on the miss rate, each
+    word gets the highest threshold that keeps it.
 
     Raises
     ------
@@ -139,11 +140,11 @@ def _by_misses(curve: Sequence[DetPoint], miss_rate: float) -> dict[str, DetPoin
 
 
 Cost = tuple[int, int, float]
-"""Misses, false accepts, and the sum of the thresholds below zero."""
+"""Misses, false accepts, and the negative sum of the thresholds."""
 
 
 def _by_false_accepts(curve: Sequence[DetPoint], promise: Promise) -> dict[str, DetPoint]:
-    """Spend the false accepts where they save the most misses: a knapsack, solved exactly."""
+    """Spend the allowed false accepts where they save the most misses (an exact knapsack)."""
     hours = curve[0].total.hours
     budget = promise.false_accepts(hours)
     best: dict[int, tuple[Cost, dict[str, DetPoint]]] = {0: ((0, 0, 0.0), {})}
@@ -166,23 +167,23 @@ def _by_false_accepts(curve: Sequence[DetPoint], promise: Promise) -> dict[str, 
             min(point.per_word[word].n_false for point in curve) for word in curve[0].per_word
         )
         raise DataError(
-            f"{promise} cannot be kept: at the highest threshold there are {fewest} in "
-            f"{hours:.2f} hours, where {budget} may be; promise less, or train a better recogniser"
+            f"{promise} cannot be kept: even the highest threshold has {fewest} in "
+            f"{hours:.2f} hours, above {budget}; promise less, or train a better recogniser"
         )
     return min(best.values(), key=lambda found: found[0])[1]
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """Thresholds, and how far they keep what they promise.
+    """Thresholds, and how well they keep a promise.
 
     Parameters
     ----------
-    promise : what was asked for.
-    spotting : with the thresholds.
-    expected : counts of each word on the audio that they were chosen on.
+    promise : the promise.
+    spotting : detection settings with the thresholds.
+    expected : counts of each word on the audio on which they were chosen.
     measured : counts of each word on other audio.
-    notes : of both; see `Heard`.
+    notes : warnings about both; see `Heard`.
     """
 
     promise: Promise
@@ -193,17 +194,17 @@ class Tuning:
 
     @property
     def total_expected(self) -> Detections:
-        """All words together, on the audio that the thresholds were chosen on."""
+        """Counts of all words together, on the audio on which the thresholds were chosen."""
         return Detections.of_words(self.expected)
 
     @property
     def total(self) -> Detections:
-        """All words together, on other audio."""
+        """Counts of all words together, on other audio."""
         return Detections.of_words(self.measured)
 
     @property
     def verdict(self) -> Verdict:
-        """Whether other audio keeps the promise; of a miss rate, the word that keeps it least."""
+        """Whether other audio keeps the promise; for a miss rate, the verdict of the worst word."""
         if self.promise.false_accepts_per_hour is not None:
             return self.promise.verdict(self.total)
         found = {self.promise.verdict(counts) for counts in self.measured.values()}
@@ -211,7 +212,7 @@ class Tuning:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What the audio is too short to promise."""
+        """Promises for which the audio is too short."""
         if self.promise.false_accepts_per_hour is not None:
             doubt = too_short(self.total_expected.hours, self.promise.false_accepts_per_hour)
             return (doubt,) if doubt else ()
@@ -258,28 +259,28 @@ def tune(
     block_seconds: float = 1.0,
     watch: Watch = lambda blocks, _: blocks,
 ) -> Tuning:
-    """Choose a threshold for each word on one scene, and verify them on another.
+    """Choose a threshold for each word on one scene, and verify the thresholds on another.
 
-    By the same scene the times of events are set right: each word's median lags are taken off.
+    The first scene also calibrates the times of detections: each word's median lag is subtracted.
 
-    The recogniser is left as it is: set its `spotting` to that of the result.
+    The recogniser is not modified: set its `spotting` to that of the result.
 
     Parameters
     ----------
-    tolerance_seconds : of a hit, see `match`.
-    block_seconds, watch : as for `hear`.
+    tolerance_seconds : tolerance of a hit, see `match`.
+    block_seconds, watch : as in `hear`.
 
     Raises
     ------
     DataError
-        for a tuning scene in which a word is not said, and if no thresholds keep the promise.
+        if a word is not spoken in the tuning scene, or no thresholds keep the promise.
     """
     spotting = own_spotting(recognizer)
     words = recognizer.vocabulary.words
     said = {label.word for label in tuning.labels}
     if missing := [word for word in words if word not in said]:
         raise DataError(
-            f"the tuning audio holds no {', '.join(missing)}: a threshold needs the keyword; give "
+            f"the tuning audio does not contain {', '.join(missing)}: every word must occur; give "
             "more hours, or recordings of it"
         )
     heard = hear(recognizer, tuning, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch)
@@ -301,7 +302,7 @@ def tune(
 def _lags(
     heard: Heard, spotting: Spotting, thresholds: Mapping[str, float], tolerance_seconds: float
 ) -> dict[str, tuple[float, float]]:
-    """Return the median lags of each word at its threshold, those of `spotting` included."""
+    """Return the median lags of each word at its threshold, including those of `spotting`."""
     lags = {word: (lag[0], lag[1]) for word, lag in spotting.lags.items()}
     for word, threshold in thresholds.items():
         labels = [label for label in heard.labels if label.word == word]

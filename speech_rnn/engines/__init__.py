@@ -1,1 +1,1 @@
-"""What computes a recogniser's logits: PyTorch, or ONNX Runtime alone."""
+"""Engines that compute a recogniser's logits: PyTorch, or ONNX Runtime alone."""

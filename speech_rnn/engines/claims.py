@@ -1,4 +1,4 @@
-"""Checks the sizes that a file states before memory is given to them."""
+"""Check the sizes that a file declares before memory is allocated for them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from speech_rnn.model import AcousticModel
 from speech_rnn.storage.weights import MOST, check_weights
 
 MOST_POINTS = 2**16
-"""The most points of a Fourier transform or a window."""
+"""Largest size of a Fourier transform or a window."""
 MOST_BANDS = 512
 LEAST_RATE = 1000
 MOST_STEPS = 2**12
-"""The most steps that are stacked, skipped or looked ahead at once."""
+"""Largest number of steps that are stacked, skipped or looked ahead."""
 MOST_OF = {
     "n_fft": MOST_POINTS,
     "win_length": MOST_POINTS,
@@ -33,12 +33,12 @@ MOST_OF = {
 def check_claims(
     features: Mapping[str, Any], model: Mapping[str, Any], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Refuse settings of features and a model that the weights at hand do not bear out.
+    """Raise if the weights do not match the declared settings of features and model.
 
     Raises
     ------
     ModelError
-        for sizes beyond all use, for weights of other shapes, and for values that are no numbers.
+        if sizes are absurd, weights have other shapes, or values are not numbers.
     """
     convolutions = model.get("convolutions") or ()
     for settings in (features, model, *convolutions):

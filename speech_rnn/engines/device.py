@@ -1,4 +1,4 @@
-"""The device that a person names."""
+"""Choose the device by name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from speech_rnn.errors import ConfigurationError
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` means here.
+    """Return the device for ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Raises
     ------
     ConfigurationError
-        for any other name, and for a device that is not there.
+        if the name is another one, or the device is not available.
     """
     kind, _, index = name.partition(":")
     n_devices = {
@@ -31,19 +31,19 @@ def choose_device(name: str) -> torch.device:
 
 
 def computes_in_bf16(device: torch.device) -> bool:
-    """Whether a device computes with 16 bits: on a processor, whether oneDNN knows bf16 there."""
+    """Return whether a device computes in bf16; on a CPU, whether oneDNN supports it there."""
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def check_precision(device: torch.device, precision: str) -> None:
-    """Refuse a precision of 16 bits where the device has none; Lightning takes bf16 on every CPU.
+    """Raise if a device does not support a 16-bit precision; Lightning accepts bf16 on every CPU.
 
     Raises
     ------
     ConfigurationError
-        for ``bf16-mixed``, and on a CPU ``16-mixed``, if the device lacks bf16.
+        for ``bf16-mixed``, and on a CPU for ``16-mixed``, if the device has no bf16.
     """
     needs_bf16 = precision == "bf16-mixed" or (precision == "16-mixed" and device.type == "cpu")
     if needs_bf16 and not computes_in_bf16(device):

@@ -1,4 +1,4 @@
-"""The seam between a recogniser and what computes its logits: numpy in, numpy out."""
+"""The interface between a recogniser and what computes its logits: numpy in, numpy out."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT_VERSION = 1
-"""Of a Recognizer's description, in either kind of file."""
+"""Version of a Recognizer's description, in either kind of file."""
 
 
 class LogitStream(Protocol):
-    """Logits of a waveform that arrives in pieces. What is kept does not grow."""
+    """Logits of a waveform that arrives in pieces, in constant memory."""
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples, (n,) with any n, and return the logits now known, (t, C)."""
 
     def flush(self) -> NDArray[np.float32]:
-        """End the waveform: return the logits left, (t, C). The next push begins another.
+        """End the waveform and return the remaining logits, (t, C). The next push begins another.
 
-        What is shorter than a window is padded with silence to one.
+        A waveform shorter than a window is padded with silence.
         """
 
 
@@ -37,9 +37,9 @@ class Engine(Protocol):
 
     Attributes
     ----------
-    sample_rate : of the waveforms, in Hz.
-    step_length : samples from one step of the logits to the next.
-    n_outputs : columns C of the logits.
+    sample_rate : sample rate of the waveforms, in Hz.
+    step_length : number of samples between two steps of the logits.
+    n_outputs : number of columns C of the logits.
     head : ``classification`` or ``ctc``.
     """
 
@@ -50,24 +50,24 @@ class Engine(Protocol):
 
     @property
     def device(self) -> torch.device | str:
-        """Where it computes."""
+        """The device on which it computes."""
 
     def to(self, device: str | torch.device) -> None:
-        """Compute there from now on."""
+        """Move it to another device."""
 
     def logits(
         self, waveform: NDArray[np.float32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (B, T, C) and their lengths (B,) of clips (B, N); T is 1 for classes.
 
-        Padding never changes them. A clip shorter than a window is padded with silence to one.
+        Padding never changes them. A clip shorter than a window is padded with silence.
         """
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return what needs the whole clip, with the way out of each."""
+        """Return what requires the whole clip, each with a way out."""
 
     def stream(self) -> LogitStream:
-        """Return a stream whose logits are those of the whole clip, of a classifier at every step.
+        """Return a stream with the logits of the whole clip; a classifier has them at every step.
 
         Raises
         ------
@@ -76,25 +76,25 @@ class Engine(Protocol):
         """
 
     def last_layer(self) -> LastLayer:
-        """Return the layer that gives the logits."""
+        """Return the layer that computes the logits."""
 
     def with_last_layer(self, layer: LastLayer) -> Engine:
-        """Return an engine that differs in that layer alone; this one stays as it is."""
+        """Return a copy with another last layer; this engine is not modified."""
 
     def describe(self) -> dict[str, Any]:
-        """Return its share of a Recognizer's description, as plain values."""
+        """Return its part of a Recognizer's description, as plain values."""
 
     def serialize(self, description: dict[str, Any]) -> bytes:
-        """Return the file that `Recognizer.load` reads, with that description."""
+        """Return the content of a file with that description, as `Recognizer.load` reads it."""
 
 
 def read_description(path: str | Path, text: str | None) -> dict[str, Any]:
-    """Read the JSON that describes a Recognizer, from the metadata of the file at `path`.
+    """Parse the JSON that describes a Recognizer, from the metadata of the file at `path`.
 
     Raises
     ------
     ModelError
-        if it is absent, none, or of a newer format.
+        if it is missing, is not a description, or has a newer format.
     """
     try:
         description = json.loads(text or "")
@@ -113,7 +113,7 @@ def read_description(path: str | Path, text: str | None) -> dict[str, Any]:
 
 
 def newer_format(path: str | Path, name: str, version: int, known: int) -> ModelError:
-    """Return the error for a file of a newer format than is known here."""
+    """Return the error for a file whose format is newer than the supported one."""
     return ModelError(
         f"model={str(path)!r} has {name} version={version}, newer than {known}, which this "
         "speech_rnn reads; install a newer one"

@@ -1,9 +1,9 @@
-"""Refuse ONNX files of strangers that could compute without end or fill the memory.
+"""Reject untrusted ONNX files that could compute without end or exhaust the memory.
 
-A file may hold only the operators that `speech_rnn.exporting` writes, none of which loops or calls
-code of its own, and no constant that asks for a tensor of gigabytes. The file is read as protocol
-buffers lay it out, field by field, so that neither the package onnx nor ONNX Runtime has to trust
-it first. Whoever means harm can still make a graph slow: its time is not bounded.
+A file may contain only the operators that `speech_rnn.exporting` writes, none of which loops or
+calls custom code, and no constant that asks for a tensor of gigabytes. The protocol buffers of the
+file are parsed field by field, before the package onnx or ONNX Runtime reads it. A malicious graph
+can still be slow, because its computing time is not bounded.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ WRITTEN = """
     Sqrt Squeeze Sub Transpose Unsqueeze Where
     DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QuantizeLinear
 """
-"""Operators of ONNX itself; the last line is of files of 8 bits."""
+"""ONNX's own operators; the last line is for int8 files."""
 OPERATORS = frozenset(WRITTEN.split())
 MICROSOFT = frozenset({"DynamicQuantizeLSTM", "QLinearLeakyRelu"})
 """Operators of ONNX Runtime's own domain."""
 MOST_NODES = 20_000
 MOST_SIZE = 2**22
-"""A size that a constant or an attribute gives; from `NO_END` on it means the end of an axis."""
+"""Largest size in a constant or an attribute; `NO_END` and above mean the end of an axis."""
 NO_END = 2**60
 MOST_VALUES = 2**26
-"""Values of a tensor whose sizes are constants."""
+"""Largest number of values of a tensor whose sizes are constants."""
 INT64 = 7
 
 Field = tuple[int, int | memoryview]
 
 
 class _NotOnnxError(Exception):
-    """Bytes that are no protocol buffer; ONNX Runtime says so in its own words."""
+    """The bytes are not a protocol buffer; ONNX Runtime reports that in its own words."""
 
 
 def check_graph(path: str | Path) -> None:
-    """Refuse a file whose graph holds what the exporter never writes.
+    """Raise for a file whose graph holds anything that the exporter never writes.
 
-    A file that is missing or no ONNX file passes: loading it says so.
+    A file that is missing or not an ONNX file passes; the error then comes from loading it.
 
     Raises
     ------
     ModelError
-        for operators, functions, graphs inside nodes, data in other files and sizes that no
+        for operators, functions, graphs within nodes, data in other files and sizes that no
         exported file has.
     """
     try:
@@ -67,7 +67,7 @@ def check_graph(path: str | Path) -> None:
 
 
 def _problem(model: memoryview) -> str | None:
-    """Return what a model has that is not ours."""
+    """Return what a model contains that the exporter does not write, or None."""
     for number, value in _fields(model):
         if number == 25:
             return "defines functions of its own"
@@ -103,7 +103,7 @@ def _graph_problem(graph: memoryview) -> str | None:
 
 
 def _node_problem(node: memoryview) -> tuple[str | None, str]:
-    """Return what is wrong with a node, and the name of the shape that it expands to."""
+    """Return the problem of a node, and the name of the shape to which it expands."""
     kind, domain, inputs = "", "", []
     for number, value in _fields(node):
         if not isinstance(value, memoryview):
@@ -140,7 +140,7 @@ def _attribute_problem(attribute: memoryview) -> str | None:
 
 
 def _constant(tensor: memoryview) -> tuple[str | None, str, list[int]]:
-    """Return what is wrong with a constant, its name, and its values where they may be sizes."""
+    """Return the problem of a constant, its name, and its values if they may be sizes."""
     name, kind, packed = "", 0, None
     values: list[int] = []
     for number, value in _fields(tensor):
@@ -164,7 +164,7 @@ def _constant(tensor: memoryview) -> tuple[str | None, str, list[int]]:
 
 
 def _fields(message: memoryview) -> Iterator[Field]:
-    """Yield number and value of each field: an integer, or the bytes of what is inside."""
+    """Yield number and value of each field: an integer, or the bytes of a nested field."""
     place, end = 0, len(message)
     while place < end:
         key, place = _varint(message, place)
@@ -181,7 +181,7 @@ def _fields(message: memoryview) -> Iterator[Field]:
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    """Return a number of 7 bits a byte, and the place behind it."""
+    """Decode a varint (7 bits per byte); return its value and the position after it."""
     value = shift = 0
     while place < len(message) and shift < 70:
         byte = message[place]
@@ -194,7 +194,7 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
 
 
 def _numbers(value: int | memoryview) -> list[int]:
-    """Return a repeated field's integers: one, or packed ones."""
+    """Return the integers of a repeated field: a single one, or packed ones."""
     if isinstance(value, int):
         return [value]
     numbers, place = [], 0

@@ -1,4 +1,4 @@
-"""The layer that turns states into logits: read from an engine, and put into it in another size."""
+"""Read an engine's last layer, from states to logits, and replace it by one of another size."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import onnx
 
 WEIGHT, BIAS = "last_layer_weight", "last_layer_bias"
-"""Constants of a graph whose last layer was replaced."""
+"""Names of the constants of a replaced last layer in a graph."""
 
 
 class LastLayer(NamedTuple):
-    """The logits of a state (H,) are ``weight @ state + bias``: (C, H) and (C,), float32."""
+    """A linear layer, ``weight @ state + bias`` for a state (H,): (C, H) and (C,), float32."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -32,7 +32,7 @@ class LastLayer(NamedTuple):
         return np.asarray(states @ self.weight.T + self.bias)
 
     def with_row(self, row: NDArray[np.float32], bias: float, place: int) -> LastLayer:
-        """Return the layer with one output more, of row (H,), before the output `place`."""
+        """Return the layer with one more output, of row (H,), before the output `place`."""
         return LastLayer(
             np.insert(self.weight, place, row, axis=0).astype(np.float32),
             np.insert(self.bias, place, bias).astype(np.float32),
@@ -44,12 +44,12 @@ class LastLayer(NamedTuple):
 
 
 def read_last_layer(model: onnx.ModelProto) -> LastLayer:
-    """Return the last layer of a graph that `speech_rnn.exporting` wrote; 8 bits become floats.
+    """Return the last layer of a graph that `speech_rnn.exporting` wrote, with float weights.
 
     Raises
     ------
     ModelError
-        for a graph that ends otherwise.
+        if the graph ends in another way.
     """
     product, total = _last_nodes(model)
     weight = _constant(model, product.input[1])
@@ -59,12 +59,12 @@ def read_last_layer(model: onnx.ModelProto) -> LastLayer:
 
 
 def replace_last_layer(model: onnx.ModelProto, layer: LastLayer) -> None:
-    """Put another last layer into a graph; its weights are floats, so that no logit is rounded.
+    """Replace the last layer of a graph by one with float weights, so that no logit is rounded.
 
     Raises
     ------
     ModelError
-        for a graph that `speech_rnn.exporting` did not write.
+        if the graph was not written by `speech_rnn.exporting`.
     """
     from onnx import numpy_helper
 
@@ -84,7 +84,7 @@ def replace_last_layer(model: onnx.ModelProto, layer: LastLayer) -> None:
 
 
 def _last_nodes(model: onnx.ModelProto) -> tuple[onnx.NodeProto, onnx.NodeProto]:
-    """Return the MatMul and the Add that give the logits."""
+    """Return the MatMul and the Add that compute the logits."""
     made = {name: node for node in model.graph.node for name in node.output}
     node = made.get(model.graph.output[0].name)
     while node is not None and node.op_type in ("Identity", "Unsqueeze"):
@@ -96,7 +96,7 @@ def _last_nodes(model: onnx.ModelProto) -> tuple[onnx.NodeProto, onnx.NodeProto]
 
 
 def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.float32]:
-    """Return a constant; one of 8 bits as the graph computes it, whole numbers times a scale."""
+    """Return a constant; an 8-bit one is dequantized, as in the graph itself."""
     from onnx import numpy_helper
 
     constants = {each.name: each for each in model.graph.initializer}
@@ -117,10 +117,10 @@ def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.float32]:
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Remove the nodes and constants that no output needs."""
+    """Remove the nodes and constants on which no output depends."""
     needed = {output.name for output in graph.output}
     nodes: list[onnx.NodeProto] = []
-    for node in reversed(graph.node):  # each stands behind those that it reads
+    for node in reversed(graph.node):  # a node comes after all of its inputs
         if needed.intersection(node.output):
             nodes.insert(0, node)
             needed.update(node.input)

@@ -1,4 +1,4 @@
-"""The engine that a file asks for. PyTorch is imported for a safetensors file alone."""
+"""Load the engine of a file. PyTorch is imported for safetensors files only."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from speech_rnn.engines.probe import try_out
 from speech_rnn.errors import ModelError, plain_install
 
 RUN_FILE = "recognizer.safetensors"
-"""The file of the recogniser in the folder of a run."""
+"""The recogniser's file in the folder of a run."""
 
 
 def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
-    """Read the engine and the description of a Recognizer's file, which has computed its probe.
+    """Load engine and description from a Recognizer's file, and compute its probe.
 
     The folder of a run stands for the file that its training wrote.
 
     Raises
     ------
     ModelError, ConfigurationError, MissingExtraError
-        as `Recognizer.load` says.
+        in the cases of `Recognizer.load`.
     """
     engine: Engine
     if Path(path).is_dir():

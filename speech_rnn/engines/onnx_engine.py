@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
 
 class OnnxEngine:
-    """Computes with one thread of ONNX Runtime, which for clips of seconds is the fastest.
+    """Computes with one thread of ONNX Runtime, which is fastest for clips of some seconds.
 
-    A file of the streaming kind answers for whole clips, too: a stream's steps are those of its
+    A streaming file also handles whole clips, because the steps of a stream equal those of its
     clip.
 
     Parameters
     ----------
-    path : of the file.
-    session : that has it loaded.
-    description : from its metadata.
-    graph : the entry ``onnx`` of that.
-    content : the file itself, where it differs from the one at `path`.
+    path : path of the file.
+    session : session in which the file is loaded.
+    description : description from the file's metadata.
+    graph : its entry ``onnx``.
+    content : content of the file, if it differs from the one at `path`.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class OnnxEngine:
 
     @classmethod
     def load(cls, path: str | Path, device: str) -> tuple[OnnxEngine, dict[str, Any]]:
-        """Read a file that `speech_rnn.export` wrote: the engine, and the description.
+        """Load engine and description from a file that `speech_rnn.export` wrote.
 
         Raises
         ------
         ModelError
-            if the file is missing, cut short, of a newer format, not ours, or if the installed
-            ONNX Runtime lacks what it needs.
+            if the file is missing, truncated, of a newer format, not an exported one, or if the
+            installed ONNX Runtime does not support it.
         ConfigurationError
-            for a device that is not the CPU.
+            if the device is not the CPU.
         """
         _check_device(device)
         check_graph(path)
@@ -105,11 +105,11 @@ class OnnxEngine:
 
     @property
     def device(self) -> str:
-        """Where it computes."""
+        """The device on which it computes."""
         return "cpu"
 
     def to(self, device: str | torch.device) -> None:
-        """Stay on the CPU; anything else is refused."""
+        """Stay on the CPU; any other device raises an error."""
         _check_device(str(device))
 
     def logits(
@@ -136,7 +136,7 @@ class OnnxEngine:
     def _check_steps(
         self, logits: NDArray[np.float32], steps: NDArray[np.int64], n_clips: int
     ) -> None:
-        """Refuse logits of other sizes than the description has."""
+        """Raise if logits have other sizes than the description says."""
         if (
             logits.ndim != 3
             or logits.shape[::2] != (n_clips, self.n_outputs)
@@ -157,13 +157,13 @@ class OnnxEngine:
             )
 
     def inputs(self, clip: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Return what the graph is given for one clip, (n,), known whole."""
+        """Return the inputs of the graph for one complete clip, (n,)."""
         if self.graph.stream is None:
             return {WAVEFORM: clip[None], LENGTHS: np.array([len(clip)], np.int64)}
         return stream_inputs(clip, self.graph.stream)
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return that a file of the offline kind does not stream."""
+        """Return that a file for whole clips cannot stream."""
         if self.graph.stream is not None:
             return []
         return [
@@ -183,22 +183,22 @@ class OnnxEngine:
         return {name: self._description[name] for name in names if name in self._description}
 
     def last_layer(self) -> LastLayer:
-        """Return the layer that gives the logits; weights of 8 bits as the graph computes them.
+        """Return the layer that computes the logits; 8-bit weights are dequantized.
 
         Raises
         ------
         MissingExtraError
-            without the package onnx.
+            if the package onnx is not installed.
         """
         return read_last_layer(self._model())
 
     def with_last_layer(self, layer: LastLayer) -> OnnxEngine:
-        """Return an engine that differs in that layer alone; see `Engine.with_last_layer`.
+        """Return a copy with another last layer; see `Engine.with_last_layer`.
 
         Raises
         ------
         MissingExtraError
-            without the package onnx.
+            if the package onnx is not installed.
         """
         model = self._model()
         replace_last_layer(model, layer)
@@ -211,7 +211,7 @@ class OnnxEngine:
         return engine
 
     def _model(self) -> onnx.ModelProto:
-        """Return the graph as the package onnx has it."""
+        """Return the graph as a model of the package onnx."""
         try:
             import onnx
         except ImportError as error:
@@ -221,12 +221,12 @@ class OnnxEngine:
         return onnx.load(self.path)
 
     def serialize(self, description: dict[str, Any]) -> bytes:
-        """Return the file with another description.
+        """Return the content of the file with another description.
 
         Raises
         ------
         MissingExtraError
-            without the package onnx.
+            if the package onnx is not installed.
         """
         model = self._model()
         del model.metadata_props[:]
@@ -239,10 +239,10 @@ class OnnxLogitStream:
 
     Parameters
     ----------
-    session : of a file of the streaming kind.
-    stream : how it is run.
-    n_outputs : columns of the logits.
-    path : the path of the file, for messages.
+    session : session of a streaming file.
+    stream : how the graph is run.
+    n_outputs : number of columns of the logits.
+    path : path of the file, for messages.
     """
 
     def __init__(
@@ -265,7 +265,7 @@ class OnnxLogitStream:
         return self._advance(self._stream.n_blocks(self._n_samples), UNKNOWN_END)
 
     def flush(self) -> NDArray[np.float32]:
-        """End the waveform: return the logits left, (t, C). The next push begins another."""
+        """End the waveform; return the remaining logits, (t, C). The next push begins another."""
         stream = self._stream
         n_steps = stream.n_steps(self._n_samples)
         left = n_steps - self._n_blocks * stream.block_steps
@@ -275,13 +275,13 @@ class OnnxLogitStream:
         return logits
 
     def answer(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the logits of a clip, (n,), that is known whole, in one run."""
+        """Return the logits of a complete clip, (n,), in one run."""
         self._begin()
         self._kept, self._n_samples = [clip], len(clip)
         return self.flush()
 
     def _advance(self, n_blocks: int, end: int) -> NDArray[np.float32]:
-        """Run up to so many blocks of the stream."""
+        """Run at most this many blocks of the stream."""
         if n_blocks <= self._n_blocks:
             return np.zeros((0, self._n_outputs), np.float32)
         wanted = self._stream.n_samples(n_blocks) - self._stream.n_samples(self._n_blocks)
@@ -289,7 +289,7 @@ class OnnxLogitStream:
         given = _run_inputs(kept, wanted, end, self._states)
         logits, *states = run(self._session, self._outputs, given, self._path)
         n_steps = (n_blocks - self._n_blocks) * self._stream.block_steps
-        # the least run may give more steps than a short stream has, which `flush` cuts off
+        # The smallest run may give more steps than a short stream has; `flush` cuts them off.
         if logits.ndim != 3 or logits.shape[2] != self._n_outputs or logits.shape[1] < n_steps:
             raise ModelError(
                 f"model={str(self._path)!r} computes logits of shape {logits.shape} where its "
@@ -301,7 +301,7 @@ class OnnxLogitStream:
 
 
 def stream_inputs(clip: NDArray[np.float32], stream: StreamDescription) -> dict[str, NDArray[Any]]:
-    """Return what a streaming graph is given for a clip, (n,), that is known whole."""
+    """Return the inputs of a streaming graph for a complete clip, (n,)."""
     n_blocks = -(-stream.n_steps(len(clip)) // stream.block_steps)
     end = max(len(clip), stream.win_length)
     return _run_inputs(clip, stream.n_samples(n_blocks), end, _first_states(stream))
@@ -315,11 +315,11 @@ def run(
     Raises
     ------
     ModelError
-        if it fails as it runs.
+        if the run fails.
     """
     try:
         return list(session.run(outputs, given))
-    except Exception as error:  # its classes have no common parent but this
+    except Exception as error:  # ONNX Runtime's errors have no other common class
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"model={str(path)!r} fails as it runs: {reason}; export it again"
@@ -333,7 +333,7 @@ def _first_states(stream: StreamDescription) -> dict[str, NDArray[Any]]:
 def _run_inputs(
     samples: NDArray[np.float32], wanted: int, end: int, states: dict[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
-    """Return what a run takes; samples that are missing are zeros."""
+    """Return the inputs of a run; missing samples are zeros."""
     taken = samples[:wanted]
     if len(taken) < wanted:
         taken = np.concatenate([taken, np.zeros(wanted - len(taken), np.float32)])
@@ -349,7 +349,7 @@ def _check_device(device: str) -> None:
 
 
 def _check_names(session: InferenceSession, graph: GraphDescription) -> None:
-    """Refuse a graph whose inputs and outputs are others than it describes."""
+    """Raise if the inputs and outputs of a graph differ from its description."""
     states = [state.name for state in graph.stream.states] if graph.stream else []
     inputs = [WAVEFORM, *([END] if graph.stream else [LENGTHS]), *(STATE + name for name in states)]
     outputs = [LOGITS, *([] if graph.stream else [STEPS]), *(NEXT + name for name in states)]
@@ -364,45 +364,45 @@ def _check_names(session: InferenceSession, graph: GraphDescription) -> None:
 
 
 def open_session(path: str | Path | bytes, profile: str = "") -> InferenceSession:
-    """Load a file for one thread.
+    """Load a file with one thread.
 
     Parameters
     ----------
     path : an ONNX file that `speech_rnn.export` wrote, or its content.
-    profile : ONNX Runtime writes the times of all nodes to a file whose name begins so; an empty
-        text writes none.
+    profile : prefix of the file to which ONNX Runtime writes the times of all nodes; empty for
+        none.
 
     Raises
     ------
     ModelError
-        if the file is missing, cut short, or needs more than the installed ONNX Runtime has.
+        if the file is missing or truncated, or the installed ONNX Runtime does not support it.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # it plans anew, and keeps, each length of clip
-    options.log_severity_level = 4  # what fails is raised
-    # without VNNI, products of signed and unsigned bytes saturate; this takes unsigned ones there
+    options.enable_mem_pattern = False  # it would plan, and keep, every length of clip separately
+    options.log_severity_level = 4  # errors are raised instead
+    # Without VNNI, products of signed and unsigned bytes saturate; this uses unsigned ones there.
     options.add_session_config_entry("session.x64quantprecision", "1")
     if profile:
         options.enable_profiling, options.profile_file_prefix = True, profile
     try:
-        # its fallback would try the same again, and print that among the answers
+        # The fallback would try the same again, and print that among the answers.
         return onnxruntime.InferenceSession(
             path if isinstance(path, bytes) else str(path),
             options,
             providers=["CPUExecutionProvider"],
             enable_fallback=0,
         )
-    except Exception as error:  # its classes have no common parent but this
+    except Exception as error:  # ONNX Runtime's errors have no other common class
         name = "content" if isinstance(path, bytes) else path
         raise _unreadable(name, error, onnxruntime.__version__) from error
 
 
 def _unreadable(path: str | Path, error: Exception, runtime: str) -> ModelError:
     name, reason = type(error).__name__, " ".join(str(error).split()).rpartition("failed:")[2]
-    reason = re.sub(r"^/\S+ .*?\) (?=[A-Z])", "", reason).rstrip(".")  # where in its source
+    reason = re.sub(r"^/\S+ .*?\) (?=[A-Z])", "", reason).rstrip(".")  # drop the source location
     if name == "NoSuchFile":
         return ModelError(f"model={str(path)!r} is no file; give one that speech_rnn.export wrote")
     if name == "InvalidProtobuf" or "No graph was found" in reason:

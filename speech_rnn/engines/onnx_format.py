@@ -1,4 +1,4 @@
-"""What an exported ONNX file promises whoever runs it: names, shapes, metadata, how to stream.
+"""The interface of an exported ONNX file: names, shapes, metadata, and how to stream.
 
 The file's metadata holds one entry, ``speech_rnn``: JSON with what `Recognizer.save` writes beside
 its weights (``version``, ``features``, ``model``, ``vocabulary``, ``decoding``, ``calibration``,
@@ -13,7 +13,7 @@ Offline (``kind: offline``)
     ``steps``     int64       (B,) steps of each clip that count
     ============  ==========  =======================================================
 
-    Padding never changes a clip's logits; what is shorter than a window is filled up inside.
+    Padding never changes the logits of a clip; a clip shorter than a window is padded internally.
 
 Streaming (``kind: streaming``)
     ================  ==========  ===================================================
@@ -21,29 +21,29 @@ Streaming (``kind: streaming``)
     ``end``           int64       (1,) samples of the whole stream, or `UNKNOWN_END`
     ``state_<name>``  its dtype   one input for each of ``stream.states``
     ``logits``        float32     (1, t, C), the steps now known
-    ``next_<name>``   its dtype   what the next run takes as ``state_<name>``
+    ``next_<name>``   its dtype   the value of ``state_<name>`` in the next run
     ================  ==========  ===================================================
 
-    A run takes whole blocks, and each block gives ``block_steps`` steps. The runner keeps the
+    A run takes whole blocks, and each block gives ``block_steps`` steps. The caller keeps the
     samples that do not fill a block:
 
     1. *Begin*: each state is zeros of its ``shape`` and ``dtype``. The lengths of states may change
-       from run to run: take each as it comes.
+       from run to run: pass each one on as it is returned.
     2. *Push*: the first run takes ``first_samples + k * block_samples`` samples with any k ≥ 0, and
-       gives ``(first_blocks + k) * block_steps`` steps; each later one ``k * block_samples`` with
-       k ≥ 1, and gives ``k * block_steps``. ``end`` is `UNKNOWN_END`. In sum: n samples are enough
-       for ``stream.n_blocks(n)`` blocks, which take ``stream.n_samples(blocks)``.
+       gives ``(first_blocks + k) * block_steps`` steps. Each later run takes ``k * block_samples``
+       with k ≥ 1, and gives ``k * block_steps``. ``end`` is `UNKNOWN_END`. In total, n samples are
+       enough for ``stream.n_blocks(n)`` blocks, which take ``stream.n_samples(blocks)``.
     3. *Flush*: the stream has N samples, or ``win_length`` if that is more, and
-       ``stream.n_steps(N)`` steps. If some are left, one more run takes the samples that the runner
+       ``stream.n_steps(N)`` steps. If some remain, one more run takes the samples that the caller
        kept, then zeros up to ``stream.n_samples(ceil(steps / block_steps))`` of the whole stream,
        with ``end = N``. Steps beyond the stream's own are cut off.
 
-    The steps of all runs together are those of the offline pass, whatever the pushes (of a
-    classifier: `AcousticModel.step_logits`, whose last step is the clip's answer). A clip that is
-    known whole needs one run: step 3 alone.
+    The steps of all runs together equal those of the offline pass, for any pushes (for a
+    classifier: `AcousticModel.step_logits`, whose last step is the clip's answer). A complete clip
+    needs one run: only step 3.
 
-A file of the embedding alone (`exporting.export_embedding`) has ``embeddings``, (B, T, D), in the
-place of ``logits``, and in its metadata ``onnx`` and ``embedding``, the SHA-256 of the weights.
+A file of the embedding alone (`exporting.export_embedding`) has ``embeddings``, (B, T, D), instead
+of ``logits``, and in its metadata ``onnx`` and ``embedding``, the SHA-256 of the weights.
 
 int8 files (``precision: int8``) have the same inputs and outputs. This module needs no torch.
 """
@@ -58,30 +58,30 @@ from typing import Any
 from speech_rnn.storage.typed import typed
 
 ONNX_FORMAT_VERSION = 1
-"""Of ``onnx`` in the metadata; a reader refuses newer ones."""
+"""Version of ``onnx`` in the metadata; a reader rejects newer ones."""
 METADATA_KEY = "speech_rnn"
 WAVEFORM, LENGTHS, END = "waveform", "lengths", "end"
 LOGITS, STEPS, EMBEDDINGS = "logits", "steps", "embeddings"
 STATE, NEXT = "state_", "next_"
 DTYPES = ("float32", "float64", "int64")
-"""Types that a state may have."""
+"""Types of states."""
 UNKNOWN_END = 2**60
-"""Samples of a stream that goes on."""
+"""Number of samples of a stream whose end is not yet known."""
 
 
 MOST = 2**24
-"""The most samples, steps or values of a state that a description may ask for."""
+"""Largest number of samples, steps or values of a state that a description may contain."""
 
 
 @dataclass(frozen=True)
 class StateDescription:
-    """A state of a streaming graph as a stream begins: zeros.
+    """A state of a streaming graph, which begins as zeros.
 
     Parameters
     ----------
-    name : without the prefix.
-    shape : of the zeros; a length may be 0.
-    dtype : numpy's name: ``float32``, ``float64`` or ``int64``.
+    name : name without the prefix.
+    shape : shape of the zeros; a length may be 0.
+    dtype : numpy's name of the type: ``float32``, ``float64`` or ``int64``.
     """
 
     name: str
@@ -96,7 +96,7 @@ class StateDescription:
 
 
 def _check_sizes(given: Any, least_0: Collection[str] = ()) -> None:
-    """Refuse whole numbers that are below 1, or 0, or beyond all use."""
+    """Raise for whole numbers that are below 1 (below 0 for `least_0`), or absurdly large."""
     for name, value in vars(given).items():
         if isinstance(value, int) and not int(name not in least_0) <= value <= MOST:
             raise ValueError(f"{name}={value} is out of range")
@@ -104,17 +104,17 @@ def _check_sizes(given: Any, least_0: Collection[str] = ()) -> None:
 
 @dataclass(frozen=True)
 class StreamDescription:
-    """How samples become steps in a streaming graph; the module's docstring says how to run it.
+    """How samples become steps in a streaming graph; the module docstring says how to run it.
 
     Parameters
     ----------
-    first_samples, first_blocks : the least that a first run takes, and the blocks it then gives.
-    block_samples : of each later block.
-    block_steps : steps that a block gives.
-    win_length : samples that the shortest stream is filled up to.
-    reach, hop_length : samples of the first frame, and of each frame more.
-    subsampling : frames of a step.
-    states : that a run takes and gives.
+    first_samples, first_blocks : samples of the smallest first run, and the blocks that it gives.
+    block_samples : samples of each later block.
+    block_steps : steps of a block.
+    win_length : number of samples to which the shortest stream is padded.
+    reach, hop_length : samples of the first frame, and of each further frame.
+    subsampling : frames per step.
+    states : states that a run takes and returns.
     """
 
     first_samples: int
@@ -131,19 +131,19 @@ class StreamDescription:
         _check_sizes(self, least_0=("first_samples", "first_blocks", "reach"))
 
     def n_steps(self, n_samples: int) -> int:
-        """Return the steps of a whole stream of `n_samples`."""
+        """Return the number of steps of a whole stream of `n_samples`."""
         n_samples = max(n_samples, self.win_length)
         n_frames = max(1, (n_samples - self.reach) // self.hop_length + 1)
         return -(-n_frames // self.subsampling)
 
     def n_blocks(self, n_samples: int) -> int:
-        """Return how many blocks the first `n_samples` of a stream that goes on are enough for."""
+        """Return the number of blocks for which the first `n_samples` of a stream are enough."""
         if n_samples < self.first_samples:
             return 0
         return self.first_blocks + (n_samples - self.first_samples) // self.block_samples
 
     def n_samples(self, n_blocks: int) -> int:
-        """Return how many samples so many blocks, or the next number that can be, take in all."""
+        """Return the total samples of `n_blocks`, or of the next possible number of blocks."""
         later = max(0, n_blocks - self.first_blocks)
         return self.first_samples + later * self.block_samples if n_blocks else 0
 
@@ -156,12 +156,12 @@ class GraphDescription:
     ----------
     kind : ``offline`` or ``streaming``.
     precision : ``float``, or ``int8`` for weights of 8 bits.
-    opset : of ONNX.
-    sample_rate : of the waveform, in Hz.
-    step_seconds : from one step of the logits to the next.
-    win_length : samples of a window, the least that a clip counts as.
-    stream : of a streaming graph.
-    most_samples : samples of the longest clip that the graph can read; None means any length.
+    opset : version of ONNX's operator set.
+    sample_rate : sample rate of the waveform, in Hz.
+    step_seconds : time between two steps of the logits, in seconds.
+    win_length : samples of a window, to which a shorter clip is padded.
+    stream : description of a streaming graph.
+    most_samples : samples of the longest clip that the graph can process; None for any length.
     version : `ONNX_FORMAT_VERSION`.
     """
 
@@ -181,7 +181,7 @@ class GraphDescription:
             raise ValueError(f"step_seconds={self.step_seconds!r} is out of range")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; `most_samples` only where there is a bound."""
+        """Return plain values for JSON, with `most_samples` only if there is a limit."""
         values = asdict(self)
         if self.most_samples is None:
             del values["most_samples"]
@@ -189,13 +189,13 @@ class GraphDescription:
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> GraphDescription:
-        """Return what `to_dict` wrote.
+        """Create the description from the values of `to_dict`.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            for anything else, and for sizes beyond all use. Whoever reads a file checks ``version``
-            first: newer ones may hold more.
+            if the values have another form, or sizes are absurd. Check ``version`` first, because
+            newer files may contain more.
         """
         given = dict(given)
         if (stream := given.pop("stream", None)) is not None:

@@ -1,7 +1,7 @@
-"""A short sound and its logits, which a file carries: whoever loads it sees that it computes them.
+"""A short sound and its logits in a file, with which its computation is checked on loading.
 
-Processors differ: 8-bit products saturate on some, and a file that was right where it was exported
-may be wrong elsewhere. The probe shows that before the first answer.
+Processors differ: 8-bit products saturate on some of them, and a file that was right where it was
+exported may be wrong elsewhere. The probe detects that before the first answer.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ from speech_rnn.engines.engine import Engine
 from speech_rnn.errors import ModelError, SpeechRnnError, SpeechRnnWarning
 
 KEY = "probe"
-"""The probe's entry in a description: ``samples`` (int8, steps of 1/128) and ``logits``, base64."""
+"""Key of the probe in a description: ``samples`` (int8, steps of 1/128) and ``logits``, base64."""
 SECONDS = 0.25
 LOWEST_HZ, HIGHEST = 100.0, 0.45
-"""Range of the sweep; its highest frequency is a share of the sample rate."""
+"""Range of the sweep in Hz; its highest frequency is a fraction of the sample rate."""
 TOLERANCES = {"int8": 0.02}
-"""Largest difference of a logit, relative to the largest logit; products in floats keep closer."""
+"""Largest difference of a logit, relative to the largest logit; float errors are smaller."""
 TOLERANCE = 2e-3
 
 
 class ModelWarning(SpeechRnnWarning):
-    """Something about a model that silently ruins results."""
+    """A problem of a model that silently ruins results."""
 
 
 def sweep(sample_rate: int) -> NDArray[np.int8]:
-    """Return a sound that rises through all frequencies, in steps of 1/128."""
+    """Return a sine sweep over all frequencies, in steps of 1/128."""
     time = np.arange(round(SECONDS * sample_rate)) / sample_rate
     slope = (HIGHEST * sample_rate - LOWEST_HZ) / SECONDS
     return np.rint(64 * np.sin(2 * np.pi * (LOWEST_HZ + slope / 2 * time) * time)).astype(np.int8)
 
 
 def probe_of(engine: Engine) -> dict[str, str]:
-    """Return what an engine computes of the sweep, as plain values for JSON."""
+    """Return the sweep and an engine's logits for it, as plain values for JSON."""
     samples = sweep(engine.sample_rate)
     return {"samples": _packed(samples), "logits": _packed(_logits(engine, samples))}
 
 
 def try_out(engine: Engine, description: dict[str, Any], name: str) -> None:
-    """Let an engine that was loaded compute the probe of its file, or the sweep without one.
+    """Compute the probe of a loaded file with its engine, or the sweep if it has no probe.
 
-    Warns as `ModelWarning` where this machine computes something else than the probe has.
+    A `ModelWarning` is issued if the logits differ from those of the probe.
 
     Parameters
     ----------
     engine, description : the engine and the description that the file holds.
-    name : the name of the file in messages.
+    name : name of the file in messages.
 
     Raises
     ------
     ModelError
-        if it cannot, or computes what is no number.
+        if the computation fails, or its result is NaN or infinite.
     """
     probe = description.get(KEY)
     try:

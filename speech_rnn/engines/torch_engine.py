@@ -1,4 +1,4 @@
-"""Features and model in PyTorch: what training makes, and a safetensors file holds."""
+"""Features and model in PyTorch, as training makes them and a safetensors file stores them."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ class TorchEngine:
 
     @classmethod
     def load(cls, path: str | Path, device: str) -> tuple[TorchEngine, dict[str, Any]]:
-        """Read what `serialize` made: the engine, and the description. No code of it is run.
+        """Load engine and description from a file of `serialize`. No code of the file is run.
 
         Raises
         ------
         ModelError
-            if the file is missing, cut short, of a newer format, not a Recognizer, or if its
-            weights do not fit its description.
+            if the file is missing, truncated, of a newer format or not a Recognizer, or its weights
+            do not fit its description.
         ConfigurationError
-            for an unknown device.
+            if the device is unknown.
         """
         try:
             with safe_open(str(path), framework="pt") as file:
@@ -78,7 +78,7 @@ class TorchEngine:
         target = choose_device(device)
         try:
             engine = cls._assemble(description, tensors)
-        except Exception as error:  # a stranger's values may break what any part takes for sure
+        except Exception as error:  # untrusted values may cause an error of any kind
             raise ModelError(
                 f"model={str(path)!r}: its weights do not fit its description: {error}"
             ) from error
@@ -96,11 +96,11 @@ class TorchEngine:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """The device of the model."""
         return next(self.model.parameters()).device
 
     def to(self, device: str | torch.device) -> None:
-        """Move features and model."""
+        """Move features and model to another device."""
         self.modules.to(device)
 
     @torch.inference_mode()
@@ -111,7 +111,7 @@ class TorchEngine:
         window = self.features.win_length
         clips = F.pad(torch.from_numpy(waveform), (0, max(0, window - waveform.shape[1])))
         n_samples = torch.from_numpy(lengths)
-        if (n_samples < window).any():  # what lies after such a clip is no part of it
+        if (n_samples < window).any():  # samples after such a clip do not belong to it
             clips = zero_beyond(clips, n_samples)
             n_samples = n_samples.clamp(min=window)
         frames, n_frames = self.features(clips.to(self.device), n_samples.to(self.device))
@@ -119,7 +119,7 @@ class TorchEngine:
         return _to_numpy(logits), steps.cpu().numpy()
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return what needs the whole clip, with the way out of each."""
+        """Return what requires the whole clip, each with a way out."""
         return self.features.reasons_against_streaming() + self.model.reasons_against_streaming()
 
     def stream(self) -> TorchLogitStream:
@@ -127,12 +127,12 @@ class TorchEngine:
         return TorchLogitStream(self.features, self.model)
 
     def last_layer(self) -> LastLayer:
-        """Return the layer that gives the logits."""
+        """Return the layer that computes the logits."""
         output = self.model.output
         return LastLayer(_to_numpy(output.weight.detach()), _to_numpy(output.bias.detach()))
 
     def with_last_layer(self, layer: LastLayer) -> TorchEngine:
-        """Return an engine that differs in that layer alone; see `Engine.with_last_layer`."""
+        """Return a copy with another last layer; see `Engine.with_last_layer`."""
         model = AcousticModel(**self.model.hyperparameters | {"n_outputs": len(layer.bias)})
         weights = self.model.state_dict() | {
             "output.weight": torch.from_numpy(layer.weight),
@@ -155,7 +155,7 @@ class TorchEngine:
         """Return a safetensors file with the description as metadata."""
         state = self.modules.state_dict()
         tensors = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
-        # One key alone: several would be written in an order that changes from run to run.
+        # A single key: several would be written in an order that changes from run to run.
         return serialize(tensors, {"speech_rnn": json.dumps(description)})
 
 
@@ -164,7 +164,7 @@ class TorchLogitStream:
 
     Parameters
     ----------
-    features, model : of one recogniser, in evaluation mode; both must be able to stream.
+    features, model : parts of one recogniser, in evaluation mode; both must be able to stream.
 
     Raises
     ------
@@ -185,7 +185,7 @@ class TorchLogitStream:
         return _to_numpy(self._model.push(self._features.push(waveform))[0])
 
     def flush(self) -> NDArray[np.float32]:
-        """End the waveform: return the logits left, (t, C). The next push begins another."""
+        """End the waveform; return the remaining logits, (t, C). The next push begins another."""
         missing = max(0, self._window - self._n_samples)
         padded = self.push(np.zeros(missing, np.float32))
         frames = self._features.flush()

@@ -1,1 +1,1 @@
-"""A Recognizer against utterances: scoring, results, comparison, robustness, label errors, cost."""
+"""Evaluate a Recognizer on utterances: scores, comparison, robustness, label errors and cost."""

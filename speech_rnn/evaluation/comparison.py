@@ -1,4 +1,4 @@
-"""Two evaluations of the same utterances, compared pair by pair."""
+"""Compare two evaluations of the same utterances pair by pair."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from speech_rnn.metrics import (
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the error rates of two recognisers differ on the same utterances.
+    """The difference of two recognisers' error rates on the same utterances.
 
     Parameters
     ----------
     first, second : word error rates.
-    difference : the first less the second.
-    interval : of the difference, 95 %, bootstrap over utterances.
-    p_value : how often a difference as large would come by chance, if each utterance's errors had
-        been made by either of the two alike.
+    difference : the first minus the second.
+    interval : 95 % interval of the difference, by bootstrap over utterances.
+    p_value : probability of a difference at least as large by chance, if the two recognisers were
+        interchangeable on each utterance (permutation test).
     """
 
     first: float

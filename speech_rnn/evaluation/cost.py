@@ -1,4 +1,4 @@
-"""Measure the cost of an answer: multiply-adds, bytes and time."""
+"""Measure the cost of recognition: multiply-adds, bytes and time."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
 
 PASSES, SECONDS = 7, 2
-"""Number of timed passes, of which the median counts, and seconds of the clip."""
+"""Number of timed passes, whose median is taken, and duration of the clip in seconds."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a Recognizer in use.
+    """The cost of running a Recognizer.
 
     Parameters
     ----------
-    n_parameters : weights of the model.
-    multiply_adds_per_second : of the model, for a second of sound.
-    file_bytes : of its file.
-    real_time_factor : seconds that a second of sound takes, from samples to words, on one thread.
-    processor, n_cores : of the machine where that was measured.
+    n_parameters : number of weights of the model.
+    multiply_adds_per_second : multiply-adds of the model per second of sound.
+    file_bytes : size of its file in bytes.
+    real_time_factor : seconds per second of sound, from samples to words, on one thread.
+    processor, n_cores : the machine on which that was measured.
     """
 
     n_parameters: int
@@ -44,7 +44,7 @@ class Cost:
 
 
 def cost_of(recognizer: Recognizer, file_bytes: int) -> Cost:
-    """Count and time what a Recognizer, on the CPU, costs; `file_bytes` is the size of its file."""
+    """Measure the cost of a Recognizer on the CPU; `file_bytes` is the size of its file."""
     model = recognizer.model
     return Cost(
         n_parameters=model.n_parameters,
@@ -69,4 +69,4 @@ def _real_time_factor(recognizer: Recognizer) -> float:
             took.append(time.perf_counter() - begun)
     finally:
         torch.set_num_threads(n_threads)
-    return round(statistics.median(took[1:]) / SECONDS, 5)  # the first one warms up
+    return round(statistics.median(took[1:]) / SECONDS, 5)  # the first pass is a warm-up

@@ -1,4 +1,4 @@
-"""Words of a test that the model lacks."""
+"""Check a test for words that the model lacks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 
 
 def check_texts(utterances: Sequence[Utterance], vocabulary: Vocabulary) -> None:
-    """Log which words of utterances the vocabulary lacks.
+    """Log the words of utterances that the vocabulary lacks.
 
     Raises
     ------
     DataError
-        if no utterance can be answered right, as none has words of the vocabulary alone.
+        if no utterance can be recognised, because none has only words of the vocabulary.
     """
     lacking = [missing for row in utterances if (missing := _missing(row.text, vocabulary))]
     if not lacking:

@@ -1,4 +1,4 @@
-"""Labels that are doubtful: what recognisers that never heard a clip make of it."""
+"""Find doubtful labels with recognisers that were not trained on the clips."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from speech_rnn.storage import atomic
 log = logging.getLogger(__name__)
 
 Train = Callable[[Source, Path], Path]
-"""Trains on a corpus, in a folder, and returns the Recognizer's file."""
+"""A function that trains on a corpus, in a folder, and returns the Recognizer's file."""
 FOUND_SHARE = 0.08
-"""Of the ranking, in which planted labels are looked for."""
+"""Share of the ranking in which planted label errors are counted as found."""
 FIGURES = ("rank", "given", "likely", "margin", "fold", "is_planted")
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """A clip and how far its label is believed.
+    """A clip and how doubtful its label is.
 
     Parameters
     ----------
     rank : 1 is the most doubtful.
-    utterance : the clip, with the label as it was audited.
-    given : that label; ``_unknown_`` for a text that it stands for.
-    likely : the most probable label, by a recogniser that never heard the clip.
-    margin : probability of the given label less that of the most probable other; below 0 the
+    utterance : the clip, with its label in the audit.
+    given : that label; ``_unknown_`` if it stands for the text.
+    likely : the most probable label, according to a recogniser that was not trained on the clip.
+    margin : probability of the given label minus that of the most probable other one; below 0 the
         recogniser disagrees (Northcutt et al., "Confident learning", 2021: normalized margin).
-    fold : whose recogniser that was.
-    is_planted : whether the label was made wrong to try the audit out.
+    fold : the fold of the clip.
+    is_planted : whether the label was made wrong to test the audit.
     """
 
     rank: int
@@ -59,7 +59,7 @@ class Doubt:
     is_planted: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for a table, the clip as `exclude` names it."""
+        """Return plain values for a table, with the clip as `exclude` names it."""
         clip = {
             "audio": self.utterance.audio,
             "start_seconds": self.utterance.start_seconds,
@@ -70,24 +70,24 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Audit:
-    """All clips that can be read, the most doubtful first, and those that cannot."""
+    """All readable clips, the most doubtful first, and the clips that cannot be read."""
 
     doubts: tuple[Doubt, ...]
     failures: tuple[Row, ...] = ()
 
     @property
     def is_trial(self) -> bool:
-        """Whether labels were made wrong: then what is disputed is not what a corpus holds."""
+        """Whether labels were made wrong on purpose: then disputed labels are not the corpus's."""
         return any(doubt.is_planted for doubt in self.doubts)
 
     @property
     def disputed(self) -> tuple[Doubt, ...]:
-        """Those whose label the recogniser does not share."""
+        """The clips with whose label the recogniser disagrees."""
         return tuple(doubt for doubt in self.doubts if doubt.margin < 0)
 
     @property
     def recall(self) -> Accuracy | None:
-        """How many planted labels are in the first 8 % of the ranking; None without any."""
+        """Share of planted errors in the first 8 % of the ranking; None without any."""
         planted = [doubt for doubt in self.doubts if doubt.is_planted]
         first = round(FOUND_SHARE * len(self.doubts))
         if not planted:
@@ -104,9 +104,9 @@ class Audit:
         }
 
     def write(self, folder: str | Path) -> None:
-        """Write ``audit.json``, and as CSV ``ranking.csv`` and, for `exclude`, ``disputed.csv``.
+        """Write ``audit.json``, ``ranking.csv`` and, as input of `exclude`, ``disputed.csv``.
 
-        A trial with planted labels disputes those: it gets no ``disputed.csv``.
+        With planted errors there is no ``disputed.csv``, because it would list those.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,24 +145,24 @@ def audit(
 ) -> Audit:
     """Rank the clips of a corpus by how doubtful their labels are.
 
-    All splits are joined and cut into folds, the clips of each label alike; a speaker may be in
-    several, since who is known is judged best. A recogniser is trained on all folds but one and
-    says what it hears in that one.
+    All splits are joined and cut into folds, stratified by label. A speaker may be in several
+    folds, because labels of known speakers are judged best. For each fold, a recogniser is trained
+    on all other folds and recognises the clips of this one.
 
     Parameters
     ----------
-    train : trains on a source, in a folder; one answer a clip.
-    planted_share : of the clips get a wrong label, to see how many of them are found.
-    exclude : a CSV file of clips that are left out, see `data.exclusion.exclude`.
-    seed : of the folds and of what is planted.
-    device : where the recognisers answer.
+    train : function that trains on a source, in a folder, with one answer per clip.
+    planted_share : share of the clips that get a wrong label, to see how many of them are found.
+    exclude : a CSV file of clips to leave out, see `data.combining.exclude`.
+    seed : seed of the folds and of the planted errors.
+    device : device of the recognisers.
 
     Raises
     ------
     ConfigurationError
-        for fewer than 2 folds, and a share outside [0, 1).
+        if there are fewer than 2 folds, or the share is outside [0, 1).
     DataError
-        for a corpus of fewer than two words, and a label with fewer clips than folds.
+        if the corpus has fewer than two words, or a label has fewer clips than folds.
     """
     if folds < 2:
         raise ConfigurationError(f"folds={folds} must be 2 or more")
@@ -188,7 +188,7 @@ def audit(
         model = train(_Fold(part), Path(output_dir) / f"fold-{fold}")
         recognizer = Recognizer.load(model, device=device)
         recognizer.decoder = Decoder(n_best=len(recognizer.vocabulary))
-        # Every clip is answered: thresholds would hide what is heard.
+        # Without thresholds, every clip gets an answer.
         recognizer.calibration = Calibration(recognizer.calibration.temperature)
         found = evaluate(recognizer, [relabelled[index] for index in tested]).rows
         for index, row in zip(tested, found, strict=True):
@@ -203,7 +203,7 @@ def audit(
 
 
 def _folds(rows: Sequence[Utterance], folds: int, seed: int) -> list[int]:
-    """Return the fold of each clip: by the hash of its name, each label dealt out evenly."""
+    """Return the fold of each clip by the hash of its name; each label is spread evenly."""
     members: dict[str, list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         members[row.text].append(index)
@@ -226,7 +226,7 @@ def _name(row: Utterance) -> str:
 
 
 def _planted(rows: Sequence[Utterance], words: Sequence[str], share: float, seed: int) -> list[str]:
-    """Return the labels, a share of them wrong."""
+    """Return the labels, with a share of them wrong."""
     order = sorted(
         range(len(rows)), key=lambda index: hash_percentage(_name(rows[index]), seed + 1)
     )
@@ -242,7 +242,7 @@ def _planted(rows: Sequence[Utterance], words: Sequence[str], share: float, seed
 def _split(
     rows: Sequence[Utterance], places: Sequence[int], fold: int, folds: int
 ) -> tuple[Utterance, ...]:
-    """Test on a fold, validate on a tenth of the next, train on the rest."""
+    """Use a fold as test, a tenth of the next as validation, and the rest for training."""
     following = [index for index, place in enumerate(places) if place == (fold + 1) % folds]
     validation = set(following[:: max(1, len(following) // max(1, len(rows) // 10))])
     splits = (
@@ -253,7 +253,7 @@ def _split(
 
 
 def _doubt(row: Row, fold: int, is_planted: bool) -> Doubt:
-    """Compare the probability of a clip's class with that of the best other one."""
+    """Compare the probability of a clip's label with that of the best other one."""
     assert row.hypothesis is not None
     answers = (row.hypothesis, *row.hypothesis.alternatives)
     shares = {answer.label: answer.confidence for answer in answers}

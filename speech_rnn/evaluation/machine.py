@@ -1,4 +1,4 @@
-"""The machine that a measurement was made on: its processor, cores, and what is installed."""
+"""The machine of a measurement: its processor, cores, and installed packages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def processor() -> str:
-    """Return the processor's name, as the system tells it."""
+    """Return the name of the processor, from the operating system."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -18,14 +18,14 @@ def processor() -> str:
 
 
 def n_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # missing on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those packages that are installed, and of Python."""
+    """Return the versions of the given packages that are installed, and of Python."""
     found = {"python": platform.python_version()}
     for name in packages:
         try:

@@ -23,16 +23,16 @@ from speech_rnn.storage import atomic
 from speech_rnn.vocabulary import REASONS, Vocabulary
 
 Split = Callable[[list[str]], list[str]]
-"""Parts the words of a text into those that are counted: "smart mirror" may be one."""
+"""A function that splits words into the units that are counted: "smart mirror" may be one."""
 OTHER = "_other_"
-"""Column of a confusion matrix for answers that are no reference."""
+"""Column of a confusion matrix for answers that never occur as a reference."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """An utterance with what was recognised, or with the error that kept it from being read.
+    """An utterance with its hypothesis, or with the error that prevented reading it.
 
-    `reference` is the label that is right, see `Vocabulary.label_of`.
+    `reference` is the correct label, see `Vocabulary.label_of`.
     """
 
     utterance: Utterance
@@ -42,12 +42,12 @@ class Row:
 
     @property
     def label(self) -> str:
-        """The answer, or the label that stands for the reason why there is none."""
+        """The answer, or the label of the reason if there is none."""
         return self.hypothesis.label if self.hypothesis else ""
 
     @property
     def spoken(self) -> str:
-        """The words of the reference: none in silence, nor where it is ``_unknown_``."""
+        """The words of the reference; none for silence and ``_unknown_``."""
         return "" if self.reference in REASONS else self.reference
 
     @property
@@ -57,11 +57,11 @@ class Row:
 
     @property
     def is_correct(self) -> bool:
-        """Whether the answer is the reference; a file that failed is neither right nor wrong."""
+        """Whether the answer equals the reference; a failed file is neither right nor wrong."""
         return self.hypothesis is not None and self.label == self.reference
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for one line of JSON: all it takes to hear the utterance again."""
+        """Return plain values for one line of JSON, with all that is needed to read the sound."""
         values: dict[str, Any] = {
             "file": self.utterance.audio,
             "start_seconds": self.utterance.start_seconds,
@@ -75,12 +75,12 @@ class Row:
         if self.hypothesis is None:
             return values | {"error": self.error}
         values |= {"label": self.label, "is_correct": self.is_correct, "text": self.heard}
-        has_confidence = not isnan(self.hypothesis.confidence)  # a text has none, and no times
+        has_confidence = not isnan(self.hypothesis.confidence)  # texts have none, and no times
         return values | (self.hypothesis.to_dict() if has_confidence else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], vocabulary: Vocabulary) -> Row:
-        """Make a row of a test split from `to_dict`'s values; an answer's alternatives are lost."""
+        """Create a row of a test split from the values of `to_dict`, without alternatives."""
         composition = None
         if given := values.get("composition"):
             parts = tuple(Part(**part) for part in given["parts"])
@@ -106,14 +106,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """How utterances that have something in common do."""
+    """Figures of a group of utterances."""
 
     accuracy: Accuracy
     words: ErrorRate
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Group:
-        """Score rows that have been read."""
+        """Score rows whose files could be read."""
         return cls(
             Accuracy(sum(row.is_correct for row in rows), len(rows)),
             word_error_rate([row.spoken for row in rows], [row.heard for row in rows]),
@@ -126,15 +126,15 @@ class Group:
 
 @dataclass(frozen=True)
 class WordFigures:
-    """How well words that are known to the second are timed, and how much confidences tell.
+    """Accuracy of word times, and how well confidences separate right from wrong words.
 
     Parameters
     ----------
-    n_timed : words that are right and whose true times are known.
-    start_error, end_error : median distance of their start and end from the truth, in seconds.
-    n_right, n_wrong : words that were answered.
-    confidence_auc : probability that a right word is more confident than a wrong one (ties count
-        half); None where one of the two kinds is missing, or all are as confident.
+    n_timed : number of correct words whose true times are known.
+    start_error, end_error : median absolute error of their start and end, in seconds.
+    n_right, n_wrong : number of right and wrong words in the answers.
+    confidence_auc : probability that a right word has a higher confidence than a wrong one (ties
+        count half); None if either kind is missing, or all confidences are equal.
     """
 
     n_timed: int
@@ -147,12 +147,12 @@ class WordFigures:
 
 @dataclass(frozen=True)
 class Rejection:
-    """How a classifier tells its words from what is none of them.
+    """How well a classifier separates its words from other sounds.
 
     Parameters
     ----------
-    words_right : share of the words that are answered rightly, with its interval.
-    others_answered : share of the others that are answered with a word: false alarms.
+    words_right : share of the words that are answered correctly, with its interval.
+    others_answered : share of other utterances that are answered with a word: false alarms.
     evidence_auc : probability that a word has more evidence than another utterance.
     """
 
@@ -162,7 +162,7 @@ class Rejection:
 
     @classmethod
     def of(cls, rows: Sequence[Row], words: Sequence[str]) -> Rejection | None:
-        """Compare rows of both kinds; None where one is missing, or for sequences."""
+        """Compare rows of both kinds; None if one is missing, or for sequences."""
         known = [row for row in rows if row.reference in words]
         others = [row for row in rows if row.reference not in words]
         scores = [
@@ -192,24 +192,24 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a Recognizer does on utterances.
+    """Results of a Recognizer on utterances.
 
     Parameters
     ----------
-    rows : every utterance, in the order given.
-    accuracy : share of utterances that are right as a whole, with its Wilson interval.
+    rows : all utterances, in their original order.
+    accuracy : share of completely correct utterances, with its Wilson interval.
     words, characters : error rates; silence and unknown words count as no words.
-    words_interval : bootstrap over utterances, 95 %.
+    words_interval : 95 % interval, by bootstrap over utterances.
     word_figures : times and confidences of words.
-    reliability : how far the confidences of whole answers are what they say; None for texts,
-        which come without confidences.
-    rejection : how words are told from what is none, where there are utterances of both.
-    per_class : precision, recall and F1 of each reference text, or of each word where there are
-        several in a reference.
-    per_speaker : figures of each speaker, where speakers are known.
-    per_length : figures by how many words are said, where there are several.
-    labels, confusion : counts, (references, answers); the last answer stands for any other, and
-        for none.
+    reliability : calibration of the confidences of whole answers; None for texts, which have no
+        confidences.
+    rejection : separation of words from other sounds, if there are utterances of both.
+    per_class : precision, recall and F1 of each reference text, or of each word if references have
+        several words.
+    per_speaker : figures of each speaker, if speakers are known.
+    per_length : figures by number of spoken words, if references have several words.
+    labels, confusion : counts, (references, answers); the last column counts any other answer, and
+        none.
     """
 
     rows: tuple[Row, ...]
@@ -228,16 +228,16 @@ class Evaluation:
 
     @property
     def failures(self) -> tuple[Row, ...]:
-        """The utterances that could not be read."""
+        """Utterances that could not be read."""
         return tuple(row for row in self.rows if row.hypothesis is None)
 
     @property
     def mistaken(self) -> tuple[Row, ...]:
-        """The utterances that were read, with other words than were said."""
+        """Utterances that were read, and recognised with wrong words."""
         return tuple(row for row in self.rows if row.hypothesis and row.spoken != row.heard)
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures without tables."""
+        """Return the figures, without tables."""
         return {
             "n_utterances": self.accuracy.total,
             "n_failures": len(self.failures),
@@ -262,7 +262,7 @@ class Evaluation:
         }
 
     def write(self, folder: str | Path) -> None:
-        """Write ``evaluation.json`` and, a line an utterance, ``hypotheses.jsonl``."""
+        """Write ``evaluation.json``, and ``hypotheses.jsonl`` with one utterance per line."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         atomic.write_json(folder / "evaluation.json", self.to_dict())

@@ -1,4 +1,4 @@
-"""What may befall a recording: noise, another level or speed, a narrow band, a room."""
+"""Evaluate under degraded conditions: noise, other levels or speeds, a narrow band, a room."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ Measured = tuple["Condition", Evaluation]
 BAND_ORDER = 6
 SHOWN = ("accuracy", "word_error_rate", "calibration_error", "rejection")
 SLOWEST = 0.1
-"""A clip at a tenth of its speed is ten times as long."""
+"""Lowest speed: at a tenth of it, a clip is ten times as long."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One thing that befalls every clip: its name, how much of it, and of what.
+    """A change that is applied to every clip: its name, amount, kind and sounds.
 
-    `name` is ``clean``, ``snr_db``, ``gain_db``, ``speed``, ``band_hz`` or ``room``; `kind` is that
-    of the noise. `sounds` are a room's response, or noise for clips of side 0 and of side 1.
+    `name` is ``clean``, ``snr_db``, ``gain_db``, ``speed``, ``band_hz`` or ``room``; `kind` is the
+    kind of noise. `sounds` are a room's impulse response, or noise for clips of sides 0 and 1.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Condition:
     kind: str = ""
 
     def __call__(self, samples: Samples, sample_rate: int, key: str, side: int = 0) -> Samples:
-        """Return what becomes of a clip (N,) in [-1, 1]; `key` alone decides what is drawn."""
+        """Return a changed clip (N,) in [-1, 1]; random draws depend on `key` alone."""
         random = Random(f"{self.seed}/{self.name}/{self.kind}/{self.value}/{key}")
         if self.name == "snr_db":
             noise = self.sounds[side]
@@ -75,22 +75,21 @@ class Conditions:
 
     Parameters
     ----------
-    snr_db : power of a clip, on average over the whole of it, relative to that of the noise.
-    noise : sound files, or folders of them, that training never heard; see `NoiseBank` for their
-        kinds, and for those that are there without files.
-    talk : recordings of people who talk, for babble; without, the clips of other speakers are
-        played backwards.
-    kinds : kinds of noise to try; None tries all.
-    gain_db : changes of level; what is beyond full scale is clipped.
-    speed : factors above 0.1 by which a clip is played faster, its pitch with it.
+    snr_db : SNR in dB, relative to the mean power of the whole clip.
+    noise : sound files, or folders of them, that training did not use; see `NoiseBank` for their
+        kinds, and for the kinds that need no files.
+    talk : recordings of speech for babble; if empty, clips of other speakers are played backwards.
+    kinds : kinds of noise to use; None uses all.
+    gain_db : changes of level; samples beyond full scale are clipped.
+    speed : factors above 0.1 on the playback speed, which also change the pitch.
     band_hz : lowest and highest frequency, such as 300-3400 for a telephone.
-    rooms : impulse responses, files or folders of them.
-    seed : of the stretches of noise.
+    rooms : impulse responses, as files or folders of them.
+    seed : seed of the noise.
 
     Raises
     ------
     ConfigurationError
-        for an SNR or a gain that is no number, a speed not above 0.1, or a band that is none.
+        if an SNR or a gain is not a number, a speed is not above 0.1, or a band is invalid.
     """
 
     snr_db: Sequence[float] = (20.0, 10.0, 5.0, 0.0, -5.0)
@@ -118,20 +117,20 @@ class Conditions:
     def each(
         self, sample_rate: int, clips: Clips | None = None, split: str = "test"
     ) -> Iterator[Condition]:
-        """Yield the conditions, clean first; sounds are read at `sample_rate`.
+        """Yield the conditions, ``clean`` first; sounds are read at `sample_rate`.
 
         Parameters
         ----------
         sample_rate : sample rate of the sounds, in Hz.
-        clips : clips by talker, for babble where there is no `talk`.
-        split : the split whose files of `talk` are taken, see `NoiseBank`.
+        clips : clips by speaker, for babble if there is no `talk`.
+        split : the split whose files of `talk` are used, see `NoiseBank`.
 
         Raises
         ------
         ConfigurationError
-            for `kinds` that are none.
+            if `kinds` names an unknown kind.
         DataError
-            for noise, talk or rooms without a sound file.
+            if noise, talk or rooms have no sound file.
         """
         files = sound_files(self.noise, "noise")
         bank = NoiseBank(talk=self.talk, kinds=self.kinds, seed=self.seed)
@@ -156,7 +155,7 @@ class Conditions:
     def sweep(
         self, recognizer: Recognizer, utterances: Sequence[Utterance], *, batch_size: int = 64
     ) -> Stress:
-        """Evaluate a recogniser under every condition; kinds of noise come worst first."""
+        """Evaluate a recogniser under every condition; the worst kinds of noise come first."""
         rate = recognizer.sample_rate
         cache = AudioCache(utterances, rate)
         split = utterances[0].split if utterances else ""
@@ -181,12 +180,12 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Stress:
-    """What a recogniser reaches under each condition."""
+    """Results of a recogniser under each condition."""
 
     evaluations: tuple[Measured, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, a row a condition."""
+        """Return plain values for JSON, with a row for each condition."""
         rows = []
         for condition, evaluation in self.evaluations:
             found = evaluation.summary()
@@ -198,7 +197,7 @@ class Stress:
 
     @property
     def mean_over_kinds(self) -> dict[float, float]:
-        """Accuracy by SNR, each kind of noise with the same weight."""
+        """Accuracy by SNR, averaged over the kinds of noise."""
         shares: dict[float, list[float]] = {}
         for condition, evaluation in self.evaluations:
             if condition.kind:
@@ -208,7 +207,7 @@ class Stress:
 
 
 def _worst_kind_first(found: Sequence[Measured]) -> list[Measured]:
-    """Put kinds of noise into the order of their mean accuracy; all else stays where it is."""
+    """Sort kinds of noise by mean accuracy; everything else stays in place."""
     shares: dict[str, list[float]] = {}
     for condition, evaluation in found:
         shares.setdefault(condition.kind, []).append(evaluation.accuracy.value)
@@ -218,14 +217,14 @@ def _worst_kind_first(found: Sequence[Measured]) -> list[Measured]:
 
 
 def noisy(samples: Samples, noise: Samples, snr_db: float) -> Samples:
-    """Add noise (N,) to a clip (N,) so that their powers differ by `snr_db` exactly."""
+    """Add noise (N,) to a clip (N,) at an SNR of exactly `snr_db`."""
     power = float(np.mean(samples.astype(np.float64) ** 2))
     of_noise = max(float(np.mean(noise.astype(np.float64) ** 2)), 1e-20)
     return samples + noise * np.float32(noise_gain(power, of_noise, snr_db))
 
 
 def band_limited(samples: Samples, sample_rate: int, low_hz: float, high_hz: float) -> Samples:
-    """Keep a band (Butterworth, 36 dB an octave at each end); 0 and half the rate are no ends."""
+    """Keep a band (Butterworth, 36 dB per octave); 0 and half the sample rate are open ends."""
     ends = [(low_hz, "highpass", low_hz > 0), (high_hz, "lowpass", high_hz < sample_rate / 2)]
     for corner_hz, kind, is_needed in ends:
         if is_needed:
@@ -235,7 +234,7 @@ def band_limited(samples: Samples, sample_rate: int, low_hz: float, high_hz: flo
 
 
 def reverberant(samples: Samples, response: Samples) -> Samples:
-    """Put a clip into a room by its impulse response: as loud as before, as long, and no later."""
+    """Convolve a clip with a room's impulse response, keeping its level, length and timing."""
     direct = int(np.abs(response).argmax())
     wet = fftconvolve(samples, response)[direct : direct + len(samples)].astype(np.float32)
     power = float(np.mean(wet**2))

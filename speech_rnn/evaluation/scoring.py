@@ -1,4 +1,4 @@
-"""A Recognizer and utterances, or two texts, become figures."""
+"""Score a Recognizer on utterances, or one text file against another."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import REASONS, SILENCE, Vocabulary
 
 GLUE = "\ue000"
-"""Holds the words of one token together while they are aligned: no text has it (private use)."""
+"""Joins the words of one token during alignment; no text contains it (private use area)."""
 
 Change = Callable[[NDArray[np.int16], Utterance], NDArray[np.int16]]
 
@@ -58,13 +58,13 @@ def evaluate(
     cache: AudioCache | None = None,
     audio_csv: Path | None = None,
 ) -> Evaluation:
-    """Recognise utterances and compare with what was said.
+    """Recognise utterances and compare the answers with the references.
 
     Parameters
     ----------
-    change : what befalls the samples of an utterance before they are recognised.
-    cache : of these utterances, where they have been read already.
-    audio_csv : the CSV file that lists problems of the sounds, if they are read here.
+    change : function that changes the samples of an utterance before recognition.
+    cache : the samples of these utterances, if they have been read already.
+    audio_csv : CSV file for problems of the sounds, if they are read here.
 
     Raises
     ------
@@ -81,15 +81,15 @@ def evaluate(
 
 
 def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation:
-    """Compare two text files line by line: word for word, as they are written.
+    """Compare two text files line by line, with words as they are written.
 
-    Texts come without confidences: those of their words are not a number.
+    Texts have no confidences; those of their words are NaN.
 
     Raises
     ------
     DataError
-        if one cannot be read, if there are no lines, or not as many in one as in the other, and
-        for lines of the references that are empty.
+        if a file cannot be read, if there are no lines or different numbers of lines, and if lines
+        of the references are empty.
     """
     said = read_lines(references, "references")
     heard = read_lines(hypotheses, "hypotheses")
@@ -120,12 +120,12 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
 
 
 def score(rows: Sequence[Row], vocabulary: Vocabulary | None = None) -> Evaluation:
-    """Put all figures of rows together.
+    """Compute all figures of rows.
 
     Parameters
     ----------
-    vocabulary : its order is that of the tables, other labels follow by the alphabet; it joins
-        the words that are one token. None counts the words of texts.
+    vocabulary : its order is used in tables, and other labels follow alphabetically; it also joins
+        words that form one token. None counts single words, for texts.
     """
     order, split = vocabulary.tokens if vocabulary else (), _split_of(vocabulary)
     read = [row for row in rows if row.hypothesis]
@@ -162,12 +162,12 @@ def score(rows: Sequence[Row], vocabulary: Vocabulary | None = None) -> Evaluati
 
 
 def _split_of(vocabulary: Vocabulary | None) -> Split:
-    """Return what parts the words of a text into those that are counted."""
+    """Return the function that splits words into the units that are counted."""
     if vocabulary is None or vocabulary.unit == "characters":
         return list
     if vocabulary.unit == "words":
         return vocabulary.split
-    return lambda words: [" ".join(words)] if words else []  # a class is one, of many words too
+    return lambda words: [" ".join(words)] if words else []  # a class is one unit
 
 
 def _reliability(rows: Sequence[Row]) -> Reliability | None:
@@ -176,7 +176,7 @@ def _reliability(rows: Sequence[Row]) -> Reliability | None:
 
 
 def _aligned(row: Row, split: Split) -> list[tuple[AlignedPair, Word | None]]:
-    """Pair what was said with what was heard, and each of that with the word it is."""
+    """Align reference and answer; return each pair with the recognised word, if there is one."""
     assert row.hypothesis is not None
     said = [text.replace(" ", GLUE) for text in split(row.spoken.split())]
     heard = [word.word.replace(" ", GLUE) for word in row.hypothesis.words]
@@ -210,7 +210,7 @@ K = TypeVar("K", str, int)
 
 
 def _groups(rows: Sequence[Row], keys: Sequence[K]) -> dict[K, Group]:
-    """Score the rows of each key; an empty key is none."""
+    """Score the rows of each key; rows with an empty key are left out."""
     members: dict[K, list[Row]] = defaultdict(list)
     for row, key in zip(rows, keys, strict=True):
         if key != "":

@@ -1,4 +1,4 @@
-"""A Recognizer as one ONNX file, waveform in and scores out: see `engines.onnx_format`."""
+"""Export a Recognizer as one ONNX file, waveform to scores: see `engines.onnx_format`."""
 
 from speech_rnn.exporting.embedding import export_embedding, write_embedding
 from speech_rnn.exporting.export import export_onnx

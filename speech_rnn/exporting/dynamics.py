@@ -1,4 +1,4 @@
-"""What features know of a frame's neighbours: normalisation over time, and derivatives."""
+"""Features that depend on neighbouring frames: normalisation over time, and derivatives."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _filter(graph: Graph, frames: Value, kernels: NDArray[np.float64], width: in
 
 
 def _kernels(features: LogMel) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Return the filters of a step itself, (taps,), and of its slope, and half their taps."""
+    """Return the filters of a frame itself and of its slope, (taps,) each, and half the taps."""
     half = features.delta_window // 2
     n = np.arange(-half, half + 1, dtype=np.float64)
     return (n == 0).astype(np.float64), n / np.square(n).sum(), half
@@ -82,7 +82,7 @@ def _kernels(features: LogMel) -> tuple[NDArray[np.float64], NDArray[np.float64]
 def add_deltas(
     graph: Graph, features: LogMel, frames: Value, timing: Timing
 ) -> tuple[Value, Timing]:
-    """Append derivatives, a clip's end frames repeated."""
+    """Append derivatives; the first and last frame of a clip are repeated at its ends."""
     width = features.n_static
     itself, slope, half = _kernels(features)
     if features.deltas == 2 and features.delta_mode == "convolve":
@@ -92,14 +92,14 @@ def add_deltas(
     for order in range(features.deltas):
         around, timing = timing.amid_ends(frames, half, half, width, f"deltas_{order}")
         both = _filter(graph, around, np.stack([itself, slope]), width)
-        if order:  # of frames and slopes the frames' slopes are there already
+        if order:  # the slopes of frames are there already
             both = graph.op("Concat", *_outer(graph, both, width), axis=2)
         frames, width = both, 2 * width
     return frames, timing
 
 
 def _outer(graph: Graph, both: Value, width: int) -> list[Value]:
-    """Split (frames, slopes, frames' slopes, slopes' slopes) and leave the third out."""
+    """Split (frames, slopes, frames' slopes, slopes' slopes), and leave out the third."""
     half = width // 2
     return [
         graph.op("Slice", both, [0], [width], [2]),
@@ -110,14 +110,14 @@ def _outer(graph: Graph, both: Value, width: int) -> list[Value]:
 def interpolated_deltas(
     graph: Graph, features: LogMel, frames: Value, timing: Timing
 ) -> tuple[Value, Timing]:
-    """Append derivatives of the nearest whole window (librosa's ``interp``)."""
+    """Append derivatives; at the ends of a clip from its nearest whole window (as librosa)."""
     width = features.n_static
     _, slope, half = _kernels(features)
     n = np.arange(-half, half + 1, dtype=np.float64)
     parabola = np.square(n) - np.square(n).mean()
     kernels = np.stack([slope, 2 * parabola / np.square(parabola).sum()])[: features.deltas]
     around, later = timing.amid_ends(frames, 2 * half, half, width, "deltas")
-    derivatives = _filter(graph, around, kernels, width)  # of frame first - half and those after
+    derivatives = _filter(graph, around, kernels, width)  # from frame first - half on
     frames = graph.op("Slice", around, [2 * half], [-half], [1])
     step = later.numbers(frames)
     total = graph.op("Unsqueeze", later.total, [1])  # (B, 1)

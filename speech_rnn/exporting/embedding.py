@@ -1,4 +1,4 @@
-"""The `Embedding` alone as an ONNX file: waveforms in, embeddings out, for any program."""
+"""Export the `Embedding` alone as an ONNX file: waveforms in, embeddings out, for any program."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def export_embedding(
 ) -> onnx.ModelProto:
     """Return an embedding as a checked ONNX model.
 
-    Inputs, states and the entry ``onnx`` of the metadata are those of `engines.onnx_format`; in the
-    place of ``logits`` stands ``embeddings``, (B, T, D) float32.
+    Inputs, states and the entry ``onnx`` of the metadata are those of `engines.onnx_format`; the
+    output ``embeddings``, (B, T, D) float32, replaces ``logits``.
 
     Parameters
     ----------
-    streaming : whether the graph follows a stream, or reads batches of whole clips.
-    int8 : whether weights are of 8 bits.
-    clips : (n,) each, some seconds of any speech, which int8 needs to see the ranges of values.
+    streaming : whether the graph processes a stream, or batches of whole clips.
+    int8 : whether to store weights in 8 bits.
+    clips : some seconds of any speech, (n,) each, from which int8 determines ranges of values.
 
     Raises
     ------
     ConfigurationError
-        for int8 without clips.
+        if int8 is used without clips.
     """
     graph, stream = Graph(), None
     if streaming:
@@ -81,12 +81,12 @@ def write_embedding(
     int8: bool = False,
     clips: Iterable[NDArray[np.float32]] = (),
 ) -> int:
-    """Write an embedding to a file, all or nothing, and return how many bytes it has.
+    """Write an embedding to a file, all or nothing, and return the file's size in bytes.
 
     Raises
     ------
     ConfigurationError
-        for another ending than ``.onnx``, and as `export_embedding` does.
+        if the file does not end in ``.onnx``, and in the cases of `export_embedding`.
     """
     output = Path(output)
     if output.suffix != ".onnx":
@@ -123,7 +123,7 @@ def _stream(graph: Graph, embedding: Embedding) -> StreamDescription:
 
 
 def _given(clip: NDArray[np.float32], stream: StreamDescription | None) -> dict[str, NDArray[Any]]:
-    """Return what the graph is given for a clip that is known whole."""
+    """Return the inputs of the graph for a complete clip."""
     if stream is None:
         return {WAVEFORM: clip[None], LENGTHS: np.array([len(clip)], np.int64)}
     return stream_inputs(clip, stream)

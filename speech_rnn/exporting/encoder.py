@@ -1,4 +1,4 @@
-"""The acoustic model as a graph: frames of clips or of a stream to logits."""
+"""The acoustic model as a graph, from frames of clips or of a stream to logits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speech_rnn.model.layers import Attention, Convolution
 
 
 def model_stages(model: AcousticModel) -> list[Stage]:
-    """Return what of a stream each part of the model reads: frames, then steps."""
+    """Return the context of a stream that each part of the model reads: frames, then steps."""
     stages = front_stages(model.front)
     stages += [_stage(convolution) for convolution in _convolutions(model)]
     if model.stack > 1:
@@ -30,7 +30,7 @@ def clip_logits(
 ) -> tuple[Value, Value]:
     """Map frames (B, T, D) to logits (B, T, C), T = 1 for classes, and their steps (B,).
 
-    With `embedded` the frames are what the front says of a clip, not yet normalised.
+    With `embedded`, the frames are embeddings of the front before normalisation.
     """
     steps, timing = _steps(graph, model, frames, timing, embedded)
     if model.chunk is not None:
@@ -46,11 +46,11 @@ def clip_logits(
 
 
 def stream_logits(graph: Graph, model: AcousticModel, frames: Value, timing: Stream) -> Value:
-    """Map the next frames (1, t, D) of a stream to logits of the steps that they complete."""
+    """Map the next frames (1, t, D) of a stream to the logits of the steps that they complete."""
     steps, later = _steps(graph, model, frames, timing)
     if model.chunk is not None:
         return _score(graph, model, read_in_chunks(graph, model, steps, later))
-    # without its batch of one, which lets ONNX Runtime join products and sums
+    # Without the batch axis of size 1, ONNX Runtime can fuse products and sums.
     hidden = graph.op("Squeeze", read_stream(graph, model, steps), [0])  # (T, H)
     return graph.op("Unsqueeze", _score(graph, model, hidden), [0])
 
@@ -67,7 +67,7 @@ def _stage(convolution: Convolution) -> Stage:
 def _steps(
     graph: Graph, model: AcousticModel, frames: Value, timing: Timing, embedded: bool = False
 ) -> tuple[Value, Timing]:
-    """Embed or normalise, convolve and stack (B, T, D): what the recurrence reads, (B, T', D')."""
+    """Embed or normalise, convolve and stack (B, T, D) to the recurrence's input, (B, T', D')."""
     width = model.n_features
     if model.front is not None:
         with graph.part("front"):
@@ -109,7 +109,7 @@ def _stack(
 ) -> tuple[Value, Timing]:
     context = timing.context(frames, Stage(stack, stack), (width,), "stack")
     steps = context.steps
-    if any(context.pads):  # a batch fills up its last step; a stream's pieces are whole steps
+    if any(context.pads):  # a batch pads its last step; a stream's pieces are whole steps
         missing = -graph.size(frames, 1) % stack
         steps = graph.pad_end(steps, missing)
     steps = graph.op("Reshape", steps, [0, -1, stack * width])

@@ -1,8 +1,9 @@
-"""A Recognizer becomes an ONNX model: a graph over clips, or one that follows a stream.
+"""Export a Recognizer as an ONNX model: a graph over whole clips, or over a stream.
 
-The graphs are written from the parameters. torch 2.14's own exporter was tried: it translates no
-GRU whose number of steps is free, and its features take 3.6 ms for a clip of a second, which here
-takes 1.4 ms with the whole network (one thread, `MFCC` of conf/features/mfcc_narrow.yaml).
+The graphs are written directly from the parameters. torch 2.14's own exporter was tried: it cannot
+export a GRU with a variable number of steps, and its features take 3.6 ms for a one-second clip.
+Here the features and the whole network take 1.4 ms (one thread, `MFCC` of
+conf/features/mfcc_narrow.yaml).
 """
 
 from __future__ import annotations
@@ -53,17 +54,17 @@ def export_onnx(
 
     Parameters
     ----------
-    recognizer : with features and model of PyTorch.
-    streaming : whether the graph follows a stream, or reads batches of whole clips.
-    int8 : whether weights are of 8 bits, see `int8.to_int8`.
-    clips : (n,) each, which show the ranges of what convolutions compute in 8 bits.
+    recognizer : recogniser with features and model in PyTorch.
+    streaming : whether the graph processes a stream, or batches of whole clips.
+    int8 : whether to store weights in 8 bits, see `int8.to_int8`.
+    clips : clips (n,) from which int8 determines the ranges of values in convolutions.
 
     Raises
     ------
     ConfigurationError
-        for what cannot be exported so: it says why, and what can.
+        if it cannot be exported in this way; the error gives the reason and an alternative.
     ModelError
-        for a recogniser that is an ONNX file already.
+        if the recogniser is an ONNX file already.
     """
     graph = Graph()
     stream = _stream(graph, recognizer) if streaming else None
@@ -96,7 +97,7 @@ def export_onnx(
 
 
 def _most_samples(recognizer: Recognizer) -> int | None:
-    """Return the samples of the longest clip that the front can read."""
+    """Return the length of the longest clip that the front can process, in samples."""
     front, features = recognizer.model.front, recognizer.features
     if front is None or front.most_frames is None:
         return None
@@ -115,7 +116,7 @@ def _describe(
 
 @contextmanager
 def _loaded(model: onnx.ModelProto) -> Iterator[OnnxEngine]:
-    """Give the engine of a graph."""
+    """Yield the engine of a graph."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(model, path)

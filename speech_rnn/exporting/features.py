@@ -1,9 +1,9 @@
-"""The features as a graph: windows, Fourier transform, mel filters, cosines, normalisation, deltas.
+"""The features as a graph: windows, Fourier transform, mel filters, DCT, normalisation, deltas.
 
-The Fourier transform is one matrix product with windowed cosines and sines: ONNX Runtime's own
-takes three to seven times as long, and torch's, in float32, is off by twice as much (log energies
-of digits, against float64). The cosines, half a megabyte, are gathered from a short table when
-the file is loaded. A waveform is cut at the hops, so that frames are copies of whole blocks.
+The Fourier transform is one matrix product with windowed cosines and sines. ONNX Runtime's own
+takes three to seven times as long, and torch's has twice the error in float32 (log energies of
+digits, compared with float64). The cosines, half a megabyte, are gathered from a short table when
+the file is loaded. The waveform is cut at the hops, so that frames are copies of whole blocks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from speech_rnn.features.mfcc import SMALLEST_ENERGY
 
 
 def feature_stages(features: LogMel) -> list[Stage]:
-    """Return what of a stream each part of the features reads: samples, then frames."""
+    """Return the context of a stream that each part of the features reads: samples, then frames."""
     n_blocks, before = _blocks(features)
     mirrored = 1 - features.layout.offset if features.layout.mirrors else 0
     hop = features.hop_length
@@ -53,7 +53,7 @@ def clip_frames(
     lengths = lengths.clamp(window)
     n_blocks, before = _blocks(features)
     n_frames = _count(graph, features, n_samples)
-    stop = (n_frames + (n_blocks - 1)) * hop - before  # of what frames cover
+    stop = (n_frames + (n_blocks - 1)) * hop - before  # end of the samples that frames cover
     if features.layout.mirrors:
         missing = graph.op("Concat", [0], n_samples - graph.size(waveform, 1), axis=0)
         waveform = graph.op("Pad", waveform, missing, None, [1])
@@ -75,15 +75,15 @@ def stream_frames(
 
     Parameters
     ----------
-    end : samples of the whole stream, (1,).
-    position : frames cut so far, (1,).
-    needed : of `timing.first_run`.
+    end : number of samples of the whole stream, (1,).
+    position : number of frames cut so far, (1,).
+    needed : result of `timing.first_run`.
 
     Returns
     -------
     frames : (1, t, D).
-    timing : of them.
-    position : of the next run.
+    timing : position of these frames in the stream.
+    position : `position` of the next run.
     """
     hop = features.hop_length
     n_blocks, before = _blocks(features)
@@ -103,14 +103,14 @@ def stream_frames(
 
 
 def _blocks(features: LogMel) -> tuple[int, int]:
-    """Return how many hops a frame is cut from, and the samples ahead of the clip in the first."""
+    """Return the number of hops that a frame covers, and the padding before the first sample."""
     hop, window, offset = features.hop_length, features.win_length, features.layout.offset
     n_blocks = max(ceil(window / hop), ceil((window + offset) / hop))
     return n_blocks, n_blocks * hop - window - offset
 
 
 def _count(graph: Graph, features: LogMel, n_samples: Value) -> Value:
-    """Return the frames of so many samples, at least 1."""
+    """Return the number of frames for these numbers of samples, at least 1."""
     hop = features.hop_length
     return ((n_samples + (hop - features.layout.reach)) // hop).clamp(1)
 
@@ -129,11 +129,11 @@ def _reflect(graph: Graph, features: LogMel, index: Value, lengths: Value) -> Va
 def _mirrored(
     graph: Graph, features: LogMel, waveform: Value, end: Value, position: Value, needed: list[int]
 ) -> Value:
-    """Return the samples that the frames now due cover, the stream mirrored about its ends."""
+    """Return the samples of the frames that are due; the stream is mirrored at its ends."""
     hop = features.hop_length
     n_blocks, before = _blocks(features)
-    ahead = needed[0] - needed[1] * hop  # of the samples, when their number of frames is given
-    n_kept = (n_blocks + 1) * hop + 2 * features.win_length  # a mirrored end reaches back so far
+    ahead = needed[0] - needed[1] * hop  # samples that are needed before the frames' own
+    n_kept = (n_blocks + 1) * hop + 2 * features.win_length  # a mirrored end reaches this far back
     heard = (position * hop + ahead) * position.clamp(high=1)
     kept = graph.state("samples", [1, 0], free=1)
     waveform = graph.op("Concat", kept, waveform, axis=1)
@@ -150,9 +150,9 @@ def _mirrored(
 def _frames(
     graph: Graph, features: LogMel, waveform: Value, timing: Timing, n_samples: Value
 ) -> tuple[Value, Timing]:
-    """Map samples that hold the frames and nothing else to frames (B, T, D).
+    """Map samples that hold exactly the frames to frames (B, T, D).
 
-    `n_samples` (B,) are those of each clip.
+    `n_samples` (B,) are the samples of each clip.
     """
     frames = _static(graph, features, _windows(graph, features, waveform), timing)  # (B, T, S)
     if features.normalization == "utterance":
@@ -167,14 +167,14 @@ def _frames(
         frames, timing = interpolated_deltas(graph, features, frames, timing)
     elif features.deltas:
         frames, timing = add_deltas(graph, features, frames, timing)
-    if features.layout.reach > features.win_length:  # a clip without frames counts as one of zeros
+    if features.layout.reach > features.win_length:  # a clip without frames gets one of zeros
         is_empty = graph.op("Unsqueeze", n_samples < features.layout.reach, [1, 2])
         frames = graph.op("Where", is_empty, 0.0, frames)
     return frames, timing
 
 
 def _windows(graph: Graph, features: LogMel, waveform: Value) -> Value:
-    """Cut frames (B, T, W) out of samples that hold them and nothing else."""
+    """Cut frames (B, T, W) from samples that hold exactly these frames."""
     hop, window = features.hop_length, features.win_length
     n_blocks, _ = _blocks(features)
     blocks = graph.op("Reshape", waveform, [0, -1, hop])  # (B, T + n_blocks - 1, hop)
@@ -191,7 +191,7 @@ def _windows(graph: Graph, features: LogMel, waveform: Value) -> Value:
 
 
 def _static(graph: Graph, features: LogMel, windows: Value, timing: Timing) -> Value:
-    """Map windows (B, T, W) to what is known of each clip before normalisation, (B, T, S)."""
+    """Map windows (B, T, W) to the features before normalisation, (B, T, S)."""
     if features.remove_dc_offset:
         windows = windows - graph.op("ReduceMean", windows, [-1])
     tapered = _taper(graph, features, windows)
@@ -222,7 +222,7 @@ def _static(graph: Graph, features: LogMel, windows: Value, timing: Timing) -> V
 
 
 def _taper(graph: Graph, features: LogMel, windows: Value) -> Value | None:
-    """Pre-emphasise and window frames (B, T, W); None where the cosines' own windows do."""
+    """Apply pre-emphasis and window to frames (B, T, W); None if the cosines include them."""
     if not features.preemphasis:
         return None
     first = graph.op("Slice", windows, [0], [1], [2])
@@ -236,10 +236,10 @@ def _window(features: LogMel) -> NDArray[np.float32]:
 
 
 def _waves(graph: Graph, features: LogMel, window: NDArray[np.float32]) -> Value:
-    """Return cosines and sines under a window, (W, 2 K), from a table of one period."""
+    """Return windowed cosines and sines, (W, 2 K), from a table of one period."""
     n_fft, size = features.n_fft, features.win_length
     bins = np.arange(features.mel_filters.bins.start, features.mel_filters.bins.stop)
-    # half samples from the middle: where a frame's phase counts from leaves its energy
+    # Half samples from the middle: a frame's energy does not depend on the origin of its phase.
     place = graph.op("Mul", 2 * np.arange(size)[:, None] - size + 1, bins) % (2 * n_fft)  # (W, K)
     angle = np.pi / n_fft * np.arange(2 * n_fft)
     parts = [graph.op("Gather", table, place) for table in (np.cos(angle), np.sin(angle))]
@@ -255,7 +255,7 @@ def _log_mel(graph: Graph, features: LogMel, windows: Value, *, is_tapered: bool
     energy = spectrum * spectrum  # (B, T, 2 K)
     weights = features.mel_filters.filters.numpy()
     filters: Value | NDArray[np.float32] = weights
-    if features.power == 2:  # the sum over both halves is the filters' own
+    if features.power == 2:  # the filters sum the squares of both halves themselves
         filters = graph.op("Concat", weights, weights, axis=0)
     else:
         real, imag = graph.ops("Split", energy, n_outputs=2, axis=2, num_outputs=2)

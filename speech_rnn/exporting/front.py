@@ -1,4 +1,4 @@
-"""The front of a model as a graph, whichever it is: log-mel frames to embeddings."""
+"""The front of a model as a graph, from log-mel frames to embeddings, for each kind of front."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from speech_rnn.exporting.layers import normalize
 from speech_rnn.exporting.recurrent_front import encode, encoder_stage
 from speech_rnn.exporting.speech_embedding import FRONT, embed
 from speech_rnn.exporting.timing import Stage, Timing
-from speech_rnn.exporting.whisper import hear
+from speech_rnn.exporting.whisper import encode as encode_whisper
 from speech_rnn.model.embedding import SpeechEmbedding
 from speech_rnn.model.front import Front
 from speech_rnn.model.recurrent_front import RecurrentFront
@@ -16,7 +16,7 @@ from speech_rnn.model.whisper import WhisperEncoder
 
 
 def front_stages(front: Front | None) -> list[Stage]:
-    """Return what a front reads of a stream of frames."""
+    """Return the context of a stream of frames that a front reads."""
     if front is None:
         return []
     return [encoder_stage(front.encoder)] if isinstance(front, RecurrentFront) else [FRONT]
@@ -28,7 +28,7 @@ def front_steps(graph: Graph, front: Front, frames: Value, timing: Timing) -> tu
         return embed(graph, front, frames, timing)
     if isinstance(front, WhisperEncoder):
         with graph.part("transformer"):
-            return hear(graph, front, frames, timing)
+            return encode_whisper(graph, front, frames, timing)
     if isinstance(front, RecurrentFront):
         steps, timing = encode(graph, front.encoder, frames, timing)
         return normalize(graph, front.normalization, steps, shape=(-1,)), timing

@@ -1,4 +1,4 @@
-"""An ONNX graph that is written node by node, with constants where they are used."""
+"""Build an ONNX graph node by node; constants are created where they are used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ except ImportError as error:
     raise MissingExtraError("onnx", "export") from error
 
 OPSET = 18
-"""The oldest that has all operators used: the file runs wherever ONNX Runtime is 1.14 or newer."""
+"""The oldest opset with all operators in use: files run with ONNX Runtime 1.14 or newer."""
 
 TYPES = {
     "float32": TensorProto.FLOAT,
@@ -33,13 +33,13 @@ TYPES = {
 
 
 def describe(model: onnx.ModelProto, description: dict[str, Any]) -> None:
-    """Give a model its metadata, in the place of any that it has."""
+    """Set the metadata of a model, replacing any that it has."""
     del model.metadata_props[:]
     helper.set_model_props(model, {METADATA_KEY: json.dumps(description)})
 
 
 def _operator(kind: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
-    """Return the methods that add a node of two inputs, the value on the left or on the right."""
+    """Return two methods that add a node of two inputs, with the value on the left or the right."""
     return (
         lambda value, other: value.graph.op(kind, value, other),
         lambda value, other: value.graph.op(kind, other, value),
@@ -48,12 +48,12 @@ def _operator(kind: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor of a graph. Its operators add nodes; ``/`` and ``//`` are both ONNX's Div."""
+    """A tensor of a graph. Its operators add nodes; ``/`` and ``//`` both are ONNX's Div."""
 
     graph: Graph
     name: str
 
-    __array_ufunc__ = None  # an array on the left leaves the operator to the value
+    __array_ufunc__ = None  # let an array on the left defer to this class
     __add__, __radd__ = _operator("Add")
     __sub__, __rsub__ = _operator("Sub")
     __mul__, __rmul__ = _operator("Mul")
@@ -67,7 +67,7 @@ class Value:
         return self.graph.op("Neg", self)
 
     def clamp(self, low: Given = None, high: Given = None) -> Value:
-        """Return what lies within the bounds that are given."""
+        """Clip the value to the given bounds."""
         value = self if high is None else self.graph.op("Min", self, high)
         return value if low is None else self.graph.op("Max", value, low)
 
@@ -80,7 +80,7 @@ class Graph:
 
     Attributes
     ----------
-    states : those that `state` has added.
+    states : the states that `state` has added.
     """
 
     def __init__(self) -> None:
@@ -93,17 +93,17 @@ class Graph:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Put `name` before the names of nodes."""
+        """Prefix the names of nodes with `name`."""
         before, self._part = self._part, f"{self._part}{name}/"
         yield
         self._part = before
 
     def op(self, kind: str, *given: Given, **attributes: Any) -> Value:
-        """Add a node of one output; arrays and numbers are constants, None an input left out."""
+        """Add a node with one output; arrays and numbers become constants, None omits an input."""
         return self.ops(kind, *given, n_outputs=1, **attributes)[0]
 
     def ops(self, kind: str, *given: Given, n_outputs: int, **attributes: Any) -> list[Value]:
-        """Add a node of several outputs."""
+        """Add a node with several outputs."""
         name = f"{self._part}{kind}_{len(self._nodes)}"
         outputs = [f"{name}_{number}" for number in range(n_outputs)]
         inputs = [self._name(each) for each in given]
@@ -111,7 +111,7 @@ class Graph:
         return [Value(self, output) for output in outputs]
 
     def exp(self, value: Value) -> Value:
-        """Return the exponential of a value: of a logarithm, what that was taken of."""
+        """Return the exponential of a value; that of a logarithm is the logarithm's input."""
         made = next((node for node in self._nodes if value.name in node.output), None)
         if made is not None and made.op_type == "Log":
             return Value(self, made.input[0])
@@ -123,21 +123,21 @@ class Graph:
         return self.op("Shape", value, start=axis, **end)
 
     def pad_end(self, steps: Value, missing: Value, rank: int = 3) -> Value:
-        """Put `missing` zeros (1,) behind the axis 1 of a tensor."""
-        # not Pad's own axes: ONNX Runtime 1.32 forgets them where it moves a transposition past it
+        """Append `missing` zeros (1,) along axis 1 of a tensor."""
+        # Pad's own axes are not used: ONNX Runtime 1.32 loses them when it moves a transposition.
         none = [0] * (rank - 1)
         return self.op("Pad", steps, self.op("Concat", [0, *none, 0], missing, none[1:], axis=0))
 
     def cast(self, value: Value, dtype: str) -> Value:
-        """Return `value` as numpy's `dtype`."""
+        """Convert `value` to a type given by its numpy name."""
         return self.op("Cast", value, to=TYPES[dtype])
 
     def steps(self, start: Given, stop: Given) -> Value:
-        """Return the whole numbers from `start` on, below `stop`: (n,) int64."""
+        """Return the integers from `start` up to, not including, `stop`: (n,) int64."""
         return self.op("Range", self._scalar(start), self._scalar(stop), 1)
 
     def input(self, name: str, dtype: str, shape: Sequence[int | str | None]) -> Value:
-        """Add an input; names in its shape are free sizes."""
+        """Add an input; names in its shape are variable sizes."""
         self._inputs.append(helper.make_tensor_value_info(name, TYPES[dtype], list(shape)))
         return Value(self, name)
 
@@ -151,21 +151,21 @@ class Graph:
     def state(
         self, name: str, shape: Sequence[int], dtype: str = "float32", free: int | None = None
     ) -> Value:
-        """Add a state that begins as zeros of `shape`; the length of the axis `free` may change."""
+        """Add a state that begins as zeros of `shape`; the length of axis `free` may change."""
         self.states.append(StateDescription(name, tuple(shape), dtype))
         sizes = [f"{name}_length" if axis == free else size for axis, size in enumerate(shape)]
         return self.input(STATE + name, dtype, sizes)
 
     def next_state(self, name: str, value: Value) -> None:
-        """Say what the next run takes as the state `name`."""
+        """Set the value of the state `name` for the next run."""
         state = next(each for each in self.states if each.name == name)
         self.output(NEXT + name, value, state.dtype, [None] * len(state.shape))
 
     def model(self) -> onnx.ModelProto:
-        """Return the graph as a model, without the nodes that no output needs."""
+        """Return the graph as a model, without nodes on which no output depends."""
         nodes: list[Any] = []
         needed = {output.name for output in self._outputs}
-        for node in reversed(self._nodes):  # each stands behind those that it reads
+        for node in reversed(self._nodes):  # a node comes after all of its inputs
             if needed.intersection(node.output):
                 nodes.insert(0, node)
                 needed.update(node.input)
@@ -193,7 +193,7 @@ class Graph:
             return ""
         if isinstance(given, Value):
             return given.name
-        if type(given) is float:  # numpy's own have their type
+        if type(given) is float:  # numpy's floats keep their type
             given = np.float32(given)
         array = np.asarray(given)
         array = np.ascontiguousarray(array).reshape(array.shape)

@@ -1,15 +1,15 @@
-"""Weights of 8 bits: convolutions and LSTM layers compute with them; others keep theirs in them.
+"""8-bit weights: convolutions and LSTM layers compute in 8 bits; other layers only store them so.
 
-What computes with them uses 7 of the 8, so that products of bytes do not saturate on processors
-without VNNI: an LSTM of 128 units was off by 0.03 there, with logits up to 0.6, and is exact now.
+Layers that compute in 8 bits use only 7 of them, so that products of bytes do not saturate on
+processors without VNNI. With 8 bits, an LSTM of 128 units was off by 0.03 there, with logits up to
+0.6; with 7 it is exact.
 
-Convolutions take and give values of 8 bits, too, whose ranges clips have shown. ONNX Runtime has an
-LSTM whose products are of integers, and no such GRU. The matrices of a Transformer multiply
-integers as well, rounded as they come: a second of sound through Whisper's encoder takes 7 ms
-rather than 14, and its logits are 30 dB or more above the error (a random head, three clips).
-The other weights become floats again when a file is loaded, so that a GRU computes as it did and
-the file alone is small: a third.
-(DequantizeLinear would say the same, but runs anew for every clip.)
+The inputs and outputs of convolutions have 8 bits as well; their ranges come from clips. ONNX
+Runtime has an integer LSTM, but no such GRU. The matrices of a Transformer multiply integers too,
+quantized dynamically: a second of sound takes 7 ms rather than 14 in Whisper's encoder, with logits
+30 dB or more above the error (a random head, three clips). All other weights are converted to
+floats when a file is loaded, so that a GRU computes as before, and only the file is smaller: a
+third. (DequantizeLinear would be equivalent, but runs anew for every clip.)
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ from onnxruntime import quantization
 from speech_rnn.errors import ConfigurationError
 
 PART = "model/"
-"""Features keep their exactness: they are computed from constants, not from weights."""
+"""Prefix of the nodes to quantize; features stay exact, because they consist of constants."""
 TRANSFORMER = f"{PART}front/transformer/"
-"""Its matrices are large enough that rounding what they are multiplied by is worth it."""
-# The inputs of an operator that hold weights, and the axes over which one scale reigns.
+"""Prefix of a Transformer's nodes; its matrices are large enough for dynamic quantization."""
+# The inputs of an operator that hold weights, and the axes over which one scale is shared.
 WEIGHTS = {"GRU": (1, 2), "RNN": (1, 2), "MatMul": (1,)}
 AXES = {"GRU": (2,), "RNN": (2,), "MatMul": (0,)}
 AROUND = ("Clip", "LeakyRelu", "Relu", "MaxPool")
-"""What stands between convolutions and need not leave 8 bits."""
+"""Operators between convolutions that can stay in 8 bits."""
 SMALLEST = 1024
-"""Weights of fewer values save nothing."""
+"""Fewest values of a weight to quantize; smaller ones save nothing."""
 
 
 def needs_ranges(model: onnx.ModelProto) -> bool:
-    """Whether a model has convolutions, whose values of 8 bits need ranges."""
+    """Return whether a model has convolutions, whose 8-bit values need ranges."""
     return bool(_convolutions(model))
 
 
 def to_int8(
     model: onnx.ModelProto, runs: Iterable[Mapping[str, NDArray[Any]]] = ()
 ) -> onnx.ModelProto:
-    """Return a model of `export_onnx` with weights of 8 bits, symmetric, a scale each output.
+    """Return a model of `export_onnx` with symmetric 8-bit weights, one scale per output.
 
     Parameters
     ----------
-    model : in float.
-    runs : what the inputs are given, run by run, to see the ranges of values.
+    model : model with float weights.
+    runs : inputs of the model, run by run, from which ranges of values are determined.
 
     Raises
     ------
     ConfigurationError
-        without a run, for convolutions.
+        if there are convolutions but no runs.
     """
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)
@@ -86,12 +86,12 @@ def to_int8(
 
 
 def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Yield the nodes that compute with weights."""
+    """Yield the nodes that have weights."""
     return (node for node in model.graph.node if node.name.startswith(PART))
 
 
 def _keep_in_int8(model: onnx.ModelProto) -> None:
-    """Keep the weights that are left in 8 bits; they become floats when the file is loaded."""
+    """Store the remaining weights in 8 bits; they become floats when the file is loaded."""
     graph = model.graph
     constants = {constant.name: constant for constant in graph.initializer}
     kept = {}
@@ -120,14 +120,14 @@ def _keep_in_int8(model: onnx.ModelProto) -> None:
 def _rounded(
     weight: NDArray[np.float32], axes: tuple[int, ...]
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return whole numbers of -127 to 127 and what they are multiplied by."""
+    """Return integers from -127 to 127, and their scales."""
     largest = np.abs(weight).max(axes, keepdims=True)
     scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
     return np.round(weight / scale).astype(np.int8), scale
 
 
 class _Runs:
-    """What ONNX Runtime calls a calibration data reader."""
+    """The runs in the form of ONNX Runtime's calibration data readers."""
 
     def __init__(self, runs: Iterable[Mapping[str, NDArray[Any]]]) -> None:
         self._left = iter(runs)
@@ -137,7 +137,7 @@ class _Runs:
 
 
 def _convolutions(model: onnx.ModelProto) -> list[str]:
-    """Name the convolutions that have enough weights."""
+    """Return the names of convolutions with enough weights."""
     sizes = {constant.name: np.prod(constant.dims) for constant in model.graph.initializer}
     return [
         node.name
@@ -147,7 +147,7 @@ def _convolutions(model: onnx.ModelProto) -> list[str]:
 
 
 def _matrices(model: onnx.ModelProto) -> list[str]:
-    """Name the products with weights of a Transformer."""
+    """Return the names of a Transformer's matrix products with weights."""
     constants = {constant.name for constant in model.graph.initializer}
     return [
         node.name
@@ -161,10 +161,10 @@ def _matrices(model: onnx.ModelProto) -> list[str]:
 def _quantized(
     model: onnx.ModelProto, quantize: Callable[..., None], **options: Any
 ) -> onnx.ModelProto:
-    # what shape inference would add is there; without this mark it warns that it is not
+    # Shape inference would add nothing here; without this mark, a warning recommends it.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
-    # Of 7 bits where they multiply bytes: a processor without VNNI sums two products of an unsigned
-    # and a signed byte in 16 bits, which saturate, and a file would answer something else there.
+    # 7 bits where bytes are multiplied: a processor without VNNI adds two products of an unsigned
+    # and a signed byte in 16 bits, which would saturate and change the result.
     weights = {
         "per_channel": True,
         "reduce_range": True,

@@ -1,4 +1,4 @@
-"""Weights of PyTorch as constants, and the layers that are the same wherever they stand."""
+"""PyTorch weights as constants of a graph, and layers that several parts share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speech_rnn.model.layers import MaskedBatchNorm
 
 
 def as_array(tensor: Tensor) -> NDArray[np.float32]:
-    """Return a weight as numpy's."""
+    """Return a weight as a numpy array."""
     return tensor.detach().cpu().float().contiguous().numpy()
 
 
@@ -24,7 +24,7 @@ def linear(graph: Graph, layer: nn.Linear, values: Value) -> Value:
 def normalize(
     graph: Graph, normalization: MaskedBatchNorm, values: Value, shape: tuple[int, ...]
 ) -> Value:
-    """Normalise by the running statistics, which are given the `shape` of the channels' axis."""
+    """Normalise by the running statistics, reshaped to `shape` for the axis of channels."""
     mean, variance = normalization.running_mean, normalization.running_var
     assert mean is not None
     assert variance is not None

@@ -1,7 +1,7 @@
 """Recurrent layers as ONNX's own operators: over clips, along a stream, or in chunks.
 
-Both directions are one operator, which reads each clip backwards from its own end. (torch 2.14's
-exporter cannot translate a GRU whose number of steps is free.)
+One operator computes both directions, and reads each clip backwards from its own end. (torch 2.14's
+exporter cannot export a GRU with a variable number of steps.)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from speech_rnn.exporting.timing import Stage, Stream, Timing
 from speech_rnn.model import AcousticModel
 from speech_rnn.model.layers import RecurrentLayer
 
-# The gates in ONNX's order, as places in torch's.
+# The gates in ONNX's order, as indices of torch's.
 GATES: dict[type[nn.RNNBase], tuple[int, ...]] = {
     nn.GRU: (1, 0, 2),
     nn.LSTM: (0, 3, 1, 2),
@@ -58,12 +58,12 @@ def read_stream(graph: Graph, model: AcousticModel, steps: Value) -> Value:
 def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Timing) -> Value:
     """Map steps (B, T, D) to hidden states (B, T', H), as `model.chunks.Chunks` does.
 
-    T' are whole chunks. Windows of W steps are (K, W, B, D), or as a batch (W, K * B, D).
+    T' is a multiple of the chunk. Windows of W steps are (K, W, B, D), or as batch (W, K * B, D).
 
     Raises
     ------
     ConfigurationError
-        for LSTM layers.
+        if the layers are LSTMs.
     """
     assert model.chunk is not None
     chunk, width = model.chunk, model.chunk + model.look_ahead
@@ -106,15 +106,15 @@ def read_in_chunks(graph: Graph, model: AcousticModel, steps: Value, timing: Tim
 
 @dataclass(frozen=True)
 class _Chunks:
-    """What the layers of a model with chunks share.
+    """Values that the layers of a model with chunks share.
 
     Parameters
     ----------
-    chunk : steps that a window answers for.
-    looks_ahead : whether it reads more than those.
-    inside : steps of each window that belong to its clip, (K * B,).
+    chunk : number of steps for which a window computes outputs.
+    looks_ahead : whether a window has further steps.
+    inside : number of steps of each window that belong to its clip, (K * B,).
     n_chunks, batch : K and B, (1,) each.
-    is_stream : whether forward states are carried from run to run.
+    is_stream : whether forward states are carried over from run to run.
     """
 
     graph: Graph
@@ -126,7 +126,7 @@ class _Chunks:
     is_stream: bool
 
     def read(self, layer: RecurrentLayer, number: int, windows: Value, is_last: bool) -> Value:
-        """Map windows (K, W, B, D) to (K, W, B, H), of the last layer to (K, chunk, B, H)."""
+        """Map windows (K, W, B, D) to (K, W, B, H); in the last layer to (K, chunk, B, H)."""
         graph, chunk = self.graph, self.chunk
         assert layer.backwards is not None
         n_inputs, size = layer.forwards.input_size, layer.forwards.hidden_size
@@ -152,7 +152,7 @@ class _Chunks:
         return graph.op("Concat", forward, behind, axis=3)
 
     def reshape(self, values: Value, *sizes: Value | int) -> Value:
-        """Reshape to sizes of which some are known only when the graph runs."""
+        """Reshape to sizes, some of which are known only when the graph runs."""
         shape = [[size] if isinstance(size, int) else size for size in sizes]
         return self.graph.op("Reshape", values, self.graph.op("Concat", *shape, axis=0))
 
@@ -164,7 +164,7 @@ class _Chunks:
         return self.graph.op("Reshape", windows, [0, -1, n_inputs])  # (W, K * B, D)
 
     def _as_windows(self, hidden: Value, size: int) -> Value:
-        """Map what a recurrence says, (W, 1, K * B, H), to (K, W, B, H)."""
+        """Map the output of a recurrence, (W, 1, K * B, H), to (K, W, B, H)."""
         hidden = self.reshape(hidden, -1, self.n_chunks, self.batch, size)
         return self.graph.op("Transpose", hidden, perm=[1, 0, 2, 3])
 
@@ -172,7 +172,7 @@ class _Chunks:
 def carry(
     graph: Graph, layer: nn.RNNBase, steps: Value, hidden: str, cells: str | None = None
 ) -> Value:
-    """Map (T, B, D) to (T, B, H), the states carried from run to run under these names."""
+    """Map (T, B, D) to (T, B, H), with states of these names carried over from run to run."""
     names = [hidden, *([cells] if cells and isinstance(layer, nn.LSTM) else [])]
     states = [graph.state(name, [1, 1, layer.hidden_size]) for name in names]
     given, *after = recur(graph, [layer], steps, None, states)
@@ -191,7 +191,7 @@ def recur(
 ) -> list[Value]:
     """Map (T, B, D) to (T, dirs, B, H) and the last states (dirs, B, H): hidden, an LSTM's cells.
 
-    `lengths` (B,) are int32; `states` are those that it begins with.
+    `lengths` (B,) are int32; `states` are the initial states.
     """
     layer = layers[0]
     attributes: dict[str, Any] = {"hidden_size": layer.hidden_size, "direction": direction}

@@ -20,7 +20,7 @@ from speech_rnn.features.encoder import (
 
 
 def encoder_stage(encoder: RecurrentEncoder) -> Stage:
-    """Return what it reads of the frames: those of its step and the look-ahead."""
+    """Return the context of frames that it reads: a step's own, and the look-ahead."""
     return Stage(FRAMES + encoder.look_ahead, FRAMES)
 
 
@@ -29,11 +29,11 @@ def encode(
 ) -> tuple[Value, Timing]:
     """Map frames (B, T, M) to embeddings (B, ⌈T / 4⌉, D), as `RecurrentEncoder` does.
 
-    A stream's first piece holds the look-ahead besides, and every piece whole steps.
+    The first piece of a stream also holds the look-ahead; all pieces consist of whole steps.
     """
     stage = encoder_stage(encoder)
     level = timing.zero_beyond(_above_silence(frames))
-    if not isinstance(timing, Stream):  # whole steps, and silence where the look-ahead reads
+    if not isinstance(timing, Stream):  # pad to whole steps, and with silence for the look-ahead
         missing = -graph.size(level, 1) % FRAMES + encoder.look_ahead
         level = graph.pad_end(level, missing)
     maps = graph.op("Unsqueeze", level, [1])  # (B, 1, T, M)
@@ -70,7 +70,7 @@ def encode(
 
 
 def _delayed(graph: Graph, encoder: RecurrentEncoder, steps: Value, timing: Timing) -> Value:
-    """Leave out the states before the first step: of a clip, or of a stream's first piece."""
+    """Drop the states before the first step of a clip, or of a stream's first piece."""
     to_skip: list[int] | Value = [encoder.delay]
     if isinstance(timing, Stream):
         to_skip = (encoder.delay - timing.first // FRAMES).clamp(0)

@@ -1,4 +1,4 @@
-"""The front that others have trained as a graph: log-mel frames to embeddings."""
+"""Google's speech embedding as a graph: log-mel frames to embeddings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speech_rnn.model.embedding import (
 )
 
 FRONT = Stage(FIELD, STRIDE, BEFORE)
-"""The frames that one embedding reads."""
+"""Number of frames that one embedding reads."""
 
 
 def embed(
@@ -30,9 +30,9 @@ def embed(
 ) -> tuple[Value, Timing]:
     """Map frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96), as `SpeechEmbedding` does.
 
-    A stream's pieces are `FIELD` frames, those before it among them, and then whole steps of
-    `STRIDE`. So no pooling is left with a remainder, and a convolution keeps what it reaches back
-    to.
+    A piece of a stream has `FIELD` frames, including frames before it, plus whole steps of
+    `STRIDE`. Pooling therefore never leaves a remainder, and no convolution needs a state of its
+    own.
     """
     level = timing.zero_beyond(_above_silence(graph, front, frames, timing))
     maps = graph.op("Unsqueeze", level, [1])  # (B, 1, T, 32)
@@ -48,7 +48,7 @@ def embed(
         weights = as_array(convolution.weight), as_array(convolution.bias)
         maps = graph.op("Conv", maps, *weights, pads=[0, across, 0, across])
         if number != len(CHANNELS) - 1:
-            # max(leaky(x), -0.4), but what rounds to 8 bits can end where this begins
+            # max(leaky(x), -0.4) would be equal, but the output range of int8 may begin at -0.4.
             maps = graph.op("LeakyRelu", graph.op("Clip", maps, -2.0), alpha=0.2)
         channels = convolution.out_channels
         if number in POOLING:

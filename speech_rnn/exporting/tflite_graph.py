@@ -1,7 +1,7 @@
-"""A TFLite graph that is written operator by operator, every size known beforehand.
+"""Build a TFLite graph operator by operator; all sizes are known beforehand.
 
-The package ``tflite`` has the layout of the files (FlatBuffers) as TensorFlow's schema gives it, so
-TensorFlow itself is not needed.
+The package ``tflite`` contains the file format (FlatBuffers) generated from TensorFlow's schema, so
+that TensorFlow itself is not needed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ except ImportError as error:
 SCHEMA_VERSION = 3
 IDENTIFIER = b"TFL3"
 ALIGNMENT = 16
-"""Bytes at whose multiples an interpreter reads constants in place."""
+"""Alignment of constants in bytes, so that an interpreter can read them in place."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor of a graph: its number and its shape."""
+    """A tensor of a graph: its index and its shape."""
 
     number: int
     shape: tuple[int, ...]
@@ -49,7 +49,7 @@ class TfliteGraph:
 
     def __init__(self) -> None:
         self._tensors: list[tuple[str, tuple[int, ...], int, int]] = []  # name, shape, type, buffer
-        self._buffers: list[bytes] = [b""]  # the first is that of all that is no constant
+        self._buffers: list[bytes] = [b""]  # the first is for everything that is not a constant
         self._operators: list[_Operator] = []
 
     def input(self, name: str, shape: Sequence[int]) -> Tensor:
@@ -105,7 +105,7 @@ class TfliteGraph:
         return self._op("CONCATENATION", parts, shape, "ConcatenationOptions", {"Axis": axis})
 
     def slice(self, x: Tensor, start: Sequence[int], size: Sequence[int]) -> Tensor:
-        """Cut a stretch of `size` out, from `start` on."""
+        """Return the part of `size` that begins at `start`."""
         ends = [self.constant(np.array(each, np.int32)) for each in (start, size)]
         return self._op("SLICE", [x, *ends], size, "SliceOptions")
 
@@ -198,12 +198,12 @@ class TfliteGraph:
     def _written_buffer(builder: Any, content: bytes) -> int:
         if not content:
             return _table(builder, "Buffer", {})
-        builder.Prep(ALIGNMENT, len(content))  # so that the vector's data start at a multiple
+        builder.Prep(ALIGNMENT, len(content))  # align the data of the vector
         return _table(builder, "Buffer", {"Data": builder.CreateByteVector(content)})
 
 
 def _table(builder: Any, name: str, parts: dict[str, Any]) -> int:
-    """Write a table of the schema; what its fields point to has been written."""
+    """Write a table of the schema, after everything to which its fields point."""
     getattr(tflite, f"{name}Start")(builder)
     for field, value in parts.items():
         getattr(tflite, f"{name}Add{field}")(builder, value)
@@ -226,7 +226,7 @@ def _numbers(builder: Any, numbers: Sequence[int]) -> int:
 
 def _code(builder: Any, kind: str) -> int:
     number = getattr(tflite.BuiltinOperator, kind)
-    # readers of old files look for the first; numbers above a byte's have only the second
+    # Readers of old files use the first field; codes above one byte need the second.
     parts = {"DeprecatedBuiltinCode": min(number, 127), "BuiltinCode": number, "Version": 1}
     return _table(builder, "OperatorCode", parts)
 

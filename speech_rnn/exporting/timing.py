@@ -1,7 +1,7 @@
-"""Where the steps of a graph lie in their clips: whole clips of a batch, or a piece of a stream.
+"""The position of a graph's steps in their clips: whole clips of a batch, or a piece of a stream.
 
-What is built on it says what it needs of the steps around each one, and is the same for both. The
-time axis is the last but one. A stream remembers those steps in states of the graph.
+Layers declare the context that they need around each step, and are the same for both cases. The
+time axis is the last but one. A stream keeps the context in states of the graph.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from speech_rnn.exporting.graph import Graph, Value
 
 @dataclass(frozen=True)
 class Stage:
-    """What reads `kernel` steps, `stride` apart, the first from `before` steps ahead of the clip.
+    """A layer that reads `kernel` steps, `stride` apart, the first of them `before` the clip.
 
     Parameters
     ----------
-    minimum : so many steps must be there before it can say anything.
+    minimum : number of steps that are needed before the first output.
     """
 
     kernel: int
@@ -27,13 +27,13 @@ class Stage:
     minimum: int = 0
 
     def needs(self, n_outputs: int) -> int:
-        """How many steps give so many outputs, with none that later ones would miss."""
+        """Return the steps that give this many outputs, and no step that later ones would miss."""
         last = (n_outputs - 1) * self.stride + self.kernel
         return max(last, n_outputs * self.stride) - self.before
 
 
 def first_run(stages: Sequence[Stage]) -> tuple[int, list[int]]:
-    """Return how many blocks the first run of a stream gives, and the steps into each stage."""
+    """Return the number of blocks in a stream's first run, and the steps into each stage."""
     n_blocks = 0
     while True:
         n_blocks += 1
@@ -46,7 +46,7 @@ def first_run(stages: Sequence[Stage]) -> tuple[int, list[int]]:
 
 @dataclass(frozen=True)
 class Context:
-    """The input of a convolution, the zeros that it must add, and the times of its outputs."""
+    """The input of a convolution, the zeros that it must add, and the timing of its outputs."""
 
     steps: Value
     pads: tuple[int, int]
@@ -55,13 +55,13 @@ class Context:
 
 @dataclass(frozen=True)
 class Timing:
-    """Where the steps of a tensor (..., T, D) lie: whole clips of a batch, padding after them.
+    """The position of steps (..., T, D) in whole clips of a batch, with padding after them.
 
     Attributes
     ----------
-    graph : that is being built.
-    total : steps of each clip, (B,) int64; of a stream (1,), very many as long as it goes on.
-    first : the number of the tensor's first step, (1,) int64, or 0.
+    graph : the graph under construction.
+    total : number of steps of each clip, (B,) int64; a very large number (1,) in an open stream.
+    first : index of the tensor's first step, (1,) int64, or 0.
     """
 
     graph: Graph
@@ -69,13 +69,13 @@ class Timing:
     first: Value | int = 0
 
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
-        """Return what a valid convolution reads for `stage`: the steps amid zeros.
+        """Return the input of a valid convolution for `stage`: the steps with zeros around them.
 
         Parameters
         ----------
         steps : (..., T, D).
-        width : sizes of the tensor but for the batch and T.
-        name : of the state in which a stream keeps steps.
+        width : sizes of the tensor, without the batch and T.
+        name : name of the state in which a stream keeps steps.
         """
         steps = self.zero_beyond(steps, len(width) + 2)
         pads = (stage.before, stage.kernel - 1 - stage.before)
@@ -84,14 +84,14 @@ class Timing:
     def amid(
         self, steps: Value, pads: tuple[int, int], n_kept: int, width: Sequence[int], name: str
     ) -> Value:
-        """Return the steps amid zeros; a stream's, after those before it, or those it has kept.
+        """Return the steps with zeros around them; a stream uses its earlier steps instead.
 
         Parameters
         ----------
-        steps : (..., T, D), with zeros where they lie beyond a stream.
-        pads : zeros before and after.
-        n_kept : of the last steps that a stream keeps for its next piece.
-        width, name : as `context` has them.
+        steps : (..., T, D), with zeros beyond the end of a stream.
+        pads : number of zeros before and after.
+        n_kept : number of last steps that a stream keeps for its next piece.
+        width, name : as in `context`.
         """
         if not any(pads):
             return steps
@@ -99,17 +99,17 @@ class Timing:
         return self.graph.op("Pad", steps, before + after)
 
     def after(self, stage: Stage) -> Timing:
-        """Return where the outputs of `stage` lie."""
+        """Return the timing of the outputs of `stage`."""
         return Timing(self.graph, self.total_of(stage.stride))
 
     def total_of(self, stride: int) -> Value:
-        """Return the clips' totals of steps that are each `stride` of these."""
+        """Return the clips' numbers of steps after a reduction by `stride`."""
         return self.total if stride == 1 else (self.total + (stride - 1)) // stride
 
     def amid_ends(
         self, steps: Value, before: int, after: int, width: int, name: str
     ) -> tuple[Value, Timing]:
-        """Return (B, T + before + after, D): the steps amid those at the clip's ends, repeated."""
+        """Return (B, T + before + after, D): the first and last step of each clip are repeated."""
         graph = self.graph
         last = graph.op("Unsqueeze", self.total - 1, [1])  # (B, 1)
         last = graph.op("GatherND", steps, last, batch_dims=1)  # (B, D)
@@ -120,11 +120,11 @@ class Timing:
     def past(
         self, steps: Value, n_steps: int, width: int, name: str, dtype: str = "float32"
     ) -> tuple[Value, Value | int]:
-        """Return the steps with up to `n_steps` before them, and the number of the first."""
+        """Return the steps with up to `n_steps` before them, and the index of the first."""
         return steps, 0
 
     def numbers(self, steps: Value) -> Value:
-        """Return the numbers of the steps, (T,)."""
+        """Return the indices of the steps, (T,)."""
         n_steps = self.graph.size(steps, -2)
         if self.first == 0:
             return self.graph.steps(0, n_steps)
@@ -138,24 +138,24 @@ class Timing:
         return graph.op("Unsqueeze", inside, [2] if rank == 3 else [1, 3])
 
     def zero_beyond(self, steps: Value, rank: int = 3) -> Value:
-        """Return `steps` with zeros after their clips."""
+        """Return `steps` with zeros after the end of each clip."""
         return self.graph.op("Where", self.inside(steps, rank), steps, 0.0)
 
 
 @dataclass(frozen=True)
 class Stream(Timing):
-    """A piece of one stream, (1, ..., T, D).
+    """A piece of a single stream, (1, ..., T, D).
 
     Parameters
     ----------
-    n_first : steps of the stream's first piece, when it is as short as can be.
+    n_first : number of steps of the shortest possible first piece.
     """
 
     first: Value
     n_first: int = 0
 
     def context(self, steps: Value, stage: Stage, width: Sequence[int], name: str) -> Context:
-        """Put the steps that were kept before the new ones; a stream begins with zeros."""
+        """Put the kept steps before the new ones; a stream begins with zeros."""
         if stage.kernel - stage.before > 1:
             steps = self.zero_beyond(steps, len(width) + 2)
         n_kept = stage.before + self.n_first - self._n_first_of(stage) * stage.stride
@@ -166,7 +166,7 @@ class Stream(Timing):
     def amid(
         self, steps: Value, pads: tuple[int, int], n_kept: int, width: Sequence[int], name: str
     ) -> Value:
-        """Put zeros before the first piece, and before each other the last of those before it."""
+        """Put zeros before the first piece, and the last earlier steps before each other piece."""
         graph = self.graph
         shape = [1, *width[:-1], pads[0], width[-1]]
         kept = graph.state(name, shape, free=len(shape) - 2)
@@ -175,7 +175,7 @@ class Stream(Timing):
         return steps
 
     def after(self, stage: Stage) -> Timing:
-        """Return where the outputs of `stage` lie, those that the steps so far are enough for."""
+        """Return the timing of those outputs of `stage` for which the steps so far are enough."""
         graph, first = self.graph, self.first
         shift = stage.before - stage.kernel + stage.stride
         if shift:
@@ -191,7 +191,7 @@ class Stream(Timing):
     def amid_ends(
         self, steps: Value, before: int, after: int, width: int, name: str
     ) -> tuple[Value, Timing]:
-        """Gather the steps around each one that is due, those beyond the ends from the ends."""
+        """Gather the steps around each one that is due; beyond the ends, repeat the last one."""
         graph = self.graph
         stop = self.first + graph.size(steps, -2)
         steps, base = self.past(steps, before + after, width, name)
@@ -203,7 +203,7 @@ class Stream(Timing):
     def past(
         self, steps: Value, n_steps: int, width: int, name: str, dtype: str = "float32"
     ) -> tuple[Value, Value | int]:
-        """Put the steps that were kept before the new ones; a stream begins with none."""
+        """Put the kept steps before the new ones; a stream begins with none."""
         graph = self.graph
         kept = graph.state(name, [1, 0, width], dtype, free=1)
         steps = graph.op("Concat", kept, steps, axis=1)

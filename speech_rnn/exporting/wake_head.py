@@ -1,4 +1,4 @@
-"""One word of a recogniser as a head of openWakeWord, for the programs that load those."""
+"""Export a word of a recogniser as an ONNX head of openWakeWord."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ if TYPE_CHECKING:
 
 
 def export_wake_head(recognizer: Recognizer, word: str) -> onnx.ModelProto:
-    """Return a word of a recogniser as a checked graph: ``embeddings`` to ``score``.
+    """Return a word of a recogniser as a checked graph from ``embeddings`` to ``score``.
 
-    The graph reads a window of `N_STEPS` embeddings. The score of a classifier is the posterior of
-    the word in the window as a clip; that of CTC is the posterior of the last steps, smoothed as
-    its `Spotting` has it. A recurrence begins anew in each window.
+    The graph reads a window of `N_STEPS` embeddings. With a classifier, the score is the posterior
+    of the word for the window as a clip; with CTC, it is the posterior of the last steps, smoothed
+    as in its `Spotting`. The recurrence starts anew in each window.
 
     Parameters
     ----------
-    recognizer : a recogniser with a PyTorch model on Google's front, whose weights are unchanged.
+    recognizer : a recogniser in PyTorch with Google's front, whose weights are unchanged.
 
     Raises
     ------
     ConfigurationError
-        for another front, or one that learnt on or levels clips, and for a word that it has not.
+        if it has another front, trained the front, or normalises the level of clips, and if it
+        does not have the word.
     ModelError
-        for a recogniser that is an ONNX file already.
+        if the recogniser is an ONNX file already.
     """
     token = check_word(recognizer, word)
     graph, model = Graph(), recognizer.model
@@ -59,18 +60,18 @@ def export_wake_head(recognizer: Recognizer, word: str) -> onnx.ModelProto:
 
 
 def write_wake_head(recognizer: Recognizer, word: str, output: str | Path) -> int:
-    """Write a word as a head of openWakeWord, all or nothing, and return how many bytes it has.
+    """Write a word as a head of openWakeWord, all or nothing, and return its size in bytes.
 
     Parameters
     ----------
-    output : ``.onnx`` for openWakeWord itself, ``.tflite`` for it and for pyopen-wakeword.
+    output : ``.onnx`` for openWakeWord itself, ``.tflite`` also for pyopen-wakeword.
 
     Raises
     ------
     ConfigurationError
-        for another ending, and as `export_wake_head` and `tflite_wake_head` do.
+        for another ending, and in the cases of `export_wake_head` and `tflite_wake_head`.
     MissingExtraError
-        for ``.tflite`` without the extra ``pretrained``.
+        for ``.tflite`` if the extra ``pretrained`` is not installed.
     """
     output = Path(output)
     if output.suffix == ".onnx":

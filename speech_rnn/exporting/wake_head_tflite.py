@@ -1,6 +1,6 @@
-"""A head of openWakeWord as a TFLite file: the recurrence written out, step by step.
+"""A head of openWakeWord as a TFLite file, with an unrolled recurrence.
 
-The TFLite of such programs has none of a GRU's own operators, and the steps of a head are few.
+The TFLite runtimes of these programs have no GRU operator, and a head has few steps.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Array = NDArray[np.float32]
 
 
 def tflite_wake_head(recognizer: Recognizer, word: str) -> bytes:
-    """Return a word of a recogniser as the content of a file, as `export_wake_head` does.
+    """Return a word of a recogniser as the content of a file; see `export_wake_head`.
 
     Raises
     ------
     ConfigurationError
-        as `export_wake_head`, and for models with another cell than a GRU, with convolutions,
-        stacked steps, chunks or a query that is not learned.
+        in the cases of `export_wake_head`, and if the model has another cell than a GRU,
+        convolutions, stacked steps, chunks or a query that is not learned.
     """
     token = check_word(recognizer, word)
     model, graph = recognizer.model, TfliteGraph()
@@ -114,7 +114,7 @@ def _read(graph: TfliteGraph, layer: nn.RNNBase, steps: Tensor, reverse: bool = 
 
 
 def _pooled(graph: TfliteGraph, model: AcousticModel, hidden: Tensor) -> Tensor:
-    """Map (N, H) to (1, H), or to (1, n_heads * H); without pooling they stay."""
+    """Map (N, H) to (1, H), or to (1, n_heads * H); without pooling return it unchanged."""
     n_steps, size = hidden.shape
     if model.pooling is None:
         return hidden
@@ -127,7 +127,7 @@ def _pooled(graph: TfliteGraph, model: AcousticModel, hidden: Tensor) -> Tensor:
         return graph.reduce(hidden, "MEAN")
     if not model.bidirectional:
         return graph.slice(hidden, [n_steps - 1, 0], [1, size])
-    half = size // 2  # reading backwards ends at the first step
+    half = size // 2  # the backward direction ends at the first step
     ends = [
         graph.slice(hidden, [n_steps - 1, 0], [1, half]),
         graph.slice(hidden, [0, half], [1, half]),

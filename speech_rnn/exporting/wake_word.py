@@ -1,8 +1,8 @@
 """Export a word of a recogniser as a head of openWakeWord.
 
 openWakeWord (https://github.com/dscripka/openWakeWord) computes Google's speech embedding once for
-all its words, 96 values each 80 ms, and gives the head of each word the last N of them. So a head
-is what of a recogniser stands on that front: embeddings (1, N, 96) in, a score (1, 1) out.
+all its words, 96 values each 80 ms, and passes the last N of them to the head of each word. A head
+is the part of a recogniser after that front: embeddings (1, N, 96) in, a score (1, 1) out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speech_rnn.recognizer import Recognizer
 
 N_STEPS = 16
-"""Embeddings that a head reads, as openWakeWord's own words do: 1.96 s of sound."""
+"""Number of embeddings that a head reads, as in openWakeWord's own words: 1.96 s of sound."""
 RECIPE = (
     "+recipe=keywords front=speech_embedding model=gru_on_front "
     f"model.n_frozen={len(CHANNELS)} model.levels_clips=false"
@@ -25,17 +25,17 @@ RECIPE = (
 
 
 def n_smoothed(recognizer: Recognizer) -> int:
-    """Return over how many steps a score of CTC is smoothed."""
+    """Return the number of steps over which the score of a CTC model is smoothed."""
     return max(1, round(own_spotting(recognizer).smoothing_seconds / recognizer.step_seconds))
 
 
 def check_word(recognizer: Recognizer, word: str) -> int:
-    """Return the place of a word among the model's outputs.
+    """Return the index of a word among the model's outputs.
 
     Raises
     ------
     ConfigurationError
-        for a front that does not fit, see `check_front`, and a word that it has not.
+        if the front does not fit, see `check_front`, or the recogniser does not have the word.
     """
     check_front(recognizer)
     vocabulary = recognizer.vocabulary
@@ -48,12 +48,12 @@ def check_word(recognizer: Recognizer, word: str) -> int:
 
 
 def check_front(recognizer: Recognizer) -> None:
-    """Refuse a recogniser whose front is not Google's as it is.
+    """Raise unless a recogniser's front is Google's, unchanged.
 
     Raises
     ------
     ConfigurationError
-        It names the recipe that fits.
+        if it is not; the error names the recipe that fits.
     """
     front, given = recognizer.model.front, recognizer.model.hyperparameters
     if isinstance(front, SpeechEmbedding) and front.is_frozen and not front.levels_clips:
@@ -61,5 +61,5 @@ def check_front(recognizer: Recognizer) -> None:
     names = ("front", "n_frozen", "levels_clips")
     settings = ", ".join(f"{name}={given[name]!r}" for name in names)
     raise ConfigurationError(
-        f"{settings}: openWakeWord computes Google's speech embedding as it is; train {RECIPE}"
+        f"{settings}: openWakeWord computes Google's speech embedding unchanged; train {RECIPE}"
     )

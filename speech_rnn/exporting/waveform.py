@@ -1,4 +1,4 @@
-"""The input of every graph: a waveform, of clips or of a stream, is cut into frames."""
+"""The input stage of every graph: cut the waveform of clips or of a stream into frames."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def clips_graph(
     name: str,
     shape: Sequence[int | str | None],
 ) -> None:
-    """Write a graph over clips: waveform and lengths in, what `read` makes of the frames out.
+    """Write a graph over clips, from waveform and lengths to the output of `read`.
 
     Parameters
     ----------
-    read : maps frames (B, T, D) to values and their lengths (B,).
+    read : function that maps frames (B, T, D) to values and their lengths (B,).
     name, shape : name and shape of the output.
     """
     waveform = graph.input(WAVEFORM, "float32", ["B", "N"])
@@ -46,16 +46,16 @@ def stream_graph(
     subsampling: int,
     block_steps: int = 1,
 ) -> StreamDescription:
-    """Write a graph that follows a stream, and return how it is run.
+    """Write a graph over a stream, and return the description of how to run it.
 
     Parameters
     ----------
-    stages : the context that each part of `read` takes: frames, then steps.
-    read : maps the next frames (1, t, D) to the values of the steps that they complete.
-    name : name of the output, which has the shape (1, t, n_outputs).
-    n_outputs : values of a step of the output.
-    subsampling : frames of a step.
-    block_steps : steps that come together.
+    stages : context that each part of `read` needs: frames, then steps.
+    read : function that maps the next frames (1, t, D) to the values of the completed steps.
+    name : name of the output, whose shape is (1, t, n_outputs).
+    n_outputs : number of values per step of the output.
+    subsampling : number of frames per step.
+    block_steps : number of steps that are computed together.
     """
     n_blocks, needed = first_run([*feature_stages(features), *stages])
     waveform = graph.input(WAVEFORM, "float32", [1, "n"])

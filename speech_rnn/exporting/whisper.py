@@ -1,7 +1,7 @@
 """Whisper's encoder as a graph: log-mel frames of clips to embeddings.
 
-Its convolutions are products of neighbouring frames and a matrix, as all else is, so that an int8
-file rounds each clip's values as they come.
+Its convolutions are written as products of neighbouring frames and a matrix, like all other layers,
+so that an int8 file can quantize the values of each clip dynamically.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from speech_rnn.model.whisper import (
 )
 
 
-def hear(
+def encode(
     graph: Graph, front: WhisperEncoder, frames: Value, timing: Timing
 ) -> tuple[Value, Timing]:
     """Map frames (B, T, 80) to embeddings (B, ⌈T / 2⌉, D), as `WhisperEncoder` does."""
@@ -67,7 +67,7 @@ def _in_silence(graph: Graph, front: WhisperEncoder, frames: Value, timing: Timi
 
 
 def _convolve(graph: Graph, convolution: nn.Conv1d, steps: Value) -> Value:
-    """Convolve (B, T, D), with zeros around it, to (B, ⌈T / stride⌉, D')."""
+    """Convolve (B, T, D), padded with zeros, to (B, ⌈T / stride⌉, D')."""
     size = convolution.kernel_size[0]
     steps = graph.op("Pad", steps, [0, size // 2, 0, 0, size // 2, 0])
     ends = [number - size + 1 or 2**62 for number in range(size)]
@@ -83,7 +83,7 @@ def _convolve(graph: Graph, convolution: nn.Conv1d, steps: Value) -> Value:
 
 
 def _positions(graph: Graph, front: WhisperEncoder, n_steps: Value) -> Value:
-    """Return the positions of the first steps; float16 holds them exactly."""
+    """Return the positional encodings of the first steps, which float16 represents exactly."""
     known = graph.cast(
         graph.op("Identity", as_array(front.positions).astype(np.float16)), "float32"
     )
@@ -91,7 +91,7 @@ def _positions(graph: Graph, front: WhisperEncoder, n_steps: Value) -> Value:
 
 
 def _attend(graph: Graph, attention: SelfAttention, steps: Value, inside: Value) -> Value:
-    """Let each step weigh all of its clip, (B, T, D) to (B, T, D)."""
+    """Apply self-attention within each clip, (B, T, D) to (B, T, D)."""
     projected = linear(graph, attention.project, steps)
     parts = graph.ops("Split", projected, n_outputs=3, axis=2, num_outputs=3)
     shape = [0, 0, attention.n_heads, HEAD]
@@ -112,5 +112,5 @@ def _layer_norm(graph: Graph, norm: nn.LayerNorm, steps: Value) -> Value:
 
 
 def _gelu(graph: Graph, values: Value) -> Value:
-    """Return x Φ(x), with the error function, as torch's default does."""
+    """Return x Φ(x), computed with the error function, as torch's default does."""
     return values * (graph.op("Erf", values * (1 / sqrt(2))) + 1.0) * 0.5

@@ -1,4 +1,4 @@
-"""An ONNX file that has shown on clips that it answers as the recogniser does."""
+"""Write an ONNX file, and check on clips that it recognises as well as the recogniser."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.storage import atomic
 
 N_SHOWN = 200
-"""Clips that show the ranges of values of 8 bits."""
+"""Number of clips from which ranges of 8-bit values are determined."""
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What the same clips are answered before and after the export.
+    """Results on the same clips before and after the export.
 
     Parameters
     ----------
-    before : by the recogniser.
-    after : by the ONNX file.
+    before : accuracy of the recogniser.
+    after : accuracy of the ONNX file.
     """
 
     before: Accuracy
@@ -39,20 +39,20 @@ class Fidelity:
 
     @property
     def lost_points(self) -> float:
-        """Percentage points of accuracy that the export has cost."""
+        """Loss of accuracy by the export, in percentage points."""
         return 100 * (self.before.value - self.after.value)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written.
+    """An exported file.
 
     Parameters
     ----------
-    path : of the file.
-    n_bytes : its size.
-    kind, precision, opset : as `onnx_format.GraphDescription` has them.
-    fidelity : None where there were no clips.
+    path : path of the file.
+    n_bytes : size of the file in bytes.
+    kind, precision, opset : as in `onnx_format.GraphDescription`.
+    fidelity : results of the check; None without clips.
     """
 
     path: Path
@@ -64,12 +64,12 @@ class Exported:
 
 
 def read_clips(path: str | Path) -> list[Utterance]:
-    """Return the utterances of a manifest, its test rows if it has any, or of a folder of words.
+    """Return the utterances of a manifest (its test rows, if any) or of a folder of words.
 
     Raises
     ------
     DataError
-        if there is neither, or it holds nothing.
+        if there is neither, or it is empty.
     """
     path = Path(path)
     if path.is_dir():
@@ -97,19 +97,19 @@ def write_onnx(
 
     Parameters
     ----------
-    recognizer : with features and model of PyTorch.
-    output : the file, which ends in ``.onnx``.
-    streaming, int8 : as `export_onnx` takes them.
-    clips : on which the file must answer as well as the recogniser; int8 needs some, which also
-        show, without their labels, the ranges of what is computed in 8 bits.
-    limit : points of accuracy that the export may cost.
+    recognizer : recogniser with features and model in PyTorch.
+    output : the file, which must end in ``.onnx``.
+    streaming, int8 : as in `export_onnx`.
+    clips : clips on which the file must be as accurate as the recogniser. int8 requires some, from
+        which it also determines the ranges of 8-bit values, without using labels.
+    limit : largest loss of accuracy, in percentage points.
 
     Raises
     ------
     ConfigurationError
-        for another ending, int8 without clips, a limit below 0, and as `export_onnx` says.
+        for another ending, int8 without clips, a limit below 0, and in the cases of `export_onnx`.
     DataError
-        for clips of which none can be read, or none is answered right.
+        if none of the clips can be read, or none is recognised correctly.
     ModelError
         if the file loses more than `limit`; it is not kept.
     """
@@ -151,7 +151,7 @@ def write_onnx(
 
 
 def samples_of(clips: Sequence[Utterance], sample_rate: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples of some of the clips, spread over all."""
+    """Yield the samples of some of the clips, evenly spread over all of them."""
     cache = AudioCache(clips[:: -(-len(clips) // N_SHOWN)], sample_rate)
     for index in range(len(cache)):
         yield cache[index].astype(np.float32) / FULL_SCALE

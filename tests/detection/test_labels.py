@@ -88,7 +88,7 @@ def test_labels_that_cannot_be_right_are_named_all_at_once(tmp_path):
     assert "line 3: 'go' from 1.9 to 3 overlaps the same word" in message
     assert "line 6: 'go' from 2.95" in message  # within the one above
     assert "line 4: end=9.5 lies past the end of the recording at 9 s" in message
-    assert "line 5: 'goo' is no word of the model; did you mean 'go'?" in message
+    assert "line 5: 'goo' is not a word of the model; did you mean 'go'?" in message
     assert message.count("\n") == 4  # stop overlaps go, which may be
 
 

@@ -237,7 +237,7 @@ def test_what_cannot_be_composed_says_why(folder, corpus, tmp_path):
     with pytest.raises(DataError, match=r"hours=0.0001 leave no room for a word"):
         full(folder, hours=0.0001).compose(corpus, "test", RATE)
     silent = replace(corpus, utterances=(Utterance("a.wav", "_silence_", split="test"),))
-    with pytest.raises(DataError, match="the test split has no keyword to listen for"):
+    with pytest.raises(DataError, match="the test split has no words to detect"):
         full(folder).compose(silent, "test", RATE)
     with pytest.raises(DataError, match=r"noise='nowhere' is neither a sound file"):
         full(folder, noise=["nowhere"]).compose(corpus, "test", RATE)

@@ -64,7 +64,7 @@ def test_the_choice_is_the_best_of_all_within_the_budget(rows, per_hour):
     if kept:
         assert cost(choose(curve, promise)) == min(map(cost, kept))
     else:
-        with pytest.raises(DataError, match="cannot be kept: at the highest threshold there are"):
+        with pytest.raises(DataError, match="cannot be kept: even the highest threshold has"):
             choose(curve, promise)
 
 

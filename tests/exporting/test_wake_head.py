@@ -137,7 +137,7 @@ def test_a_front_that_is_not_google_s_as_it_is_is_refused(settings, told, tmp_pa
 
 
 def test_wrong_words_and_files_are_refused(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"word='ye' is no word of the model.*'yes'"):
+    with pytest.raises(ConfigurationError, match=r"word='ye' is not a word of the model.*'yes'"):
         export_wake_head(on_google("mean"), "ye")
     with pytest.raises(ConfigurationError, match=r"must end in \.onnx or \.tflite"):
         write_wake_head(on_google("mean"), "yes", tmp_path / "word.bin")
