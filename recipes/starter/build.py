@@ -81,7 +81,7 @@ def figures(recognizer: Recognizer, rows: tuple[Utterance, ...]) -> list[Figure]
     others = [row for row in answered if row.utterance.text in REASONS]
     commands = recognizer.provenance["synthetic_words"]
     voices = [row for row in answered if row.utterance.text in commands]
-    silent = Accuracy(sum(not row.heard for row in others), len(others))
+    silent = Accuracy(sum(not row.recognised for row in others), len(others))
     return [
         Figure("digits of a man it has never heard (FSDD's george)", right(people)),
         Figure("key phrases, clips it has never heard; some of the people it has", right(phrases)),

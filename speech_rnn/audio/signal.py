@@ -55,12 +55,12 @@ def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]
             f"is recorded at {sample_rate} Hz: below {LEAST_RATE} Hz speech loses its consonants"
         )
     mix = Downmix()
-    heard = mix(waveform)
+    mono = mix(waveform)
     problems += mix.problems()
     if wrong := integer_scale(float(np.abs(waveform).max(initial=0.0))):
         return [*problems, wrong]
-    offset = float(heard.mean(dtype=np.float64)) if len(heard) else 0.0
-    if wrong := low_level(float(np.abs(heard - np.float32(offset)).max(initial=0.0))):
+    offset = float(mono.mean(dtype=np.float64)) if len(mono) else 0.0
+    if wrong := low_level(float(np.abs(mono - np.float32(offset)).max(initial=0.0))):
         problems.append(wrong)
     if _clipped_share(waveform) > MOST_CLIPPED:
         problems.append(

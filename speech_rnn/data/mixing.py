@@ -37,14 +37,14 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
     composition = utterance.composition
     assert composition is not None
     mixed = np.zeros(round((utterance.duration_seconds or 0) * sample_rate), dtype=np.float32)
-    heard = np.zeros(len(mixed), dtype=bool)
+    spoken_at = np.zeros(len(mixed), dtype=bool)
     for part in composition.parts:
         start = round(part.at_seconds * sample_rate)
         place = slice(start, start + round(part.duration_seconds * sample_rate))
         room = len(mixed[place])
         samples = faded(read(part)[:room], sample_rate) * np.float32(part.gain)
         mixed[place][: len(samples)] += samples
-        heard[place] = True
+        spoken_at[place] = True
     if composition.noise_snr_db is not None:
         if composition.noise == PINK:
             noise = pink_noise(len(mixed), crc32(utterance.audio.encode(errors="surrogateescape")))
@@ -53,7 +53,7 @@ def compose(utterance: Utterance, sample_rate: int, read: Callable[[Part], Sampl
                 composition.noise, "", 0.0, composition.noise_seconds, len(mixed) / sample_rate
             )
             noise = np.resize(read(bed), len(mixed))  # a short recording is repeated
-        loudness = float(np.mean(mixed[heard] ** 2)) if heard.any() else 1.0
+        loudness = float(np.mean(mixed[spoken_at] ** 2)) if spoken_at.any() else 1.0
         power = max(float(np.mean(noise**2)), 1e-12)
         mixed += noise * np.float32(noise_gain(loudness, power, composition.noise_snr_db))
     return mixed / max(1.0, float(np.abs(mixed).max(initial=0.0)))

@@ -100,8 +100,8 @@ class Negatives:
             rows += _unknown(self.others.prepare(words).utterances, corpus)
         if to_train and self.near_misses is not None:
             rows += _unknown(self.near_misses.prepare(words).split("train"), corpus)
-        heard = {row.text for row in rows if row.split == "train"}
-        reasons = [label for label in (SILENCE, UNKNOWN) if label in heard - set(words)]
+        in_training = {row.text for row in rows if row.split == "train"}
+        reasons = [label for label in (SILENCE, UNKNOWN) if label in in_training - set(words)]
         return replace(corpus, utterances=tuple(rows), words=(*reasons, *words))
 
     def _kept(self, corpus: Corpus) -> list[str]:

@@ -68,15 +68,15 @@ def word_folders(root: Path, name: str = "root") -> dict[str, list[Path]]:
     if nested == folders:
         place = _lowest(folders[0])
         inner = [folder.name for folder in _below(place)]
-        told = f"lie in folders of their own ({', '.join(inner[:SHOWN])}"
-        told += ", …)" if len(inner) > SHOWN else ")"
+        layout = f"lie in folders of their own ({', '.join(inner[:SHOWN])}"
+        layout += ", …)" if len(inner) > SHOWN else ")"
         if len(folders) == 1:
             raise DataError(
-                f"{name}={str(root)!r} holds one word, {folders[0].name!r}, whose clips {told}; "
+                f"{name}={str(root)!r} holds one word, {folders[0].name!r}, whose clips {layout}; "
                 f"did you mean {name}={str(place)!r}?"
             )
         log.warning("the clips of %r and of each other word %s; if these are the words, set "
-                    "%s=%r", folders[0].name, told, name, str(place))  # fmt: skip
+                    "%s=%r", folders[0].name, layout, name, str(place))  # fmt: skip
     return words
 
 

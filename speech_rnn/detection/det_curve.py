@@ -71,7 +71,7 @@ RATES = (0.1, 0.5, 1.0, 5.0)
 
 
 @dataclass(frozen=True)
-class Heard:
+class SceneDetections:
     """The detections of a recogniser in a scene.
 
     Parameters
@@ -80,7 +80,7 @@ class Heard:
     labels : the words that are spoken.
     hours : duration of the sound, in hours.
     words : the detections.
-    told : time at which each detection was reported, in seconds of sound.
+    reported : time at which each detection was reported, in seconds of sound.
     curve : the detections at each threshold, which is the same for all words.
     notes : warnings for the reader of the figures.
     """
@@ -89,7 +89,7 @@ class Heard:
     labels: tuple[Label, ...]
     hours: float
     words: list[Word]
-    told: list[float]
+    reported: list[float]
     curve: dict[float, list[Word]]
     notes: tuple[str, ...]
 
@@ -110,7 +110,7 @@ class Heard:
     def latencies(self, tolerance_seconds: float = TOLERANCE_SECONDS) -> list[float]:
         """Return the latency of each hit: seconds from the end of the word to its detection."""
         hits = match(self.labels, self.words, tolerance_seconds)
-        return [self.told[event] - self.labels[label].end for label, event in hits]
+        return [self.reported[event] - self.labels[label].end for label, event in hits]
 
 
 def own_spotting(recognizer: Recognizer) -> Spotting:
@@ -118,7 +118,7 @@ def own_spotting(recognizer: Recognizer) -> Spotting:
     return recognizer.spotting or Spotting.of(recognizer.vocabulary.head)
 
 
-def hear(
+def detect_in(
     recognizer: Recognizer,
     scene: Scene,
     spotting: Spotting,
@@ -126,7 +126,7 @@ def hear(
     *,
     block_seconds: float = 0.1,
     watch: Watch = lambda blocks, _: blocks,
-) -> Heard:
+) -> SceneDetections:
     """Run a recogniser over a scene with `spotting`, and with each of `thresholds` for all words.
 
     Parameters
@@ -151,13 +151,13 @@ def hear(
             f"{', '.join(spotter.words)}; choose a corpus of its words"
         )
     words: list[Word] = []
-    told: list[float] = []
+    reported: list[float] = []
     n_samples = 0
 
     def take(pieces: list[Posteriors]) -> None:
         found = spotter.hear(pieces)
         words.extend(found)
-        told.extend([n_samples / scene.sample_rate] * len(found))
+        reported.extend([n_samples / scene.sample_rate] * len(found))
         sweep.hear(pieces)
 
     n_blocks = int(np.ceil(scene.duration / block_seconds))
@@ -167,7 +167,9 @@ def hear(
     notes = [*scene.notes, *stream.samples.levels.problems()]
     take(stream.posteriors.finish())
     hours = n_samples / scene.sample_rate / 3600
-    return Heard(spotter.words, scene.labels, hours, words, told, sweep.finish(), tuple(notes))
+    return SceneDetections(
+        spotter.words, scene.labels, hours, words, reported, sweep.finish(), tuple(notes)
+    )
 
 
 class _Sweep:
@@ -292,7 +294,7 @@ def detect(
     ----------
     threshold : threshold of all words; None uses those of the recogniser.
     tolerance_seconds : tolerance of a hit, see `match`.
-    block_seconds, watch : as in `hear`.
+    block_seconds, watch : as in `detect_in`.
 
     Raises
     ------
@@ -304,17 +306,19 @@ def detect(
     spotting = own_spotting(recognizer)
     if threshold is not None:
         spotting = replace(spotting, threshold=threshold, thresholds={})
-    heard = [
-        hear(recognizer, scene, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch)
+    scenes_found = [
+        detect_in(recognizer, scene, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch)
         for scene in scenes
     ]
-    curves = [one.points(tolerance_seconds) for one in heard]
-    latencies = [seconds for one in heard for seconds in one.latencies(tolerance_seconds)]
-    lags = [pair for one in heard for pair in lags_of(one.labels, one.words, tolerance_seconds)]
+    curves = [one.points(tolerance_seconds) for one in scenes_found]
+    latencies = [seconds for one in scenes_found for seconds in one.latencies(tolerance_seconds)]
+    lags = [
+        pair for one in scenes_found for pair in lags_of(one.labels, one.words, tolerance_seconds)
+    ]
     return DetectionReport(
         spotting=spotting,
         tolerance_seconds=tolerance_seconds,
-        per_word=_added([one.count(tolerance_seconds) for one in heard]),
+        per_word=_added([one.count(tolerance_seconds) for one in scenes_found]),
         latency=Quantiles.of(latencies),
         starts=Quantiles.of([abs(start) for start, _ in lags]),
         ends=Quantiles.of([abs(end) for _, end in lags]),
@@ -322,7 +326,7 @@ def detect(
             DetPoint(points[0].threshold, _added([point.per_word for point in points]))
             for points in zip(*curves, strict=True)
         ),
-        notes=tuple(note for one in heard for note in one.notes),
+        notes=tuple(note for one in scenes_found for note in one.notes),
     )
 
 

@@ -78,8 +78,8 @@ def read_recordings(
         else:
             rows[found].append(row)
     if lost:
-        told = "labels name other recordings; a relative file starts at the folder of its labels:"
-        raise DataError("\n".join([told, *lost]))
+        reason = "labels name other recordings; a relative file starts at the folder of its labels:"
+        raise DataError("\n".join([reason, *lost]))
     words = list(vocabulary)
     return [_recording(file, rows[file], words) for file in files]
 

@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from speech_rnn.detection.det_curve import THRESHOLDS, Heard, Scene, Watch, hear, own_spotting
+from speech_rnn.detection.det_curve import (
+    THRESHOLDS,
+    Scene,
+    SceneDetections,
+    Watch,
+    detect_in,
+    own_spotting,
+)
 from speech_rnn.detection.matching import (
     TOLERANCE_SECONDS,
     Detections,
@@ -183,7 +190,7 @@ class Tuning:
     spotting : detection settings with the thresholds.
     expected : counts of each word on the audio on which they were chosen.
     measured : counts of each word on other audio.
-    notes : warnings about both; see `Heard`.
+    notes : warnings about both; see `SceneDetections`.
     """
 
     promise: Promise
@@ -268,7 +275,7 @@ def tune(
     Parameters
     ----------
     tolerance_seconds : tolerance of a hit, see `match`.
-    block_seconds, watch : as in `hear`.
+    block_seconds, watch : as in `detect_in`.
 
     Raises
     ------
@@ -283,30 +290,37 @@ def tune(
             f"the tuning audio does not contain {', '.join(missing)}: every word must occur; give "
             "more hours, or recordings of it"
         )
-    heard = hear(recognizer, tuning, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch)
-    chosen = choose(heard.points(tolerance_seconds), promise)
+    found_in_tuning = detect_in(
+        recognizer, tuning, spotting, THRESHOLDS, block_seconds=block_seconds, watch=watch
+    )
+    chosen = choose(found_in_tuning.points(tolerance_seconds), promise)
     thresholds = {word: chosen[word].threshold for word in words}
     tuned = replace(
-        spotting, thresholds=thresholds, lags=_lags(heard, spotting, thresholds, tolerance_seconds)
+        spotting,
+        thresholds=thresholds,
+        lags=_lags(found_in_tuning, spotting, thresholds, tolerance_seconds),
     )
-    verified = hear(recognizer, test, tuned, block_seconds=block_seconds, watch=watch)
+    verified = detect_in(recognizer, test, tuned, block_seconds=block_seconds, watch=watch)
     return Tuning(
         promise,
         tuned,
         {word: chosen[word].per_word[word] for word in words},
         verified.count(tolerance_seconds),
-        (*heard.notes, *verified.notes),
+        (*found_in_tuning.notes, *verified.notes),
     )
 
 
 def _lags(
-    heard: Heard, spotting: Spotting, thresholds: Mapping[str, float], tolerance_seconds: float
+    found_in_tuning: SceneDetections,
+    spotting: Spotting,
+    thresholds: Mapping[str, float],
+    tolerance_seconds: float,
 ) -> dict[str, tuple[float, float]]:
     """Return the median lags of each word at its threshold, including those of `spotting`."""
     lags = {word: (lag[0], lag[1]) for word, lag in spotting.lags.items()}
     for word, threshold in thresholds.items():
-        labels = [label for label in heard.labels if label.word == word]
-        events = [event for event in heard.curve[threshold] if event.word == word]
+        labels = [label for label in found_in_tuning.labels if label.word == word]
+        events = [event for event in found_in_tuning.curve[threshold] if event.word == word]
         if found := lags_of(labels, events, tolerance_seconds):
             before = lags.get(word, (0.0, 0.0))
             start, end = np.median(found, axis=0).tolist()

@@ -54,7 +54,7 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
         for one, other in zip(first.rows, second.rows, strict=True)
         if one.hypothesis and other.hypothesis
     ]
-    rates = [[word_error_rate([row.spoken], [row.heard]) for row in pair] for pair in read]
+    rates = [[word_error_rate([row.spoken], [row.recognised]) for row in pair] for pair in read]
     errors = np.array([[rate.errors for rate in pair] for pair in rates])  # (N, 2)
     lengths = [one.reference_length for one, _ in rates]
     interval, p_value = paired_difference(errors[:, 0], errors[:, 1], lengths)

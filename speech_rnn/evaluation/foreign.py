@@ -32,7 +32,7 @@ def check_texts(utterances: Sequence[Utterance], vocabulary: Vocabulary) -> None
             len(lacking), len(utterances), listed(words), UNKNOWN,
         )  # fmt: skip
         return
-    told = (
+    message = (
         f"{len(lacking)} of {len(utterances)} clips have words that the model lacks "
         f"({listed(words)}){did_you_mean(words, known)}"
     )

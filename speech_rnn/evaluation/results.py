@@ -51,7 +51,7 @@ class Row:
         return "" if self.reference in REASONS else self.reference
 
     @property
-    def heard(self) -> str:
+    def recognised(self) -> str:
         """The words of the answer."""
         return self.hypothesis.text if self.hypothesis else ""
 
@@ -74,7 +74,7 @@ class Row:
             values["composition"] = asdict(self.utterance.composition)
         if self.hypothesis is None:
             return values | {"error": self.error}
-        values |= {"label": self.label, "is_correct": self.is_correct, "text": self.heard}
+        values |= {"label": self.label, "is_correct": self.is_correct, "text": self.recognised}
         has_confidence = not isnan(self.hypothesis.confidence)  # texts have none, and no times
         return values | (self.hypothesis.to_dict() if has_confidence else {})
 
@@ -116,7 +116,7 @@ class Group:
         """Score rows whose files could be read."""
         return cls(
             Accuracy(sum(row.is_correct for row in rows), len(rows)),
-            word_error_rate([row.spoken for row in rows], [row.heard for row in rows]),
+            word_error_rate([row.spoken for row in rows], [row.recognised for row in rows]),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Rejection:
             return None
         return cls(
             Accuracy(sum(row.is_correct for row in known), len(known)),
-            Accuracy(sum(bool(row.heard) for row in others), len(others)),
+            Accuracy(sum(bool(row.recognised) for row in others), len(others)),
             area_under_roc(*scores),
         )
 
@@ -234,7 +234,7 @@ class Evaluation:
     @property
     def mistaken(self) -> tuple[Row, ...]:
         """Utterances that were read, and recognised with wrong words."""
-        return tuple(row for row in self.rows if row.hypothesis and row.spoken != row.heard)
+        return tuple(row for row in self.rows if row.hypothesis and row.spoken != row.recognised)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures, without tables."""

@@ -92,8 +92,8 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
         of the references are empty.
     """
     said = read_lines(references, "references")
-    heard = read_lines(hypotheses, "hypotheses")
-    if len(said) != len(heard) or not said:
+    answers = read_lines(hypotheses, "hypotheses")
+    if len(said) != len(answers) or not said:
         raise DataError(
             f"references={str(references)!r} has {len(said)} lines and "
             f"hypotheses={str(hypotheses)!r} {len(heard)}; give one line for each utterance, "
@@ -114,7 +114,7 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
                 None if hypothesis.split() else REASONS[SILENCE],
             ),
         )
-        for number, (reference, hypothesis) in enumerate(zip(said, heard, strict=True), start=1)
+        for number, (reference, hypothesis) in enumerate(zip(said, answers, strict=True), start=1)
     )
     return score(rows)
 
@@ -129,7 +129,7 @@ def score(rows: Sequence[Row], vocabulary: Vocabulary | None = None) -> Evaluati
     """
     order, split = vocabulary.tokens if vocabulary else (), _split_of(vocabulary)
     read = [row for row in rows if row.hypothesis]
-    errors = [word_error_rate([row.spoken], [row.heard]) for row in read]
+    errors = [word_error_rate([row.spoken], [row.recognised]) for row in read]
     lengths = [len(split(row.spoken.split())) for row in read]
     pairs = [_aligned(row, split) for row in read]
     if max(lengths, default=0) > 1:
@@ -145,11 +145,13 @@ def score(rows: Sequence[Row], vocabulary: Vocabulary | None = None) -> Evaluati
     return Evaluation(
         rows=tuple(rows),
         accuracy=Group.of(read).accuracy,
-        words=word_error_rate([row.spoken for row in read], [row.heard for row in read]),
+        words=word_error_rate([row.spoken for row in read], [row.recognised for row in read]),
         words_interval=bootstrap_interval(
             [rate.errors for rate in errors], [rate.reference_length for rate in errors]
         ),
-        characters=character_error_rate([row.spoken for row in read], [row.heard for row in read]),
+        characters=character_error_rate(
+            [row.spoken for row in read], [row.recognised for row in read]
+        ),
         word_figures=_word_figures(read, pairs),
         reliability=_reliability(read),
         rejection=Rejection.of(read, [token for token in order if token not in REASONS]),
@@ -179,10 +181,10 @@ def _aligned(row: Row, split: Split) -> list[tuple[AlignedPair, Word | None]]:
     """Align reference and answer; return each pair with the recognised word, if there is one."""
     assert row.hypothesis is not None
     said = [text.replace(" ", GLUE) for text in split(row.spoken.split())]
-    heard = [word.word.replace(" ", GLUE) for word in row.hypothesis.words]
+    recognised = [word.word.replace(" ", GLUE) for word in row.hypothesis.words]
     words = iter(row.hypothesis.words)
     pairs = []
-    for pair in align_words(" ".join(said), " ".join(heard)):
+    for pair in align_words(" ".join(said), " ".join(recognised)):
         texts = (text and text.replace(GLUE, " ") for text in (pair.reference, pair.hypothesis))
         pairs.append((AlignedPair(*texts), None if pair.hypothesis is None else next(words)))
     return pairs
@@ -259,11 +261,11 @@ def _recognize(
         samples, lengths = pad(sounds)
         found = recognizer.recognize(samples.numpy() / np.float32(FULL_SCALE), lengths.numpy())
         answers.update(zip(indices, found, strict=True))
-    heard = iter(range(len(cache)))
+    readable = iter(range(len(cache)))
     rows = []
     for place, utterance in enumerate(utterances):
         error = cache.failures.get(place)
-        answer = answers[next(heard)] if error is None else None
+        answer = answers[next(readable)] if error is None else None
         label = recognizer.vocabulary.label_of(utterance.text)
         rows.append(Row(utterance, label, answer, error))
     return rows

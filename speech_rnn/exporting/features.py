@@ -134,11 +134,11 @@ def _mirrored(
     n_blocks, before = _blocks(features)
     ahead = needed[0] - needed[1] * hop  # samples that are needed before the frames' own
     n_kept = (n_blocks + 1) * hop + 2 * features.win_length  # a mirrored end reaches this far back
-    heard = (position * hop + ahead) * position.clamp(high=1)
+    n_seen = (position * hop + ahead) * position.clamp(high=1)
     kept = graph.state("samples", [1, 0], free=1)
     waveform = graph.op("Concat", kept, waveform, axis=1)
     graph.next_state("samples", last_steps(graph, waveform, n_kept, axis=1))
-    base = (heard - n_kept).clamp(0)
+    base = (n_seen - n_kept).clamp(0)
     n_samples = graph.size(waveform, 1)
     stop = base + n_samples
     stop = ((stop - ahead) // hop + (n_blocks - 1)) * hop

@@ -42,8 +42,8 @@ def encode(
     inside = graph.op("Transpose", window.inside(steps, 4), perm=[0, 1, 3, 2])  # (B, 1, 1, T)
     for layer in front.layers:
         assert isinstance(layer, EncoderLayer)
-        heard = _layer_norm(graph, layer.attention_norm, steps)
-        steps = steps + _attend(graph, layer.attention, heard, inside)
+        normed = _layer_norm(graph, layer.attention_norm, steps)
+        steps = steps + _attend(graph, layer.attention, normed, inside)
         wide = linear(graph, layer.widen, _layer_norm(graph, layer.dense_norm, steps))
         steps = steps + linear(graph, layer.narrow, _gelu(graph, wide))
     later = timing.after(Stage(STRIDE, STRIDE))
@@ -101,8 +101,8 @@ def _attend(graph: Graph, attention: SelfAttention, steps: Value, inside: Value)
     values = graph.op("Transpose", values, perm=[0, 2, 1, 3])
     scores = graph.op("MatMul", queries, keys) * (1 / sqrt(HEAD))
     weights = graph.op("Softmax", graph.op("Where", inside, scores, -np.inf), axis=3)
-    heard = graph.op("Transpose", graph.op("MatMul", weights, values), perm=[0, 2, 1, 3])
-    joined = graph.op("Reshape", heard, [0, 0, attention.n_heads * HEAD])
+    attended = graph.op("Transpose", graph.op("MatMul", weights, values), perm=[0, 2, 1, 3])
+    joined = graph.op("Reshape", attended, [0, 0, attention.n_heads * HEAD])
     return linear(graph, attention.output, joined)
 
 

@@ -1,7 +1,7 @@
-"""Log-mel energies, MFCCs and embeddings as torch modules: batch with lengths, or as a stream.
+"""Log-mel energies, MFCCs and embeddings as torch modules, for batches and streams.
 
-``frames`` are (B, T, D), as recurrent networks take them; librosa and torchaudio put D before T.
-Usable alone: brings neither Hydra, nor Lightning, nor plotting.
+``frames`` are (B, T, D), the input shape of recurrent networks; librosa and torchaudio put D before
+T. This folder can be used alone: it imports neither Hydra, nor Lightning, nor plotting.
 """
 
 from speech_rnn.features.embedding import Embedding

@@ -1,6 +1,6 @@
-"""The definitions that the features are made of, as pure functions.
+"""The definitions of the features as pure functions.
 
-Sizes are plain numbers, results are tensors.
+Sizes are plain numbers; results are tensors.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch.nn import functional as F
 
 from speech_rnn.tensors.lengths import zero_beyond
 
-# Below this standard deviation a feature is constant but for rounding (digital silence), and
-# dividing by it would blow the rounding up.
+# A feature with a lower standard deviation is constant up to rounding (digital silence); dividing
+# by it would amplify the rounding.
 SMALLEST_DEVIATION = 1e-2
 
 
 def analysis_window(name: str, length: int, periodic: bool) -> Tensor:
     """Return the window `name` of `length` samples, (W,); ``povey`` is Kaldi's Hann^0.85.
 
-    They are torch's own, in float32: where a filter's energy lies far below the frame's, the last
-    bit of the window decides its digits (MFCCs within 3e-4 of torchaudio's Kaldi, not 8e-3).
+    They are torch's own, in float32: if the energy of a filter is far below that of the frame, the
+    last bit of the window affects its digits (MFCCs within 3e-4 of torchaudio's Kaldi, not 8e-3).
     """
     if name == "rectangular":
         return torch.ones(length)
@@ -38,7 +38,7 @@ def analysis_window(name: str, length: int, periodic: bool) -> Tensor:
 
 
 def hz_to_mel(hz: Tensor, mel_scale: str) -> Tensor:
-    """Return mel of Hz: O'Shaughnessy's formula (HTK, Kaldi) or Slaney's Auditory Toolbox."""
+    """Convert Hz to mel, with O'Shaughnessy's formula (HTK, Kaldi) or Slaney's Auditory Toolbox."""
     if mel_scale == "slaney":  # linear below 1 kHz, logarithmic above
         return torch.where(
             hz < 1000, 3 * hz / 200, 15 + 27 * (hz.clamp(min=1000) / 1000).log() / math.log(6.4)
@@ -47,7 +47,7 @@ def hz_to_mel(hz: Tensor, mel_scale: str) -> Tensor:
 
 
 def mel_to_hz(mel: Tensor, mel_scale: str) -> Tensor:
-    """Return Hz of mel, the inverse of `hz_to_mel`."""
+    """Convert mel to Hz, the inverse of `hz_to_mel`."""
     if mel_scale == "slaney":
         return torch.where(mel < 15, 200 * mel / 3, 1000 * 6.4 ** ((mel.clamp(min=15) - 15) / 27))
     return 700 * (10 ** (mel / 2595) - 1)
@@ -65,9 +65,10 @@ def mel_filterbank(
 ) -> Tensor:
     """Return triangular filters evenly spaced in mel, (n_fft // 2 + 1, n_mels).
 
-    The sides of the triangles are straight in Hz, for ``mel_scale='kaldi'`` in mel.
-    ``mel_norm='slaney'`` gives each filter the same area. A narrow filter that barely reaches a
-    frequency has only the rounding of its corners there: that of float64, or else of float32.
+    The sides of the triangles are straight in Hz, or in mel for ``mel_scale='kaldi'``.
+    ``mel_norm='slaney'`` gives each filter the same area. If a narrow filter barely reaches a
+    frequency, its weight there is only the rounding of its corners, in float64 if `precise`,
+    otherwise in float32.
     """
     precision = torch.float64 if precise else torch.float32
     hz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1, dtype=precision)
@@ -112,9 +113,9 @@ def lifter_weights(n_mfcc: int, lifter: float, offset: int) -> Tensor:
 
 
 def reflect(index: Tensor, lengths: Tensor, repeat_edge: bool) -> Tensor:
-    """Fold sample positions (P,) into clips of `lengths` (B, 1), as often as needed: (B, P).
+    """Fold sample positions (P,) into clips of `lengths` (B, 1), repeatedly if necessary: (B, P).
 
-    ``repeat_edge`` mirrors about the border of the end samples (Kaldi), else about the samples.
+    ``repeat_edge`` mirrors at the outer border of the end samples (Kaldi), otherwise at them.
     """
     period = (2 * lengths if repeat_edge else 2 * lengths - 2).clamp(min=1)
     index = index.remainder(period)
@@ -136,9 +137,10 @@ def normalize_utterance(frames: Tensor, lengths: Tensor, variance: bool) -> Tens
 def normalize_sliding(
     frames: Tensor, lengths: Tensor, window: int, minimum: int, variance: bool
 ) -> Tensor:
-    """Normalise by the frame and the `window` frames before it (Kaldi, apply-cmvn-sliding).
+    """Normalise by the statistics of each frame and the `window` before it (apply-cmvn-sliding).
 
-    The first frames share the statistics of the first `minimum`, or of a shorter clip's all.
+    The first frames share the statistics of the first `minimum` frames, or of all frames of a
+    shorter clip. The definition is Kaldi's.
     """
     n_steps, width = frames.shape[1:]
     exact = _precise(frames)  # (B, T, D)
@@ -169,7 +171,7 @@ def add_deltas(frames: Tensor, lengths: Tensor, orders: int, width: int, mode: s
       ends are repeated in turn (torchaudio)
     - ``convolve`` repeats the end frames only, and fits the second with the filter applied twice
       (Kaldi, add-deltas)
-    - ``interp`` takes the nearest whole window's; the second is that of a fitted parabola
+    - ``interp`` takes those of the nearest whole window; the second is that of a fitted parabola
       (librosa, Savitzky and Golay)
     """
     if not orders:
@@ -183,7 +185,7 @@ def add_deltas(frames: Tensor, lengths: Tensor, orders: int, width: int, mode: s
         second = _correlate(frames, lengths, 2 * parabola / parabola.square().sum())
         step = torch.arange(frames.shape[1], device=frames.device)
         whole = torch.minimum(step, lengths[:, None] - 1 - half).clamp(min=half)  # (B, T)
-        # a clip shorter than a window has no whole one: its own frame does
+        # A clip shorter than a window has no whole one: its own middle is used.
         whole = torch.where(lengths[:, None] < width, step, whole)
         whole = whole[:, :, None].expand_as(frames)
         derivatives = [first.gather(1, whole), second.gather(1, whole)]
@@ -196,19 +198,19 @@ def add_deltas(frames: Tensor, lengths: Tensor, orders: int, width: int, mode: s
 
 
 def full_precision(device_type: str) -> AbstractContextManager[None]:
-    """Return a context without autocast: energies span more than half precision holds."""
+    """Return a context without autocast: energies exceed the range of half precision."""
     if torch.is_autocast_enabled(device_type):
         return torch.autocast(device_type, enabled=False)
     return nullcontext()
 
 
 def tracing() -> bool:
-    """Whether a graph is being made of the call: sizes are symbols, and branches on them tie it."""
+    """Return whether the call is traced: sizes are symbols then, and branches would fix them."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def _correlate(frames: Tensor, lengths: Tensor, kernel: Tensor) -> Tensor:
-    """Weigh the frames around each one, the clip's end frames repeated beyond its ends."""
+    """Correlate frames with a kernel; the end frames of a clip are repeated beyond its ends."""
     n_steps, half = frames.shape[1], len(kernel) // 2
     step = torch.arange(-half, n_steps + half, device=frames.device)
     step = torch.minimum(step, lengths[:, None] - 1).clamp(min=0)  # (B, T + 2 half)
@@ -217,5 +219,5 @@ def _correlate(frames: Tensor, lengths: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _precise(frames: Tensor) -> Tensor:
-    # sums over hours need float64, which Apple's GPUs lack
+    # Sums over hours need float64, which Apple's GPUs lack.
     return frames if frames.device.type == "mps" else frames.double()

@@ -1,4 +1,4 @@
-"""Embedding: waveforms to vectors that tell words apart, whoever speaks."""
+"""Embedding: waveforms to vectors that distinguish words independently of the speaker."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from speech_rnn.storage.weights import check_sizes, check_weights
 from speech_rnn.tensors.lengths import zero_beyond
 
 WEIGHTS = Path(__file__).with_name("embedding.safetensors")
-"""Those of the package; EMBEDDING.md beside them says what they are worth."""
+"""The package's own weights; EMBEDDING.md beside them has their accuracy."""
 FRAMES = {"win_length": 400, "n_mels": 40, "fmin": 20.0, "fmax": 7600.0, "amin": 1e-10}
 """Parameters of the log-mel frames that the encoder reads."""
 SETTINGS = "encoder"
-"""Under this name a file of weights keeps the arguments of `RecurrentEncoder`, as JSON."""
+"""Metadata key of a file of weights for the arguments of `RecurrentEncoder`, as JSON."""
 
 
 class Trained(NamedTuple):
@@ -40,7 +40,7 @@ def trained_encoder(file: str | Path | None = None) -> Trained:
     Raises
     ------
     ModelError
-        for a file that cannot be read or is none of a `RecurrentEncoder`.
+        if the file cannot be read, or its weights are not those of a `RecurrentEncoder`.
     """
     path = WEIGHTS if file is None else Path(file)
     if file is None and not path.exists():
@@ -56,7 +56,7 @@ def trained_encoder(file: str | Path | None = None) -> Trained:
         check_sizes(settings, len(weights))
         check_weights(lambda: RecurrentEncoder(**settings), weights)
         RecurrentEncoder(**settings).load_state_dict(weights)
-    except Exception as error:  # a stranger's values may break what any part takes for sure
+    except Exception as error:  # an untrusted file may cause an error of any kind
         raise ModelError(f"{path} holds no weights of the embedding: {error!s:.200}") from error
     return Trained(settings, weights, sha256)
 
@@ -64,20 +64,20 @@ def trained_encoder(file: str | Path | None = None) -> Trained:
 class Embedding(nn.Module):
     """Embeddings of a batch of waveforms: (B, N) samples to (B, S, D), 25 a second.
 
-    A small recurrent network (`RecurrentEncoder`) that was taught, by the encoder of Whisper and by
-    synthetic voices, to hear words whoever speaks. A linear layer on its embeddings needs few
-    recordings. Of each step it hears all that came before and 160 ms after it. A clip's embeddings
-    do not depend on the padding after it or on the clips beside it. The weights are frozen; to
-    train them further, use ``front='embedding'`` of `speech_rnn.model.AcousticModel`.
+    A small recurrent network (`RecurrentEncoder`) that was distilled from Whisper's encoder and
+    trained on synthetic speech, to recognise words of any speaker. A linear layer on its embeddings
+    needs few recordings. Each embedding depends on all sound before its step and 160 ms after it,
+    but not on padding or on other clips of the batch. The weights are frozen; to train them
+    further, use ``front='embedding'`` of `speech_rnn.model.AcousticModel`.
 
     Parameters
     ----------
-    weights : a file of other weights, as recipes/embedding writes it; None takes the package's.
+    weights : a file of other weights, written by recipes/embedding; None uses the package's own.
 
     Raises
     ------
     ModelError
-        for a file that holds none.
+        if the file does not hold such weights.
     """
 
     sample_rate = 16_000
@@ -94,21 +94,21 @@ class Embedding(nn.Module):
 
     @property
     def n_features(self) -> int:
-        """The width D of an embedding."""
+        """Width D of an embedding."""
         return self.encoder.n_outputs
 
     @property
     def hop_length(self) -> int:
-        """Samples from one embedding to the next."""
+        """Number of samples between two embeddings."""
         return self.log_mel.hop_length * self.encoder.subsampling
 
     @property
     def hop_seconds(self) -> float:
-        """The time from one embedding to the next."""
+        """Time between two embeddings, in seconds."""
         return self.hop_length / self.sample_rate
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many embeddings a clip of `n_samples` gives."""
+        """Return the number of embeddings of a clip of `n_samples`."""
         return -(-self.log_mel.n_frames(n_samples) // self.encoder.subsampling)
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -117,17 +117,17 @@ class Embedding(nn.Module):
         Parameters
         ----------
         waveform : (B, N) floats in [-1, 1], at 16 kHz.
-        lengths : (B,) samples of each clip, the rest is padding; None means N for all.
+        lengths : number of samples of each clip, (B,); the rest is padding. None means N for all.
 
         Returns
         -------
         (embeddings, lengths)
-            (B, S, D), zero beyond a clip's end, and (B,) embeddings of each clip.
+            (B, S, D), zero beyond a clip's end, and the number of embeddings of each clip, (B,).
 
         Raises
         ------
         ConfigurationError
-            as `LogMel` does.
+            in the cases of `LogMel`.
         """
         embeddings, steps = self.encoder(*self.log_mel(waveform, lengths))
         return zero_beyond(embeddings, steps), steps
@@ -138,7 +138,7 @@ class Embedding(nn.Module):
         Raises
         ------
         ConfigurationError
-            for a `batch_size` below 1.
+            if `batch_size` is below 1.
         """
         return EmbeddingStream(self.log_mel.stream(batch_size), self.encoder, batch_size)
 
@@ -146,8 +146,7 @@ class Embedding(nn.Module):
 class EmbeddingStream:
     """Embeddings of waveforms that arrive in chunks; made by `Embedding.stream`.
 
-    An embedding comes out 160 ms after its own 40 ms, and half a window. What is kept does not grow
-    with the stream.
+    An embedding is available 160 ms and half a window after its own 40 ms. Memory is constant.
     """
 
     def __init__(self, frames: FeatureStream, encoder: RecurrentEncoder, batch_size: int) -> None:
@@ -162,13 +161,13 @@ class EmbeddingStream:
         Raises
         ------
         ConfigurationError
-            for another shape than (B, n), and for samples that are not floats.
+            if the chunk is not (B, n), or its samples are not floats.
         """
         return self._known(self._encoded.push(self._frames.push(chunk), final=False))
 
     @torch.no_grad()
     def flush(self) -> Tensor:
-        """End the waveforms: return the embeddings left. The next push begins new ones."""
+        """End the waveforms; return the remaining embeddings. The next push begins new ones."""
         left = self._known(self._encoded.push(self._frames.flush(), final=True))
         self._encoded = EncoderStream(self._encoder)
         return left

@@ -1,4 +1,4 @@
-"""A recurrent encoder of log-mel frames that hears words whoever speaks, batch and stream."""
+"""A recurrent encoder from log-mel frames to embeddings, for batches and streams."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.tensors.lengths import zero_beyond
 
 FRAMES = 4
-"""Log-mel frames of one step."""
+"""Number of log-mel frames of one step."""
 QUIET = 1e-5
-"""Mel energy below which all is silence."""
+"""Mel energy below which everything counts as silence."""
 RANGE = 4.0
-"""The logarithm above silence is divided by it."""
+"""Divisor of the logarithm of the energy above silence."""
 KERNELS = ((5, 2), (3, 2), (3, 1))
-"""Of each convolution, over time and frequency alike, and its stride in time; 2 in frequency."""
+"""Size of each convolution in time and frequency, and its stride in time; 2 in frequency."""
 REACH = 3
-"""Steps that the projection reads: its own and those before it."""
+"""Number of steps that the projection reads: the current one and those before it."""
 
 
 class RecurrentEncoder(nn.Module):
     """Log-mel frames (B, T, M) to embeddings (B, ⌈T / 4⌉, D), each with a fixed look-ahead.
 
-    Three convolutions over time and frequency, which halve the frequencies each and the frames
-    twice; a projection of three steps; GRU layers. All look back alone. The embedding of a step is
-    the states of all layers `delay` steps later, one after another, with silence after the end of a
-    clip. Weights are random until `load_state_dict`.
+    Three convolutions over time and frequency, each of which halves the frequencies and two of
+    which halve the frames; a projection of three steps; GRU layers. All of them are causal. The
+    embedding of a step concatenates the states of all layers `delay` steps later, with silence
+    after the end of a clip. Weights are random until `load_state_dict`.
 
     Parameters
     ----------
-    n_mels : M of the frames: natural logarithms of mel energies.
-    channels : of the convolutions.
-    projection : values of a step that the GRU reads.
-    size : the units of each GRU layer.
-    n_layers : GRU layers; D is so many times `size`.
-    delay : steps (of four frames) that an embedding hears after its own.
+    n_mels : number M of mel bands; the frames are natural logarithms of their energies.
+    channels : channels of the convolutions.
+    projection : size of the GRU's input.
+    size : number of units of each GRU layer.
+    n_layers : number of GRU layers; D is `n_layers` times `size`.
+    delay : look-ahead of an embedding, in steps of four frames.
     """
 
     subsampling = FRAMES
@@ -71,19 +71,19 @@ class RecurrentEncoder(nn.Module):
 
     @property
     def parts(self) -> list[nn.Module]:
-        """The layers in their order: the convolutions, the projection, the GRU layers."""
+        """The layers in order: the convolutions, the projection, the GRU layers."""
         return [*self.convolutions, self.projection, *self.recurrence]
 
     @property
     def look_ahead(self) -> int:
-        """Frames after its own four that a step hears."""
+        """Number of frames after its own four that an embedding depends on."""
         return FRAMES * self.delay
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map natural log-mel frames (B, T, M) to embeddings (B, S, D) and their lengths (B,).
 
-        S = ⌈T / 4⌉. What frames beyond `lengths` hold does not matter; embeddings beyond their
-        lengths are undefined.
+        S = ⌈T / 4⌉. Frames beyond `lengths` are ignored; embeddings beyond their lengths are
+        undefined.
         """
         steps = (lengths + (FRAMES - 1)) // FRAMES
         n_steps = -(-frames.shape[1] // FRAMES)
@@ -105,10 +105,10 @@ class RecurrentEncoder(nn.Module):
 
 
 class CausalConvolution(nn.Conv2d):
-    """A convolution over time and frequency, and ReLU: what it gives looks back alone.
+    """A convolution over time and frequency with ReLU, causal in time.
 
-    Of T frames it gives ⌈T / stride⌉. Frequencies are padded by half a kernel where its stride
-    there is not 1.
+    T frames give ⌈T / stride⌉. Frequencies are padded by half a kernel if the stride in frequency
+    is not 1.
     """
 
     def __init__(
@@ -124,15 +124,15 @@ class CausalConvolution(nn.Conv2d):
         return self.read(F.pad(maps, (0, 0, self.n_before, 0)))
 
     def read(self, maps: Tensor) -> Tensor:
-        """Map frames that have `n_before` frames before them."""
+        """Map frames that are preceded by `n_before` frames."""
         return super().forward(maps).relu()
 
 
 class EncoderStream:
-    """Embeddings of frames that arrive in pieces, by `RecurrentEncoder.stream`.
+    """Embeddings of frames that arrive in pieces, from `RecurrentEncoder.stream`.
 
-    Kept are the frames of a step that is not yet full, those that each convolution reaches back to,
-    and the states of the recurrent layers.
+    It keeps the frames of an incomplete step, the frames that each convolution reaches back to, and
+    the states of the recurrent layers.
     """
 
     def __init__(self, encoder: RecurrentEncoder) -> None:
@@ -148,7 +148,7 @@ class EncoderStream:
         self._to_skip = encoder.delay
 
     def push(self, frames: Tensor | None, final: bool) -> Tensor | None:
-        """Map frames (B, t, M) to the embeddings now known, (B, s, D); None stands for none."""
+        """Map frames (B, t, M) to the embeddings now known, (B, s, D); None means no frames."""
         level = None if frames is None else above_silence(frames)
         both = [part for part in (self._frames, level) if part is not None]
         if not both:
@@ -167,7 +167,7 @@ class EncoderStream:
         return hidden[:, skipped:] if skipped < hidden.shape[1] else None
 
     def _encode(self, level: Tensor) -> Tensor:
-        """Map whole steps, (B, 4 s, M), to states (B, s, D), and go on from there."""
+        """Map whole steps, (B, 4 s, M), to states (B, s, D), and keep the last states."""
         maps = level[:, None]
         for number, convolution in enumerate(self._convolutions):
             kept, before = self._kept[number], convolution.n_before
@@ -185,5 +185,5 @@ class EncoderStream:
 
 
 def above_silence(frames: Tensor) -> Tensor:
-    """Map natural log-mel energies to levels: 0 is silence, 4 a loud voice."""
+    """Map natural log-mel energies to levels: 0 is silence, 4 is a loud voice."""
     return ((frames.exp() + QUIET).log() - log(QUIET)) / RANGE

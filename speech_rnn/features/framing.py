@@ -1,4 +1,4 @@
-"""Positions, number and samples of the windows of a clip."""
+"""Number, positions and samples of the windows of a clip."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Framing:
 
     Parameters
     ----------
-    framing, pad_mode, win_length, hop_length, n_fft : as `LogMel` has them.
-    width : samples W that are cut for a window, `win_length` or more.
+    framing, pad_mode, win_length, hop_length, n_fft : as in `LogMel`.
+    width : number of samples W that are cut per window, `win_length` or more.
     """
 
     framing: str
@@ -31,35 +31,35 @@ class Framing:
 
     @property
     def offset(self) -> int:
-        """The sample at which the first window begins."""
-        if self.framing == "center":  # the window lies in the middle of n_fft samples
+        """Position of the first sample of the first window."""
+        if self.framing == "center":  # the window is in the middle of n_fft samples
             return (self.n_fft - self.win_length) // 2 - self.n_fft // 2
         return self.hop_length // 2 - self.win_length // 2 if self.framing == "edges" else 0
 
     @property
     def reach(self) -> int:
-        """How many samples give the first frame; each hop more gives another."""
+        """Number of samples of the first frame; each further hop gives another frame."""
         if self.framing == "center":
             return 0
         return self.win_length if self.framing == "snip" else (self.hop_length + 1) // 2
 
     @property
     def mirrors(self) -> bool:
-        """Whether a clip is mirrored about its ends."""
+        """Whether a clip is mirrored at its ends."""
         return self.framing == "edges" or (self.framing, self.pad_mode) == ("center", "reflect")
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames a clip of `n_samples` gives."""
+        """Return the number of frames of a clip of `n_samples`."""
         return 0 if n_samples < 1 else max(0, (n_samples - self.reach) // self.hop_length + 1)
 
     def count(self, n_samples: Tensor) -> Tensor:
-        """Return how many frames clips of `n_samples` (B,) give, (B,)."""
+        """Return the numbers of frames, (B,), of clips of `n_samples` (B,)."""
         count = torch.div(n_samples - self.reach, self.hop_length, rounding_mode="floor") + 1
         return (count * (n_samples > 0)).clamp(min=0)
 
     def n_whole(self, n_samples: int) -> int:
-        """Return how many frames are the same for whatever follows the first `n_samples`."""
-        if n_samples <= -self.offset:  # the mirrored beginning is not there yet
+        """Return the number of frames that are final, whatever follows the first `n_samples`."""
+        if n_samples <= -self.offset:  # the mirrored beginning is not yet complete
             return 0
         return max(0, (n_samples - self.offset - self.win_length) // self.hop_length + 1)
 
@@ -73,7 +73,7 @@ class Framing:
         """
         n_samples, first, after = waveform.shape[1], self.offset, self.width
         if not self.mirrors:
-            if ragged:  # whatever lies there: not a number times 0 is not 0
+            if ragged:  # padding may hold anything: NaN times 0 is not 0
                 waveform = zero_beyond(waveform, lengths)
             padded = F.pad(waveform, (-first, after))  # (B, P)
         elif ragged:
@@ -88,7 +88,7 @@ class Framing:
             body = waveform[:, max(first, 0) :]
             padded = torch.cat([ends[:, : len(before)], body, ends[:, len(before) :]], 1)  # (B, P)
         n_frames = self.n_frames(n_samples)
-        if tracing():  # how a view's end compares with T would tie the graph to this N
+        if tracing():  # a comparison of sizes with T would fix the graph to this N
             start = torch.arange(n_frames, device=waveform.device) * self.hop_length
             return padded[:, start[:, None] + torch.arange(self.width, device=waveform.device)]
         return padded.unfold(1, self.width, self.hop_length)[:, :n_frames]

@@ -28,31 +28,31 @@ from speech_rnn.tensors.lengths import is_inside, zero_beyond
 
 Features = TypeVar("Features", bound="LogMel")
 
-# On a CPU the work goes through in pieces that stay in a core's cache, so many frames a thread. Of
-# 64 clips of a second, MFCC.like("kaldi") takes 0.45 ms each so, and 0.53 ms in pieces of 110 or of
-# 3,300 frames (processor time of one thread of a busy machine).
+# On a CPU, frames are processed in pieces of this size per thread, which stay in a core's cache.
+# For 64 clips of one second, MFCC.like("kaldi") takes 0.45 ms each in this way, and 0.53 ms in
+# pieces of 110 or of 3,300 frames (processor time of one thread on a busy machine).
 FRAMES_AT_ONCE = 800
 
 
 class LogMel(LogMelParameters, nn.Module):
     """Log-mel energies of a batch of waveforms: (B, N) samples to (B, T, D) frames.
 
-    A clip's frames do not depend on the padding after it or on the clips beside it. A clip without
-    samples, or with ``framing='snip'`` shorter than a window, has no frames.
+    A clip's frames do not depend on the padding after it or on other clips of the batch. A clip
+    without samples, or shorter than a window with ``framing='snip'``, has no frames.
 
     Parameters
     ----------
-    sample_rate : of the waveform, in Hz.
-    win_length, hop_length : samples of a window, and from one window to the next.
-    n_fft : points of the Fourier transform, even; a window is filled up with zeros.
+    sample_rate : sample rate of the waveform, in Hz.
+    win_length, hop_length : number of samples of a window, and between two windows.
+    n_fft : number of points of the Fourier transform, even; windows are padded with zeros.
     window : ``hann``, ``hamming``, ``povey``, ``blackman`` or ``rectangular``.
     periodic : whether the window repeats every `win_length` samples, or is symmetric.
-    framing : where the T windows of N samples lie. ``center``: around every hop from sample 0,
-        T = 1 + N // hop_length. ``snip``: inside the clip, T = 1 + (N - win_length) // hop_length
-        (Kaldi). ``edges``: around the middle of every hop, the clip mirrored about its borders,
-        T = (N + hop_length // 2) // hop_length (Kaldi without snip_edges).
-    pad_mode : what lies beyond a clip with ``center``: ``constant``, zeros, or ``reflect``, the
-        clip mirrored about its end samples.
+    framing : positions of the T windows of N samples. ``center``: centred at every hop from sample
+        0, T = 1 + N // hop_length. ``snip``: inside the clip, T = 1 + (N - win_length) //
+        hop_length (Kaldi). ``edges``: centred in the middle of every hop, the clip mirrored at its
+        borders, T = (N + hop_length // 2) // hop_length (Kaldi without snip_edges).
+    pad_mode : padding of a clip with ``center``: ``constant`` (zeros), or ``reflect`` (the clip
+        mirrored at its end samples).
     preemphasis : coefficient within each window, 0 to 1.
     remove_dc_offset : whether to subtract each window's mean.
     dither : standard deviation of the noise added to each window after `scale`, in training only.
@@ -62,25 +62,27 @@ class LogMel(LogMelParameters, nn.Module):
     mel_scale : ``htk``, ``slaney``, or ``kaldi``: HTK's, with triangles straight in mel.
     mel_norm : None: triangles of height 1. ``slaney``: of equal area.
     log : ``natural``, or ``db``: 10 log10.
-    amin, log_offset : the log is taken of max(energy + log_offset, amin).
-    top_db : floor below the clip's greatest value, in the log's units, or None.
+    amin, log_offset : the logarithm is that of max(energy + log_offset, amin).
+    top_db : floor below the clip's highest value, in the unit of `log`, or None.
     normalization : None; ``utterance``: over the clip; ``sliding``: over the frame and the
-        `sliding_window` frames before it, where the clip's first frames share the statistics of
-        its first `min_sliding_window`; ``global``: by `set_statistics`. Deltas follow it.
-    sliding_window, min_sliding_window : frames of ``sliding`` normalization.
-    normalize_variance : whether to divide by the standard deviation too.
-    deltas, delta_window, delta_mode : orders of time derivatives appended (0, 1 or 2), the frames
-        that each is fitted to (odd), and their ends: see `definitions.add_deltas`.
-    precise : whether the mel filters come from float64, and the cosine transform of `MFCC` takes
-        each frame's mean apart (128 times -100 dB, summed in float32, may lose 1e-3), as librosa's
-        results do. False computes both in float32 alone, whose rounding is in torchaudio's results.
-    allow_empty_filters : whether filters so narrow that no frequency of `n_fft` falls into them,
-        constant outputs, are taken without an error.
+        `sliding_window` frames before it, where the first frames of a clip share the statistics of
+        its first `min_sliding_window`; ``global``: by `set_statistics`. Deltas are computed after
+        it.
+    sliding_window, min_sliding_window : number of frames of ``sliding`` normalization.
+    normalize_variance : whether to divide by the standard deviation, too.
+    deltas, delta_window, delta_mode : number of appended orders of time derivatives (0, 1 or 2),
+        number of frames of each fit (odd), and treatment of the ends: see
+        `definitions.add_deltas`.
+    precise : whether to compute the mel filters in float64, and the cosine transform of `MFCC`
+        separately for each frame's mean (128 times -100 dB, summed in float32, may lose 1e-3), as
+        librosa does. False computes both in float32, with the same rounding as torchaudio.
+    allow_empty_filters : whether to accept filters that are so narrow that no frequency of `n_fft`
+        falls into them; their outputs are constant.
 
     Raises
     ------
     ConfigurationError
-        for parameters out of range or that do not fit each other, all at once.
+        if parameters are out of range or do not fit each other; the error lists all of them.
 
     Notes
     -----
@@ -111,8 +113,8 @@ class LogMel(LogMelParameters, nn.Module):
     use_energy             False         False             True
     =====================  ============  ================  ===============
 
-    Kaldi dithers unless told otherwise; ``like("kaldi")`` does not. librosa's own sample rate is
-    22,050 Hz, here 16,000. For torchaudio `top_db` spans a batch, here a clip.
+    Kaldi dithers by default; ``like("kaldi")`` does not. librosa's default sample rate is 22,050
+    Hz, here it is 16,000. torchaudio applies `top_db` to a batch, here it applies to each clip.
     """
 
     mean: Tensor
@@ -126,7 +128,7 @@ class LogMel(LogMelParameters, nn.Module):
 
     @classmethod
     def like(cls: type[Features], dialect: str, **overrides: Any) -> Features:
-        """Return features that compute as a library's do by default, but for `overrides`.
+        """Return features that compute like a library by default, except for `overrides`.
 
         Parameters
         ----------
@@ -136,13 +138,13 @@ class LogMel(LogMelParameters, nn.Module):
         Raises
         ------
         ConfigurationError
-            for an unknown dialect or parameter, and as the class does.
+            if the dialect or a parameter is unknown, and in the cases of the class.
         """
         known = [each.name for each in fields(cls)]
         if unknown := [name for name in overrides if name not in known]:
             raise ConfigurationError(
                 "\n".join(
-                    f"{name}={overrides[name]!r} is no parameter of {cls.__name__}"
+                    f"{name}={overrides[name]!r} is not a parameter of {cls.__name__}"
                     + did_you_mean(name, known)
                     for name in unknown
                 )
@@ -152,21 +154,21 @@ class LogMel(LogMelParameters, nn.Module):
 
     @property
     def n_static(self) -> int:
-        """The width S of a frame without deltas."""
+        """Width S of a frame without deltas."""
         return self.n_mels
 
     @property
     def n_features(self) -> int:
-        """The width D of a frame."""
+        """Width D of a frame."""
         return self.n_static * (1 + self.deltas)
 
     @property
     def hop_seconds(self) -> float:
-        """The time from one frame to the next."""
+        """Time between two frames, in seconds."""
         return self.hop_length / self.sample_rate
 
     def n_frames(self, n_samples: int) -> int:
-        """Return how many frames a clip of `n_samples` gives."""
+        """Return the number of frames of a clip of `n_samples`."""
         return self.layout.n_frames(n_samples)
 
     def forward(
@@ -180,20 +182,20 @@ class LogMel(LogMelParameters, nn.Module):
         Parameters
         ----------
         waveform : (B, N) floats in [-1, 1], at `sample_rate`.
-        lengths : (B,) samples of each clip, the rest is padding; None means N for all.
-        generator : source of the dither; None takes torch's own.
+        lengths : number of samples of each clip, (B,); the rest is padding. None means N for all.
+        generator : random generator of the dither; None uses torch's default one.
 
         Returns
         -------
         (frames, lengths)
-            (B, T, D), zero beyond a clip's end, and (B,) frames of each clip. Computed in float32,
-            or in float64 after ``.double()``.
+            (B, T, D), zero beyond a clip's end, and the number of frames of each clip, (B,).
+            Computed in float32, or in float64 after ``.double()``.
 
         Raises
         ------
         ConfigurationError
-            for other shapes and types, lengths outside 0 to N, and ``global`` normalisation
-            without statistics.
+            if shapes or types are wrong, lengths are outside 0 to N, or ``global`` normalisation
+            has no statistics.
         """
         self._check_input(waveform, lengths)
         self._check_statistics()
@@ -221,18 +223,18 @@ class LogMel(LogMelParameters, nn.Module):
     def set_statistics(
         self, mean: Tensor | Sequence[float], std: Tensor | Sequence[float] | None = None
     ) -> None:
-        """Set what ``normalization='global'`` subtracts and divides by; `state_dict` keeps it.
+        """Set what ``normalization='global'`` subtracts and divides by; `state_dict` includes it.
 
         Parameters
         ----------
-        mean, std : a value for each feature without deltas; `std` is needed for
-            `normalize_variance` alone.
+        mean, std : one value for each feature without deltas; `std` is needed only for
+            `normalize_variance`.
 
         Raises
         ------
         ConfigurationError
-            for another normalisation, a wrong number of values, values that are not finite, and a
-            `std` that is absent though needed or not above 0.
+            if the normalisation is another one, the number of values is wrong, values are not
+            finite, or a required `std` is missing or not above 0.
         """
         if self.normalization != "global":
             raise ConfigurationError(
@@ -255,11 +257,11 @@ class LogMel(LogMelParameters, nn.Module):
 
     @property
     def can_stream(self) -> bool:
-        """Whether `stream` gives a stream, or raises because a clip must be known whole."""
+        """Whether `stream` works; otherwise it raises, because the whole clip is needed."""
         return not self.reasons_against_streaming()
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return what in these parameters needs the whole clip, and the way out of each."""
+        """Return the parameters that require the whole clip, each with a way out."""
         reasons = []
         if self.normalization == "utterance":
             reasons.append(
@@ -279,7 +281,7 @@ class LogMel(LogMelParameters, nn.Module):
         Raises
         ------
         ConfigurationError
-            for features that need the whole clip, see `can_stream`, and a `batch_size` below 1.
+            if the features need the whole clip, see `can_stream`, or `batch_size` is below 1.
         """
         if reasons := self.reasons_against_streaming():
             raise ConfigurationError("\n".join(reasons))
@@ -318,10 +320,10 @@ class LogMel(LogMelParameters, nn.Module):
 
     @property
     def _width(self) -> int:
-        """How many samples W are cut for a window.
+        """Number of samples W that are cut per window.
 
-        Where nothing but the window's weights touches them, as many as the transform takes, those
-        after the window at weight 0: it saves the copy that fills up with zeros.
+        If only the window's weights are applied, these are as many samples as the transform takes,
+        with weight 0 after the window. This saves the copy that pads with zeros.
         """
         return self.win_length if self.preemphasis or self.remove_dc_offset else self.n_fft
 
@@ -339,7 +341,7 @@ class LogMel(LogMelParameters, nn.Module):
         self._workspace = Workspace()
         self.mel_filters = MelFilters(filters_of(self), self.power, self._workspace)
         self._has_statistics = self.normalization != "global"
-        if not self._has_statistics:  # not a number until they are set
+        if not self._has_statistics:  # NaN until they are set
             self.register_buffer("mean", torch.full((self.n_static,), torch.nan))
             self.register_buffer("std", torch.full((self.n_static,), torch.nan))
 
@@ -409,7 +411,7 @@ class LogMel(LogMelParameters, nn.Module):
         return _joined([self._analyse(_dithered(some, dither, generator)) for some in pieces], 1)
 
     def _analyse(self, windows: Tensor) -> Tensor:
-        """Return what is known of each window alone, (B, T, M)."""
+        """Return the values that depend on each window alone, (B, T, M)."""
         return self._log_mel(self._taper(self._level(windows)))
 
     def _level(self, windows: Tensor) -> Tensor:
@@ -435,7 +437,7 @@ class LogMel(LogMelParameters, nn.Module):
     def _static(self, values: Tensor, n_frames: Tensor | None = None) -> Tensor:
         """Return the features of each clip before normalisation and deltas, (B, T, S).
 
-        `n_frames` (B,) are given where any of the clips is shorter than T.
+        `n_frames` (B,) is given if any of the clips is shorter than T.
         """
         return self._floor(values, n_frames)
 

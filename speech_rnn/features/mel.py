@@ -1,4 +1,4 @@
-"""The mel filters as a torch module: spectra of windows to energies in mel bands."""
+"""The mel filters as a torch module, from spectra of windows to energies of mel bands."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from speech_rnn.features.definitions import tracing
 from speech_rnn.features.workspace import Workspace
 
-# A filter reaches few frequencies. On a CPU four products of a quarter of the filters each, with
-# the frequencies that these reach, take half the time of one (MFCC(), 1 to 16 clips of a second).
+# A filter covers few frequencies. On a CPU, four products with a quarter of the filters each, and
+# only the frequencies of these, take half the time of one (MFCC(), 1 to 16 clips of a second).
 GROUPS = 4
 
 
@@ -20,12 +20,12 @@ class MelFilters(nn.Module):
     ----------
     filters : (F, M) weights of the frequencies in each band.
     power : exponent of the magnitude spectrum.
-    workspace : memory for the energies.
+    workspace : memory for intermediate results.
 
     Attributes
     ----------
-    bins : the K frequencies that any filter reaches, without those before and after.
-    filters : (K, M) weights of these.
+    bins : the K frequencies from the first to the last that any filter covers.
+    filters : (K, M) weights of these frequencies.
     """
 
     filters: Tensor
@@ -39,7 +39,7 @@ class MelFilters(nn.Module):
         self.register_buffer("filters", filters[self.bins].float(), persistent=False)
         for some in filters.float().chunk(GROUPS, dim=1):
             rows = _reached(some)
-            # a row for the real and one for the imaginary part
+            # One row for the real and one for the imaginary part.
             twice = some[rows].repeat_interleave(2, dim=0)  # (2 K', M')
             name = f"_group_{len(self._groups)}"
             self.register_buffer(name, twice, persistent=False)
@@ -48,7 +48,7 @@ class MelFilters(nn.Module):
     def forward(self, spectrum: Tensor) -> Tensor:
         """Return the energies, (B, T, M).
 
-        The next call may overwrite the result; the spectra are changed in place.
+        The result is overwritten by the next call; the input is modified in place.
 
         Parameters
         ----------
@@ -57,16 +57,16 @@ class MelFilters(nn.Module):
         if self.power == 2 and spectrum.device.type == "cpu" and not tracing():
             return self._grouped(spectrum)
         spectrum = spectrum[..., self.bins]  # (B, T, K)
-        # three times as fast as a complex abs or a sum over view_as_real's last axis
+        # Three times as fast as a complex abs, or as a sum over view_as_real's last axis.
         real, imag = spectrum.real, spectrum.imag
         energy = torch.addcmul(real.square(), imag, imag)
-        if self.power != 2:  # a root has no slope at 0
+        if self.power != 2:  # a root has an infinite slope at 0
             energy = energy.clamp(min=torch.finfo(energy.dtype).tiny).pow(self.power / 2)
         return energy @ self.filters.to(energy.dtype)  # (B, T, M)
 
     def _grouped(self, spectrum: Tensor) -> Tensor:
         parts = torch.view_as_real(spectrum)  # (B, T, F, 2)
-        # the products sum the two squares: one pass over the memory less
+        # The product with the filters also sums the two squares, which saves a pass over memory.
         squares = parts.square_() if Workspace.suits(parts) else parts.square()
         squares = squares.view(-1, 2 * spectrum.shape[-1])  # (B T, 2 F)
         groups = [
@@ -84,6 +84,6 @@ class MelFilters(nn.Module):
 
 
 def _reached(filters: Tensor) -> slice:
-    """Return the frequencies that any of the filters (F, M) reaches; at least one."""
+    """Return the range of frequencies that any of the filters (F, M) covers; at least one."""
     reached = filters.any(1).nonzero()[:, 0]
     return slice(int(reached.min()), int(reached.max()) + 1) if len(reached) else slice(0, 1)

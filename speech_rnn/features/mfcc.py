@@ -9,7 +9,7 @@ from speech_rnn.features.definitions import dct_matrix, lifter_weights
 from speech_rnn.features.log_mel import LogMel
 from speech_rnn.features.parameters import MFCCParameters
 
-# Kaldi's floor of an energy whose logarithm is taken
+# Kaldi's lower limit of an energy before its logarithm.
 SMALLEST_ENERGY = torch.finfo(torch.float32).eps
 
 
@@ -17,24 +17,24 @@ class MFCC(MFCCParameters, LogMel):
     """Mel-frequency cepstral coefficients: (B, N) samples to (B, T, D) frames.
 
     The orthonormal cosine transform (DCT-II) of `LogMel`'s frames (Davis and Mermelstein, 1980).
-    ``MFCC()`` alone: 16 kHz, a 30 ms Hann window every 10 ms, 80 mel filters from 20 to 7,600 Hz,
-    natural logarithm, 40 coefficients, no normalisation.
+    ``MFCC()`` without arguments: 16 kHz, a 30 ms Hann window every 10 ms, 80 mel filters from 20 to
+    7,600 Hz, natural logarithm, 40 coefficients, no normalisation.
 
     Parameters
     ----------
-    n_mfcc : coefficients kept, at most `n_mels`.
-    lifter : L of the factors 1 + L/2 sin(pi (n + lifter_offset) / L) on coefficients n; 0 for none.
-    lifter_offset : 0 as HTK and Kaldi, 1 as librosa.
-    use_energy : whether the log energy of the window takes the place of coefficient 0 (Kaldi).
-    raw_energy : whether that is taken before pre-emphasis and window, or after.
-    energy_floor : least energy of a window, after `scale`; 0 for none but Kaldi's 2**-23.
+    n_mfcc : number of coefficients, at most `n_mels`.
+    lifter : L in the factors 1 + L/2 sin(pi (n + lifter_offset) / L) of coefficients n; 0 for none.
+    lifter_offset : 0 as in HTK and Kaldi, 1 as in librosa.
+    use_energy : whether coefficient 0 is replaced by the log energy of the window (Kaldi).
+    raw_energy : whether that energy is computed before pre-emphasis and window, or after.
+    energy_floor : lowest energy of a window, after `scale`; 0 leaves only Kaldi's 2**-23.
     sample_rate, win_length, … allow_empty_filters : all parameters of `LogMel`, whose docstring
-        also has the values with which torchaudio, librosa and Kaldi compute (`MFCC.like`).
+        also lists the values of torchaudio, librosa and Kaldi (`MFCC.like`).
 
     Raises
     ------
     ConfigurationError
-        for parameters out of range or that do not fit each other, all at once.
+        if parameters are out of range or do not fit each other; the error lists all of them.
     """
 
     dct: Tensor
@@ -42,7 +42,7 @@ class MFCC(MFCCParameters, LogMel):
 
     @property
     def n_static(self) -> int:
-        """The width S of a frame without deltas."""
+        """Width S of a frame without deltas."""
         return self.n_mfcc
 
     @property
@@ -62,7 +62,7 @@ class MFCC(MFCCParameters, LogMel):
         log_mel = self._log_mel(tapered)
         if not self.use_energy:
             return log_mel  # (B, T, M)
-        # the window's coefficients already hold the scale
+        # The coefficients of the window include the scale already.
         samples = level * self.scale if self.raw_energy else tapered
         energy = samples.square().sum(-1, keepdim=True)
         energy = energy.clamp(min=max(SMALLEST_ENERGY, self.energy_floor)).log()

@@ -1,4 +1,4 @@
-"""Which parameters the features take: their ranges, and the sets that reproduce other libraries."""
+"""The parameters of the features: their ranges, and the values of other libraries."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ _CHOICE: dict[str, tuple[str, ...]] = {
 }
 
 
-# eq=False, repr=False: a torch module, which these become, has its own.
+# eq=False, repr=False: the subclass is a torch module, which has its own.
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LogMelParameters:
-    """The parameters of `LogMel`, whose docstring describes them; checked when they are given."""
+    """The parameters of `LogMel`, which are described and checked there."""
 
     sample_rate: int = 16000
     win_length: int = 480
@@ -81,7 +81,7 @@ class LogMelParameters:
 
     def __post_init__(self) -> None:
         problems = list(_each_wrong(self.hyperparameters))
-        # how values fit each other can be asked only of values that are right in themselves
+        # Check how values fit each other only if each one is valid by itself.
         if problems := problems or list(_do_not_fit(self)):
             raise ConfigurationError("\n".join(problems))
 
@@ -98,7 +98,7 @@ class LogMelParameters:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MFCCParameters(LogMelParameters):
-    """The parameters of `MFCC`, whose docstring describes them; checked when they are given."""
+    """The parameters of `MFCC`, which are described and checked there."""
 
     n_mfcc: int = 40
     lifter: float = 0.0
@@ -111,7 +111,7 @@ class MFCCParameters(LogMelParameters):
 def filters_of(
     given: LogMelParameters, *, n_fft: int | None = None, n_mels: int | None = None
 ) -> Tensor:
-    """Return the mel filters that the parameters describe, (n_fft // 2 + 1, n_mels)."""
+    """Return the mel filters of these parameters, (n_fft // 2 + 1, n_mels)."""
     return mel_filterbank(
         n_fft=n_fft or given.n_fft,
         n_mels=n_mels or given.n_mels,
@@ -125,9 +125,9 @@ def filters_of(
 
 
 def dialect_parameters(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every parameter with which the library `name` computes, but for those in `given`.
+    """Return all parameters with which the library `name` computes, except those in `given`.
 
-    Sizes follow from given ones as they do in that library.
+    Sizes follow from the given ones as they do in that library.
     """
     if name not in _DIALECTS:
         raise ConfigurationError(f"dialect={name!r} is unknown{did_you_mean(str(name), _DIALECTS)}")

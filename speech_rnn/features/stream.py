@@ -1,4 +1,4 @@
-"""Features of a stream: chunks of any size in, the batch's frames out as soon as they are known."""
+"""Features of a stream: chunks of any size in, the batch's frames out as soon as possible."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from speech_rnn.features.framing import Framing
 
 @dataclass(frozen=True)
 class OverTime:
-    """A function of clips' frames and lengths that reads the frames around each one.
+    """A function on clips' frames and lengths that depends on neighbouring frames.
 
     Parameters
     ----------
-    function : maps (B, T, D) and (B,) to (B, T, D').
-    context, lookahead : frames before and after each one that it reads.
-    minimum : frames that a clip must have before its first result is known.
+    function : function from (B, T, D) and (B,) to (B, T, D').
+    context, lookahead : number of frames before and after each one on which it depends.
+    minimum : number of frames of a clip before its first result is known.
     """
 
     function: Callable[[Tensor, Tensor], Tensor]
@@ -31,18 +31,18 @@ class OverTime:
 
 
 class FeatureStream:
-    """Frames of waveforms that arrive in chunks, equal to the batch's; made by `LogMel.stream`.
+    """Frames of waveforms that arrive in chunks, equal to the batch's, from `LogMel.stream`.
 
-    A frame comes out once its last sample is there: half a window after the frame's middle, plus
-    ``delta_window // 2`` frames for deltas (twice that for second ones, except with ``interp``),
-    plus the first `min_sliding_window` frames at the start of ``sliding`` normalisation. What is
-    kept does not grow with the stream. There is no dither and no gradient.
+    A frame is available half a window after its middle, plus ``delta_window // 2`` frames for
+    deltas (twice that for second ones, except with ``interp``), plus the first `min_sliding_window`
+    frames at the start of ``sliding`` normalisation. Memory is constant. There is no dither and no
+    gradient.
 
     Parameters
     ----------
-    framing : where the windows lie.
-    analyse : maps windows (B, t, W) to their features, each from its own window alone.
-    over_time : what follows, in this order.
+    framing : positions of the windows.
+    analyse : function from windows (B, t, W) to their features, each from its own window alone.
+    over_time : further functions, in order.
     no_frames : (B, 0, D), with the type and device of the results.
     """
 
@@ -63,7 +63,7 @@ class FeatureStream:
         Raises
         ------
         ConfigurationError
-            for another shape than (B, n), and for samples that are not floats.
+            if the chunk is not (B, n), or its samples are not floats.
         """
         n_clips = len(self._no_frames)
         if chunk.ndim != 2 or len(chunk) != n_clips or not chunk.is_floating_point():
@@ -74,14 +74,14 @@ class FeatureStream:
         return self._advance(chunk, final=False)
 
     def flush(self) -> Tensor:
-        """End the waveforms: return the frames left, (B, t, D). The next push begins new ones."""
+        """End the waveforms; return the remaining frames, (B, t, D). The next push begins anew."""
         frames = self._advance(self._no_frames.new_zeros(len(self._no_frames), 0), final=True)
         self._begin()
         return frames
 
     def _begin(self) -> None:
         self._samples: Tensor | None = None
-        self._begun = 0  # the frame that begins with the first sample kept
+        self._begun = 0  # index of the frame that begins with the first kept sample
         self._given = 0
         self._later = [_Delay(each) for each in self._over_time]
 
@@ -102,7 +102,7 @@ class FeatureStream:
                 self._given = ready
             for delay in self._later:
                 frames = delay.push(frames, final)
-        # a mirrored end reaches as far back as a window
+        # A mirrored end reaches back as far as a window.
         keep = max(self._begun, self._given - framing.win_length // hop - 3)
         self._samples = samples[:, (keep - self._begun) * hop :].clone()
         self._begun = keep
@@ -110,20 +110,20 @@ class FeatureStream:
 
 
 class _Delay:
-    """What `OverTime` describes, as a stream.
+    """The streaming form of an `OverTime`.
 
-    The function is given the frames around those that are due as if they were a clip. Near the
-    ends of that clip its results would differ, and only the others are taken.
+    The function is applied to the frames around those that are due, as if they were a clip. Results
+    near the ends of that clip would be wrong and are dropped.
     """
 
     def __init__(self, over_time: OverTime) -> None:
         self._over_time = over_time
         self._kept: Tensor | None = None
-        self._begun = 0  # the frame that is the first kept
+        self._begun = 0  # index of the first kept frame
         self._given = 0
 
     def push(self, frames: Tensor | None, final: bool) -> Tensor | None:
-        """Take the next frames, None if there are none, and return those that are now due."""
+        """Take the next frames (None if there are none), and return those that are now due."""
         each = self._over_time
         given = [part for part in (self._kept, frames) if part is not None]
         if not given:

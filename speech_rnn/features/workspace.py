@@ -1,7 +1,7 @@
-"""Memory for what lies between samples and frames, kept from piece to piece and call to call.
+"""Reusable memory for intermediate results between samples and frames.
 
-New memory costs a page fault every 4 kB: seven one-second clips take MFCC() 0.18 ms each with the
-kept, and 0.37 ms with new for each step (processor time of one thread of a busy machine).
+New memory costs a page fault for every 4 kB: MFCC() takes 0.18 ms per one-second clip (of seven)
+with reused memory, and 0.37 ms with new memory (processor time of one thread on a busy machine).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from speech_rnn.features.definitions import tracing
 
 
 class Workspace(threading.local):
-    """Memory of one module, for each thread its own. A copy of it begins empty."""
+    """Memory of one module, separate for each thread. A copy of it starts empty."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, torch.dtype], Tensor] = {}
@@ -27,13 +27,13 @@ class Workspace(threading.local):
 
     @staticmethod
     def suits(values: Tensor) -> bool:
-        """Whether what is computed from `values` may lie here: no gradient will need it."""
+        """Return whether results of `values` may be stored here: they need no gradient."""
         return values.device.type == "cpu" and not values.requires_grad and not tracing()
 
     def room(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Return memory of `shape` with any content; the next call with `name` reuses it."""
+        """Return uninitialised memory of `shape`; the next call with `name` reuses it."""
         size, key = prod(shape), (name, dtype)
         if key not in self._kept or self._kept[key].numel() < size:
-            with torch.inference_mode(False):  # a tensor of inference mode cannot be used outside
+            with torch.inference_mode(False):  # tensors of inference mode cannot be used outside
                 self._kept[key] = torch.empty(size, dtype=dtype)
         return self._kept[key][:size].view(shape)

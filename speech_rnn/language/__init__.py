@@ -1,1 +1,1 @@
-"""Language models: how probable a word, or a character, is after those before it."""
+"""Language models: the probability of a word, or a character, given those before it."""

@@ -12,11 +12,11 @@ from speech_rnn.vocabulary import Vocabulary
 
 
 class KenLanguageModel:
-    """A model of words in a file that KenLM wrote. Such a file does not tell its words.
+    """A model of words in a file that KenLM wrote. Such a file does not list its words.
 
     Parameters
     ----------
-    path : of the file.
+    path : path of the file.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class KenLanguageModel:
 
 
 class _KenScorer(KeyedScorer):
-    """The states are those of KenLM."""
+    """A scorer whose states are KenLM's."""
 
     def __init__(self, model: Any, state: Any, vocabulary: Vocabulary) -> None:
         self.model, self.new_state = model, state

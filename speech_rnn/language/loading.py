@@ -1,4 +1,4 @@
-"""A language model from a file of any of the known kinds."""
+"""Load a language model from a file of any supported kind."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from speech_rnn.language.scoring import LanguageModel
 
 
 def load_language_model(path: str | Path) -> LanguageModel:
-    """Read a ``.safetensors`` of ours, an ARPA file, or a file of KenLM (``.bin``, ``.binary``).
+    """Load a ``.safetensors`` file, an ARPA file, or a file of KenLM (``.bin``, ``.binary``).
 
     Parameters
     ----------
-    path : file of the language model; its ending names the kind.
+    path : file of the language model; its ending decides the kind.
 
     Raises
     ------
     DataError, ModelError
         if the file is missing or holds no language model.
     MissingExtraError
-        if a file of KenLM needs what is not installed.
+        if a file of KenLM needs the package ``kenlm``, which is not installed.
     """
     path = Path(path)
     if not path.is_file():

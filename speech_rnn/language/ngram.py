@@ -1,4 +1,4 @@
-"""N-gram language models: counted from text, written and read as ARPA files."""
+"""N-gram language models: estimated from text, and stored as ARPA files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from speech_rnn.vocabulary import Vocabulary
 
 Gram = tuple[str, ...]
 NEVER = -99.0
-"""What ARPA files write for the logarithm of 0."""
+"""The value that ARPA files use for the logarithm of 0."""
 FARTHEST = 10_000.0
-"""A logarithm of an ARPA file is no farther from 0; sums of such stay finite."""
+"""Largest absolute logarithm in an ARPA file, so that sums stay finite."""
 HIGHEST_ORDER = 20
 SECTION = re.compile(r"\\(.*)-grams:\s*")
 PROMISE = re.compile(r"ngram\s+(\d{1,9})\s*=\s*(\d{1,18})\s*")
@@ -32,10 +32,9 @@ class NGram:
 
     Parameters
     ----------
-    log_probs : the base-10 logarithm of the probability of a gram's last token after its others.
-    back_offs : the base-10 logarithm of the weight of shorter contexts, of each gram that is a
-        context.
-    name : of the model in messages, such as its file.
+    log_probs : base-10 logarithm of the probability of an n-gram's last token, given the others.
+    back_offs : base-10 logarithm of the back-off weight of each n-gram that is a context.
+    name : name of the model in messages, such as its file.
     """
 
     log_probs: dict[Gram, float]
@@ -44,37 +43,38 @@ class NGram:
 
     @property
     def order(self) -> int:
-        """Tokens of the longest gram."""
+        """Length of the longest n-gram in tokens."""
         return max(map(len, self.log_probs))
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What it knows, without sentence ends and the unknown token."""
+        """The vocabulary, without sentence ends and the unknown token."""
         marks = (BEGIN, END, UNKNOWN_TOKEN)
         return tuple(gram[0] for gram in self.log_probs if len(gram) == 1 and gram[0] not in marks)
 
     @property
     def unit(self) -> str:
-        """``characters`` if all that it knows are single ones, otherwise ``words``."""
+        """``characters`` if all tokens are single characters, otherwise ``words``."""
         letters = all(len(word) == 1 or word == SPACE for word in self.words)
         return "characters" if letters else "words"
 
     @classmethod
     def estimate(cls, sentences: Iterable[Sequence[str]], order: int = 3) -> NGram:
-        """Count the grams of sentences, smoothed by interpolation (Witten & Bell, 1991).
+        """Estimate a model from sentences, smoothed by interpolation (Witten & Bell, 1991).
 
-        The probability of a token after a context is its share there, mixed with its probability
-        after the shorter context by how many different tokens have followed.
+        The probability of a token after a context is its relative frequency, interpolated with
+        its probability after the shorter context. The weight depends on the number of distinct
+        tokens that have followed the context.
 
         Parameters
         ----------
-        sentences : of tokens.
-        order : tokens of the longest gram.
+        sentences : sentences as sequences of tokens.
+        order : length of the longest n-gram in tokens.
 
         Raises
         ------
         ConfigurationError
-            for an order below 1.
+            if the order is below 1.
         DataError
             if there are no sentences.
         """
@@ -129,7 +129,7 @@ class NGram:
         return total, count
 
     def scorer(self, vocabulary: Vocabulary) -> KeyedScorer:
-        """Return its scores of a vocabulary's tokens; see `LanguageModel.scorer`."""
+        """Return a scorer for a vocabulary's tokens; see `LanguageModel.scorer`."""
         return _NGramScorer(self, vocabulary)
 
     def save(self, path: str | Path) -> None:
@@ -156,7 +156,7 @@ class NGram:
         Raises
         ------
         DataError
-            if it cannot be read, or at the line that is wrong.
+            if it cannot be read; the error gives the wrong line.
         """
         log_probs: dict[Gram, float] = {}
         back_offs: dict[Gram, float] = {}
@@ -190,7 +190,7 @@ class NGram:
 
 
 def _next_size(given: str, before: int) -> int:
-    """Return the tokens of the grams of a section, which follows one of `before`."""
+    """Return the n of a section's n-grams; the previous section has n = `before`."""
     if given != str(before + 1) or before == HIGHEST_ORDER:
         raise ValueError(
             f"section \\{given:.20}-grams: must be \\{before + 1}-grams:"
@@ -201,7 +201,7 @@ def _next_size(given: str, before: int) -> int:
 
 
 def _entry(fields: Sequence[str], size: int) -> tuple[Gram, float, float | None]:
-    """Return a gram, the logarithm of its probability, and its weight if there is one."""
+    """Return an n-gram, the logarithm of its probability, and its back-off weight, if any."""
     gram, rest = tuple(fields[1 : size + 1]), fields[size + 1 :]
     if len(gram) < size or len(rest) > 1:
         raise ValueError(f"expected a probability, {size} tokens and a weight")
@@ -219,7 +219,7 @@ def _logarithm(given: str) -> float:
 
 
 class _NGramScorer(KeyedScorer):
-    """The states are the contexts of an n-gram model."""
+    """A scorer whose states are the contexts of an n-gram model."""
 
     def __init__(self, model: NGram, vocabulary: Vocabulary) -> None:
         check_model(model, vocabulary)

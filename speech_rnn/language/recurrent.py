@@ -1,4 +1,4 @@
-"""A recurrent language model: a token's probability after all before it (Mikolov et al., 2010)."""
+"""A recurrent language model: P(token | all tokens before it) (Mikolov et al., 2010)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from speech_rnn.storage.weights import check_sizes, check_weights
 from speech_rnn.vocabulary import Vocabulary
 
 BOUNDARY, UNKNOWN = 0, 1
-"""Ids of a sentence's start and end, and of any token that training has not seen."""
+"""Ids of a sentence's start and end, and of tokens that training has not seen."""
 N_MARKS = 2
 FORMAT_VERSION = 1
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 State = Any
-"""Of the recurrent layers: (L, B, H), or two of them for an LSTM."""
+"""State of the recurrent layers: (L, B, H), or two of them for an LSTM."""
 
 
 class RecurrentLanguageModel(nn.Module):
@@ -36,16 +36,16 @@ class RecurrentLanguageModel(nn.Module):
 
     Parameters
     ----------
-    tokens : the words or characters that it knows.
+    tokens : the words or characters of the model.
     unit : ``words`` or ``characters``.
     cell : ``gru`` or ``lstm``.
-    embedding_size, hidden_size, n_layers : of the network.
-    dropout : probability, before, between and behind the recurrent layers.
+    embedding_size, hidden_size, n_layers : sizes of the network.
+    dropout : probability of dropout before, between and after the recurrent layers.
 
     Raises
     ------
     ConfigurationError
-        for an unknown cell or unit, and for no tokens.
+        if the cell or unit is unknown, or there are no tokens.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class RecurrentLanguageModel(nn.Module):
         return {"tokens": list(self.words), "unit": self.unit, **self._sizes}
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """Return log-probabilities (B, L, V) of what follows each of `ids` (B, L), and the state.
+        """Return log-probabilities (B, L, V) of the next token at each of `ids` (B, L), and states.
 
-        A sentence starts with the boundary, and without a state.
+        A sentence starts with the boundary token, and without a state.
         """
         hidden, state = self.layers(self.dropout(self.embedding(ids)), state)
         return self.output(self.dropout(hidden)).log_softmax(dim=-1), state
@@ -117,19 +117,19 @@ class RecurrentLanguageModel(nn.Module):
     def sentences(
         self, number: int, seed: int = 0, *, temperature: float = 1.0, longest: int = 100
     ) -> list[str]:
-        """Draw sentences.
+        """Sample sentences.
 
         Parameters
         ----------
-        number : of sentences.
-        seed : of the draws.
-        temperature : divides the log-probabilities: towards 0, only the most probable is said.
-        longest : tokens after which a sentence is cut off.
+        number : number of sentences.
+        seed : seed of the random generator.
+        temperature : divisor of the log-probabilities; near 0, only the most probable is sampled.
+        longest : length in tokens at which a sentence is cut off.
 
         Raises
         ------
         ConfigurationError
-            for a temperature that is not above 0.
+            if the temperature is not above 0.
         """
         if not temperature > 0:
             raise ConfigurationError(f"temperature={temperature} must be above 0")
@@ -154,7 +154,7 @@ class RecurrentLanguageModel(nn.Module):
         return "".join(" " if token == SPACE else token for token in said)
 
     def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
-        """Return its scores of a vocabulary's tokens; see `LanguageModel.scorer`."""
+        """Return a scorer for a vocabulary's tokens; see `LanguageModel.scorer`."""
         return _RecurrentScorer(self, vocabulary)
 
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
@@ -169,12 +169,12 @@ class RecurrentLanguageModel(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> RecurrentLanguageModel:
-        """Read what `save` wrote. No code of the file is run.
+        """Read a file of `save`. No code of the file is run.
 
         Raises
         ------
         ModelError
-            if the file is missing, cut short, or no language model.
+            if the file is missing, truncated, or not a language model.
         """
         try:
             with safe_open(str(path), framework="pt") as file:
@@ -185,8 +185,8 @@ class RecurrentLanguageModel(nn.Module):
             check_weights(lambda: cls(**settings), tensors)
             model = cls(**settings)
             model.load_state_dict(tensors)
-            model.score("")  # what its settings break later breaks here
-        except Exception as error:  # a stranger's values may break what any part takes for sure
+            model.score("")  # fail here rather than later if settings are wrong
+        except Exception as error:  # an untrusted file may cause an error of any kind
             raise ModelError(
                 f"lm={str(path)!r} cannot be read as a language model: {error!s:.200}; give the "
                 "language_model.safetensors or ngram.arpa that +recipe=language_model wrote"
@@ -196,7 +196,7 @@ class RecurrentLanguageModel(nn.Module):
 
 
 class _RecurrentScorer(TokenScorer):
-    """Its states are the prefixes that have been met."""
+    """A scorer whose states are the prefixes met so far."""
 
     def __init__(self, model: RecurrentLanguageModel, vocabulary: Vocabulary) -> None:
         super().__init__(len(vocabulary))
@@ -218,7 +218,7 @@ class _RecurrentScorer(TokenScorer):
 
     @torch.inference_mode()
     def _step(self, spoken: list[list[int]], before: list[Tensor | None]) -> NDArray[np.int64]:
-        """Read the ids of one token after each state, all at once where they are as many."""
+        """Read the ids of one token after each state, in one batch for those of equal length."""
         numbers = np.empty(len(spoken), dtype=np.int64)
         sizes = np.array([len(ids) for ids in spoken])
         for size in np.unique(sizes):
@@ -238,7 +238,7 @@ class _RecurrentScorer(TokenScorer):
     def _chain(
         self, rows: NDArray[np.float64], state: State, ids: list[int]
     ) -> NDArray[np.float64]:
-        """Score the words of one token, one after the other."""
+        """Score the words of one token one after the other."""
         following = torch.tensor([ids[:-1]]).expand(len(rows), -1)
         log_probs, _ = self.model(following, state)
         rest = log_probs.double().numpy()[:, np.arange(len(ids) - 1), ids[1:]]
@@ -246,7 +246,7 @@ class _RecurrentScorer(TokenScorer):
 
 
 def _stacked(states: list[Tensor | None]) -> State:
-    """Put states (parts, L, H) side by side, as torch's layers take them: (L, B, H) each."""
+    """Stack states (parts, L, H) to a batch for torch's layers: (L, B, H) each."""
     if states[0] is None:
         return None
     parts = torch.stack([state for state in states if state is not None], dim=2)  # (P, L, B, H)

@@ -1,4 +1,4 @@
-"""What a beam search asks of a language model or of hot words: scores of the tokens that follow."""
+"""Scores of the next tokens for a beam search, from a language model or from hot words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 class LanguageModel(Protocol):
-    """What scores token sequences, such as `NGram` and `RecurrentLanguageModel`."""
+    """A model that scores token sequences, such as `NGram` and `RecurrentLanguageModel`."""
 
     @property
     def name(self) -> str:
@@ -31,29 +31,29 @@ class LanguageModel(Protocol):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What it knows, without sentence ends and the unknown word."""
+        """The vocabulary, without sentence ends and the unknown word."""
 
     def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
-        """Return its scores of a vocabulary's tokens.
+        """Return a scorer for a vocabulary's tokens.
 
         Raises
         ------
         ConfigurationError
-            for a vocabulary of another unit, or one that lacks words of the model.
+            if the vocabulary has another unit, or lacks words of the model.
         """
 
     def score(self, sentence: str) -> tuple[float, int]:
-        """Return the natural logarithm of a sentence's probability with its end, and its tokens.
+        """Return a sentence's log-probability (natural) including its end, and its token count.
 
         Unknown tokens are left out of both.
         """
 
 
 class TokenScorer(ABC):
-    """An automaton over tokens whose states are made, and scored, when they are first met.
+    """An automaton over tokens whose states are created, and scored, when they first occur.
 
-    State 0 is the start of a sentence. Scores are natural logarithms; those of the blank, token 0,
-    are 0.
+    State 0 is the start of a sentence. Scores are natural logarithms; the score of the blank, token
+    0, is 0.
     """
 
     def __init__(self, n_tokens: int) -> None:
@@ -67,7 +67,7 @@ class TokenScorer(ABC):
         return self._scores[states]
 
     def finals(self, states: Ids) -> Floats:
-        """Return the scores of a sentence's end, in the shape of `states`."""
+        """Return the scores of the end of a sentence, in the shape of `states`."""
         return self._final[states]
 
     def advance(self, states: Ids, tokens: Ids) -> Ids:
@@ -81,13 +81,13 @@ class TokenScorer(ABC):
 
     @abstractmethod
     def extend(self, states: Ids, tokens: Ids) -> Ids:
-        """Make the states, (n,), that follow `states`, (n,), after `tokens`, (n,)."""
+        """Create the states, (n,), that follow `states`, (n,), after `tokens`, (n,)."""
 
     def add(self, scores: Floats, final: Floats) -> Ids:
-        """Add n states with their scores (n, C) and those of the end (n,); return their numbers."""
+        """Add n states with their scores (n, C) and end scores (n,); return their numbers."""
         numbers = np.arange(self.n_states, self.n_states + len(scores))
         self.n_states += len(scores)
-        if self.n_states > len(self._final):  # twice as many, so that growing costs little
+        if self.n_states > len(self._final):  # double the capacity
             room = max(64, 2 * self.n_states) - len(self._final)
             self._scores = np.pad(self._scores, ((0, room), (0, 0)))
             self._final = np.pad(self._final, (0, room))
@@ -98,12 +98,12 @@ class TokenScorer(ABC):
 
 
 class KeyedScorer(TokenScorer):
-    """An automaton whose states are keys, such as the words before.
+    """An automaton whose states are identified by keys, such as the words so far.
 
     Parameters
     ----------
-    n_tokens : tokens of the vocabulary.
-    start : the key of the start of a sentence.
+    n_tokens : number of tokens of the vocabulary.
+    start : key of the start of a sentence.
     """
 
     def __init__(self, n_tokens: int, start: Hashable) -> None:
@@ -119,10 +119,10 @@ class KeyedScorer(TokenScorer):
 
     @abstractmethod
     def final(self, key: Any) -> float:
-        """Return the score of a sentence's end."""
+        """Return the score of the end of a sentence."""
 
     def extend(self, states: Ids, tokens: Ids) -> Ids:
-        """Make the states that follow; see `TokenScorer.extend`."""
+        """Create the following states; see `TokenScorer.extend`."""
         pairs = zip(states.tolist(), tokens.tolist(), strict=True)
         return np.array([self._number(self.after(self._keys[s], t)[0]) for s, t in pairs])
 
@@ -135,20 +135,20 @@ class KeyedScorer(TokenScorer):
 
 
 class HotWords(KeyedScorer):
-    """Words or phrases that are to be heard more easily.
+    """Words or phrases that should be recognised more easily.
 
-    Each token of a phrase brings its share of the bonus as soon as it is spoken; what breaks off
-    before the phrase's end gives it back.
+    Each token of a phrase adds its share of the bonus as soon as it is recognised; a phrase that is
+    not completed loses it again.
 
     Parameters
     ----------
-    bonuses : what each phrase adds to the logarithm of a sequence's probability.
-    vocabulary : whose tokens the phrases are spelled in.
+    bonuses : bonus of each phrase, added to the logarithm of a sequence's probability.
+    vocabulary : vocabulary whose tokens spell the phrases.
 
     Raises
     ------
     ConfigurationError
-        for phrases that the vocabulary lacks, all of them at once with the nearest.
+        if the vocabulary lacks phrases; the error lists all of them with the nearest words.
     """
 
     def __init__(self, bonuses: Mapping[str, float], vocabulary: Vocabulary) -> None:
@@ -159,7 +159,7 @@ class HotWords(KeyedScorer):
             if vocabulary.unit == "characters" and " " in vocabulary.tokens
             else None
         )
-        # The bonus of every beginning of a phrase; the highest where several begin alike.
+        # The bonus of every prefix of a phrase; the highest one if several phrases share it.
         self.earned: dict[tuple[int, ...], float] = {(): 0.0}
         self.whole: dict[tuple[int, ...], float] = {}
         for phrase, bonus in bonuses.items():
@@ -171,15 +171,15 @@ class HotWords(KeyedScorer):
         super().__init__(len(vocabulary), ())
 
     def final(self, key: tuple[int, ...] | None) -> float:
-        """Return what the end of a sentence settles."""
+        """Return the score of a sentence's end, which takes back the bonus of an open phrase."""
         return self.whole.get(key or (), 0.0) - self.earned[key or ()]
 
     def after(
         self, key: tuple[int, ...] | None, token: int
     ) -> tuple[tuple[int, ...] | None, float]:
-        """Return what has been said of a phrase after one more token, and what that brings.
+        """Return the prefix of a phrase after one more token, and that token's bonus.
 
-        None stands for the rest of a word of characters that is no hot one.
+        None stands for the rest of a word of characters that is not a hot word.
         """
         if key is None:
             return (() if token == self.separator else None), 0.0
@@ -197,12 +197,12 @@ class HotWords(KeyedScorer):
 
 
 def check_fit(name: str, words: list[str], vocabulary: Vocabulary) -> None:
-    """Refuse words, or characters, that a vocabulary lacks: all of them at once, with the nearest.
+    """Raise for words, or characters, that a vocabulary lacks, with the nearest ones.
 
     Raises
     ------
     ConfigurationError
-        if there are any.
+        if there are any; the error lists all of them.
     """
     known = {part for token in vocabulary.tokens[1:] for part in _spelled(token, vocabulary)}
     if lacking := [word for word in dict.fromkeys(words) if word not in known]:
@@ -213,12 +213,12 @@ def check_fit(name: str, words: list[str], vocabulary: Vocabulary) -> None:
 
 
 def check_model(model: LanguageModel, vocabulary: Vocabulary) -> None:
-    """Refuse a language model of another kind of token, or of words that a vocabulary lacks.
+    """Raise for a language model with another unit, or with words that a vocabulary lacks.
 
     Raises
     ------
     ConfigurationError
-        unless the units are the same and the words are there.
+        unless the units are equal and the words are in the vocabulary.
     """
     if model.unit != vocabulary.unit:
         raise ConfigurationError(
@@ -234,9 +234,9 @@ def _spelled(text: str, vocabulary: Vocabulary) -> list[str]:
 
 
 def perplexity(model: LanguageModel, sentences: Sequence[str]) -> float:
-    """Return e to the mean of -log p over the tokens of sentences, their ends included.
+    """Return exp of the mean of -log p over the tokens of sentences, including their ends.
 
-    Tokens that the model does not know are left out.
+    Tokens that the model does not have are left out.
     """
     scores = [model.score(sentence) for sentence in sentences]
     total, count = (sum(values) for values in zip(*scores, strict=True))

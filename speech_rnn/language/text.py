@@ -1,4 +1,4 @@
-"""Sentences as tokens, for language models."""
+"""Split sentences into tokens for language models."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from speech_rnn.storage.text import read_lines
 
 BEGIN, END, UNKNOWN_TOKEN = "<s>", "</s>", "<unk>"
 SPACE = "<space>"
-"""The token for a space between words of characters: in ARPA files a space parts tokens."""
+"""The token for a space between words of characters: in ARPA files, spaces separate tokens."""
 
 
 def read_sentences(path: str | Path) -> list[str]:
-    """Read a text with one sentence a line; empty lines are left out.
+    """Read a text with one sentence per line; empty lines are skipped.
 
     Raises
     ------
     DataError
-        if it cannot be read or holds no sentence.
+        if it cannot be read, or holds no sentence.
     """
     lines = read_lines(path, "text")
     sentences = [" ".join(line.split()) for line in lines if line.strip()]

@@ -19,7 +19,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Heard:
+class FalseAccepts:
     """Detections in a recording in which none of the words is spoken.
 
     Parameters
@@ -63,7 +63,7 @@ class Expected:
     taken: Mapping[str, int]
     of_words: int
     nearest: Sequence[tuple[str, float]]
-    background: Heard | None = None
+    background: FalseAccepts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -114,8 +114,8 @@ class Forgotten:
     recognizer: Recognizer
     word: str
     answers: Mapping[str, int] | None
-    before: Heard | None = None
-    after: Heard | None = None
+    before: FalseAccepts | None = None
+    after: FalseAccepts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -11,7 +11,7 @@ from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.engines.last_layer import LastLayer
 from speech_rnn.errors import ConfigurationError, DataError, ModelError, did_you_mean
 from speech_rnn.learning.record import RECORD, record_of
-from speech_rnn.learning.results import Heard
+from speech_rnn.learning.results import FalseAccepts
 from speech_rnn.learning.row import Bag
 from speech_rnn.learning.sounds import PIECE_SECONDS, Background, Samples
 from speech_rnn.learning.states import unpacked
@@ -93,7 +93,7 @@ def without_word(recognizer: Recognizer, word: str) -> Recognizer:
     return found
 
 
-def count_words(recognizer: Recognizer, background: Background) -> Heard:
+def count_words(recognizer: Recognizer, background: Background) -> FalseAccepts:
     """Count the words that a recogniser detects in the counted half of a background.
 
     A recogniser that can stream runs over each block as a stream; others classify short pieces.
@@ -101,7 +101,7 @@ def count_words(recognizer: Recognizer, background: Background) -> Heard:
     found: Counter[str] = Counter()
     for block in background.counted:
         found.update(_words_in(recognizer, block))
-    return Heard(background.counted_seconds, dict(found))
+    return FalseAccepts(background.counted_seconds, dict(found))
 
 
 def _words_in(recognizer: Recognizer, block: Samples) -> list[str]:

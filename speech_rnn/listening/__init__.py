@@ -1,1 +1,1 @@
-"""Sources of live sound, and writers and actions for the words found in it."""
+"""Sources of live sound, and writers and actions for detected words."""

@@ -1,4 +1,4 @@
-"""What an event sets off: a program that is run, and the sound around it that is kept."""
+"""Actions on events: run a program, or save the sound around the event."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from speech_rnn.listening.formats import COLUMNS
 from speech_rnn.storage import atomic
 
 Tell = Callable[[str], None]
-"""Prints what went wrong, while the listening goes on."""
+"""A function that prints a problem while listening continues."""
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 INTERPRETER = re.compile(
     r"(?:.*/)?(?:r?bash|[akz]?sh|dash|t?csh|fish|python|pypy|perl|ruby|node|php|lua)[\d.]*"
 )
 CODE_OPTION = re.compile(r"-[A-Za-z]*[ceEr]|--(?:command|eval)")
-"""An option after which the text of a program follows, such as ``-c``, ``-lc`` or ``-e``."""
+"""An option that is followed by the text of a program, such as ``-c``, ``-lc`` or ``-e``."""
 VALUE_OPTIONS = ("-o", "+o", "-O", "+O", "-W", "-X", "-I")
 MOST_AT_ONCE = 8
 LAST_SECONDS = 10.0
-"""The longest wait for programs that still run at the end."""
+"""Longest wait in seconds for programs that still run at the end."""
 LONGEST_SECONDS = 10.0
-"""The longest word; its sound is kept until its event comes."""
+"""Longest word in seconds; its sound is kept until its event is decided."""
 
 
 class Action(Protocol):
@@ -46,37 +46,37 @@ class Action(Protocol):
 
     Attributes
     ----------
-    n_failures : events for which it failed.
+    n_failures : number of events for which the action failed.
     """
 
     n_failures: int
 
     def hear(self, samples: NDArray[np.float32], events: Sequence[Event]) -> None:
-        """Take the next samples, (n,), and the events that they decided."""
+        """Take the next samples, (n,), and the events that they decide."""
 
     def finish(self) -> None:
-        """Do what is left at the end of the sound."""
+        """Complete the action at the end of the sound."""
 
 
 class Command:
     """Runs a program for each event, without a shell, and does not wait for it.
 
-    Its words are those of a shell, split once; ``{word}``, ``{start}``, ``{end}``, ``{confidence}``
-    and ``{file}`` are then filled in, each within its word, so that no event can add another. Its
-    output goes to stderr.
+    The command is split into arguments once, by the rules of a shell. ``{word}``, ``{start}``,
+    ``{end}``, ``{confidence}`` and ``{file}`` are then filled in within their arguments, so that no
+    event can add an argument. The program's output goes to stderr.
 
     Parameters
     ----------
-    command : the line.
-    words : all that may be filled in for ``{word}``.
-    tell : is told of a program that fails.
+    command : command line of the program.
+    words : all possible values of ``{word}``.
+    tell : called with a message if a program fails.
 
     Raises
     ------
     ConfigurationError
-        for a line that is empty or no line of a shell, a program that is a placeholder or cannot
-        be found, an unknown placeholder, one within the text of a program (``sh -c``), and a word
-        that the program would take for an option.
+        if the command is empty or cannot be split; if its program is a placeholder or cannot be
+        found; if a placeholder is unknown, or within the text of a program (``sh -c``); and if the
+        program would take a word for an option.
     """
 
     def __init__(self, command: str, words: Sequence[str], tell: Tell) -> None:
@@ -113,7 +113,7 @@ class Command:
         self.n_failures = 0
 
     def hear(self, samples: NDArray[np.float32], events: Sequence[Event]) -> None:
-        """Start the program for each of the events that the next samples decided."""
+        """Start the program for each event that the next samples decide."""
         for event in events:
             self._run(event)
         self._check()
@@ -129,7 +129,7 @@ class Command:
             for argument in self._arguments
         ]
         try:
-            # Its output to stderr: stdout holds the events.
+            # Output goes to stderr, because stdout is for the events.
             process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=2)
         except (OSError, ValueError) as error:
             self._fail(event, f"cannot be run: {error}")
@@ -146,7 +146,7 @@ class Command:
         ]
 
     def finish(self) -> None:
-        """Wait for the programs that still run, for a while."""
+        """Wait for programs that still run, for a limited time."""
         until = time.monotonic() + LAST_SECONDS
         for event, process in self._running:
             try:
@@ -162,7 +162,7 @@ class Command:
 
 @dataclass(frozen=True)
 class _Waiting:
-    """An event whose sound has yet to end."""
+    """An event whose sound is not yet complete."""
 
     event: Event
     start: int
@@ -170,9 +170,10 @@ class _Waiting:
 
 
 def _program_text(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments that a shell or another interpreter would read as a program.
+    """Yield the arguments that a shell or another interpreter would execute as a program.
 
-    They are what follows ``-c`` or the like (``sh -ec TEXT``), and the interpreter's own options.
+    These are the arguments after ``-c`` and the like (``sh -ec TEXT``), and the interpreter's own
+    options.
     """
     for place, argument in enumerate(arguments):
         if not INTERPRETER.fullmatch(argument):
@@ -192,25 +193,25 @@ def _program_text(arguments: Sequence[str]) -> Iterator[str]:
 
 
 class SavedTriggers:
-    """Keeps the sound around each event as ``<root>/<word>/<name>.wav``, a row in JSON beside it.
+    """Saves the sound around each event as ``<root>/<word>/<name>.wav``, with a row of JSON.
 
-    The folder is one that `speech_rnn.data.folder.Folder` reads: a false trigger is put right by
-    moving it to the folder of what was said, or to ``_unknown_``.
+    `speech_rnn.data.folder.Folder` can read the folder. To correct a false trigger, move it to the
+    folder of the spoken word, or to ``_unknown_``.
 
     Parameters
     ----------
-    root : the folder.
-    words : all that may be heard.
-    sample_rate : of the sound, in Hz.
-    prefix : of the names, after which the time of the event follows in milliseconds.
-    model : the file of the recogniser, whose hash a row holds.
-    tell : is told of what cannot be written.
-    before_seconds, after_seconds : of sound around an event.
+    root : destination folder.
+    words : all words that can be detected.
+    sample_rate : sample rate of the sound, in Hz.
+    prefix : prefix of the file names, which is followed by the time of the event in milliseconds.
+    model : file of the recogniser, whose hash is part of each row.
+    tell : called with a message if a file cannot be written.
+    before_seconds, after_seconds : duration of sound before and after an event.
 
     Raises
     ------
     ConfigurationError
-        for seconds below 0, and words that cannot name a folder.
+        if durations are below 0, or a word cannot be the name of a folder.
     """
 
     def __init__(
@@ -234,18 +235,18 @@ class SavedTriggers:
         self._rate, self._prefix, self._tell = sample_rate, prefix, tell
         self._before, self._after = before_seconds, after_seconds
         self._kept = np.zeros(0, np.float32)
-        self._new: list[NDArray[np.float32]] = []  # pieces that `_kept` has yet to take
+        self._new: list[NDArray[np.float32]] = []  # pieces that are not yet in `_kept`
         self._n_new = 0
-        self._first = 0  # the sample of the stream that is the first kept
+        self._first = 0  # position of the first kept sample in the stream
         self._waiting: list[_Waiting] = []
-        self._told = {
+        self._row = {
             "model": str(model),
             "model_sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         }
         self.n_saved = self.n_failures = 0
 
     def hear(self, samples: NDArray[np.float32], events: Sequence[Event]) -> None:
-        """Take the next samples, (n,), and the events that they decided."""
+        """Take the next samples, (n,), and the events that they decide."""
         self._new.append(samples)
         self._n_new += len(samples)
         for event in events:
@@ -253,7 +254,7 @@ class SavedTriggers:
             self._waiting.append(
                 _Waiting(event, start, round((event.end + self._after) * self._rate))
             )
-        # Joined once a second: chunks may be of a few samples.
+        # Join once a second, because chunks may have few samples.
         if self._n_new >= self._rate:
             self._join()
 
@@ -269,7 +270,7 @@ class SavedTriggers:
             self._first = keep
 
     def finish(self) -> None:
-        """Keep what still waits, up to the end of the sound."""
+        """Save the remaining events, with the sound up to its end."""
         self._join()
         self._save(self._waiting)
 
@@ -295,7 +296,7 @@ class SavedTriggers:
             **event.to_dict(),
             "clip_start": round(start / self._rate, 4),
             "duration": round(len(samples) / self._rate, 4),
-            **self._told,
+            **self._row,
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)

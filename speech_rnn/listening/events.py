@@ -1,4 +1,4 @@
-"""A word with its time in a recording."""
+"""An event: a detected word with its time in a recording."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from speech_rnn.decoding.hypothesis import Word
 
 @dataclass(frozen=True)
 class Event:
-    """A word that was heard in a file: start and end in seconds, confidence in [0, 1]."""
+    """A word that was detected in a file: start and end in seconds, confidence in [0, 1]."""
 
     file: str
     word: str

@@ -1,4 +1,4 @@
-"""Everything that a source gives through a stream, to its end, and what was wrong with it."""
+"""Run a source through a stream to its end, and collect its problems."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ from speech_rnn.samples.levels import (
 from speech_rnn.streaming.stream import EventStream
 
 EARLY_SECONDS = 5.0
-"""After so many seconds of too quiet sound, a person at a microphone is told."""
+"""Seconds of quiet sound after which the user of a microphone gets a note."""
 
 
-class Hearing:
-    """Hears a source with a stream.
+class Feed:
+    """Runs a source through a stream.
 
-    A sample that is no number is heard as silence and counted: so no time shifts, and what is
-    around it is not lost. What ends a source, an error or the wish to stop, comes after the words
-    that were under way.
+    Samples that are NaN or infinite are replaced by silence and counted, so that no time is shifted
+    and the sound around them is not lost. An error of the source, or a request to stop, is raised
+    after the words that are still open.
 
     Parameters
     ----------
-    stream : of a recogniser.
-    sample_rate : of the source, in Hz.
+    stream : stream of a recogniser.
+    sample_rate : sample rate of the source, in Hz.
 
     Attributes
     ----------
-    n_samples : heard so far.
-    n_bad : of these, no number.
+    n_samples : number of samples so far.
+    n_bad : number of those that were NaN or infinite.
     """
 
     def __init__(self, stream: EventStream, sample_rate: int) -> None:
         self._stream = stream
         self._rate = sample_rate
         self._levels = stream.samples.levels
-        self._has_told = False
+        self._is_reported = False
         self.n_samples = self.n_bad = 0
 
     @property
     def duration(self) -> float:
-        """The seconds that were heard."""
+        """Duration of the sound so far, in seconds."""
         return self.n_samples / self._rate
 
     def words(
         self, chunks: Iterable[NDArray[np.float32]]
     ) -> Iterator[tuple[NDArray[np.float32], list[Word]]]:
-        """Yield each chunk, (n,), with the words that it decides; last, without samples, the rest.
+        """Yield each chunk, (n,), with the words that it decides; at the end the remaining words.
 
         Raises
         ------
         AudioError, Stopped
-            which `chunks` raises, after the rest.
+            if `chunks` raises them, after the remaining words.
         """
         ended: AudioError | Stopped | None = None
         try:
@@ -75,7 +75,7 @@ class Hearing:
             raise ended
 
     def problems(self) -> list[str]:
-        """Return what was wrong with the samples."""
+        """Return the problems of the samples."""
         if not self.n_bad:
             return []
         return [
@@ -84,15 +84,15 @@ class Hearing:
         ]
 
     def early_notes(self) -> list[str]:
-        """Return, once and as soon as it is known, what is wrong with the level."""
-        if self._has_told:
+        """Return problems of the level, once, as soon as they are known."""
+        if self._is_reported:
             return []
         if wrong := integer_scale(self._levels.peak):
-            self._has_told = True
+            self._is_reported = True
             return [wrong]
         if self.duration < EARLY_SECONDS or low_level(self._levels.swing) is None:
             return []
-        self._has_told = True
+        self._is_reported = True
         start = f"in {EARLY_SECONDS:g} s no sample was above"
         if self._levels.swing <= amplitude(SILENCE_DB):
             return [f"{start} {SILENCE_DB:g} dB of full scale: is the microphone muted?"]
@@ -102,10 +102,10 @@ class Hearing:
         ]
 
     def notes(self) -> list[str]:
-        """Return what was wrong with the level, unless `early_notes` has told it."""
+        """Return problems of the level, unless `early_notes` has returned them."""
         levels = self._levels
-        has_told = self._has_told and (low_level(levels.swing) or integer_scale(levels.peak))
-        return [] if has_told else levels.problems()
+        is_reported = self._is_reported and (low_level(levels.swing) or integer_scale(levels.peak))
+        return [] if is_reported else levels.problems()
 
     def _mended(self, chunk: NDArray[np.float32]) -> NDArray[np.float32]:
         self.n_samples += len(chunk)

@@ -1,4 +1,4 @@
-"""Words found in sound files of any length, in memory that does not grow with them."""
+"""Detect words in sound files of any length, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from speech_rnn.audio import Sound
 from speech_rnn.errors import AudioError, Stopped
 from speech_rnn.listening.events import Event
-from speech_rnn.listening.feed import Hearing
+from speech_rnn.listening.feed import Feed
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.sources import FileSource
 from speech_rnn.recognizer import Recognizer
@@ -18,10 +18,10 @@ from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
 
 BLOCK_SECONDS = 1.0
-"""Longer ones are no faster, and where a file is damaged, what is lost is a block."""
+"""Duration of a block: longer ones are no faster, and a damaged file loses one block."""
 
 Progress = Callable[[str, float, float | None], None]
-"""Is told a file, how many seconds of it were heard, and how many there are where that is known."""
+"""A function of a file's name, the seconds processed so far, and the total if it is known."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class FileEnd:
 
     Parameters
     ----------
-    file : its name.
-    duration : the seconds that were heard.
-    notes : problems of the sound, which was heard all the same.
-    error : why it was not heard as a whole, or None.
+    file : name of the file.
+    duration : processed duration in seconds.
+    notes : problems of the sound that did not prevent processing.
+    error : reason why the file was not processed completely, or None.
     """
 
     file: str
@@ -47,7 +47,7 @@ class FileEnd:
         return values if self.error is None else values | {"error": self.error}
 
     def error_line(self) -> str:
-        """Return what went wrong as a line of JSON."""
+        """Return the error as a line of JSON."""
         return json.dumps({"file": self.file, "error": self.error}, ensure_ascii=False)
 
 
@@ -62,32 +62,32 @@ def spot_files(
     block_seconds: float = BLOCK_SECONDS,
     channel: int | None = None,
 ) -> Iterator[Event | FileEnd]:
-    """Yield the events of each file as they are found, and its `FileEnd` after them.
+    """Yield the events of each file as they are detected, followed by its `FileEnd`.
 
-    A file that fails costs itself alone, and what it holds up to there is told. The events do not
+    If a file fails, its events so far are yielded and the next file follows. The events do not
     depend on `block_seconds`.
 
     Parameters
     ----------
-    files : (name, sound) pairs, of any rate and number of channels.
+    files : (name, sound) pairs, of any sample rate and number of channels.
     spotting, gating : as in `Recognizer.stream`.
-    progress : told after every block.
-    stop : asked between two blocks.
-    block_seconds : of sound that is read and heard at once.
+    progress : called after every block.
+    stop : checked between two blocks.
+    block_seconds : duration of a block, in seconds.
     channel : as in `load_audio`.
 
     Raises
     ------
     ConfigurationError
-        for a recogniser that cannot stream.
+        if the recogniser cannot stream.
     Stopped
-        after the words that were under way, where `stop` says so.
+        if `stop` was requested, after the words that are still open.
     """
-    recognizer.stream(spotting=spotting, gating=gating)  # what does not fit is told before a file
+    recognizer.stream(spotting=spotting, gating=gating)  # raise before the first file is opened
     stop = stop or Stop()
     for name, sound in files:
         try:
-            with stop.at_once():  # a pipe may take its time
+            with stop.at_once():  # a pipe may block
                 source = FileSource(
                     sound, name, is_fast=True, chunk_seconds=block_seconds, channel=channel
                 )
@@ -97,19 +97,19 @@ def spot_files(
         stream = recognizer.stream(
             source.sample_rate, spotting=spotting, gating=gating, check=False
         )
-        yield from _spot(source, Hearing(stream, source.sample_rate), stop, progress)
+        yield from _spot(source, Feed(stream, source.sample_rate), stop, progress)
 
 
 def _spot(
-    source: FileSource, hearing: Hearing, stop: Stop, progress: Progress | None
+    source: FileSource, feed: Feed, stop: Stop, progress: Progress | None
 ) -> Iterator[Event | FileEnd]:
     name, stopped, problems = source.name, None, []
     try:
-        for _, words in hearing.words(source.chunks(stop)):
+        for _, words in feed.words(source.chunks(stop)):
             for word in words:
                 yield Event.of(name, word)
             if progress is not None:
-                progress(name, hearing.duration, source.duration)
+                progress(name, feed.duration, source.duration)
     except AudioError as error:
         problems.append(str(error))
     except Stopped as error:

@@ -1,4 +1,4 @@
-"""The formats in which others read events: text, JSON, CSV, Audacity, WebVTT, TextGrid."""
+"""Output formats of events: text, JSON, CSV, Audacity, WebVTT, TextGrid."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from speech_rnn.listening.events import Event
 
 COLUMNS = ("file", "word", "start", "end", "confidence")
 SHORTEST = 0.001
-"""Seconds of an interval or a cue: Praat and WebVTT have none without a duration."""
+"""Shortest interval or cue in seconds: Praat and WebVTT do not allow a duration of 0."""
 
 
 def text_line(event: Event, *, with_name: bool = False) -> str:
-    """Return start, end, confidence and, last since it may hold spaces, the word."""
+    """Return start, end, confidence and the word, which is last because it may hold spaces."""
     name = f"{event.file}: " if with_name else ""
     times = f"{event.start:.3f} {event.end:.3f}"
     return printable(f"{name}{times} {event.confidence:.4f} {event.word}")
 
 
 def json_line(event: Event) -> str:
-    """Return a line of JSON Lines."""
+    """Return an event as a line of JSON Lines."""
     return json.dumps(event.to_dict(), ensure_ascii=False)
 
 
 def csv_rows(rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows of CSV (RFC 4180, but for its line ends)."""
+    """Return rows as CSV (RFC 4180, except for line ends)."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def csv_table(events: Sequence[Event], duration: float) -> str:
-    """Return a table with a head."""
+    """Return a table with a header line."""
     return csv_rows([COLUMNS, *(list(event.to_dict().values()) for event in events)])
 
 
 def audacity_labels(events: Sequence[Event], duration: float) -> str:
-    """Return a label track of Audacity: start, end and word, with tabs between.
+    """Return a label track of Audacity: start, end and word, separated by tabs.
 
-    A label is the word alone, so that a corrected track is a reference.
+    A label consists of the word only, so that a corrected track can serve as reference.
     """
     return "".join(
         f"{event.start:.6f}\t{event.end:.6f}\t{' '.join(event.word.split())}\n" for event in events
@@ -85,8 +85,8 @@ def _escaped(text: str) -> str:
 def textgrid(events: Sequence[Event], duration: float) -> str:
     """Return a TextGrid of Praat in its full text format.
 
-    There is a tier of words and one of their confidences. The intervals of a tier fill it; words
-    that overlap, as those of two stretches of a gate may, are told in tiers of their own.
+    There is a tier of words and a tier of their confidences. Intervals of a tier must not overlap;
+    overlapping words, as from two stretches of a gate, are written in additional tiers.
     """
     layers: list[list[tuple[Event, float, float]]] = []
     for event, start, end in _spans(events):
@@ -117,7 +117,7 @@ def textgrid(events: Sequence[Event], duration: float) -> str:
 def _filled(
     intervals: Sequence[tuple[float, float, str]], stop: float
 ) -> list[tuple[float, float, str]]:
-    """Put empty intervals into the gaps."""
+    """Fill the gaps with empty intervals."""
     filled, reached = [], 0.0
     for start, end, text in intervals:
         if start > reached:
@@ -132,7 +132,7 @@ def _quoted(text: str) -> str:
 
 
 def _spans(events: Sequence[Event]) -> list[tuple[Event, float, float]]:
-    """Return events by their start, with start and end to the millisecond and a duration."""
+    """Return events sorted by start, with times in whole milliseconds and a duration above 0."""
     return [
         (event, start, max(round(event.end, 3), round(start + SHORTEST, 3)))
         for event in sorted(events, key=lambda event: event.start)
@@ -142,12 +142,12 @@ def _spans(events: Sequence[Event]) -> list[tuple[Event, float, float]]:
 
 @dataclass(frozen=True)
 class Format:
-    """A document that holds the events of one file.
+    """A document format for the events of one file.
 
     Parameters
     ----------
-    render : from events and the duration of the file, in seconds, to the text.
-    suffix : of the document's name.
+    render : function from events and the duration of the file in seconds to the text.
+    suffix : suffix of the document's name.
     """
 
     render: Callable[[Sequence[Event], float], str]
@@ -156,7 +156,7 @@ class Format:
 
 FORMATS = {
     "csv": Format(csv_table, ".csv"),
-    # .txt is what transcripts beside the recordings are called
+    # Transcripts beside recordings have the suffix .txt.
     "audacity": Format(audacity_labels, ".labels.txt"),
     "textgrid": Format(textgrid, ".TextGrid"),
     "webvtt": Format(webvtt, ".vtt"),

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish, which whoever works on a stream grants between two pieces of it."""
+"""Turn Ctrl-C and SIGTERM into a flag that is checked between chunks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from types import FrameType
 from speech_rnn.errors import Stopped
 
 IMPATIENT_SECONDS = 1.0
-"""After which a second signal does not wait; before, one Ctrl-C may come twice, from a wrapper."""
+"""Seconds after which a second signal acts at once; a wrapper may send one Ctrl-C twice."""
 
 
 class Stop:
-    """The wish to stop, once it has come.
+    """A request to stop.
 
     Attributes
     ----------
-    signum : the signal that came, or None.
+    signum : the signal that was received, or None.
     """
 
     def __init__(self) -> None:
@@ -28,23 +28,23 @@ class Stop:
         self._at_once = False
 
     def ask(self, signum: int, frame: FrameType | None = None) -> None:
-        """Take a signal, as a handler of `signal.signal`."""
+        """Handle a signal; for `signal.signal`."""
         is_first = self.signum is None
         if is_first:
             self.signum, self._asked_at = signum, time.monotonic()
-        # While what the first has raised is on its way, its twin is no impatience.
+        # While the exception of the first signal propagates, ignore its duplicate.
         is_impatient = time.monotonic() - self._asked_at > IMPATIENT_SECONDS
         if self._at_once if is_first else is_impatient:
             raise Stopped(signum)
 
     def check(self) -> None:
-        """Raise `Stopped` if the wish has come."""
+        """Raise `Stopped` if a signal was received."""
         if self.signum is not None:
             raise Stopped(self.signum)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise `Stopped` wherever a signal arrives, for what waits and holds nothing yet."""
+        """Raise `Stopped` as soon as a signal arrives, for code that blocks without any state."""
         self._at_once = True
         try:
             self.check()
@@ -55,7 +55,7 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Take SIGINT and SIGTERM as a wish to stop; only a main thread may."""
+    """Handle SIGINT and SIGTERM as requests to stop; allowed in the main thread only."""
     stop = Stop()
     before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

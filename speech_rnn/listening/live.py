@@ -1,4 +1,4 @@
-"""Words as they are said: a source through a stream, to whoever wants to know."""
+"""Detect words as they are spoken: run a source through a stream, and act on the events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 from speech_rnn.errors import AudioError, ConfigurationError, Stopped
 from speech_rnn.listening.actions import Action, Command, SavedTriggers, Tell
 from speech_rnn.listening.events import Event
-from speech_rnn.listening.feed import Hearing
+from speech_rnn.listening.feed import Feed
 from speech_rnn.listening.interrupts import Stop
 from speech_rnn.listening.microphone import Microphone
 from speech_rnn.listening.piped import piped_source
@@ -34,25 +34,25 @@ def choose_source(
     tell: Tell,
     stop: Stop | None = None,
 ) -> Source:
-    """Return what to listen to: the microphone, or standard input for ``-``, or a file.
+    """Return the source: the microphone, standard input for ``-``, or a file.
 
     Parameters
     ----------
     given : None, ``-`` or a path.
-    microphone, rate, n_channels : of the microphone; see `Microphone`.
-    is_fast : whether a file arrives at once.
-    preferred_rate : in Hz, where `rate` is None.
-    stdin, rate, dtype, n_channels : the stream of raw PCM and its form; see `piped_source`.
-    channel : the channel to take, counted from 0; None takes the mean.
-    tell : is told of what is read otherwise than raw PCM.
-    stop : asked while nothing arrives.
+    microphone, rate, n_channels : settings of the microphone; see `Microphone`.
+    is_fast : whether a file is read without waiting.
+    preferred_rate : sample rate in Hz if `rate` is None.
+    stdin, rate, dtype, n_channels : the stream of raw PCM and its format; see `piped_source`.
+    channel : index of the channel to take, from 0; None takes the mean.
+    tell : called with a message if standard input is not raw PCM.
+    stop : checked while nothing arrives.
 
     Raises
     ------
     ConfigurationError
-        for settings that do not belong to what is listened to, or are out of range.
+        if settings do not apply to the source, or are out of range.
     AudioError, MissingExtraError
-        for a file or a microphone that cannot be used.
+        if the file or the microphone cannot be used.
     """
     if given is not None and microphone is not None:
         raise ConfigurationError(f"input={given!r} and microphone={microphone!r}: give one")
@@ -96,10 +96,10 @@ def choose_actions(
     model: Path,
     tell: Tell,
 ) -> list[Action]:
-    """Return what events set off; see `Command` and `SavedTriggers`.
+    """Return the actions on events; see `Command` and `SavedTriggers`.
 
-    The clips of a file are named after it, and so are replaced when it is heard again; those of
-    others, after the time (UTC) when listening began.
+    Saved clips of a file are named after it, so that another run replaces them; clips of other
+    sources are named after the start time (UTC).
     """
     actions: list[Action] = []
     if command is not None:
@@ -128,37 +128,37 @@ def events_of(
     tell: Tell,
     stop: Stop | None = None,
 ) -> Iterator[Event]:
-    """Yield the events of a source as they happen, until it ends.
+    """Yield the events of a source as they are detected, until it ends.
 
     Parameters
     ----------
-    stream : of a recogniser, for the rate of the source.
-    actions : what events set off.
-    tell : is told what is wrong with the sound: of one that may go on for ever, what is known
-        after some seconds; at the end, what was lost and what was not told yet.
-    stop : asked between two chunks.
+    stream : stream of a recogniser at the source's sample rate.
+    actions : actions on events.
+    tell : called with each problem of the sound. For a source without a known end, it is called
+        after some seconds with what is known by then, and at the end with the rest.
+    stop : checked between two chunks.
 
     Raises
     ------
     AudioError
-        for a source that ends before its time, after the words that were under way.
+        if the source ends early, after the words that are still open.
     Stopped
-        where `stop` says so, after these, too.
+        if `stop` was requested, also after these words.
     """
-    hearing = Hearing(stream, source.sample_rate)
+    feed = Feed(stream, source.sample_rate)
     ended: AudioError | Stopped | None = None
-    told: set[str] = set()
+    reported: set[str] = set()
 
     def tell_once(problems: list[str]) -> None:
         for problem in problems:
-            if problem not in told:
-                told.add(problem)
+            if problem not in reported:
+                reported.add(problem)
                 tell(f"{source.name}: {problem}")
 
     try:
-        for samples, words in hearing.words(source.chunks(stop or Stop())):
+        for samples, words in feed.words(source.chunks(stop or Stop())):
             if source.is_live:
-                tell_once([*hearing.early_notes(), *source.mix.problems()])
+                tell_once([*feed.early_notes(), *source.mix.problems()])
             events = [Event.of(source.name, word) for word in words]
             yield from events
             for action in actions:
@@ -167,6 +167,6 @@ def events_of(
         ended = error
     for action in actions:
         action.finish()
-    tell_once([*hearing.problems(), *hearing.notes(), *source.problems()])
+    tell_once([*feed.problems(), *feed.notes(), *source.problems()])
     if ended is not None:
         raise ended

@@ -19,31 +19,32 @@ from speech_rnn.streaming.chunks import FULL_SCALE
 
 CHUNK_SECONDS = 0.05
 WAITING_SECONDS = 10.0
-"""Of sound that waits to be heard; what is more is lost, and counted."""
+"""Longest queue of sound in seconds; further sound is lost and counted."""
 VANISHED_SECONDS = 3.0
-"""Without a sample, after which a device is gone: not every driver says so."""
+"""Seconds without a sample after which a device counts as gone; not every driver reports that."""
 
 
 class Microphone:
-    """Listens to an input device; see `speech_rnn.listening.sources.Source`.
+    """Records from an input device; see `speech_rnn.listening.sources.Source`.
 
     Parameters
     ----------
-    device : its number, or a part of its name; None is the default one.
-    sample_rate : in Hz; None is `preferred_rate` where the device offers that, else its own.
-    preferred_rate : in Hz.
+    device : number of the device, or a part of its name; None is the default one.
+    sample_rate : sample rate in Hz; None is `preferred_rate` if the device offers it, otherwise the
+        device's own.
+    preferred_rate : preferred sample rate in Hz.
     n_channels : number of channels to record.
-    channel : the channel to take, counted from 0; None takes the mean; see `Downmix`.
+    channel : index of the channel to take, from 0; None takes the mean; see `Downmix`.
 
     Raises
     ------
     ConfigurationError
-        for a number of channels that no recording has, and a channel that is not there.
+        if the number of channels is impossible, or the channel does not exist.
     MissingExtraError
-        without sounddevice.
+        if sounddevice is not installed.
     AudioError
-        without PortAudio, and for a device that does not exist or does not offer that; the message
-        lists those that exist.
+        if PortAudio is not installed, or the device does not exist or lacks these settings; the
+        message lists the existing devices.
     """
 
     name = "microphone"
@@ -85,13 +86,13 @@ class Microphone:
         return preferred
 
     def chunks(self, stop: Stop) -> Iterator[NDArray[np.float32]]:
-        """Yield samples as they arrive, silence in place of those that were lost; see `Source`."""
+        """Yield samples as they arrive, with silence in place of lost ones; see `Source`."""
         size = max(1, round(CHUNK_SECONDS * self.sample_rate))
         arrived: Queue[tuple[int, bytes]] = Queue(round(WAITING_SECONDS / CHUNK_SECONDS))
         has_ended = Event()
 
         def take(content: Any, n_frames: int, when: Any, status: Any) -> None:
-            """Run in a thread of PortAudio's: whatever waits here loses sound."""
+            """Run in a thread of PortAudio; blocking here would lose sound."""
             self.n_overruns += bool(status.input_overflow)
             try:
                 arrived.put_nowait((self._n_lost, bytes(content)))
@@ -127,7 +128,7 @@ class Microphone:
             raise self._unusable(error) from error
 
     def problems(self) -> list[str]:
-        """Return how often sound was lost, and what is wrong with the channels."""
+        """Return how often sound was lost, and the problems of the channels."""
         found = self.mix.problems()
         if self.n_overruns:
             found.append(
@@ -141,7 +142,7 @@ class Microphone:
 
     def _vanished(self) -> AudioError:
         return AudioError(
-            f"microphone={self._named()} gives no more sound: is it unplugged? {self._devices()}"
+            f"microphone={self._named()} has stopped sending: is it unplugged? {self._devices()}"
         )
 
     def _named(self) -> str:

@@ -95,7 +95,7 @@ class StreamOptions:
         Raises
         ------
         ConfigurationError
-            for a value out of its range, and a `word_threshold` that is not ``WORD=THRESHOLD``.
+            if a value is out of its range, or a `word_threshold` is not ``WORD=THRESHOLD``.
         """
         from speech_rnn.decoding.choosing import word_values
         from speech_rnn.streaming.spotter import Spotting
@@ -112,7 +112,7 @@ class StreamOptions:
         Raises
         ------
         ConfigurationError
-            for a value out of its range, and a value without a gate.
+            if a value is out of its range, or given without a gate.
         """
         from speech_rnn.streaming.gate import Gating
 
@@ -131,7 +131,7 @@ class StreamOptions:
 
 
 def with_stream_options(door: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each field of `StreamOptions`; it gets them as `options`."""
+    """Add an option per field of `StreamOptions` to a command, which gets them as `options`."""
     signature = inspect.signature(door, eval_str=True)
     hints = get_type_hints(StreamOptions, include_extras=True)
     shared = [
@@ -150,7 +150,7 @@ def with_stream_options(door: Callable[..., None]) -> Callable[..., None]:
         door(options=options, **given)
 
     own = [parameter for parameter in signature.parameters.values() if parameter.name != "options"]
-    # typer reads the options from these two.
+    # typer reads the options from these two attributes.
     command.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
     command.__annotations__ = {
         parameter.name: parameter.annotation for parameter in [*own, *shared]

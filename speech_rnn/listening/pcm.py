@@ -1,4 +1,4 @@
-"""Samples that arrive through a pipe: raw, or behind the header of a WAV file."""
+"""Samples that arrive through a pipe: raw, or after the header of a WAV file."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from speech_rnn.streaming.chunks import FULL_SCALE
 
 @dataclass(frozen=True)
 class Encoding:
-    """How numbers are written: little-endian, `n_bytes` each.
+    """Format of numbers: little-endian, `n_bytes` each.
 
     Parameters
     ----------
-    name : such as ``int16``, in messages.
-    n_bytes : bytes of a sample of one channel.
+    name : name such as ``int16``, for messages.
+    n_bytes : number of bytes of a sample of one channel.
     """
 
     name: str
     n_bytes: int
 
     def decoded(self, content: bytes) -> NDArray[np.float32]:
-        """Return whole samples, (n,), within [-1, 1] unless they are floating point."""
+        """Return complete samples, (n,), within [-1, 1] unless they are floating point."""
         if self.name == "uint8":
             levels = np.frombuffer(content, np.uint8).astype(np.float32)
             return levels / np.float32(128) - np.float32(1)
@@ -45,7 +45,7 @@ class Encoding:
 
 
 RAW = {name: Encoding(name, np.dtype(name).itemsize) for name in FULL_SCALE}
-"""Encodings of raw PCM by their names."""
+"""Encodings of raw PCM by name."""
 IN_WAV = {
     (1, 8): Encoding("uint8", 1),
     (1, 16): RAW["int16"],
@@ -54,13 +54,13 @@ IN_WAV = {
     (3, 32): RAW["float32"],
     (3, 64): RAW["float64"],
 }
-"""Encodings of a WAV file by its format tag and bits."""
+"""Encodings of WAV files by format tag and number of bits."""
 EXTENSIBLE = 0xFFFE
-"""Format tag of a WAV file whose real one follows."""
+"""Format tag of a WAV file whose actual tag follows."""
 
 
 class WavForm(NamedTuple):
-    """What the fmt chunk of a WAV file says; the encoding is None where it must be decoded."""
+    """The format of a WAV file from its fmt chunk; the encoding is None if it must be decoded."""
 
     encoding: Encoding | None
     n_channels: int
@@ -68,7 +68,7 @@ class WavForm(NamedTuple):
 
     @classmethod
     def read(cls, chunk: bytes) -> WavForm:
-        """Read the content of a fmt chunk."""
+        """Parse the content of a fmt chunk."""
         tag, n_channels, rate, bits = (
             int.from_bytes(chunk[first:last], "little")
             for first, last in ((0, 2), (2, 4), (4, 8), (14, 16))
@@ -81,22 +81,22 @@ class WavForm(NamedTuple):
 class PcmSource:
     """Little-endian samples, as ``arecord -t raw`` or ``ffmpeg -f s16le`` write them.
 
-    Bytes may arrive in any number. What is less than a sample of every channel at the end is no
-    sound, and is told.
+    Bytes may arrive in any number. Bytes at the end that are not a sample of every channel are
+    dropped and reported.
 
     Parameters
     ----------
-    file : open for reading in binary, with ``read1``.
-    sample_rate : the sample rate, in Hz.
-    encoding : how a sample is written.
+    file : file with ``read1``, open for reading in binary mode.
+    sample_rate : sample rate in Hz.
+    encoding : format of a sample.
     n_channels : number of interleaved channels.
-    channel : the channel to take, counted from 0; None takes the mean; see `Downmix`.
-    n_bytes : bytes of sound before something else follows; None reads to the end.
+    channel : index of the channel to take, from 0; None takes the mean; see `Downmix`.
+    n_bytes : number of bytes of sound before other data; None reads to the end.
 
     Raises
     ------
     ConfigurationError
-        for a rate or number of channels that no recording has, and a channel that is not there.
+        if the sample rate or number of channels is impossible, or the channel does not exist.
     """
 
     name = "-"
@@ -129,7 +129,7 @@ class PcmSource:
         Raises
         ------
         AudioError
-            for a pipe through which nothing comes.
+            if nothing arrives.
         """
         frame = self._encoding.n_bytes * self._n_channels
         cut = b""
@@ -158,7 +158,7 @@ class PcmSource:
         return content
 
     def problems(self) -> list[str]:
-        """Return whether the stream ended too early, and what is wrong with its channels."""
+        """Return whether the stream ended early, and the problems of its channels."""
         found = self.mix.problems()
         n_missing = (self._n_bytes or 0) - self._n_read
         if self._has_ended and n_missing > FEW_BYTES:
@@ -177,7 +177,7 @@ def raw_encoding(dtype: str) -> Encoding:
     Raises
     ------
     ConfigurationError
-        for a name that is none.
+        if there is no encoding of this name.
     """
     if dtype not in RAW:
         raise ConfigurationError(f"dtype={dtype!r} must be one of {', '.join(RAW)}")

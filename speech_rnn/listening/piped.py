@@ -1,4 +1,4 @@
-"""Standard input as a source: raw PCM, or a sound file, which is recognised as one."""
+"""Standard input as a source: raw PCM, or a sound file, which is detected."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from speech_rnn.listening.sources import FileSource, Source
 from speech_rnn.samples.limits import check_channels, check_rate
 
 FIRST_BYTES = 12
-"""Bytes in which the mark of a container stands."""
+"""Number of bytes that contain the signature of a container."""
 TEXT = 200
-"""Bytes of text that are no samples by chance."""
+"""Number of bytes of text that cannot be samples by chance."""
 PRINTED = frozenset([*range(0x20, 0x7F), *b"\t\r\n"])
 MOST_HEADER = 1 << 20
-"""Bytes of a WAV header, at most: pictures may stand before the samples."""
+"""Longest header of a WAV file in bytes: pictures may precede the samples."""
 
 
 class Peeked(io.RawIOBase):
-    """A stream whose first bytes were looked at, and come again."""
+    """A stream whose first bytes can be inspected before they are read."""
 
     def __init__(self, file: BinaryIO, stop: Stop) -> None:
         self._file, self._stop = file, stop
         self._head = b""
 
     def peek(self, n_bytes: int) -> bytes:
-        """Return the first bytes, fewer only where the stream ends before, and keep them."""
+        """Return the first bytes without consuming them; fewer only if the stream ends earlier."""
         while len(self._head) < n_bytes:
             with self._stop.at_once():
                 content = self._file.read1(n_bytes - len(self._head))  # type: ignore[attr-defined]
@@ -41,20 +41,20 @@ class Peeked(io.RawIOBase):
         return self._head[:n_bytes]
 
     def read1(self, most: int) -> bytes:
-        """Return the next bytes, up to so many; none at the end."""
+        """Return at most this many of the next bytes; none at the end."""
         if not self._head:
             return cast(bytes, self._file.read1(most))  # type: ignore[attr-defined]
         content, self._head = self._head[:most], self._head[most:]
         return content
 
     def read(self, most: int = -1) -> bytes:
-        """Return bytes as `read1` does, or all that are left."""
+        """Return bytes as `read1` does, or all remaining bytes."""
         if most >= 0:
             return self.read1(most)
         return b"".join(iter(lambda: self.read1(HEAD), b""))
 
     def skip(self, n_bytes: int) -> None:
-        """Leave the first bytes, which were looked at, behind."""
+        """Discard the first bytes, which were inspected."""
         self._head = self._head[n_bytes:]
 
 
@@ -69,25 +69,25 @@ def piped_source(
     tell: Callable[[str], None],
     stop: Stop,
 ) -> Source:
-    """Return what comes through a pipe, which may have begun already.
+    """Return the source for a pipe, from which bytes may have arrived already.
 
-    A WAV file of plain samples is heard as it arrives, in the form that its header gives. Other
-    sound files are read to their end first, which is told.
+    A WAV file of plain samples is processed as it arrives, in the format of its header. Other sound
+    files are first read to their end, with a message.
 
     Parameters
     ----------
-    file : open for reading in binary, with ``read1``.
-    rate, dtype, n_channels, channel : the form of raw PCM; see `PcmSource`. A rate of None is
+    file : file with ``read1``, open for reading in binary mode.
+    rate, dtype, n_channels, channel : format of raw PCM; see `PcmSource`. A rate of None is
         `preferred_rate`.
-    tell : is told of what is not taken for raw PCM.
-    stop : asked while nothing arrives.
+    tell : called with a message if the input is not raw PCM.
+    stop : checked while nothing arrives.
 
     Raises
     ------
     ConfigurationError
-        for settings that are out of range.
+        if settings are out of range.
     AudioError
-        for a sound file that cannot be read, and for text.
+        if a sound file cannot be read, or the input is text.
     """
     encoding = raw_encoding(dtype)
     peeked = Peeked(file, stop)
@@ -108,11 +108,11 @@ def piped_source(
 
 
 def _kind(peeked: Peeked) -> str | None:
-    """Return the kind of a sound file, or None for raw PCM."""
+    """Return the format of a sound file, or None for raw PCM."""
     head = peeked.peek(FIRST_BYTES)
     if id3_size(head):
         return "MP3"
-    if head[:1] == b"\xff":  # frames of MPEG or AAC, if several follow one another
+    if head[:1] == b"\xff":  # MPEG or AAC, if several frames follow one another
         head = peeked.peek(HEAD)
     kind = kind_of(head)
     if kind is None and _is_text(head) and _is_text(text := peeked.peek(TEXT)):
@@ -124,12 +124,12 @@ def _kind(peeked: Peeked) -> str | None:
 
 
 def _is_text(content: bytes) -> bool:
-    """Return whether all bytes are letters and the like; two of them are a loud sample, else."""
+    """Return whether all bytes are text; as samples they would be loud."""
     return len(content) >= FIRST_BYTES and all(byte in PRINTED for byte in content)
 
 
 def _plain_wav(peeked: Peeked, channel: int | None) -> PcmSource | None:
-    """Return the samples of a WAV file as they arrive; None for those that must be decoded."""
+    """Return the samples of a WAV file as they arrive; None if they must be decoded."""
     if peeked.peek(4) != b"RIFF":
         return None
     place, form = FIRST_BYTES, b""

@@ -1,4 +1,4 @@
-"""Sources of sound that arrives bit by bit; a file can be read at its own pace."""
+"""Sources of sound that arrives in chunks; a file can be read in real time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CHUNK_SECONDS = 0.1
 
 
 class Source(Protocol):
-    """Something to listen to.
+    """A source of live sound.
 
     Attributes
     ----------
-    name : in events.
-    sample_rate : in Hz.
-    is_live : True for a source without a known end, whose problems are told while it runs.
-    mix : makes one channel of several.
+    name : name of the source in events.
+    sample_rate : sample rate in Hz.
+    is_live : whether it has no known end, so that problems are reported while it runs.
+    mix : function that mixes the channels down to one.
     """
 
     name: str
@@ -39,35 +39,35 @@ class Source(Protocol):
         Raises
         ------
         Stopped
-            where `stop` says so.
+            if `stop` was requested.
         AudioError
-            for what ends before its time.
+            if the source ends early.
         """
         ...
 
     def problems(self) -> list[str]:
-        """Return what was lost, and what is wrong with the channels."""
+        """Return what was lost, and the problems of the channels."""
         ...
 
 
 class FileSource:
-    """A sound file that arrives as a microphone would give it. It is opened once.
+    """A sound file that arrives as from a microphone. It is opened once.
 
     Parameters
     ----------
     source, name : as in `load_audio`.
-    is_fast : whether it arrives at once.
-    chunk_seconds : the length of a chunk.
-    channel : the channel to take; see `load_audio`.
+    is_fast : whether it is read without waiting.
+    chunk_seconds : duration of a chunk, in seconds.
+    channel : index of the channel to take; see `load_audio`.
 
     Attributes
     ----------
-    duration : in seconds, by the header; None where the header does not hold it.
+    duration : duration in seconds according to the header; None if the header does not hold it.
 
     Raises
     ------
     AudioError
-        for a file that cannot be opened, or lacks the channel.
+        if the file cannot be opened, or lacks the channel.
     """
 
     is_live = False
@@ -90,7 +90,7 @@ class FileSource:
         self.mix = opened.mix
 
     def chunks(self, stop: Stop) -> Iterator[NDArray[np.float32]]:
-        """Yield samples when they would have been heard, and close the file; see `Source`."""
+        """Yield samples in real time, and close the file; see `Source`."""
         with self._closing:
             began, n_samples = time.monotonic(), 0
             for block in self._opened.blocks:
@@ -106,5 +106,5 @@ class FileSource:
             stop.check()
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the file and its channels: nothing is lost, a file waits."""
+        """Return the problems of the file and its channels; no sound of a file is lost."""
         return [*self._opened.problems, *self.mix.problems()]

@@ -1,4 +1,4 @@
-"""Where events go: line by line to standard output, or as a document a file."""
+"""Write events, line by line to standard output, or as one document per file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from speech_rnn.storage import atomic
 
 
 class Lines:
-    """Prints a line an event, at once.
+    """Prints one line per event, immediately.
 
     Parameters
     ----------
-    line : of an event.
-    head : the first line, if any.
-    tell_errors : whether a file that failed has a line of JSON, too.
+    line : function that returns the line of an event.
+    head : first line, if any.
+    tell_errors : whether to print a line of JSON for a file that failed, too.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Lines:
 
 
 class Documents:
-    """Writes a document when a file ends; one that was cut off holds what was found.
+    """Writes a document when a file ends; if the file failed, with the events so far.
 
     Parameters
     ----------
-    form : of the documents.
-    paths : of the document of each file; None prints them.
+    form : format of the documents.
+    paths : path of each file's document; None prints the documents.
     """
 
     def __init__(self, form: Format, paths: dict[str, Path] | None) -> None:
@@ -55,12 +55,12 @@ class Documents:
         self._events: list[Event] = []
 
     def write(self, item: Event | FileEnd) -> None:
-        """Keep the event, or write those of the file that ended; one that no one heard has none.
+        """Keep the event, or write the document of the file that ended, unless none of it was read.
 
         Raises
         ------
         DataError
-            for a document that cannot be written.
+            if a document cannot be written.
         """
         if isinstance(item, Event):
             self._events.append(item)
@@ -78,7 +78,7 @@ class Documents:
 def write_item(writer: Lines | Documents, item: Event | FileEnd) -> Event | FileEnd:
     """Write an event or the end of a file, and return it.
 
-    A document that cannot be written costs its file alone: the end that is returned says so.
+    If a document cannot be written, only its file fails: the returned end contains the error.
     """
     try:
         writer.write(item)
@@ -92,20 +92,20 @@ def write_item(writer: Lines | Documents, item: Event | FileEnd) -> Event | File
 def choose_writer(
     files: Sequence[str], form: str | None, output_dir: Path | None, *, as_json: bool
 ) -> Lines | Documents:
-    """Return where the events of `files` go.
+    """Return the writer for the events of `files`.
 
     Parameters
     ----------
-    files : the names of all that will be heard.
+    files : names of all files.
     form : one of `FORMATS`; None is plain text, or JSON Lines.
-    output_dir : gets a document a file, in the folders in which the files lie below the folder
-        that they share.
+    output_dir : folder that gets one document per file, in subfolders like those of the files below
+        their common folder.
 
     Raises
     ------
     ConfigurationError
-        for an unknown format, settings that exclude each other, a format of one file for several
-        without `output_dir`, and two files whose documents would have one name.
+        if the format is unknown, settings exclude each other, a document format is used for several
+        files without `output_dir`, or the documents of two files would have the same name.
     """
     if form is not None and form not in FORMATS:
         raise ConfigurationError(f"format={form!r} must be one of {', '.join(FORMATS)}")
@@ -139,7 +139,7 @@ def document_paths(files: Sequence[str], folder: Path, suffix: str) -> dict[str,
     Raises
     ------
     ConfigurationError
-        for two files of one name but for the ending, in one folder.
+        if two files in a folder have the same name except for the ending.
     """
     absolute = {name: Path("stdin" if name == "-" else name).absolute() for name in files}
     shared = os.path.commonpath([path.parent for path in absolute.values()])

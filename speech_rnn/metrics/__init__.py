@@ -1,4 +1,4 @@
-"""Accuracy, error rates, calibration, and how sure they are. Plain numbers, usable alone."""
+"""Accuracy, error rates, calibration and intervals, as plain numbers; can be used alone."""
 
 from speech_rnn.metrics.calibration import Reliability, RiskCoverage, reliability, risk_coverage
 from speech_rnn.metrics.classification import (

@@ -1,4 +1,4 @@
-"""Whether confidences are right: reliability, and risk against coverage."""
+"""Calibration of confidences: reliability, and risk over coverage."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from speech_rnn.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far confidences are what they say.
+    """How well confidences agree with accuracies.
 
     Parameters
     ----------
-    counts : answers whose confidence lies in each of equally wide bins.
-    confidences, accuracies : their means in each bin; None in an empty one.
+    counts : number of answers in each of equally wide bins of confidence.
+    confidences, accuracies : their means in each bin; None for an empty bin.
     """
 
     counts: tuple[int, ...]
@@ -27,7 +27,7 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """The mean distance of accuracy from confidence over all answers (Guo et al., 2017)."""
+        """Mean difference of accuracy and confidence over all answers (Guo et al., 2017)."""
         rows = zip(self.counts, self.confidences, self.accuracies, strict=True)
         gaps = [n * abs((found or 0.0) - (said or 0.0)) for n, said, found in rows]
         return sum(gaps) / max(1, sum(self.counts))
@@ -38,14 +38,14 @@ class Reliability:
 
 
 def reliability(confidences: ArrayLike, right: ArrayLike, n_bins: int = 15) -> Reliability:
-    """Sort answers into bins by their confidences (N,) in [0, 1]; `right` (N,) says which hold.
+    """Sort answers into bins by confidence (N,) in [0, 1]; `right` (N,) marks correct answers.
 
-    A bin holds what is above its lower end and not above its upper one.
+    The upper end of a bin belongs to it, the lower end does not.
 
     Raises
     ------
     ConfigurationError
-        for no bins.
+        if there are no bins.
     """
     if n_bins < 1:
         raise ConfigurationError(f"n_bins={n_bins} must be 1 or more")
@@ -66,12 +66,12 @@ def reliability(confidences: ArrayLike, right: ArrayLike, n_bins: int = 15) -> R
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """The share of wrong answers if only the most confident are given.
+    """The share of wrong answers if only the most confident ones are given.
 
     Parameters
     ----------
-    coverage, risk : share of all that is answered, and of those the share that is wrong; from the
-        surest answer alone to all of them.
+    coverage, risk : share of all clips that are answered, and share of wrong answers among these,
+        from the most confident answer alone to all of them.
     """
 
     coverage: tuple[float, ...]
@@ -79,7 +79,7 @@ class RiskCoverage:
 
     @property
     def area(self) -> float:
-        """The mean risk over all coverages (Geifman & El-Yaniv, 2017): 0 at best."""
+        """Mean risk over all coverages (Geifman & El-Yaniv, 2017); 0 is best."""
         return sum(self.risk) / max(1, len(self.risk))
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class RiskCoverage:
 
 
 def risk_coverage(confidences: ArrayLike, right: ArrayLike) -> RiskCoverage:
-    """Answer the surest first: confidences (N,), and `right` (N,) says which answers hold."""
+    """Sort answers by confidence (N,), the highest first; `right` (N,) marks correct answers."""
     said = np.asarray(confidences, dtype=np.float64)
     wrong = 1 - np.asarray(right, dtype=np.float64)[np.argsort(-said, kind="stable")]
     answered = np.arange(1, len(said) + 1)

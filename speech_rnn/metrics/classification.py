@@ -15,14 +15,14 @@ from speech_rnn.metrics.intervals import wilson_interval
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How many of how many are right."""
+    """A number of correct answers out of a total."""
 
     correct: int
     total: int
 
     @property
     def value(self) -> float:
-        """The share that is right; not a number where there is nothing."""
+        """Share of correct answers; NaN if there are none at all."""
         return self.correct / self.total if self.total else float("nan")
 
     @property
@@ -42,7 +42,7 @@ def accuracy(references: Sequence[str], hypotheses: Sequence[str]) -> Accuracy:
     Raises
     ------
     ConfigurationError
-        if there are not as many of one as of the other.
+        if their numbers differ.
     """
     check_lengths(references, hypotheses)
     pairs = zip(references, hypotheses, strict=True)
@@ -51,7 +51,7 @@ def accuracy(references: Sequence[str], hypotheses: Sequence[str]) -> Accuracy:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """How one class does; a figure without anything to count is 0."""
+    """Precision, recall and F1 of one class; a figure with nothing to count is 0."""
 
     label: str
     precision: float
@@ -72,8 +72,8 @@ def confusion_matrix(
     Raises
     ------
     ConfigurationError
-        for texts that are not among the labels, whose nearest are named, and if there are not as
-        many of one as of the other.
+        if texts are not among the labels (the error names the nearest ones), or the numbers of
+        references and hypotheses differ.
     """
     check_lengths(references, hypotheses)
     places = {label: place for place, label in enumerate(labels)}
@@ -94,7 +94,7 @@ def per_class(
     Raises
     ------
     ConfigurationError
-        as `confusion_matrix`.
+        in the cases of `confusion_matrix`.
     """
     counts = confusion_matrix(references, hypotheses, labels)
     figures = []
@@ -114,15 +114,15 @@ def per_class(
 
 
 def area_under_roc(higher: ArrayLike, lower: ArrayLike) -> float | None:
-    """Return how often a score of `higher` is above one of `lower`, over all pairs.
+    """Return the probability that a score of `higher` exceeds one of `lower`, over all pairs.
 
-    Equal scores count half (Hanley & McNeil, 1982). None where one of the two has no scores, and
-    where all scores are the same.
+    Equal scores count half (Hanley & McNeil, 1982). None if either has no scores, or all scores are
+    equal.
     """
     one, other = np.asarray(higher, dtype=np.float64), np.asarray(lower, dtype=np.float64)
     if not len(one) or not len(other) or len(np.unique(np.concatenate([one, other]))) == 1:
         return None
-    from scipy.stats import mannwhitneyu  # a second to import: only who needs it waits for it
+    from scipy.stats import mannwhitneyu  # imported here because it takes a second
 
     return float(mannwhitneyu(one, other, method="asymptotic").statistic) / (len(one) * len(other))
 

@@ -1,9 +1,9 @@
 """Word, character and sentence error rates.
 
-Undefined cases: an empty reference counts every word of its hypothesis as an insertion. With no
-reference words at all the rate is 0 without insertions and infinite with them. White space counts
-only as what parts words: runs of it are one space, at the ends it is nothing. A single text may
-stand for a sequence of one.
+Undefined cases: with an empty reference, every word of its hypothesis is an insertion. Without any
+reference words, the rate is 0 without insertions and infinite with them. White space only separates
+words: a run of it is one space, and it is ignored at the ends. A single text may be given in place
+of a sequence of one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Texts = str | Sequence[str]
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """Edits that turn references into hypotheses, for each reference word or character."""
+    """Edits that turn references into hypotheses, per reference word or character."""
 
     substitutions: int
     deletions: int
@@ -37,12 +37,12 @@ class ErrorRate:
 
     @property
     def reference_length(self) -> int:
-        """Words or characters of the references."""
+        """Number of words or characters of the references."""
         return self.hits + self.substitutions + self.deletions
 
     @property
     def rate(self) -> float:
-        """Edits for each reference word or character; it can exceed 1."""
+        """Edits per reference word or character; may exceed 1."""
         if not self.reference_length:
             return float("inf") if self.insertions else 0.0
         return self.errors / self.reference_length
@@ -54,36 +54,36 @@ class ErrorRate:
 
 
 def word_error_rate(references: Texts, hypotheses: Texts) -> ErrorRate:
-    """Count word edits over pairs of texts, by their least alignment (Levenshtein).
+    """Count word edits over pairs of texts, by the minimal alignment (Levenshtein).
 
     Raises
     ------
     ConfigurationError
-        if there are not as many of one as of the other.
+        if their numbers differ.
     """
     return _error_rate(jiwer.process_words, references, hypotheses)
 
 
 def character_error_rate(references: Texts, hypotheses: Texts) -> ErrorRate:
-    """Count character edits over pairs of texts, the spaces between words included.
+    """Count character edits over pairs of texts, including the spaces between words.
 
     Raises
     ------
     ConfigurationError
-        if there are not as many of one as of the other.
+        if their numbers differ.
     """
     return _error_rate(jiwer.process_characters, references, hypotheses)
 
 
 def sentence_error_rate(references: Texts, hypotheses: Texts) -> float:
-    """Return the share of texts with any word error; not a number where there are no texts.
+    """Return the share of texts with any word error; NaN without texts.
 
-    It is 1 - `accuracy`, but for white space.
+    It equals 1 - `accuracy`, except for white space.
 
     Raises
     ------
     ConfigurationError
-        if there are not as many of one as of the other.
+        if their numbers differ.
     """
     return 1 - accuracy(*_tidy(references, hypotheses)).value
 
@@ -94,16 +94,16 @@ def _error_rate(process: Callable[..., Any], references: Texts, hypotheses: Text
 
 
 def _tidy(references: Texts, hypotheses: Texts) -> tuple[list[str], list[str]]:
-    """Check that there are pairs; leave only single spaces: jiwer parts words there alone."""
+    """Check that there are pairs; reduce white space to single spaces, which jiwer requires."""
     pair = [[texts] if isinstance(texts, str) else texts for texts in (references, hypotheses)]
     check_lengths(*pair)
-    said, heard = ([" ".join(text.split()) for text in texts] for texts in pair)
-    return said, heard
+    said, recognised = ([" ".join(text.split()) for text in texts] for texts in pair)
+    return said, recognised
 
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """A word of the reference beside the one of the hypothesis; None where there is none."""
+    """A word of the reference and one of the hypothesis; None if there is none."""
 
     reference: str | None
     hypothesis: str | None
@@ -119,11 +119,11 @@ class AlignedPair:
 
 
 def align_words(reference: str, hypothesis: str) -> tuple[AlignedPair, ...]:
-    """Put the words of two texts side by side with as few edits as possible."""
-    (said,), (heard,) = _tidy(reference, hypothesis)
-    left, right = said.split(), heard.split()
+    """Align the words of two texts with as few edits as possible."""
+    (said,), (recognised,) = _tidy(reference, hypothesis)
+    left, right = said.split(), recognised.split()
     pairs: list[AlignedPair] = []
-    for chunk in jiwer.process_words(said, heard).alignments[0]:
+    for chunk in jiwer.process_words(said, recognised).alignments[0]:
         before: list[str | None] = [*left[chunk.ref_start_idx : chunk.ref_end_idx]]
         after: list[str | None] = [*right[chunk.hyp_start_idx : chunk.hyp_end_idx]]
         pairs += [AlignedPair(*pair) for pair in zip_longest(before, after)]

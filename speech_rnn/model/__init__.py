@@ -1,7 +1,7 @@
-"""Frames to logits: convolutions over time, a recurrent encoder, pooling, a head.
+"""Frames to logits: convolutions over time, a recurrent encoder, pooling and a head.
 
-Padding never changes a result: what lies beyond a clip's length is set to zero before anything
-reads across time, statistics are those of the clips alone, and what reads backwards starts at each
+Padding never changes a result. Values beyond a clip's length are set to zero before any operation
+across time, statistics are those of the clips alone, and the backward direction starts at each
 clip's own end. H in a shape is the width of the hidden states, of all directions together.
 """
 

@@ -1,4 +1,4 @@
-"""AcousticModel: what a configuration names, put together from layers."""
+"""AcousticModel: a network that is assembled from layers as the configuration says."""
 
 from __future__ import annotations
 
@@ -45,68 +45,69 @@ CHOICES = {
 }
 COUNTS = ("n_features", "n_outputs", "hidden_size", "n_layers", "stack", "n_heads")
 MOST_LAYERS, MOST = 2**10, 2**20
-"""The most layers, and the largest of all other sizes."""
+"""Largest number of layers, and largest value of all other sizes."""
 NOT_GIVEN = ("self", "__class__")
 
 
 class AcousticModel(nn.Module):
     """A recurrent network that scores the classes of a clip, or the tokens of every step.
 
-    The frames (B, T, D) pass, in this order: batch normalisation of the features, or a front that
-    others have trained; convolutions; stacking; the recurrent layers; for classification, pooling
-    over time; dense layers with ReLU; the output layer. ``AcousticModel(**model.hyperparameters)``
-    is the same model, untrained.
+    The frames (B, T, D) pass in this order through batch normalisation of the features, or a
+    pre-trained front; convolutions; stacking; the recurrent layers; for classification, pooling
+    over time; dense layers with ReLU; and the output layer.
+    ``AcousticModel(**model.hyperparameters)`` is the same model, untrained.
 
     Parameters
     ----------
-    n_features : D of the frames.
-    n_outputs : C: the classes, or for CTC the tokens with the blank, which is token 0.
-    head : ``classification``: one answer a clip; ``ctc``: one a step.
-    front : a pretrained network that turns frames into embeddings; a training starts from its
+    n_features : width D of the frames.
+    n_outputs : number C of outputs: the classes, or for CTC the tokens with the blank, which is
+        token 0.
+    head : ``classification`` for one answer per clip, ``ctc`` for one per step.
+    front : a pre-trained network that turns frames into embeddings; training starts from its
         weights. ``embedding``: the package's own, `recurrent_front.RecurrentFront`;
         ``speech_embedding``: Google's, `embedding.SpeechEmbedding`; ``whisper_tiny`` and larger
         ones: OpenAI's, for whole clips, `whisper.WhisperEncoder`.
     n_frozen : number of the front's first layers that are not trained.
-    levels_clips : whether a front of others puts each clip at one level, for which it needs the
-        whole clip.
+    levels_clips : whether a third-party front normalises the level of each clip, for which it needs
+        the whole clip.
     cell : ``gru``, ``lstm``, or the Elman network ``rnn_tanh`` or ``rnn_relu``.
-    hidden_size : units of a layer in one direction.
-    n_layers : recurrent layers.
-    bidirectional : each layer reads the clip in both directions.
-    chunk : steps; reading backwards starts anew, `look_ahead` steps after the end of each chunk
-        of so many, and so with a bounded latency (`chunks.Chunks`). None: at the clip's
-        end.
-    look_ahead : steps after a chunk that reading backwards begins with.
-    dropout : probability, after the front, between recurrent layers and before the head.
-    stack : so many neighbouring frames become one step; the last is filled up with zeros.
-    input_normalization : batch normalisation of the features, over frames that are no padding; a
-        front comes in its place.
-    convolutions : each a mapping of ``channels``, ``kernel`` (in steps) and ``stride`` (1); they
-        span time alone, and each is followed by ReLU and batch normalisation, as in MHAtt-RNN.
-    causal : the convolutions see no later frame.
-    pooling : of a classification: the ``last`` state of each direction (with a `chunk`, both
-        at the last step), the ``mean`` over time, or ``attention``. CTC reads every step and
-        leaves this and the next two alone.
-    n_heads : attention heads; each weighs whole hidden vectors, so any number will do.
-    query : what the heads look for: ``learned`` vectors, or projections of the clip's ``middle``
-        step (MHAtt-RNN: Rybakov et al., "Streaming keyword spotting on mobile devices", 2020).
+    hidden_size : number of units of a layer in one direction.
+    n_layers : number of recurrent layers.
+    bidirectional : whether each layer reads the clip in both directions.
+    chunk : number of steps per chunk. The backward direction starts anew `look_ahead` steps after
+        the end of each chunk, which bounds the latency (`chunks.Chunks`). None starts it at the end
+        of the clip.
+    look_ahead : number of steps after a chunk with which the backward direction begins.
+    dropout : probability of dropout after the front, between recurrent layers and before the head.
+    stack : number of neighbouring frames that form one step; the last step is padded with zeros.
+    input_normalization : batch normalisation of the features, over frames that are not padding; a
+        front replaces it.
+    convolutions : mappings of ``channels``, ``kernel`` (in steps) and ``stride`` (1). Convolutions
+        are over time only; each is followed by ReLU and batch normalisation, as in MHAtt-RNN.
+    causal : whether the convolutions see no later frames.
+    pooling : pooling of a classification: the ``last`` state of each direction (with a `chunk`,
+        both at the last step), the ``mean`` over time, or ``attention``. CTC scores every step and
+        ignores this and the next two.
+    n_heads : number of attention heads; each weighs whole hidden vectors, so any number works.
+    query : query of the heads: ``learned`` vectors, or projections of the clip's ``middle`` step
+        (MHAtt-RNN: Rybakov et al., "Streaming keyword spotting on mobile devices", 2020).
     dense : units of the hidden layers before the output: a number, a list, or None.
-    blank_bias : initial bias of the CTC blank. A network first learns to say blank nearly always;
-        started there, it comes to the words sooner (three spoken digits in a row, 7 epochs, two
-        seeds: 29 % of the clips wrong with 4, 94 % with 0, 69 % with -2).
+    blank_bias : initial bias of the CTC blank. A network first learns to emit blanks nearly always;
+        with this bias it starts there and learns words sooner (three spoken digits in a row, 7
+        epochs, two seeds: 29 % of the clips wrong with 4, 94 % with 0, 69 % with -2).
 
     Attributes
     ----------
-    subsampling : how many frames one step of the logits stands for.
-    latency_frames : so many frames after its own are needed, at most, before a step is known; None
-        where that is the whole clip.
+    subsampling : number of frames per step of the logits.
+    latency_frames : maximum number of later frames that a step depends on; None for the whole
+        clip.
 
     Raises
     ------
     ConfigurationError
-        for a value out of its range or an unknown name (it gives the nearest), for a classification
-        without pooling, for causal convolutions before layers that read backwards over the whole
-        clip, and for chunks of layers that do not read backwards.
+        if a value is out of its range or a name is unknown (the error gives the nearest one), a
+        classification has no pooling, causal convolutions precede layers that read backwards over
+        the whole clip, or there are chunks without a backward direction.
     """
 
     def __init__(
@@ -152,7 +153,7 @@ class AcousticModel(nn.Module):
             n_features = self.front.n_outputs
         self.latency_frames = _latency(self._hyperparameters, self.front, self.subsampling)
 
-        normalizes = input_normalization and not front  # a front does so itself
+        normalizes = input_normalization and not front  # a front has its own normalisation
         self.normalization = MaskedBatchNorm(n_features) if normalizes else None
         self.convolutions = nn.ModuleList()
         channels = 1
@@ -188,7 +189,7 @@ class AcousticModel(nn.Module):
 
     @property
     def n_parameters(self) -> int:
-        """How many weights there are, those of a front that are not trained among them."""
+        """Number of weights, including those of a front that are not trained."""
         return sum(weight.numel() for weight in self.parameters())
 
     def forward(
@@ -199,13 +200,13 @@ class AcousticModel(nn.Module):
         Parameters
         ----------
         frames : (B, T, D); beyond a clip's length they may hold anything.
-        lengths : frames of each clip, (B,) integers. A clip of none counts as one frame of zeros.
-        embedded : the frames are what `embed` returns; the front has read them already.
+        lengths : frames of each clip, (B,) integers. An empty clip counts as one frame of zeros.
+        embedded : whether the frames are results of `embed`, which the front has processed.
 
         Returns
         -------
         logits : (B, 1, C) for classification, (B, ⌈T / subsampling⌉, C) for CTC.
-        lengths : steps of the logits that count, (B,): all 1 for classification.
+        lengths : number of valid steps of the logits, (B,): all 1 for classification.
 
         Raises
         ------
@@ -219,15 +220,15 @@ class AcousticModel(nn.Module):
         return self.score(hidden), lengths
 
     def step_logits(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Score every step, (B, ⌈T / subsampling⌉, C), as a stream does; and the steps' lengths.
+        """Score every step as a stream does; return (B, ⌈T / subsampling⌉, C) and the lengths.
 
-        A causal classifier that pools the ``last`` state answers at each step for the clip so far;
-        one with a `chunk` answers with what it also hears after the step.
+        A causal classifier that pools the ``last`` state scores the clip up to each step; with a
+        `chunk`, it also includes the look-ahead of the step.
 
         Raises
         ------
         ConfigurationError
-            if the answer pools the whole clip.
+            if the pooling needs the whole clip.
         """
         if self.pooling not in (None, "last"):
             raise ConfigurationError(self._reason_of_pooling)
@@ -235,7 +236,7 @@ class AcousticModel(nn.Module):
         return self.score(hidden), lengths
 
     def score(self, hidden: Tensor) -> Tensor:
-        """Map hidden states (..., H), or what is pooled of them, to logits (..., C)."""
+        """Map hidden states (..., H), or their pooled values, to logits (..., C)."""
         return self.output(self.dense(self.dropout(hidden)))
 
     @property
@@ -249,8 +250,8 @@ class AcousticModel(nn.Module):
         Raises
         ------
         ConfigurationError
-            for a model that needs the whole clip, see `can_stream`, one in training, and a
-            `batch_size` below 1.
+            if the model needs the whole clip, see `can_stream`, is in training mode, or
+            `batch_size` is below 1.
         """
         if reasons := self.reasons_against_streaming():
             raise ConfigurationError("\n".join(reasons))
@@ -265,7 +266,7 @@ class AcousticModel(nn.Module):
         return ModelStream(self._stream_parts, no_frames, no_logits)
 
     def _stream_parts(self) -> list[Part]:
-        """Return what a stream passes, in the order of `encode` and `score`."""
+        """Return the parts of a stream, in the order of `encode` and `score`."""
         parts: list[Part] = []
         if self.front is not None:
             parts += [self.front.stream(), Each(self.front.normalized)]
@@ -280,7 +281,7 @@ class AcousticModel(nn.Module):
                 lambda maps: self._stacked(maps.transpose(1, 2).flatten(2)),  # (B, t, D')
                 self.stack,
                 self.stack,
-                padding=(0, self.stack - 1),  # the last step is filled up
+                padding=(0, self.stack - 1),  # pad the last step
             ),
             Forwards(self.recurrence) if self.chunk is None else InChunks(self._in_chunks()),
             Each(self.score),
@@ -296,7 +297,7 @@ class AcousticModel(nn.Module):
         return Chunks(self.recurrence, self.chunk, self.look_ahead, self.dropout)
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return what in this model needs the whole clip, and the way out of each."""
+        """Return what requires the whole clip in this model, each with a way out."""
         reasons = []
         if self.front is not None:
             reasons += self.front.reasons_against_streaming()
@@ -317,9 +318,9 @@ class AcousticModel(nn.Module):
         )
 
     def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the front says of frames, (B, S, D'), not yet normalised, and the lengths.
+        """Return the front's embeddings (B, S, D') before normalisation, and their lengths.
 
-        Without a front these are the frames.
+        Without a front, these are the frames.
         """
         if frames.shape[-1] != self.n_features:
             raise ConfigurationError(
@@ -360,11 +361,11 @@ class AcousticModel(nn.Module):
 
     @property
     def recurrence(self) -> list[RecurrentLayer]:
-        """The recurrent layers, in their order."""
+        """The recurrent layers, in order."""
         return list(cast(Iterable[RecurrentLayer], self.layers))
 
     def attention(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """Return how each head weighs the steps, (B, n_heads, T); a row sums to 1.
+        """Return the attention weights of each head, (B, n_heads, T); each row sums to 1.
 
         Raises
         ------
@@ -387,11 +388,11 @@ class AcousticModel(nn.Module):
         last = step_at(hidden, lengths - 1)
         if not self.bidirectional or self.chunk is not None:
             return last
-        size = hidden.shape[2] // 2  # where reading backwards ends is step 0
+        size = hidden.shape[2] // 2  # the backward direction ends at step 0
         return torch.cat([last[:, :size], hidden[:, 0, size:]], dim=1)
 
     def _initialize(self) -> None:
-        """Draw the weights: torch's defaults know neither recurrence nor what follows a layer."""
+        """Initialise the weights: torch's defaults do not consider recurrence or the next layer."""
         for module in self.modules():
             if isinstance(module, nn.RNNBase):
                 initialize_recurrence(module)
@@ -415,7 +416,7 @@ def _front(given: Mapping[str, Any]) -> Front | None:
 
 
 def _latency(given: Mapping[str, Any], front: Front | None, subsampling: int) -> int | None:
-    """How many frames the first step of a chunk needs beyond its own."""
+    """Return the number of frames after its own that the first step of a chunk needs."""
     whole = front is not None and front.reasons_against_streaming()
     if whole or (given["bidirectional"] and given["chunk"] is None):
         return None
@@ -448,12 +449,12 @@ def _check(given: Mapping[str, Any]) -> None:
     for size in given["dense"]:
         _check_count("dense", size)
     if given["n_frozen"] and not given["front"]:
-        raise ConfigurationError(f"n_frozen={given['n_frozen']} freezes a front; give front, too")
+        raise ConfigurationError(f"n_frozen={given['n_frozen']} needs a front; give front, too")
     if not 0 <= given["dropout"] < 1:
         raise ConfigurationError(f"dropout={given['dropout']} must lie in [0, 1)")
     if given["head"] == "classification" and given["pooling"] is None:
         raise ConfigurationError(
-            "pooling=None leaves head='classification' no one answer; give last, mean or attention"
+            "head='classification' needs a pooling, not pooling=None; give last, mean or attention"
         )
     chunk, look_ahead = given["chunk"], given["look_ahead"]
     if given["causal"] and given["bidirectional"] and chunk is None:

@@ -1,7 +1,7 @@
-"""A bidirectional encoder with bounded latency: it reads backwards over chunks with a look-ahead.
+"""A bidirectional encoder with bounded latency, whose backward direction runs over chunks.
 
-Zhang et al., "Highway long short-term memory RNNs for distant speech recognition" (2016): of a
-chunk and the steps after it, all layers see no more. Forward states are carried from chunk to
+Zhang et al., "Highway long short-term memory RNNs for distant speech recognition" (2016): all
+layers see only a chunk and the steps of its look-ahead. Forward states are carried from chunk to
 chunk; each backward pass starts at zero where the look-ahead ends.
 """
 
@@ -19,12 +19,12 @@ from speech_rnn.model.layers import RecurrentLayer, State, reading_backward, reo
 
 @dataclass(frozen=True)
 class Chunks:
-    """Layers that read backwards over chunks.
+    """Bidirectional layers whose backward direction runs over chunks.
 
     Parameters
     ----------
-    layers : in both directions.
-    size, look_ahead : steps that a window answers for, and those after them that it also reads.
+    layers : bidirectional layers.
+    size, look_ahead : number of steps of a chunk, and of further steps that it reads.
     dropout : applied between layers.
     """
 
@@ -44,10 +44,10 @@ class Chunks:
 
         Parameters
         ----------
-        lengths : steps of each clip, (B,); a clip that ends within a window is read backwards from
-            its end.
-        n_chunks : how many chunks to answer for; what follows them is looked at only.
-        states : of each layer, after the chunk before the first; None starts at zero.
+        lengths : number of steps of each clip, (B,); if a clip ends within a window, the backward
+            direction starts at its end.
+        n_chunks : number of chunks to compute; steps after them are look-ahead only.
+        states : state of each layer after the chunk before the first; None starts at zero.
         """
         width = self.size + self.look_ahead
         steps = F.pad(steps, (0, 0, 0, n_chunks * self.size + self.look_ahead - steps.shape[1]))
@@ -69,15 +69,15 @@ class Chunks:
     ) -> tuple[Tensor, State]:
         """Map windows (K, B, W, D) to (K, B, W, H) and the forward state after the last chunk.
 
-        Of the last layer nobody reads the look-ahead: (K, B, size, H).
+        The last layer omits the look-ahead: (K, B, size, H).
         """
         own, states = [], []
-        for window in windows[:, :, : self.size]:  # one by one: an LSTM tells its last cells alone
+        for window in windows[:, :, : self.size]:  # one by one: an LSTM returns its last cells only
             hidden, state = layer.forwards(window, state)  # (B, size, H / 2)
             own.append(hidden)
             states.append(state)
         forward = torch.stack(own)  # (K, B, size, H / 2)
-        every = windows.flatten(0, 1)  # (K * B, W, D): what needs no state of another goes at once
+        every = windows.flatten(0, 1)  # (K * B, W, D): independent of each other, hence one batch
         if self.look_ahead and layer is not self.layers[-1]:
             ahead, _ = layer.forwards(every[:, self.size :], _side_by_side(states))
             ahead = ahead.unflatten(0, windows.shape[:2])  # (K, B, look_ahead, H / 2)
@@ -89,7 +89,7 @@ class Chunks:
 
 
 def _side_by_side(states: Sequence[State]) -> State:
-    """Join the states (1, B, H) of K chunks to (1, K * B, H); those of an LSTM are two each."""
+    """Join the states (1, B, H) of K chunks to (1, K * B, H); an LSTM has two each."""
     hidden = torch.cat([state[0] if isinstance(state, tuple) else state for state in states], 1)
     cells = [state[1] for state in states if isinstance(state, tuple)]
     return (hidden, torch.cat(cells, 1)) if cells else hidden

@@ -1,4 +1,4 @@
-"""How many multiplications, each with its addition, a model needs."""
+"""Count the multiply-adds of a model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from speech_rnn.model.whisper import SelfAttention
 
 
 def multiply_adds(model: AcousticModel, n_frames: int) -> int:
-    """Return the multiply-adds of a clip of `n_frames`: of matrices and convolutions alone.
+    """Return the multiply-adds of matrices and convolutions for a clip of `n_frames`.
 
-    Features, normalisation and the functions of gates are left out, as is usual. A silent clip is
-    run and its layers are counted: torch's own counter leaves out LSTM layers on a CPU.
+    Features, normalisation and activation functions are not counted, as is usual. The layers are
+    counted while a silent clip is processed; torch's own counter omits LSTM layers on a CPU.
     """
     total = 0
 
@@ -29,7 +29,7 @@ def multiply_adds(model: AcousticModel, n_frames: int) -> int:
             total += output.numel() * layer.weight[0].numel()
         elif isinstance(layer, Attention):  # scores and the weighted sum
             total += 2 * layer.n_heads * inputs[0].numel()
-        elif isinstance(layer, SelfAttention):  # the same of each step, its heads side by side
+        elif isinstance(layer, SelfAttention):  # the same for each step, over all heads
             total += 2 * inputs[0].shape[1] * inputs[0].numel()
 
     hooks = [layer.register_forward_hook(count) for layer in model.modules()]

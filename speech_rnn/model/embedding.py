@@ -1,8 +1,8 @@
-"""A convolutional front that has heard very many speakers, so that few recordings are enough.
+"""Google's speech embedding: a convolutional front trained on many speakers.
 
-Lin et al., "Training keyword spotters with limited and synthesized speech data" (2020): a network
-that told 5,000 words of 40 million clips of people apart; its last layer is left out, and what it
-had learnt about voices, rooms and microphones stays.
+Lin et al., "Training keyword spotters with limited and synthesized speech data" (2020): the network
+was trained to classify 5,000 words in 40 million clips of people; its last layer is left out. Few
+recordings are then enough, because it has learnt about voices, rooms and microphones.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from speech_rnn.tensors.lengths import is_inside
 
 N_BANDS = 32
 FIELD = 76
-"""Frames that one step sees."""
+"""Number of frames that one step depends on."""
 STRIDE = 8
 LOUDEST_DB = 96.0
-"""Where a clip's loudest band is put: the median of digits whose level is a usual one."""
+"""Level of a clip's loudest band after normalisation: the median of digits at a usual level."""
 SILENCE_DB = 50.0
-"""So far below it lies a noise that fills each band: what is quieter speaks of the recording."""
+"""Distance in dB of a noise in each band below that level, which masks quieter background."""
 SILENCE = (LOUDEST_DB - SILENCE_DB) / 10 + 2
-"""Its level, as the network was taught."""
+"""Level of that noise in the unit of the network's training."""
 BEFORE = (FIELD - STRIDE) // 2
-"""Frames before a step's own that it sees."""
+"""Number of frames before its own that a step depends on."""
 LOOK_AHEAD = FIELD - STRIDE - BEFORE
-"""Frames after them."""
-# Channels of each convolution, which span three frequencies and three frames by turns (the first
-# both at once), and the pooling, in frames and frequencies, that comes after some of them.
+"""Number of frames after its own that a step depends on."""
+# Channels of the convolutions, which alternately span three frequencies and three frames (the first
+# one both), and the pooling in frames and frequencies after some of them.
 CHANNELS = (24,) * 3 + (48,) * 4 + (72,) * 4 + (96,) * 9
 POOLING = {2: (2, 2), 6: (1, 2), 10: (2, 2), 14: (1, 2), 18: (2, 2)}
 
@@ -43,20 +43,21 @@ class SpeechEmbedding(Front):
     """Log-mel frames (B, T, 32) to embeddings (B, ⌈T / 8⌉, 96) of the 760 ms around each step.
 
     The frames are those of `conf/features/log_mel_embedding.yaml`: 32 bands from 60 to 3,800 Hz in
-    dB. A clip's loudest band is put at one level, and a noise far below that level is in the clip
-    and around it. The embeddings are batch-normalised. Weights are random until `load`.
+    dB. A clip's loudest band is normalised to a fixed level, and a noise far below that level is
+    added to the clip and around it. The embeddings are batch-normalised. Weights are random until
+    `load`.
 
     Parameters
     ----------
-    n_features : D of the frames, 32.
-    n_frozen : so many of the 20 convolutions, from the first on, are not trained.
-    levels_clips : whether a clip's loudest band is looked for. Who listens cannot wait for it: then
-        levels stay as they are, and 340 ms after a step it is known.
+    n_features : width D of the frames, 32.
+    n_frozen : number of the first of 20 convolutions that are not trained.
+    levels_clips : whether to normalise a clip's loudest band, which needs the whole clip. Without
+        it levels stay as they are, and a step is known 340 ms after its end.
 
     Raises
     ------
     ConfigurationError
-        for other features, and for more frozen convolutions than there are.
+        if the features are other ones, or there are fewer convolutions than `n_frozen`.
     """
 
     n_outputs = CHANNELS[-1]
@@ -78,7 +79,7 @@ class SpeechEmbedding(Front):
         self.normalization = MaskedBatchNorm(self.n_outputs)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights of a trained network: ``0.weight``, ``0.bias``, … ``19.bias``."""
+        """Load the weights of a trained network: ``0.weight``, ``0.bias``, … ``19.bias``."""
         self.convolutions.load_state_dict(dict(weights))
 
     def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,13 +91,13 @@ class SpeechEmbedding(Front):
         return maps[..., 0].transpose(1, 2), ceil_div(lengths, STRIDE)
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return what needs the whole clip, and the way out."""
+        """Return what requires the whole clip, with a way out."""
         if not self.levels_clips:
             return []
         return ["front='speech_embedding' levels a whole clip; train with levels_clips=False"]
 
     def stream(self) -> EmbeddingStream:
-        """Return a stream of embeddings, not yet normalised; only without `levels_clips`."""
+        """Return a stream of embeddings before normalisation; requires ``levels_clips=False``."""
         assert not self.levels_clips
         return EmbeddingStream(self)
 
@@ -112,7 +113,7 @@ class SpeechEmbedding(Front):
                 yield partial(F.max_pool2d, kernel_size=size), size[0], size[0]
 
     def _in_silence(self, frames: Tensor, lengths: Tensor, n_steps: int) -> Tensor:
-        """Level each clip and put silence around it, so that every step lies amid what it sees."""
+        """Normalise the level of each clip, and surround it with silence as context."""
         outside = ~is_inside(frames.shape[1], lengths)[:, :, None]  # (B, T, 1)
         frames = frames.masked_fill(outside, -torch.inf)
         loudest = frames.amax((1, 2), keepdim=True) if self.levels_clips else LOUDEST_DB
@@ -121,10 +122,10 @@ class SpeechEmbedding(Front):
 
 
 class EmbeddingStream:
-    """Embeddings of frames that arrive in pieces, by `SpeechEmbedding.stream`.
+    """Embeddings of frames that arrive in pieces, from `SpeechEmbedding.stream`.
 
-    Each convolution keeps the two frames that its next output reaches back to, and each pooling
-    those that are not yet enough for one.
+    Each convolution keeps the two frames that its next output needs, and each pooling keeps the
+    frames of an incomplete output.
     """
 
     def __init__(self, front: SpeechEmbedding) -> None:
@@ -153,14 +154,14 @@ def _rectified(convolution: nn.Module, maps: Tensor) -> Tensor:
 
 
 def _level(frames: Tensor, loudest: Tensor | float) -> Tensor:
-    """Map dB to the network's level: the `loudest` to its usual one, far below it the noise."""
+    """Map dB to the network's level: `loudest` to its usual one, and the noise far below it."""
     below = (frames - loudest) / 10  # powers of ten
     level = (10**below + 10 ** (-SILENCE_DB / 10)).log10()
     return level + LOUDEST_DB / 10 + 2
 
 
 def _convolution(number: int, n_inputs: int, channels: int) -> nn.Conv2d:
-    """Return a convolution that spans time where it was even, and its neighbours in frequency."""
+    """Return a convolution over time for an even `number`, otherwise over frequency."""
     last = len(CHANNELS) - 1
     if number == 0:
         return nn.Conv2d(n_inputs, channels, (3, 3), padding=(0, 1))

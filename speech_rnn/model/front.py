@@ -1,4 +1,4 @@
-"""The interface of fronts: networks that were trained on speech before the acoustic model."""
+"""The interface of fronts: networks that were pre-trained on speech."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from speech_rnn.model.stream import Part
 
 
 class Pretrained(NamedTuple):
-    """Weights by their names, and the SHA-256 of the file that they were in."""
+    """Weights by name, and the SHA-256 of their file."""
 
     weights: dict[str, Tensor]
     sha256: str
 
 
 class Front(nn.Module):
-    """Frames (B, T, D) to steps (B, S, D') that tell words apart, whoever speaks.
+    """Frames (B, T, D) to steps (B, S, D') that distinguish words of any speaker.
 
-    A subclass gives the steps by `embed`, and has a `normalization`, which always learns.
+    A subclass implements `embed`, and has a `normalization`, which is always trained.
 
     Attributes
     ----------
-    n_outputs : D'.
-    subsampling : frames of a step.
-    look_ahead : frames after its own that a step sees, where it can stream.
-    most_frames : of the longest clip that it can read; None where that is any.
+    n_outputs : width D' of the steps.
+    subsampling : number of frames per step.
+    look_ahead : number of later frames that a step depends on, if it can stream.
+    most_frames : length of the longest clip that it can process, in frames; None for any length.
     """
 
     n_outputs: int
@@ -44,16 +44,16 @@ class Front(nn.Module):
         return self.normalized(steps, lengths), lengths
 
     def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Map frames (B, T, D) to embeddings (B, S, D'), not yet normalised, and their lengths."""
+        """Map frames (B, T, D) to embeddings (B, S, D') before normalisation, and their lengths."""
         raise NotImplementedError
 
     def normalized(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Normalise embeddings (B, S, D'), in training over the steps that are no padding."""
+        """Normalise embeddings (B, S, D'), in training over the steps that are not padding."""
         return self.normalization.of_steps(steps, lengths)
 
     @property
     def is_frozen(self) -> bool:
-        """Whether a training changes nothing of it but the normalisation."""
+        """Whether only its normalisation is trained."""
         own = (
             weight
             for name, weight in self.named_parameters()
@@ -62,20 +62,20 @@ class Front(nn.Module):
         return not any(weight.requires_grad for weight in own)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights of a trained network."""
+        """Load the weights of a trained network."""
         raise NotImplementedError
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return what needs the whole clip, and the way out of each."""
+        """Return what requires the whole clip, each with a way out."""
         return []
 
     def stream(self) -> Part:
-        """Return a stream of embeddings, not yet normalised, over clips that advance together."""
+        """Return a stream of embeddings before normalisation, over clips that advance together."""
         raise NotImplementedError
 
 
 def check_width(front: str, n_features: int, n_bands: int, features: str) -> None:
-    """Refuse frames of another width than the front was taught on."""
+    """Raise if frames have another width than those on which the front was trained."""
     if n_features != n_bands:
         raise ConfigurationError(
             f"n_features={n_features} does not fit front={front!r}, which reads {n_bands} bands; "
@@ -84,7 +84,7 @@ def check_width(front: str, n_features: int, n_bands: int, features: str) -> Non
 
 
 def freeze(parts: Sequence[nn.Module], n_frozen: Any) -> None:
-    """Leave the first `n_frozen` parts untrained."""
+    """Exclude the first `n_frozen` parts from training."""
     if not isinstance(n_frozen, int) or not 0 <= n_frozen <= len(parts):
         raise ConfigurationError(
             f"n_frozen={n_frozen!r} must be a whole number from 0 to {len(parts)}"

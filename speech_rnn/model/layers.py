@@ -1,4 +1,4 @@
-"""What an acoustic model is made of: masked batch norm, convolutions, recurrences, attention."""
+"""Layers of an acoustic model: masked batch norm, convolutions, recurrences, attention."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch.nn import functional as F
 from speech_rnn.tensors.lengths import is_inside, zero_beyond
 
 State = Tensor | tuple[Tensor, Tensor]
-"""What a recurrence carries from step to step, (1, B, H); an LSTM also its cells."""
+"""State of a recurrent layer, (1, B, H); an LSTM also has its cells."""
 
 
 class MaskedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of maps (B, channels, T, D): that of the clips' steps without padding."""
+    """Batch normalisation of maps (B, channels, T, D) over the steps that are not padding."""
 
     def forward(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Normalise; beyond `lengths` the result is undefined. None: no step is padding."""
-        # Written out for both modes: on a CPU, torch 2.14's own gives wrong gradients in eval mode
-        # for maps whose channels lie innermost in memory and whose D is 1.
+        """Normalise; beyond `lengths` the result is undefined. None: there is no padding."""
+        # Implemented here for both modes: on a CPU, torch 2.14's own has wrong gradients in eval
+        # mode for maps in channels-last memory order with D = 1.
         statistics = dict(self.named_buffers())
         mean, variance = statistics["running_mean"], statistics["running_var"]
         if self.training:
             if lengths is None:
                 lengths = torch.full((len(maps),), maps.shape[2], device=maps.device)
-            maps = maps.float()  # sums over a batch, where mixed precision would lose them
+            maps = maps.float()  # mixed precision would lose digits in sums over a batch
             inside = is_inside(maps.shape[2], lengths)[:, None, :, None]  # (B, 1, T, 1)
             count = inside.sum() * maps.shape[3]
             mean = maps.where(inside, 0.0).sum((0, 2, 3)) / count  # (channels,)
@@ -42,7 +42,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def _remember(self, statistics: dict[str, Tensor], mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics, as torch does: a moving or, without momentum, plain mean."""
+        """Update the running statistics as torch does: a moving mean, or a plain one."""
         count = statistics["num_batches_tracked"].add_(1)
         rate = 1 / count if self.momentum is None else self.momentum
         statistics["running_mean"].add_(rate * (mean - statistics["running_mean"]))
@@ -50,10 +50,10 @@ class MaskedBatchNorm(nn.BatchNorm1d):
 
 
 class Convolution(nn.Module):
-    """A convolution that spans time alone, ReLU and batch normalisation.
+    """A convolution over time only, ReLU and batch normalisation.
 
     Step t of the result is centred on step t * stride of the maps, or ends there if causal,
-    whatever the width of the batch.
+    independently of the batch's width.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class Convolution(nn.Module):
         return self.convolved(maps, lengths), lengths
 
     def convolved(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Map (B, channels, T, D) without padding; `lengths` are those of the result."""
+        """Map (B, channels, T, D) without padding; `lengths` are the lengths of the result."""
         return self.normalization(self.convolution(maps).relu(), lengths)
 
 
 class RecurrentLayer(nn.Module):
     """One recurrent layer, in one direction or in both.
 
-    Each direction is a layer of torch's own, without a packed sequence: that runs fused, and can
-    be exported. Padding comes after a clip, where a state no longer matters.
+    Each direction is a layer of torch without a packed sequence, so that it runs fused and can be
+    exported. Padding follows a clip, where states no longer matter.
     """
 
     def __init__(self, cell: str, n_inputs: int, hidden_size: int, bidirectional: bool) -> None:
@@ -89,7 +89,7 @@ class RecurrentLayer(nn.Module):
         self.backwards = make_recurrence(cell, n_inputs, hidden_size) if bidirectional else None
 
     def forward(self, steps: Tensor, backward: Tensor) -> Tensor:
-        """Map (B, T, D) to (B, T, H); `backward` is `reading_backward`'s order.
+        """Map (B, T, D) to (B, T, H); `backward` is the order of `reading_backward`.
 
         States start at zero.
         """
@@ -103,7 +103,7 @@ class RecurrentLayer(nn.Module):
 class Attention(nn.Module):
     """Heads that each weigh the steps by a softmax of dot products: (B, T, H) to (B, n_heads * H).
 
-    The products are not scaled, as in MHAtt-RNN: the states of a GRU or LSTM lie in (-1, 1).
+    The products are not scaled, as in MHAtt-RNN, because states of a GRU or LSTM lie in (-1, 1).
     """
 
     def __init__(self, size: int, n_heads: int, query: str) -> None:
@@ -135,14 +135,14 @@ def ceil_div(lengths: Tensor, divisor: int) -> Tensor:
 
 
 def step_at(hidden: Tensor, index: Tensor) -> Tensor:
-    """Step `index` (B,) of each clip, (B, H)."""
+    """Return step `index` (B,) of each clip, (B, H)."""
     return hidden[torch.arange(hidden.shape[0], device=hidden.device), index]
 
 
 def reading_backward(n_steps: int, lengths: Tensor) -> Tensor:
-    """Where each step goes when every clip is reversed within its own length, (B * T,).
+    """Return the index of each step after reversing each clip within its length, (B * T,).
 
-    Padding stays where it is, so that the order is its own inverse.
+    Padding stays in place, so that the order is its own inverse.
     """
     step = torch.arange(n_steps, device=lengths.device)
     last = lengths[:, None] - 1  # (B, 1)
@@ -152,12 +152,12 @@ def reading_backward(n_steps: int, lengths: Tensor) -> Tensor:
 
 
 def reorder(steps: Tensor, order: Tensor) -> Tensor:
-    """Put steps (B, T, H) into `order`."""
+    """Rearrange steps (B, T, H) by `order`."""
     return steps.flatten(0, 1).index_select(0, order).view(steps.shape)  # (B, T, H)
 
 
 def make_recurrence(cell: str, n_inputs: int, hidden_size: int) -> nn.RNNBase:
-    """Make a layer of torch's own, in one direction."""
+    """Return one of torch's recurrent layers, in one direction."""
     if cell in ("gru", "lstm"):
         gated = nn.GRU if cell == "gru" else nn.LSTM
         return gated(n_inputs, hidden_size, batch_first=True)
@@ -165,7 +165,7 @@ def make_recurrence(cell: str, n_inputs: int, hidden_size: int) -> nn.RNNBase:
 
 
 def initialize_recurrence(recurrence: nn.RNNBase) -> None:
-    """Orthogonal recurrent and Xavier input weights, each gate's block as a matrix of its own.
+    """Initialise recurrent weights orthogonally and input weights by Xavier, gate by gate.
 
     An LSTM's forget gate starts open (Jozefowicz et al., 2015).
     """
@@ -176,6 +176,6 @@ def initialize_recurrence(recurrence: nn.RNNBase) -> None:
                 nn.init.orthogonal_(block)
             elif name.startswith("weight_ih"):
                 nn.init.xavier_uniform_(block)
-            else:  # torch's order of gates: input, forget, cell, output; two biases add up
+            else:  # torch's order of gates is input, forget, cell, output; its two biases add up
                 is_forget = isinstance(recurrence, nn.LSTM) and gate == 1 and "_ih" in name
                 nn.init.constant_(block, 1.0 if is_forget else 0.0)

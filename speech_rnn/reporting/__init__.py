@@ -1,1 +1,1 @@
-"""One HTML file that shows what a run has reached."""
+"""Show results: tables on the terminal, HTML pages and pictures."""

@@ -1,4 +1,4 @@
-"""Doubtful clips on one page that opens anywhere: what they look like, and how they sound."""
+"""Doubtful clips on one self-contained page, with their waveforms and sounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speech_rnn.storage import atomic
 WIDTH, HEIGHT = 240, 40
 
 STYLE = Path(__file__).with_name("style.css")
-# No template of jinja2: an audit is shown without the extra [report], too.
+# Not a template of jinja2, so that an audit can be shown without the extra [report].
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -28,8 +28,8 @@ PAGE = """<!doctype html>
 <body>
 <main>
 <h1>Doubtful labels</h1>
-<p>The most doubtful first. What is wrong stays in <code>disputed.csv</code>; delete the rows of
-what is right, and train with <code>exclude=disputed.csv</code>.</p>
+<p>The most doubtful first. Keep the rows of wrong labels in <code>disputed.csv</code>, delete the
+rows of right ones, and train with <code>exclude=disputed.csv</code>.</p>
 <div class="grid">
 {articles}
 </div>
@@ -48,7 +48,7 @@ fill="var(--first)" d="{path}"/></svg>
 
 
 def write_page(doubts: Sequence[Doubt], path: str | Path) -> None:
-    """Write clips with their labels as one HTML file that needs no other.
+    """Write clips with their labels as one self-contained HTML file.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _article(doubt: Doubt) -> str:
 
 
 def _outline(samples: NDArray[np.float32]) -> str:
-    """Draw a waveform (N,) as an SVG path: the loudest of each column, up and down."""
+    """Draw a waveform (N,) as an SVG path: the peak of each column, up and down."""
     columns = np.array_split(np.abs(samples), min(WIDTH, len(samples)))
     peaks = np.array([column.max() for column in columns]) / max(float(np.abs(samples).max()), 1e-9)
     middle = HEIGHT / 2

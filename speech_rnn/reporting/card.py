@@ -1,4 +1,4 @@
-"""What a model is, where it came from, and the command that makes it again."""
+"""The description of a model: what it is, its origin, and the command that trains it again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_WORDS = 40
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The words of a report's head and foot."""
+    """The texts at the start and the end of a report."""
 
     title: str
     subtitle: str
@@ -29,30 +29,30 @@ class ModelCard:
 
 def model_card(run: RunFolder) -> ModelCard:
     """Describe the Recognizer of a run."""
-    told = run.metrics
+    facts = run.metrics
     file = run.path / RUN_FILE
     when = datetime.fromtimestamp(file.stat().st_mtime, tz=timezone.utc)
     size = f"{file.stat().st_size / 1e6:.2f} MB"
     rows = {
-        **_model(run.recognizer, told),
-        "speed": _speed(told.get("cost")),
+        **_model(run.recognizer, facts),
+        "speed": _speed(facts.get("cost")),
         "file": f"{file.name}, {size}, {when:%Y-%m-%d %H:%M} UTC",
         **_sound(run.recognizer),
-        **_training(told),
+        **_training(facts),
     }
-    command = str(told.get("command") or "")
+    command = str(facts.get("command") or "")
     recipe = next((part[8:] for part in command.split() if part.startswith("+recipe=")), "")
     return ModelCard(
         f"{recipe or run.path.resolve().name}: what it has reached",
-        f"{when:%Y-%m-%d %H:%M} UTC · commit {told.get('commit')} · seed {told.get('seed')} · "
+        f"{when:%Y-%m-%d %H:%M} UTC · commit {facts.get('commit')} · seed {facts.get('seed')} · "
         f"{run.recognizer.model.n_parameters:,} parameters",
         tuple((name, value) for name, value in rows.items() if value),
         command,
     )
 
 
-def _model(recognizer: Recognizer, told: Mapping[str, Any]) -> dict[str, str]:
-    """Return what it answers, and what computes it."""
+def _model(recognizer: Recognizer, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Describe the answers and the network."""
     model, given = recognizer.model, recognizer.model.hyperparameters
     is_classifier = model.head == "classification"
     words = recognizer.vocabulary.words
@@ -66,14 +66,14 @@ def _model(recognizer: Recognizer, told: Mapping[str, Any]) -> dict[str, str]:
         "words": ", ".join(words[:MOST_WORDS]) + more,
         "answers": "one a clip" if is_classifier else "sequences (CTC)",
         "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units{pooled}",
-        "front": _front(model, told),
+        "front": _front(model, facts),
         "parameters": f"{model.n_parameters:,}",
         "multiply-adds": f"{operations:.2f} million for a second of sound",
     }
 
 
-def _front(model: AcousticModel, told: Mapping[str, Any]) -> str:
-    """Return whose front it stands on, and what of it training has left as it was."""
+def _front(model: AcousticModel, facts: Mapping[str, Any]) -> str:
+    """Describe the origin of the front, and how much of it training has not changed."""
     if model.front is None:
         return ""
     weights = [each for name, each in model.front.named_parameters() if "normalization" not in name]
@@ -81,12 +81,12 @@ def _front(model: AcousticModel, told: Mapping[str, Any]) -> str:
     total = sum(each.numel() for each in weights)
     return (
         f"{ORIGINS[model.hyperparameters['front']]}; {kept:,} of {total:,} weights as published, "
-        f"SHA-256 {told.get('pretrained_sha256', '')}"
+        f"SHA-256 {facts.get('pretrained_sha256', '')}"
     )
 
 
 def _sound(recognizer: Recognizer) -> dict[str, str]:
-    """Return its features, and its calibration."""
+    """Describe the features and the calibration."""
     features, calibration = recognizer.features, recognizer.calibration
     answered = "every clip is answered"
     if calibration.unknown_below is not None:
@@ -101,22 +101,22 @@ def _sound(recognizer: Recognizer) -> dict[str, str]:
     }
 
 
-def _training(told: Mapping[str, Any]) -> dict[str, str]:
-    """Return what it was trained on, and how it can be trained again."""
-    hashes = told.get("audio_sha256", {})
+def _training(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Describe the training data, and how to train again."""
+    hashes = facts.get("audio_sha256", {})
     return {
-        "corpus": f"{told.get('source', '')}, SHA-256 {told.get('corpus_sha256', '')}",
-        "clips": ", ".join(f"{split} {n:,}" for split, n in told.get("n_clips", {}).items()),
+        "corpus": f"{facts.get('source', '')}, SHA-256 {facts.get('corpus_sha256', '')}",
+        "clips": ", ".join(f"{split} {n:,}" for split, n in facts.get("n_clips", {}).items()),
         "sounds": ", ".join(f"{split} SHA-256 {digest}" for split, digest in hashes.items()),
-        "training": f"{told.get('epochs')} epochs, {told.get('training_seconds')} s",
-        "seed": str(told.get("seed")),
-        "commit": str(told.get("commit")),
-        "versions": f"speech_rnn {told.get('speech_rnn')}, torch {told.get('torch')}",
+        "training": f"{facts.get('epochs')} epochs, {facts.get('training_seconds')} s",
+        "seed": str(facts.get("seed")),
+        "commit": str(facts.get("commit")),
+        "versions": f"speech_rnn {facts.get('speech_rnn')}, torch {facts.get('torch')}",
     }
 
 
 def _speed(cost: Mapping[str, Any] | None) -> str:
-    if not cost:  # of a run before costs were kept
+    if not cost:  # older runs did not measure costs
         return ""
     return (
         f"real-time factor {cost['real_time_factor']:.4f} on one thread (a second of sound takes "

@@ -1,4 +1,4 @@
-"""Groups of trainings side by side, as one HTML file that needs no other, and no network."""
+"""Compare groups of trainings on one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from speech_rnn.reporting.templates import write_html
 
 
 def write_comparison(found: Compared, path: Path) -> Path:
-    """Show groups of runs as a page, and return where.
+    """Write a page that compares groups of runs, and return its path.
 
     Raises
     ------
     MissingExtraError
-        without matplotlib and jinja2.
+        if matplotlib or jinja2 is not installed.
     DataError
         if the page cannot be written.
     """
@@ -27,7 +27,7 @@ def write_comparison(found: Compared, path: Path) -> Path:
     speakers = by_name(found, "speaker", "speakers")
     parts = {
         "title": f"{n_runs} trainings in {len(found.groups)} groups",
-        "subtitle": "A group differs in nothing but the seed: mean ± sample standard deviation "
+        "subtitle": "Runs of a group differ only in the seed: mean ± sample standard deviation "
         "over seeds, of the test split.",
         "accuracies": pictures.spreads(accuracies) if accuracies else "",
         "groups": runs_of_groups(found),

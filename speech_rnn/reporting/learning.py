@@ -1,15 +1,15 @@
-"""Print what a learnt or forgotten word is expected to do."""
+"""Print the expected performance of a learnt or forgotten word."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from speech_rnn.learning.results import Forgotten, Heard, Learnt, Share
+from speech_rnn.learning.results import FalseAccepts, Forgotten, Learnt, Share
 
 
 def print_changed(result: Learnt | Forgotten, file: Path, *, as_json: bool) -> None:
-    """Print what became of a recogniser, and the file in which it is now."""
+    """Print what changed in a recogniser, and the file that now holds it."""
     if as_json:
         print(json.dumps({**result.to_dict(), "recognizer": str(file)}, ensure_ascii=False))
         return
@@ -21,7 +21,7 @@ def print_changed(result: Learnt | Forgotten, file: Path, *, as_json: bool) -> N
 
 
 def print_learnt(learnt: Learnt) -> None:
-    """Print how often the word is understood, and what is taken for it."""
+    """Print how often the word is recognised, and which sounds are taken for it."""
     expected = learnt.expected
     print(f"added: {learnt.word}, from {_clips(learnt.n_clips)}")
     if expected.given is not None:
@@ -45,11 +45,11 @@ def print_learnt(learnt: Learnt) -> None:
 
 
 def print_forgotten(forgotten: Forgotten) -> None:
-    """Print what the word is answered with now, and the false accepts before and after."""
+    """Print how the word is answered now, and the false accepts before and after."""
     print(f"forgotten: {forgotten.word}")
     if forgotten.answers is not None:
         total = sum(forgotten.answers.values())
-        told = ", ".join(
+        answers = ", ".join(
             f"{text or 'nothing'} {count}" for text, count in forgotten.answers.items()
         )
         print(f"{total} synthetic clips of it are recognised as: {told}")
@@ -66,10 +66,10 @@ def _of(share: Share) -> str:
     return f"{share.count} of {share.total}"
 
 
-def _rate(heard: Heard, word: str | None = None) -> str:
-    count = sum(heard.words.values()) if word is None else heard.words.get(word, 0)
-    rate, low, high = heard.an_hour(word)
+def _rate(found: FalseAccepts, word: str | None = None) -> str:
+    count = sum(found.words.values()) if word is None else found.words.get(word, 0)
+    rate, low, high = found.an_hour(word)
     return (
-        f"{count} in {heard.seconds / 60:.1f} minutes, {rate:.1f} an hour "
+        f"{count} in {found.seconds / 60:.1f} minutes, {rate:.1f} an hour "
         f"(95 % interval {low:.1f} to {high:.1f})"
     )

@@ -1,4 +1,4 @@
-"""The surest errors of a run, to see and to hear."""
+"""The most confident errors of a run, to see and to listen to."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from speech_rnn.reporting.run_folder import RunFolder
 
 MOST_ERRORS = 12
 MOST_SOUND = 1_500_000
-"""Characters of sound in a page, so that it can be sent by mail."""
+"""Largest size of the sounds in a page, in characters, so that it can be sent by mail."""
 
 Words = list[tuple[str, bool]]
-"""Words with whether the other side has the same one at this place; "" where it has more."""
+"""Words, each with whether the other side has the same one at this place; "" for a missing one."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """An utterance that was answered wrongly.
+    """An utterance with a wrong answer.
 
     Parameters
     ----------
     said, heard : its label and the answer.
-    note : how sure the answer was, whose voice it is, and the file.
-    words : what was said and what was heard, word above word; empty for single words.
-    picture : an SVG of the sound; empty, like `sound`, where it cannot be read any more.
+    note : confidence of the answer, speaker, and file.
+    words : words of label and answer, aligned; empty for single words.
+    picture : an SVG of the sound; empty, like `sound`, if the file can no longer be read.
     sound : a FLAC file in base64.
     """
 
@@ -51,14 +51,14 @@ class Mistake:
 
 
 def mistakes(run: RunFolder) -> list[Mistake]:
-    """Return the errors that the run was surest of, the surest first."""
+    """Return the most confident errors of a run, in descending order."""
     rows = run.evaluation.rows if run.evaluation else ()
     wrong = [(row, row.hypothesis) for row in rows if row.hypothesis and not row.is_correct]
     wrong.sort(key=lambda pair: -pair[1].confidence)
     found: list[Mistake] = []
     room = MOST_SOUND
     for row, answer in wrong[:MOST_ERRORS]:
-        with warnings.catch_warnings():  # the evaluation has said what is odd about a file
+        with warnings.catch_warnings():  # the evaluation has reported problems already
             warnings.simplefilter("ignore", AudioWarning)
             mistake = _mistake(run.recognizer, row, answer)
         if len(mistake.sound) > room:
@@ -82,13 +82,13 @@ def _mistake(recognizer: Recognizer, row: Row, answer: Hypothesis) -> Mistake:
     try:
         samples = played(utterance)
         picture = _picture(recognizer, utterance, answer)
-    except SpeechRnnError:  # the file has gone since
+    except SpeechRnnError:  # the file no longer exists
         return mistake
     return replace(mistake, picture=picture, sound=embedded(samples))
 
 
 def _aligned(row: Row) -> tuple[Words, Words]:
-    pairs = align_words(row.spoken, row.heard)
+    pairs = align_words(row.spoken, row.recognised)
     same = [pair.reference == pair.hypothesis for pair in pairs]
     return (
         [(pair.reference or "", right) for pair, right in zip(pairs, same, strict=True)],
@@ -97,7 +97,7 @@ def _aligned(row: Row) -> tuple[Words, Words]:
 
 
 def _picture(recognizer: Recognizer, utterance: Utterance, answer: Hypothesis) -> str:
-    """Draw the start of an utterance; the model weighs, as it did, the whole of it."""
+    """Draw the start of an utterance; attention weights are those of the whole utterance."""
     rate, features = recognizer.sample_rate, recognizer.features
     samples = torch.from_numpy(read_clip(utterance, rate))
     seconds = len(samples) / rate
@@ -110,7 +110,7 @@ def _picture(recognizer: Recognizer, utterance: Utterance, answer: Hypothesis) -
             weights = recognizer.model.attention(frames, lengths)[0]  # (n_heads, T)
             kept = max(1, round(weights.shape[1] * min(1.0, LONGEST_SECONDS / seconds)))
             attention = weights[:, :kept].numpy()
-        mel = LogMel(sample_rate=rate)  # whatever the features are
+        mel = LogMel(sample_rate=rate)  # independent of the recogniser's features
         padded = _at_least(shown, mel.win_length)[None]
         spectrum, _ = mel(padded, torch.tensor([padded.shape[1]]))
     spans: list[list[Span]] = []
@@ -122,14 +122,14 @@ def _picture(recognizer: Recognizer, utterance: Utterance, answer: Hypothesis) -
                 for part in utterance.composition.words
             ]
             spans.insert(0, said)
-    told = f"said {utterance.text}, heard {answer.label or 'nothing'}, {utterance.audio}"
+    description = f"said {utterance.text}, heard {answer.label or 'nothing'}, {utterance.audio}"
     return pictures.clip(
         shown.numpy(),
         rate,
         spectrum[0].numpy(),
         attention,
         spans,
-        f"Waveform and spectrogram: {told}",
+        f"Waveform and spectrogram: {description}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Who made the front that a recogniser stands on, and under which licence."""
+"""Origin and licence of each pre-trained front."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ ORIGINS = {
     "whisper_small": WHISPER,
     "whisper_medium": WHISPER,
 }
-"""By the name of the front, as `speech_rnn.model.AcousticModel` has it."""
+"""Origins by the name of the front, as in `speech_rnn.model.AcousticModel`."""

@@ -1,4 +1,4 @@
-"""Pictures as SVG that take their colours from the page: ink, faint and accents."""
+"""Pictures as SVG with the colours of the page: ink, faint and accents."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from speech_rnn.metrics import Reliability, RiskCoverage
 from speech_rnn.reporting.run_folder import Curve, Stressed
 
 Span = tuple[str, float, float]
-"""A word, and the seconds where it starts and ends."""
+"""A word with its start and end in seconds."""
 
-# Colours that no picture has by itself stand for those of the page, light or dark.
+# Unusual colours that are replaced by those of the page, light or dark.
 INK, FAINT, FIRST, SECOND, PAPER = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
 VARIABLES = {INK: "--ink", FAINT: "--faint", FIRST: "--first", SECOND: "--second", PAPER: "--card"}
 MOST_NUMBERED = 12
-"""Classes of a confusion matrix whose counts are written into it."""
+"""Largest number of classes for which counts are written into a confusion matrix."""
 
 
-def _drawn(draw: Callable[[Any], None], told: str, width: float, height: float) -> str:
-    """Return what `draw` puts on a figure of so many inches; `told` is for whoever cannot see it.
+def _drawn(draw: Callable[[Any], None], description: str, width: float, height: float) -> str:
+    """Return a figure of this size in inches as SVG, with a description for screen readers.
 
-    Its parts have names of their own, since several pictures share a page.
+    Ids of its parts are made unique, because several pictures share a page.
     """
     try:
         import matplotlib
@@ -48,7 +48,7 @@ def _drawn(draw: Callable[[Any], None], told: str, width: float, height: float) 
         "font.size": 9,
         "legend.frameon": False,
         "svg.fonttype": "none",
-        "svg.hashsalt": told,
+        "svg.hashsalt": description,
     }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -58,10 +58,10 @@ def _drawn(draw: Callable[[Any], None], told: str, width: float, height: float) 
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    head = f'role="img" aria-label="{escape(told)}"'
+    head = f'role="img" aria-label="{escape(description)}"'
     svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: head, svg, count=1)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)  # figure_1, axes_1: the same in every picture
+    svg = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)  # figure_1, axes_1 occur in every picture
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
     svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
     for colour, variable in VARIABLES.items():
@@ -70,7 +70,7 @@ def _drawn(draw: Callable[[Any], None], told: str, width: float, height: float) 
 
 
 def curves(of: Mapping[str, Curve]) -> dict[str, str]:
-    """Draw loss, error rate, learning rate and gradient norm over epochs, as far as there are."""
+    """Draw loss, error rate, learning rate and gradient norm over epochs, if they were logged."""
     panels = {
         "loss": (("train/loss", "validation/loss"), "log"),
         "validation error rate": (("validation/error_rate",), "linear"),
@@ -89,7 +89,7 @@ def _curve(title: str, lines: Mapping[str, Curve], scale: str) -> str:
         axes = figure.subplots()
         for colour, (name, curve) in zip((FIRST, SECOND), lines.items(), strict=False):
             epochs, values = zip(*curve, strict=True)
-            style = "o" if len(epochs) == 1 else "-"  # a line through one point is none
+            style = "o" if len(epochs) == 1 else "-"  # a line needs two points
             axes.plot(
                 epochs,
                 values,
@@ -110,7 +110,7 @@ def _curve(title: str, lines: Mapping[str, Curve], scale: str) -> str:
 
 
 def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Draw how often each reference (a row) got each answer (a column)."""
+    """Draw the number of each answer (a column) for each reference (a row)."""
     table = np.array(counts, dtype=np.float64)  # (R, C)
     shares = table / table.sum(axis=1, keepdims=True).clip(min=1)
 
@@ -135,8 +135,10 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
         axes.tick_params(length=0)
 
     side = 1.5 + 0.27 * len(labels)
-    told = f"Confusion matrix of {len(labels)} classes: its figures are in the table by class"
-    return _drawn(draw, told, max(3.2, min(9.0, side)), min(8.4, max(2.6, side - 0.4)))
+    description = (
+        f"Confusion matrix of {len(labels)} classes: its figures are in the table by class"
+    )
+    return _drawn(draw, description, max(3.2, min(9.0, side)), min(8.4, max(2.6, side - 0.4)))
 
 
 def _rectangle(*box: Any, **style: Any) -> Any:
@@ -146,12 +148,12 @@ def _rectangle(*box: Any, **style: Any) -> Any:
 
 
 def _plain(labels: Sequence[str]) -> list[str]:
-    """Keep matplotlib from reading labels as formulas."""
+    """Escape labels so that matplotlib does not read them as formulas."""
     return [label.replace("$", r"\$") for label in labels]
 
 
 def reliability(figures: Reliability) -> str:
-    """Draw accuracy over confidence; on the diagonal they are the same."""
+    """Draw accuracy over confidence; on the diagonal they are equal."""
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
@@ -166,8 +168,8 @@ def reliability(figures: Reliability) -> str:
         axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
 
     error = 100 * figures.expected_calibration_error
-    told = f"Accuracy over confidence: {error:.2f} % apart, on average"
-    return _drawn(draw, told, 3.6, 2.8)
+    description = f"Accuracy over confidence: {error:.2f} % apart, on average"
+    return _drawn(draw, description, 3.6, 2.8)
 
 
 def risk(figures: RiskCoverage) -> str:
@@ -180,12 +182,14 @@ def risk(figures: RiskCoverage) -> str:
         axes.set(xlabel="answered (%), the surest first", ylabel="wrong (%)", xlim=(0, 100))
         axes.set_ylim(0, max(1.0, 1.1 * max(values, default=0)))
 
-    told = f"Share of wrong answers over the share that is answered: {100 * figures.area:.2f} %"
-    return _drawn(draw, f"{told} on average", 3.6, 2.8)
+    description = (
+        f"Share of wrong answers over the share that is answered: {100 * figures.area:.2f} %"
+    )
+    return _drawn(draw, f"{description} on average", 3.6, 2.8)
 
 
 def sweep(rows: Sequence[Stressed], name: str, clean: float | None = None) -> str:
-    """Draw accuracy, with its interval, under one condition after another; `clean` is a line."""
+    """Draw accuracy, with its interval, under each condition; `clean` is a horizontal line."""
     shares = np.array([100 * row.accuracy.value for row in rows])
     low, high = 100 * np.array([row.accuracy.interval for row in rows]).T
 
@@ -208,9 +212,9 @@ def sweep(rows: Sequence[Stressed], name: str, clean: float | None = None) -> st
 
 
 def det(curve: Sequence[DetPoint], total: Detections) -> str:
-    """Draw misses over false accepts an hour, a dot a threshold, and where it listens by itself.
+    """Draw misses over false accepts per hour: a dot per threshold, and the recogniser's own.
 
-    Both axes are logarithmic; a rate of 0 lies at the edge, at half of one in all that was heard.
+    Both axes are logarithmic. A rate of 0 is drawn at the edge, as half an error in all sound.
     """
     least_false = 0.5 / total.hours
     least_missed = 50 / max(1, total.n_labels)  # in per cent
@@ -230,15 +234,15 @@ def det(curve: Sequence[DetPoint], total: Detections) -> str:
         axes.errorbar(x, y, np.abs(missed - y)[:, None], np.abs(false - x)[:, None], **bars)
         axes.set(xscale="log", yscale="log", xlabel="false accepts an hour", ylabel="missed (%)")
 
-    told = (
+    description = (
         f"Misses over false accepts: {100 * (total.miss_rate or 0):.1f} % missed at "
         f"{total.false_per_hour:.2f} false accepts an hour"
     )
-    return _drawn(draw, told, 3.6, 2.8)
+    return _drawn(draw, description, 3.6, 2.8)
 
 
 def spreads(groups: Mapping[str, Sequence[float]]) -> str:
-    """Draw the accuracies (%) of each group as dots, their mean as a line, a group a row."""
+    """Draw the accuracies (%) of each group as dots, with their mean as a line, one row each."""
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
@@ -251,15 +255,15 @@ def spreads(groups: Mapping[str, Sequence[float]]) -> str:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("accuracy (%)")
 
-    told = ", ".join(
+    description = ", ".join(
         f"{name}: {', '.join(f'{value:.1f}' for value in values)}"
         for name, values in groups.items()
     )
-    return _drawn(draw, f"Accuracy of each seed (%): {told}", 6.4, 0.8 + 0.32 * len(groups))
+    return _drawn(draw, f"Accuracy of each seed (%): {description}", 6.4, 0.8 + 0.32 * len(groups))
 
 
 def _short(value: Any, width: int = 18) -> str:
-    """Name a condition's value in few letters."""
+    """Shorten the value of a condition."""
     if isinstance(value, (int, float)):
         return f"{value:g}"
     return textwrap.shorten(str(value).replace("_", " "), width, placeholder="…")
@@ -271,16 +275,16 @@ def clip(
     frames: NDArray[np.float32],
     attention: NDArray[np.float32] | None,
     words: Sequence[Sequence[Span]],
-    told: str,
+    description: str,
 ) -> str:
-    """Draw waveform and log-mel frames of a clip, and what is known along them.
+    """Draw waveform and log-mel frames of a clip, with attention and words along them.
 
     Parameters
     ----------
     samples : (N,).
     frames : (T, D).
-    attention : (n_heads, T'), over the whole clip.
-    words : rows of words with their times: those that were said, above those that were heard.
+        attention : (n_heads, T'), over the whole clip.
+    words : rows of words with their times: spoken words above recognised ones.
     """
     seconds = len(samples) / sample_rate
 
@@ -291,7 +295,7 @@ def clip(
         loud = np.abs(samples[: len(samples) // step * step]).reshape(-1, step).max(axis=1)
         time = np.linspace(0, seconds, len(loud))
         waveform.fill_between(time, -loud, loud, color=FIRST, linewidth=0)
-        # librosa.display draws this too, and brings 265 MB along (llvmlite, scikit-learn, numba)
+        # librosa.display could draw this, but needs 265 MB (llvmlite, scikit-learn, numba).
         mel.imshow(frames.T, origin="lower", aspect="auto", extent=(0, seconds, 0, 1), cmap="magma")
         mel.set_ylabel("mel")
         if attention is not None:
@@ -306,11 +310,11 @@ def clip(
         more = [mel, *more]
         more[-1].set(xlabel="seconds", xlim=(0, seconds))
 
-    return _drawn(draw, told, 3.6, 2.6 if len(words) < 2 else 3.0)
+    return _drawn(draw, description, 3.6, 2.6 if len(words) < 2 else 3.0)
 
 
 def _spell(axes: Any, rows: Sequence[Sequence[Span]], seconds: float) -> None:
-    """Write words where they are in time, a row above another."""
+    """Write words at their times, row by row."""
     names = ["said", "heard"][-len(rows) :]
     for place, (words, colour) in enumerate(zip(rows, (FIRST, SECOND)[-len(rows) :], strict=True)):
         for word, start, end in words:

@@ -1,4 +1,4 @@
-"""What a page plays: the start of an utterance, as a file inside of the page."""
+"""Sounds that a page plays: the start of an utterance, embedded in the page."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def played(utterance: Utterance) -> NDArray[np.float32]:
     Raises
     ------
     DataError
-        if it cannot be read.
+        if the utterance cannot be read.
     """
     return read_clip(utterance, PLAYED_RATE)[: round(LONGEST_SECONDS * PLAYED_RATE)]
 
 
 def embedded(samples: NDArray[np.float32]) -> str:
-    """Return what is `played` as a FLAC file in base64."""
+    """Return the result of `played` as a FLAC file in base64."""
     return base64.b64encode(encode_flac(samples, PLAYED_RATE)).decode()

@@ -1,4 +1,4 @@
-"""What a person sees while files are worked on, and what went wrong with them at the end."""
+"""Progress on the terminal while files are processed, and problems at the end."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 
 def tracked(items: Iterable[T], total: int) -> Iterator[T]:
-    """Pass items on, with a progress bar on stderr where that is a terminal."""
-    if not sys.stderr.isatty():  # rich takes longer to load than a clip to be recognised
+    """Iterate over items, with a progress bar on stderr if that is a terminal."""
+    if not sys.stderr.isatty():  # loading rich takes longer than recognising a clip
         yield from items
         return
     with _progress() as progress:
@@ -29,13 +29,13 @@ def tracked(items: Iterable[T], total: int) -> Iterator[T]:
 
 @contextmanager
 def own_stdout() -> Iterator[None]:
-    """Keep standard output for what this program prints; libraries print on standard error.
+    """Reserve standard output for this program; libraries print on standard error.
 
-    libsndfile, for one, prints what it finds in damaged files, among the lines of JSON.
+    libsndfile, for example, would print problems of damaged files among the lines of JSON.
     """
     try:
         is_first = sys.stdout.fileno() == 1
-    except (OSError, ValueError):  # not a file, as in a notebook
+    except (OSError, ValueError):  # not a real file, as in a notebook
         is_first = False
     if not is_first:
         yield
@@ -56,9 +56,9 @@ def own_stdout() -> Iterator[None]:
 
 @contextmanager
 def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None], None]]:
-    """Show how far each file was heard: call it with name, seconds heard, and all seconds or None.
+    """Yield a function that shows progress; call it with name, seconds so far, and total or None.
 
-    With a progress bar on stderr where that is a terminal.
+    The progress bar is on stderr, if that is a terminal.
     """
     if not sys.stderr.isatty():
         yield lambda name, heard, duration: None
@@ -69,17 +69,19 @@ def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None],
         task = progress.add_task("", total=None)
         names: dict[str, None] = {}
 
-        def show(name: str, heard: float, duration: float | None) -> None:
+        def show(name: str, seconds: float, duration: float | None) -> None:
             names[name] = None
-            told = f"{len(names)} of {n_files}: {escape(printable(name))}, {heard / 60:.1f} min"
-            progress.update(task, description=told, completed=heard, total=duration)
+            description = (
+                f"{len(names)} of {n_files}: {escape(printable(name))}, {seconds / 60:.1f} min"
+            )
+            progress.update(task, description=description, completed=seconds, total=duration)
 
         yield show
 
 
 @contextmanager
 def told_at_the_end() -> Iterator[list[FileEnd]]:
-    """Collect the ends of files, and print on stderr what went wrong, however this ends."""
+    """Collect the ends of files; on exit, print problems on stderr, also after an error."""
     ends: list[FileEnd] = []
     try:
         yield ends
@@ -93,12 +95,12 @@ def told_at_the_end() -> Iterator[list[FileEnd]]:
 
 
 def tell(text: str) -> None:
-    """Say on stderr, at once, what went wrong while the work goes on."""
+    """Print a problem on stderr immediately, while work continues."""
     print(f"note: {printable(text)}", file=sys.stderr, flush=True)
 
 
 def _progress() -> Progress:
-    """Return a bar on stderr, which leaves what is printed to a file or a pipe where it goes."""
+    """Return a progress bar on stderr, which does not redirect standard output."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -1,4 +1,4 @@
-"""A run as one HTML file: it needs no other, and no network."""
+"""The report of a run: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from speech_rnn.reporting.templates import write_html
 
 MOST_LABELS = 40
 MANY_LABELS = 14
-"""A confusion matrix of more has a row of its own, and scrolls on a phone."""
+"""Largest number of classes in a normal cell; larger confusion matrices get a row of their own."""
 MOST_ROWS = 40
 
 OF_CLASSES = ("accuracy", "calibration error", "not a word")
 OF_SEQUENCES = ("accuracy", "word error rate", "word times", "calibration error")
-"""Figures that stand at the top."""
+"""Figures at the top of the page."""
 
 CONDITIONS = {
     "snr_db": "noise: signal-to-noise ratio (dB)",
@@ -49,18 +49,18 @@ CONDITIONS = {
 def write_report(
     folder: str | Path, path: str | Path | None = None, *, recognizer: Recognizer | None = None
 ) -> Path:
-    """Show what a training has reached, as ``report.html`` in its folder unless `path` says else.
+    """Write the report of a training, ``report.html`` in its folder unless `path` is given.
 
     The Recognizer is read from the folder unless it is given.
 
     Raises
     ------
     MissingExtraError
-        without matplotlib and jinja2.
+        if matplotlib or jinja2 is not installed.
     ConfigurationError
-        if the folder is none of a training.
+        if the folder is not that of a training.
     DataError, ModelError
-        if something in it cannot be read, or the page not be written.
+        if a file in it cannot be read, or the page cannot be written.
     """
     run = RunFolder.load(folder, recognizer)
     card = model_card(run)
@@ -99,7 +99,7 @@ class Listening:
 
 @dataclass(frozen=True)
 class Answers:
-    """Results on a test split; an empty text or table is left out."""
+    """Results on a test split; empty texts and tables are not shown."""
 
     figures: list[Figure]
     confusion: str
@@ -119,7 +119,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Page:
-    """The places of ``report_page.html``."""
+    """The values for ``report_page.html``."""
 
     title: str
     subtitle: str
@@ -163,7 +163,7 @@ def _answers(run: RunFolder, found: Evaluation) -> Answers:
 
 
 def _sweeps(rows: Sequence[Stressed]) -> list[Picture]:
-    """Draw accuracy under each kind of stress, in the order of `CONDITIONS`."""
+    """Draw accuracy under each kind of condition, in the order of `CONDITIONS`."""
     swept: dict[tuple[str, str], list[Stressed]] = defaultdict(list)
     for row in rows:
         swept[row.condition, row.kind].append(row)
@@ -181,7 +181,7 @@ def _sweeps(rows: Sequence[Stressed]) -> list[Picture]:
 
 
 def _listening(found: DetectionReport) -> Listening:
-    """Show what was missed and falsely accepted in hours of sound."""
+    """Show misses and false accepts in hours of sound."""
     total, latency = found.total, found.latency
     note = (
         f"the dot with bars is at the recogniser's thresholds: {percent(total.miss_rate)} of "
@@ -193,7 +193,9 @@ def _listening(found: DetectionReport) -> Listening:
         f"reported {1000 * latency.median:.0f} ms after the end of the word (median), "
         f"{1000 * latency.p95:.0f} ms at the 95th percentile"
     )
-    return Listening(pictures.det(found.curve, total), note, told or "", detections(found.per_word))
+    return Listening(
+        pictures.det(found.curve, total), note, latency_note or "", detections(found.per_word)
+    )
 
 
 def _shown(rows: Sized) -> str:

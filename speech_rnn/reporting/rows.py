@@ -1,4 +1,4 @@
-"""Figures as names and rows of texts, which the terminal and the pages show alike."""
+"""Figures as names and rows of texts, for the terminal and for pages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from speech_rnn.metrics import ClassFigures, ErrorRate
 from speech_rnn.reporting.run_groups import FIGURES, Compared, Spread
 
 Rows = list[list[str]]
-"""Rows of a table, the first of them its head; empty where there is nothing to show."""
+"""Rows of a table, the first of which is the header; empty if there is nothing to show."""
 
 
 class Figure(NamedTuple):
-    """A figure with its name and what belongs to it, such as its interval."""
+    """A figure with its name and a note, such as its interval."""
 
     name: str
     value: str
@@ -24,18 +24,18 @@ class Figure(NamedTuple):
 
 
 def percent(share: float | None, digits: int = 2) -> str:
-    """Return a share in per cent; a dash for None and what is not finite."""
+    """Return a share in per cent; a dash for None and values that are not finite."""
     return "–" if share is None or not isfinite(share) else f"{100 * share:.{digits}f} %"
 
 
 def between(interval: Sequence[float], digits: int = 2, scale: float = 100) -> str:
-    """Return the ends of an interval, in per cent unless `scale` says else."""
+    """Return the ends of an interval, in per cent unless another `scale` is given."""
     low, high = interval
     return f"{scale * low:.{digits}f} to {scale * high:.{digits}f}"
 
 
 def figures(found: Evaluation) -> Iterator[Figure]:
-    """Return the figures of a whole evaluation; those of single words where texts have several."""
+    """Yield the figures of a whole evaluation; those of single words only for sequences."""
     share, words = found.accuracy, found.word_figures
     interval = f"95 % interval {between(share.interval)}"
     yield Figure("accuracy", percent(share.value), f"{share.correct} of {share.total}; {interval}")
@@ -57,11 +57,11 @@ def figures(found: Evaluation) -> Iterator[Figure]:
     if rejection := found.rejection:
         alarms, right = rejection.others_answered, rejection.words_right
         area = rejection.evidence_auc
-        told = (
+        note = (
             f"AUROC; {alarms.correct} of {alarms.total} are answered with a word; of the words, "
             f"{right.correct} of {right.total} are right"
         )
-        yield Figure("not a word", "–" if area is None else f"{area:.4f}", told)
+        yield Figure("not a word", "–" if area is None else f"{area:.4f}", note)
     if found.per_length and words.confidence_auc is not None:
         pairs = "of pairs have the right word above the wrong one"
         counts = f"{words.n_right} right, {words.n_wrong} wrong"
@@ -76,7 +76,7 @@ def _edits(rate: ErrorRate) -> str:
 
 
 def classes(found: Sequence[ClassFigures], most: int) -> Rows:
-    """Return the figures of two classes or more, the worst alone where there are many."""
+    """Return the figures of classes, only of the worst if there are many; none for a single one."""
     if len(found) < 2:
         return []
     shown = found if len(found) <= most else sorted(found, key=lambda row: row.f1)[:most]
@@ -90,7 +90,7 @@ def classes(found: Sequence[ClassFigures], most: int) -> Rows:
 
 
 def groups(name: str, found: Mapping[Any, Group], most: int) -> Rows:
-    """Return the figures of groups, the worst alone where there are many."""
+    """Return the figures of groups, only of the worst if there are many."""
     shown = list(found.items())
     if len(shown) > most:
         shown = sorted(shown, key=lambda item: item[1].accuracy.value)[:most]
@@ -108,7 +108,7 @@ def groups(name: str, found: Mapping[Any, Group], most: int) -> Rows:
 
 
 def detections(per_word: Mapping[str, Detections]) -> Rows:
-    """Return what was missed and accepted falsely of each word."""
+    """Return misses and false accepts of each word."""
     head = ["word", "said", "missed", "95 % interval", "false", "an hour"]
     return [
         head,
@@ -127,7 +127,7 @@ def detections(per_word: Mapping[str, Detections]) -> Rows:
 
 
 def runs_of_groups(found: Compared) -> Rows:
-    """Return each group of runs, and each mean of folds; the last two columns are of training."""
+    """Return each group of runs, and each mean over folds; the last two columns are of training."""
 
     def figures_of(figures: Mapping[str, Spread]) -> list[str]:
         accuracy = figures["accuracy"]
@@ -155,7 +155,7 @@ def _listed(seeds: Iterable[int]) -> str:
 
 
 def by_name(found: Compared, title: str, of: str) -> Rows:
-    """Return accuracy by name, ``speakers`` or ``stress``, with a column a group."""
+    """Return accuracy by name for ``speakers`` or ``stress``, with one column per group."""
     columns = [group.spread(of) for group in found.groups]
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [

@@ -1,4 +1,4 @@
-"""What a run has left in its folder."""
+"""The results in the folder of a run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from speech_rnn.storage.tables import made, read_records
 from speech_rnn.vocabulary import Vocabulary
 
 Curve = list[tuple[float, float]]
-"""(epoch, value) pairs in their order."""
+"""(epoch, value) pairs in order."""
 
 
 @dataclass(frozen=True)
 class Stressed:
-    """The accuracy under one condition, in noise of one kind: a row of ``stress.json``."""
+    """Accuracy under one condition, for one kind of noise: a row of ``stress.json``."""
 
     condition: str
     value: float | str | None
@@ -41,11 +41,11 @@ class RunFolder:
     Parameters
     ----------
     path : the folder.
-    metrics : of ``metrics.json``, where the training came from.
-    evaluation : of the utterances in ``hypotheses.jsonl``; None where the corpus has no test split.
-    curves : of the logs, by name.
-    stress : of ``stress.json``, where `speech_rnn.stress` wrote one.
-    detection : of ``detection.json``, where `speech_rnn.detect` wrote one.
+    metrics : content of ``metrics.json``.
+    evaluation : evaluation from ``hypotheses.jsonl``; None if the corpus has no test split.
+    curves : curves of the logs, by name.
+    stress : content of ``stress.json``, if `speech_rnn.stress` wrote one.
+    detection : content of ``detection.json``, if `speech_rnn.detect` wrote one.
     """
 
     path: Path
@@ -58,12 +58,12 @@ class RunFolder:
 
     @classmethod
     def load(cls, path: str | Path, recognizer: Recognizer | None = None) -> RunFolder:
-        """Read a folder that training wrote; its Recognizer too, unless it is given.
+        """Read a folder that training wrote, with its Recognizer unless it is given.
 
         Raises
         ------
         ConfigurationError
-            if it is none.
+            if the folder is not that of a training.
         DataError
             if one of its files cannot be read.
         ModelError
@@ -111,10 +111,10 @@ def _stressed(row: dict[str, Any]) -> Stressed:
 
 
 def _curves(folder: Path) -> dict[str, Curve]:
-    """Read Lightning's tables: one a start of the run, with a row where anything was logged."""
+    """Read Lightning's tables, one per start of the run; each row has some of the values."""
     rows: list[dict[str, str]] = []
     for file in sorted(folder.glob("version_*/metrics.csv"), key=lambda file: file.stat().st_mtime):
-        # A run that is killed may leave half a line.
+        # A killed run may leave an incomplete line.
         whole, _, _ = file.read_text(encoding="utf-8").rpartition("\n")
         rows += csv.DictReader(io.StringIO(whole))
     ends = [(float(row["step"]), float(row["epoch"]) + 1) for row in rows if row.get("epoch")]

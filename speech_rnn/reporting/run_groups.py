@@ -1,4 +1,4 @@
-"""Trainings that differ in nothing but the seed, as mean and deviation."""
+"""Groups of trainings that differ only in the seed, with mean and deviation."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ FIGURES = {
     "word error rate": ("word_error_rate", "rate"),
     "calibration error": ("calibration_error",),
 }
-"""Where the figures of a test split are in its evaluation."""
+"""Location of the figures of a test split in its evaluation."""
 
 OF_EACH_RUN = ("seed", "output_dir", "resume", "device")
-"""Keys of a command line that say nothing of what is compared."""
+"""Keys of a command line that do not affect the comparison."""
 
 WITHOUT_EFFECT = ("seed", "report", "test", "trainer.progress")
-"""Keys of a configuration in which runs of a group may differ."""
+"""Keys of a configuration that may differ within a group."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean, sample standard deviation (None of a single value) and range of values."""
+    """Mean, sample standard deviation (None for a single value) and range of values."""
 
     mean: float
     deviation: float | None
@@ -42,7 +42,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Describe one value or more."""
+        """Describe one or more values."""
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation, min(values), max(values), len(values))
 
@@ -58,14 +58,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Run:
-    """What a training's folder says of its test split.
+    """Results of a training on its test split.
 
     Parameters
     ----------
-    config : its configuration, by dotted key.
+    config : configuration of the run, by dotted key.
     figures : shares, by the names of `FIGURES`.
-    speakers : accuracy, by speaker.
-    stress : accuracy by condition, where `speech_rnn.stress` wrote ``stress.json`` into the folder.
+    speakers : accuracy by speaker.
+    stress : accuracy by condition, if `speech_rnn.stress` wrote ``stress.json`` into the folder.
     """
 
     path: Path
@@ -88,29 +88,29 @@ class Run:
         Raises
         ------
         DataError
-            if it holds no figures of a test split, or its files are not what they should be.
+            if it has no figures of a test split, or its files are malformed.
         """
         try:
-            told = _json(path / "metrics.json")
-            evaluation = told.get("test")
+            metrics = _json(path / "metrics.json")
+            evaluation = metrics.get("test")
             if (path / "evaluation.json").is_file():
                 evaluation = _json(path / "evaluation.json")
             if not evaluation or not isinstance(evaluation.get("accuracy"), dict):
                 raise DataError("no figures of a test split")
-            if not told.get("config"):
+            if not metrics.get("config"):
                 raise DataError("no configuration")
             stress = path / "stress.json"
             stressed = _json(stress)["rows"] if stress.is_file() else ()
             return cls(
                 path=path,
-                seed=told["seed"],
-                command=told.get("command") or "",
-                corpus=told["corpus_sha256"],
-                commit=str(told.get("commit")),
-                config=dict(_flat(yaml.safe_load(told["config"]))),
+                seed=metrics["seed"],
+                command=metrics.get("command") or "",
+                corpus=metrics["corpus_sha256"],
+                commit=str(metrics.get("commit")),
+                config=dict(_flat(yaml.safe_load(metrics["config"]))),
                 n_clips=evaluation["accuracy"]["total"],
-                n_parameters=told["n_parameters"],
-                training_seconds=told["training_seconds"],
+                n_parameters=metrics["n_parameters"],
+                training_seconds=metrics["training_seconds"],
                 figures={name: _at(evaluation, place) for name, place in FIGURES.items()},
                 speakers={
                     who: group["accuracy"] for who, group in evaluation["per_speaker"].items()
@@ -147,7 +147,7 @@ def _flat(node: Any, place: str = "") -> Iterable[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs of one configuration on one corpus, a seed each."""
+    """Runs of one configuration on one corpus, with different seeds."""
 
     name: str
     runs: tuple[Run, ...]
@@ -159,16 +159,16 @@ class RunGroup:
 
     @property
     def command(self) -> str:
-        """The line that trains any of them, without its seed."""
+        """Command that trains any of the runs, without the seed."""
         return shlex.join(_settings(self.runs[0].command))
 
     @property
     def commits(self) -> tuple[str, ...]:
-        """Every commit that trained one of them."""
+        """All commits that trained one of the runs."""
         return tuple(sorted({run.commit for run in self.runs}))
 
     def spread(self, of: str) -> dict[str, Spread]:
-        """Describe ``figures``, ``speakers`` or ``stress``: those values that every run has."""
+        """Describe ``figures``, ``speakers`` or ``stress``: the values that all runs have."""
         first, *others = (getattr(run, of) for run in self.runs)
         shared = [name for name in first if all(name in values for values in others)]
         return {name: Spread.of([getattr(run, of)[name] for run in self.runs]) for name in shared}
@@ -198,15 +198,15 @@ class RunGroup:
 
 @dataclass(frozen=True)
 class FoldMean:
-    """Groups that hold out one after another, and of each seed the mean over them.
+    """Groups that are folds of a cross-validation, and the mean over folds for each seed.
 
     Parameters
     ----------
-    name : what is held out.
-    folds : the groups' names.
-    seeds : those that every fold has.
-    n_clips : of all folds together.
-    figures : over the seeds.
+    name : key that is held out.
+    folds : names of the groups.
+    seeds : seeds that all folds have.
+    n_clips : number of clips of all folds together.
+    figures : figures over the seeds.
     """
 
     name: str
@@ -228,7 +228,7 @@ class FoldMean:
 
 @dataclass(frozen=True)
 class Compared:
-    """Groups side by side, the means of those that are folds, and what is in no group, and why."""
+    """Groups for a comparison, means over folds, and runs in no group with the reason."""
 
     groups: tuple[RunGroup, ...]
     folds: tuple[FoldMean, ...]
@@ -243,7 +243,7 @@ class Compared:
         }
 
     def write(self, path: Path) -> Path:
-        """Write it as JSON and return where."""
+        """Write the comparison as JSON, and return the path."""
         try:
             return write_json(path, self.to_dict())
         except OSError as error:
@@ -255,10 +255,10 @@ def _plain(spreads: Mapping[str, Spread]) -> dict[str, Any]:
 
 
 def compared(folders: Sequence[Path]) -> Compared:
-    """Group the runs in folders by all but their seed.
+    """Group the runs in folders by everything except their seed.
 
-    Runs of a group share configuration and corpus. Groups whose configurations differ in one key
-    alone, of a name that begins with ``held_out``, are folds.
+    Runs of a group share configuration and corpus. Groups are folds if their configurations differ
+    in a single key whose name begins with ``held_out``.
 
     Raises
     ------
@@ -284,12 +284,12 @@ def compared(folders: Sequence[Path]) -> Compared:
 
 
 def is_several(folders: Sequence[Path]) -> bool:
-    """Whether folders are anything but those of one training."""
+    """Return whether folders are anything other than the folder of one training."""
     return len(folders) > 1 or not (folders[0] / "metrics.json").is_file()
 
 
 def _run_folders(folders: Sequence[Path]) -> list[Path]:
-    """Return the folders that hold ``metrics.json``: those given, or those in them."""
+    """Return the folders that hold ``metrics.json``: the given ones, or those within them."""
     found: dict[Path, Path] = {}
     for folder in map(Path, folders):
         files = [folder / "metrics.json"]
@@ -310,13 +310,13 @@ def _identity(run: Run, *without: str) -> str:
 
 
 def _settings(command: str) -> list[str]:
-    """Return the words of a command, without what each run has of its own."""
+    """Return the words of a command, without those that differ for every run."""
     words = (word.removeprefix("++") for word in shlex.split(command))
     return [word for word in words if word.partition("=")[0] not in OF_EACH_RUN]
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """Name each run by what its command line has and not all others have."""
+    """Name each run by the part of its command line that not all runs share."""
     settings = [_settings(run.command) for run in runs]
     shared = set(settings[0]).intersection(*settings[1:]) if settings else set()
     recipe = next((word for word in shared if word.startswith("+recipe=")), "trainings")

@@ -1,4 +1,4 @@
-"""The words of a recogniser, whose speech taught them, and what its file takes."""
+"""A summary of a recogniser: its words, their training data, and its input."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Summary:
     Parameters
     ----------
     bytes : size of the file.
-    words : those that it can answer.
-    synthetic_words : those that were trained on synthetic speech only; None where its file does
-        not tell.
-    learnt : those that it has learnt without training, with the number of clips of each.
-    front : the origin and licence of the front that it stands on, or None.
-    commit, seed : of its training.
+    words : its words.
+    synthetic_words : words trained on synthetic speech only; None if the file has no record of
+        that.
+    learnt : words that were learnt without training, with the number of clips of each.
+    front : origin and licence of its front, or None.
+    commit, seed : commit and seed of its training.
     card : path of a text about it, or None.
     """
 
@@ -65,7 +65,7 @@ class Summary:
 
     @property
     def by_teacher(self) -> tuple[list[str], list[str]]:
-        """The words that training has taught from people's speech, and from synthetic alone."""
+        """Words trained on speech of people, and words trained on synthetic speech only."""
         alone = set(self.synthetic_words or ())
         taught = [word for word in self.words if word not in alone and word not in self.learnt]
         return taught, [word for word in self.words if word in alone]

@@ -1,4 +1,4 @@
-"""Templates become pages that need no other file: style and macros are shared, and put in."""
+"""Fill templates to self-contained pages; style and macros are shared."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from speech_rnn.storage import atomic
 
 
 def write_html(template: str, parts: Mapping[str, Any], path: Path) -> Path:
-    """Fill a template's places, write the page and return where.
+    """Fill a template, write the page and return its path.
 
     Raises
     ------
     MissingExtraError
-        without jinja2.
+        if jinja2 is not installed.
     DataError
         if the page cannot be written.
     """
@@ -28,7 +28,7 @@ def write_html(template: str, parts: Mapping[str, Any], path: Path) -> Path:
     jinja = Environment(
         loader=PackageLoader("speech_rnn.reporting", ""), autoescape=True, trim_blocks=True
     )
-    jinja.filters["picture"] = Markup  # pictures are ours; all else is escaped
+    jinja.filters["picture"] = Markup  # pictures are trusted; everything else is escaped
     try:
         atomic.write(path, jinja.get_template(template).render(parts))
     except OSError as error:

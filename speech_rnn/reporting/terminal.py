@@ -1,4 +1,4 @@
-"""Print answers, and tables of results, on a terminal."""
+"""Print answers and tables of results on the terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from speech_rnn.training.search import Search
 
 MOST_MISTAKES = 10
-"""Utterances that differ, which are shown."""
+"""Number of wrong utterances that are printed."""
 
 VERDICTS = {
     "KEPT": "kept on other audio",
@@ -44,11 +44,11 @@ VERDICTS = {
 }
 
 MOST_ROWS = 16
-"""A wider confusion matrix would not fit a terminal; the JSON has it whole."""
+"""Largest confusion matrix that fits a terminal; the JSON has it in full."""
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the tables, what differs where several words are said, and the figures."""
+    """Print tables, wrong utterances of several words, and the figures."""
     speakers, labels = evaluation.per_speaker, evaluation.labels
     if len(speakers) > 1:
         _show(f"by speaker{_least(speakers)}", groups("speaker", speakers, MOST_ROWS))
@@ -73,7 +73,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print how the second of two recognisers differs from the first."""
+    """Print the difference between two recognisers."""
     print(
         f"word error rates {percent(comparison.first)} and {percent(comparison.second)}: "
         f"difference {100 * comparison.difference:.2f} (95 % interval "
@@ -82,8 +82,10 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def _print_mistake(row: Row) -> None:
-    """Print the reference above the answer, word above word, with * where there is none."""
-    pairs = [(p.reference or "*", p.hypothesis or "*") for p in align_words(row.spoken, row.heard)]
+    """Print reference and answer word by word, with * for missing words."""
+    pairs = [
+        (p.reference or "*", p.hypothesis or "*") for p in align_words(row.spoken, row.recognised)
+    ]
     widths = [max(map(len, pair)) for pair in pairs]
     _print(row.utterance.audio, "dim")
     for name, side in (("said ", 0), ("heard", 1)):
@@ -95,7 +97,7 @@ def _print_mistake(row: Row) -> None:
 
 
 def print_audit(audit: Audit) -> None:
-    """Print the most doubtful labels, and how many there are."""
+    """Print the most doubtful labels, and their number."""
     head = ["clip", "labelled", "heard as", "margin"]
     most = audit.doubts[:MOST_MISTAKES]
     rows = [[row.utterance.audio, row.given, row.likely, f"{row.margin:+.3f}"] for row in most]
@@ -110,7 +112,7 @@ def print_audit(audit: Audit) -> None:
 
 
 def print_stress(stress: Stress) -> None:
-    """Print a line for each condition, noise by kinds with the worst first, and its means."""
+    """Print one line per condition, with the worst kinds of noise first, and the means."""
     noise, other = (
         {
             _condition(condition): Group(evaluation.accuracy, evaluation.words)
@@ -121,8 +123,8 @@ def print_stress(stress: Stress) -> None:
     )
     _show("in noise, the worst kind first", groups("noise", noise, len(noise)))
     if means := stress.mean_over_kinds:
-        told = ", ".join(f"{percent(share)} at {snr_db:g} dB" for snr_db, share in means.items())
-        print(f"mean over kinds of noise: {told}\n")
+        text = ", ".join(f"{percent(share)} at {snr_db:g} dB" for snr_db, share in means.items())
+        print(f"mean over kinds of noise: {text}\n")
     _show("under stress", groups("condition", other, len(other)))
 
 
@@ -133,7 +135,7 @@ def _condition(condition: Condition) -> str:
 
 
 def print_detection(report: DetectionReport) -> None:
-    """Print what was missed, what was accepted falsely, and how soon words were told."""
+    """Print misses, false accepts, and latency."""
     _show("by word", detections(report.per_word))
     print(_counts(report.total))
     if latency := report.latency:
@@ -150,7 +152,7 @@ def print_detection(report: DetectionReport) -> None:
         )
         print("starts off by {}; ends by {}".format(*off))
     for rate, point in report.at_rates.items():
-        told = "no threshold reaches that"
+        text = "no threshold reaches that"
         if point is not None:
             told = f"{_missed(point.total)}, threshold {point.threshold:.7g}"
         print(f"{rate:g} false accepts an hour: {told}")
@@ -159,7 +161,7 @@ def print_detection(report: DetectionReport) -> None:
 
 
 def print_tuning(tuning: Tuning) -> None:
-    """Print the threshold of each word, what it promises, and what was measured on other audio."""
+    """Print the thresholds, the promise, and the figures on other audio."""
     head, *rows = detections(tuning.measured)
     head[1:1] = ["threshold", "missed in tuning"]
     for row in rows:
@@ -187,7 +189,7 @@ def _missed(found: Detections) -> str:
 
 
 def print_language_model(result: LanguageModelResult) -> None:
-    """Print perplexities, what the recurrent model makes up, and where the files are."""
+    """Print perplexities, sampled sentences, and the paths of the files."""
     for sample in result.samples:
         print(f"sample: {sample}")
     print(
@@ -199,7 +201,7 @@ def print_language_model(result: LanguageModelResult) -> None:
 
 
 def print_run_groups(found: Compared) -> None:
-    """Print a line for each group of runs, and for each mean of folds."""
+    """Print a line for each group of runs, and for each mean over folds."""
     _show("mean ± deviation over seeds", [row[:-2] for row in runs_of_groups(found)])
     _show("accuracy under stress", by_name(found, "condition", "stress"))
     for group in found.groups:
@@ -222,7 +224,7 @@ def print_search(search: Search) -> None:
 
 
 def _print(what: Table | str, style: str = "") -> None:
-    """Print with texts as they are: `[noise]` is no markup, and `:dog:` no emoji."""
+    """Print texts literally: `[noise]` is not markup, and `:dog:` is not an emoji."""
     console = Console(markup=False, emoji=False, highlight=False)
     console.print(what, style=style, soft_wrap=isinstance(what, str))
 
@@ -241,7 +243,7 @@ def _least(found: Sized) -> str:
 
 
 def _show(title: str, rows: Rows) -> None:
-    """Print rows, the first of them the head; nothing where there are none."""
+    """Print rows, of which the first is the header; nothing if there are none."""
     if not rows:
         return
     table = Table(title=title, title_justify="left", box=None)

@@ -1,1 +1,1 @@
-"""Sound in memory: its rate, its channels and its level. Needs numpy alone."""
+"""Sound in memory: sample rate, channels and level. Needs numpy only."""

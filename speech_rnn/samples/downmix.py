@@ -1,4 +1,4 @@
-"""Several channels become one: their mean, unless they cancel each other."""
+"""Mix several channels down to their mean, unless they cancel each other."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 AUDIBLE = 1e-6
-"""Least power of a channel that is compared: -60 dB of full scale."""
+"""Lowest power of a channel that is compared: -60 dB relative to full scale."""
 CANCELLED = 1 / 30
-"""Power of the mean, as a share of what one channel alone would leave in it, below which the
-channels cancel each other. Of two channels, the second is then the first times -0.64 to -1.56."""
+"""Channels cancel each other if the power of their mean, relative to what one channel alone would
+contribute, is below this. For two channels, the second is the first times -0.64 to -1.56."""
 ALIKE = 0.3
-"""Correlation with the mean below which a channel hears something else."""
+"""Correlation with the mean below which a channel carries another signal."""
 UNRELATED = 1.1
-"""The same for more than two channels, times the 1 / sqrt(n) that n channels have which share
-nothing. Two channels are often far apart, and yet of one room."""
+"""The same for more than two channels, times 1 / sqrt(n), which n unrelated channels have. Two
+channels often differ much, although they were recorded in one room."""
 SAMPLES = 1_000
-"""Samples from which channels are compared."""
+"""Number of samples after which channels are compared."""
 
 
 class Downmix:
-    """Takes the mean of channels, or one of them. Blocks of a sound go through the same one.
+    """Takes the mean of channels, or one of them; one object is used for all blocks of a sound.
 
-    Where the channels cancel each other, as those of a cable with swapped wires do, the loudest is
-    taken from there on. All is measured on the sound up to there.
+    If the channels cancel each other, for example because a cable has swapped wires, the loudest
+    channel is used from then on. The decision depends only on the sound so far.
 
     Parameters
     ----------
-    channel : the channel to take, counted from 0; None takes the mean.
+    channel : index of the channel to take, from 0; None takes the mean.
     """
 
     def __init__(self, channel: int | None = None) -> None:
@@ -47,9 +47,9 @@ class Downmix:
         return samples.mean(axis=1) if self.channel is None else samples[:, self.channel]
 
     def _measure(self, samples: NDArray[np.float32]) -> None:
-        """Add a block to the moments of the channels and their mean, and look for opposite ones."""
+        """Add a block to the moments of channels and mean, and check for cancellation."""
         values = np.column_stack([samples, samples.mean(axis=1)]).astype(np.float64)
-        if not len(values) or not np.isfinite(values).all():  # whoever reads it refuses it
+        if not len(values) or not np.isfinite(values).all():  # the reader raises an error for it
             return
         if not self._n_samples:
             self._sums, self._squares, self._shared = (np.zeros(values.shape[1]) for _ in range(3))
@@ -68,11 +68,11 @@ class Downmix:
         return self._n_samples >= SAMPLES
 
     def _power(self) -> NDArray[np.float64]:
-        """Return the power of each channel and of the mean, without an offset."""
+        """Return the power of each channel and of the mean, without DC offset."""
         return self._squares / self._n_samples - (self._sums / self._n_samples) ** 2
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the channels up to here."""
+        """Return the problems of the channels so far."""
         if self._is_chosen or not self._can_compare:
             return []
         if self.channel is not None:

@@ -1,4 +1,4 @@
-"""The level of a sound, and what is said of one that is too low or too high to be recognised."""
+"""Check the level of a sound, and describe levels that are too low or too high."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ QUIET_DB = -36.0
 """Peak in dB of full scale below which words are missed: of 72 clips, the starter recognises 66 at
 a peak of -35 dB, 50 at -40 dB, 12 at -45 dB and 1 at -50 dB."""
 INTEGERS = 100.0
-"""Level from which floating point is no loud sound, but integers that were not divided."""
+"""Level from which floating-point samples are taken for integers that were not scaled."""
 SCALES = ((2.0**15, 16), (2.0**23, 24), (2.0**31, 32))
 
 
 def amplitude(decibels: float) -> float:
-    """Return the amplitude of a level in dB of full scale."""
+    """Return the amplitude of a level in dB relative to full scale."""
     return float(10 ** (decibels / 20))
 
 
 def low_level(peak: float) -> str | None:
-    """Return what is wrong with a sound whose samples reach a peak, if it is too quiet."""
+    """Return the problem of a sound with this peak if it is too quiet, otherwise None."""
     if peak <= amplitude(SILENCE_DB):
         return f"is silent: no sample is above {SILENCE_DB:g} dB of full scale"
     if peak <= amplitude(QUIET_DB):
@@ -32,7 +32,7 @@ def low_level(peak: float) -> str | None:
 
 
 def integer_scale(peak: float) -> str | None:
-    """Return what is wrong with floating point that reaches a peak, if it is in integers' scale."""
+    """Return the problem if floating-point samples with this peak are unscaled integers."""
     if peak < INTEGERS:
         return None
     scale, bits = next((scale for scale in SCALES if peak <= scale[0]), SCALES[-1])
@@ -47,9 +47,9 @@ class Levels:
 
     Attributes
     ----------
-    n_samples : taken so far.
-    n_clipped : number of these that lie beyond full scale.
-    peak : the largest absolute sample.
+    n_samples : number of samples so far.
+    n_clipped : number of those beyond full scale.
+    peak : largest absolute value.
     """
 
     def __init__(self) -> None:
@@ -70,11 +70,11 @@ class Levels:
 
     @property
     def swing(self) -> float:
-        """Half of what lies between the lowest and the highest sample: no offset counts."""
+        """Half of the range from the lowest to the highest sample, which ignores an offset."""
         return (self._highest - self._lowest) / 2 if self.n_samples else 0.0
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the level up to here."""
+        """Return the problems of the level so far."""
         if not self.n_samples:
             return []
         if wrong := integer_scale(self.peak):

@@ -5,6 +5,6 @@ from pathlib import Path
 __all__ = ["CARD", "STARTER"]
 
 STARTER = Path(__file__).with_name("starter.onnx")
-"""English digits, ten commands and six key phrases, of clips and streams, in 8 bits."""
+"""English digits, ten commands and six key phrases, for clips and streams, in 8 bits."""
 CARD = Path(__file__).with_name("CARD.md")
-"""What it has learnt from, by which licences, and what it is worth."""
+"""The card of the recogniser: training data, licences and accuracy."""

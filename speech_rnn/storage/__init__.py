@@ -1,1 +1,1 @@
-"""Files that are no sounds: whole when they are written, one clear error when they are read."""
+"""Files other than sounds: written atomically, and read with one clear error."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 MOST_OF_NAME = 24
-"""Characters of a name that its partial file keeps: with four bytes each, far below 255."""
+"""Number of characters of a name that its partial file keeps: at four bytes each, below 255."""
 PARTIAL = re.compile(r"\.\d+\.\d+\.part(\.[^.]*)?$")
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a path to write to, which replaces `path` at the end of the block.
+    """Yield a temporary path to write to, which replaces `path` at the end of the block.
 
-    It lies beside `path`, on the same disk, with the same ending. Where the block or the
-    replacement raises, `path` stays as it was and nothing is left beside it; only a process that is
-    killed leaves the partial file, see `remove_partial`.
+    It is beside `path`, on the same disk, with the same ending. If the block or the replacement
+    raises, `path` is unchanged and the temporary file is removed. Only a killed process leaves it
+    behind, see `remove_partial`.
     """
     path = Path(path)
-    # Other processes and threads may write the same file; a long name must stay a possible one.
+    # Other processes and threads may write the same file; a long name must remain possible.
     own = f"{os.getpid()}.{threading.get_ident()}"
     partial = path.with_name(f".{path.stem[:MOST_OF_NAME]}.{own}.part{path.suffix[:MOST_OF_NAME]}")
     try:
@@ -37,38 +37,38 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partial(folder: str | os.PathLike[str]) -> None:
-    """Remove what killed processes left of `replacing` in a folder that nobody else writes."""
+    """Remove the partial files of killed processes from a folder that nobody else writes."""
     for file in Path(folder).glob(".*.part*"):
         if PARTIAL.search(file.name):
             file.unlink()
 
 
 def write(path: str | os.PathLike[str], content: str | bytes | memoryview) -> None:
-    """Write a file at once; a text as UTF-8, with the line ends that it has.
+    """Write a file atomically; texts as UTF-8, with unchanged line ends.
 
-    What UTF-8 cannot hold, such as a file name in Latin-1, becomes a backslash escape.
+    Characters that UTF-8 cannot encode, as from a Latin-1 file name, become backslash escapes.
 
     Raises
     ------
     OSError
-        if it cannot be written, with the name `path`; the file stays as it was.
+        if it cannot be written, with the name `path`; the existing file is unchanged.
     """
     if isinstance(content, str):
         content = content.encode(errors="backslashreplace")
     try:
         with replacing(path) as partial:
             partial.write_bytes(content)
-    except OSError as error:  # may name the partial file, or none
+    except OSError as error:  # it may name the temporary file, or no file
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
-    """Write plain values as indented JSON at once, and return the path.
+    """Write plain values as indented JSON atomically, and return the path.
 
     Raises
     ------
     OSError
-        if it cannot be written; `path` stays as it was.
+        if it cannot be written; the existing file is unchanged.
     """
     write(path, json.dumps(value, indent=2) + "\n")
     return Path(path)

@@ -1,4 +1,4 @@
-"""The columns of a table by the names that people and other programs give them."""
+"""The columns of a table, under the names that people and other programs use."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 NEAR = 0.8
-"""Similarity from which a column is taken for a misspelt one, not for one of somebody's own."""
+"""Similarity above which an unknown column is taken for a misspelt one."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that a table must and may have; case and blanks around a name do not matter.
+    """Required and optional columns of a table; case and spaces around names are ignored.
 
     Parameters
     ----------
-    needed : must be there.
-    optional : may be there.
-    others : other names of these, in lower case; where several are there, the first counts.
+    needed : required columns.
+    optional : optional columns.
+    others : alternative names in lower case; if several occur, the first counts.
     """
 
     needed: tuple[str, ...]
@@ -26,12 +26,12 @@ class Columns:
     others: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, header: Iterable[str]) -> dict[str, str]:
-        """Return what each column of a header is called here; columns of one's own are left out.
+        """Map the columns of a header to their names here; unknown columns are left out.
 
         Raises
         ------
         ValueError
-            for columns that occur twice, or that look like misspelt ones.
+            if a column occurs twice, or looks misspelt.
         """
         found: dict[str, str] = {}
         places = {name: place for place, name in enumerate(self.others)}
@@ -48,10 +48,10 @@ class Columns:
         return {cell: name for name, cell in found.items() if name}
 
     def lacking(self, names: Iterable[str]) -> list[str]:
-        """Return the needed columns that are not among `names`."""
+        """Return the required columns that are not in `names`."""
         return [name for name in self.needed if name not in set(names)]
 
     def count(self, header: Iterable[str]) -> int:
-        """Return how many cells of a header name a column."""
+        """Return the number of cells of a header that name a column."""
         known = {*self.needed, *self.optional, *self.others}
         return sum(cell.strip().lower() in known for cell in header)

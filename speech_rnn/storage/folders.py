@@ -1,4 +1,4 @@
-"""Folders that results go to: made and tried before the work, and locked while it runs."""
+"""Output folders: created and tested before the work, and locked during it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors of a disk, or a quota, that is full; they often come without the name of a file."""
+"""Error numbers of a full disk or quota; these errors often lack the name of a file."""
 TRIED_BYTES = 4096
 WAYS_OUT = {
     **dict.fromkeys(FULL, "make room"),
@@ -28,7 +28,7 @@ WAYS_OUT = {
 
 
 def make_folder(path: str | os.PathLike[str], name: str) -> Path:
-    """Make a folder where there is none, and try whether files can be written there.
+    """Create a folder if necessary, and test whether files can be written there.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def make_folder(path: str | os.PathLike[str], name: str) -> Path:
     Raises
     ------
     DataError
-        if it cannot be made or written: a full or read-only disk, missing rights, a file in its
+        if it cannot be created or written: a full or read-only disk, missing rights, a file in its
         place, a name that is too long.
     """
     path = Path(path)
@@ -47,7 +47,7 @@ def make_folder(path: str | os.PathLike[str], name: str) -> Path:
         try:
             with tempfile.TemporaryFile(dir=path, buffering=0) as tried:
                 tried.write(bytes(TRIED_BYTES))
-        except OSError as error:  # names the file that was tried
+        except OSError as error:  # it names the file of the test
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     return path
 
@@ -56,18 +56,18 @@ def make_folder(path: str | os.PathLike[str], name: str) -> Path:
 def writing(
     folder: str | os.PathLike[str], name: str, way_out: str | None = None
 ) -> Iterator[None]:
-    """Turn what the disk refuses while a folder is written into one `DataError`.
+    """Turn disk errors while a folder is written into one `DataError`.
 
     Parameters
     ----------
     folder : the folder.
     name : the parameter that gave its path, for the error.
-    way_out : the advice once the cause is removed; None advises another folder.
+    way_out : what to do once the cause is removed; None suggests another folder.
 
     Raises
     ------
     DataError
-        in place of an `OSError` of a full disk, and of one that names a path in the folder.
+        in place of an `OSError` of a full disk, or of one that names a path in the folder.
     """
     folder = Path(folder).absolute()
     try:
@@ -89,22 +89,21 @@ def writing(
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Return a path as a person would type it: relative to where they stand, if it is below."""
+    """Return a path as a user would type it: relative to the current directory if it is below."""
     path = Path(path).absolute()
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of a file, which is made where there is none; it is left where it is.
+    """Hold the lock of a file, which is created if necessary and not removed.
 
-    The kernel frees the lock of a process that dies. Where a file system has no locks, nothing is
-    locked.
+    The kernel frees the lock of a dead process. On file systems without locks, nothing is locked.
 
     Raises
     ------
     BlockingIOError
-        if another process holds it and `wait` is False.
+        if another process holds the lock and `wait` is False.
     """
     with path.open("a") as file:
         if fcntl is not None:
@@ -112,6 +111,6 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise
-            except OSError:  # some network file systems have none
+            except OSError:  # some network file systems have no locks
                 pass
         yield

@@ -1,4 +1,4 @@
-"""Paths as tables of other programs write them."""
+"""Paths in tables of other programs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 def sound_path(name: Any, folder: Path) -> str:
     """Return the path of a sound file that a table in a folder names.
 
-    Backslashes part folders, as on Windows, unless there is a file of that name; ``~`` is the home
-    folder. A bare name is looked for in the folder's ``clips`` too, where Common Voice has them.
+    Backslashes separate folders, as on Windows, unless a file has that name; ``~`` is the home
+    folder. A bare name is also searched for in the subfolder ``clips``, as Common Voice has it.
 
     Raises
     ------
     ValueError
-        if the name is no text.
+        if the name is not a text.
     """
     if not isinstance(name, str):
         raise ValueError(f"{str(name)[:40]} must be the path of a sound file")

@@ -1,4 +1,4 @@
-"""Tables, CSV or JSON Lines, a record a line; the wrong lines are named in one error."""
+"""Tables in CSV or JSON Lines, one record per line; wrong lines are reported in one error."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from speech_rnn.storage.text import lines_of, read_text
 
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 TABLES = (".csv", ".tsv", *JSON_LINES)
-"""Endings of the files that `read_records` reads, in lower case."""
+"""Lower-case endings of the files that `read_records` reads."""
 DELIMITERS = (",", ";", "\t", "|")
 MOST_LINES = 10
-"""Wrong lines that a message names."""
+"""Number of wrong lines that a message names."""
 MOST_CHARACTERS = 80
-"""Characters of a header line that a message shows."""
+"""Longest part of a header line that a message shows, in characters."""
 MOST_HEADER = 100_000
-"""Characters within which a header line must end."""
+"""Longest header line in characters."""
 
 T = TypeVar("T")
 
 
 def is_table(path: str | os.PathLike[str], *others: str) -> bool:
-    """Tell whether a file has one of the endings of `TABLES`, or of others."""
+    """Return whether a file has one of the endings in `TABLES` or `others`."""
     return Path(path).suffix.lower() in (*TABLES, *others)
 
 
 def read_records(
     path: str | os.PathLike[str], name: str, columns: Columns | None = None
 ) -> Iterator[tuple[int, Any]]:
-    """Yield the line and the values of each record; the ending decides how it is read.
+    """Yield the line number and the values of each record; the file's ending decides the format.
 
-    A CSV file begins with a header line, and its records are of texts; a record that spans several
-    lines counts as the last of them. Commas, semicolons, tabs or bars part its cells. JSON may
-    hold anything, an object a line or all of them in one list; empty lines are left out. A record
-    that is wrong by itself is yielded as the `ValueError` that says so, for `made`.
+    A CSV file begins with a header line, and its values are texts. A record that spans several
+    lines counts as the last of them. Commas, semicolons, tabs or bars separate the cells. JSON
+    values may be anything, one object per line or all in one list; empty lines are skipped. For a
+    malformed record, the `ValueError` that describes it is yielded, for `made`.
 
     Parameters
     ----------
-    path : ends in one of `TABLES`.
+    path : a file that ends in one of `TABLES`.
     name : the parameter that gave the path, for the error.
-    columns : those that the records have, under whatever names; None takes all as they are.
+    columns : columns of the records, with their alternative names; None takes all as they are.
 
     Raises
     ------
     DataError
-        for a file that cannot be read, has another ending or a wrong header line.
+        if the file cannot be read, has another ending, or has a wrong header line.
     """
     if not is_table(path):
         raise DataError(f"{name}={str(path)!r} must end in .jsonl or .csv")
@@ -96,7 +96,7 @@ def _json_values(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _parsed(text: str) -> Any:
-    """Read JSON, or return the `ValueError` that says why it is none."""
+    """Parse JSON, or return the `ValueError` that describes the problem."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -143,7 +143,7 @@ def _header(header: list[str], columns: Columns | None) -> dict[str, str]:
 
 
 def _delimiter(text: str, columns: Columns | None) -> str:
-    """Return what parts the cells: with it, most columns of the header line are known."""
+    """Return the delimiter with which the header line has the most known columns."""
     header = next((line for line in lines_of(text[:MOST_HEADER]) if line.strip()), "")
 
     def known(delimiter: str) -> tuple[int, int]:
@@ -162,13 +162,13 @@ def made(
     path: str | os.PathLike[str],
     name: str,
 ) -> list[T]:
-    """Return what `make` makes of the line and the values of each record.
+    """Apply `make` to the line number and values of each record, and return the results.
 
     Raises
     ------
     DataError
-        for the records of which it raises a `KeyError`, `TypeError` or `ValueError`: the first of
-        them, each with its line, and how many there are.
+        if it raises a `KeyError`, `TypeError` or `ValueError` for records: the error lists the
+        first of them, each with its line, and their number.
     """
     rows, wrong, n_wrong = [], [], 0
     for line, record in records:

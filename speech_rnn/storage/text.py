@@ -1,4 +1,4 @@
-"""Texts as they were written."""
+"""Read texts with their line ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speech_rnn.errors import DataError
 
 
 def read_text(path: str | os.PathLike[str], name: str) -> str:
-    """Read a file of UTF-8, or of UTF-16 that begins with its mark; line ends stay as they are.
+    """Read a file in UTF-8, or in UTF-16 with a byte-order mark; line ends are not changed.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def read_text(path: str | os.PathLike[str], name: str) -> str:
     Raises
     ------
     DataError
-        if it cannot be read.
+        if the file cannot be read.
     """
     try:
         content = Path(path).read_bytes()
@@ -37,7 +37,7 @@ def read_text(path: str | os.PathLike[str], name: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether a file's name is a text; one that is no UTF-8 holds lone surrogates for its bytes."""
+    """Return whether a file name is valid text; names that are not UTF-8 hold lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -48,12 +48,12 @@ def is_text(name: str) -> bool:
 def read_lines(path: str | os.PathLike[str], name: str) -> list[str]:
     r"""Read the lines of a file, without their ends: ``\n``, ``\r\n`` or ``\r``.
 
-    `str.splitlines` would also cut at form feeds, U+0085 and U+2028, which are part of a line.
-    Parameters and errors are those of `read_text`.
+    Unlike `str.splitlines`, it does not split at form feeds, U+0085 and U+2028, which are part of a
+    line. Parameters and errors are those of `read_text`.
     """
     return lines_of(read_text(path, name))
 
 
 def lines_of(text: str) -> list[str]:
-    """Cut a text into lines as `read_lines` does."""
+    """Split a text into lines as `read_lines` does."""
     return [line.rstrip("\n") for line in io.StringIO(text, newline=None)]

@@ -1,4 +1,4 @@
-"""Plain values of JSON become dataclasses; what has another type than their fields is refused."""
+"""Convert plain values of JSON to dataclasses, and check their types."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 T = TypeVar("T")
 
 MOST = 1e30
-"""Numbers lie within this: infinite ones, NaN and integers of any length do not."""
+"""Largest absolute number; infinity, NaN and longer integers are rejected."""
 
 
 def typed(kind: type[T], values: Any) -> T:
-    """Return the dataclass `kind` of `values`.
+    """Return a dataclass `kind` from `values`.
 
     Raises
     ------
     TypeError
-        if `values` are no mapping of its fields, or one has another type than the field.
+        if `values` is not a mapping of its fields, or a value has another type than its field.
     """
     if not isinstance(values, Mapping):
         raise TypeError(f"{kind.__name__}={values!r:.80} must be a mapping")
@@ -36,7 +36,7 @@ def typed(kind: type[T], values: Any) -> T:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value of JSON has the type of a hint, and its numbers are finite."""
+    """Return whether a value of JSON has the type of a hint, with finite numbers."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return True

@@ -1,4 +1,4 @@
-"""Weights of a file, compared with the network that the file describes before memory is taken."""
+"""Check the weights of a file against its description before memory is allocated."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from speech_rnn.errors import ModelError
 
 MOST = 2**20
-"""The largest whole number in a description. Sizes of the network must also fit its weights."""
+"""Largest whole number in a description. Sizes of the network must also fit its weights."""
 
 
 def check_sizes(settings: Mapping[str, Any], n_tensors: int) -> None:
-    """Refuse numbers beyond all use, and more layers than there are weights.
+    """Raise for absurd numbers, and for more layers than there are weights.
 
     Raises
     ------
     ModelError
-        for the first of them.
+        for the first problem.
     """
     for name, value in settings.items():
         numbers = value if isinstance(value, (list, tuple)) else [value]
@@ -34,17 +34,17 @@ def check_sizes(settings: Mapping[str, Any], n_tensors: int) -> None:
 def check_weights(
     build: Callable[[], nn.Module], weights: Mapping[str, Tensor], prefix: str = ""
 ) -> None:
-    """Refuse weights of other shapes than a network has, and values that are no numbers.
+    """Raise for weights with shapes other than the network's, and for NaN or infinite values.
 
     Parameters
     ----------
-    build : makes the network; it is called where tensors have shapes and no memory.
-    weights : by their names, `prefix` before those of the network; others beside them may be there.
+    build : function that builds the network; it is called in a mode without memory.
+    weights : weights by name, with `prefix` before the network's names; others are ignored.
 
     Raises
     ------
     ModelError
-        for the first of them.
+        for the first problem.
     """
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():

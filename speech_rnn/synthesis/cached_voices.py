@@ -165,8 +165,8 @@ def put_clip(clip: Clip, spoken: NDArray[np.float32], spoken_rate: int, sample_r
     The word starts and ends where its level reaches a hundredth of the peak.
     """
     loudness = np.abs(spoken)
-    heard = np.flatnonzero(loudness >= _EDGE * loudness.max())
-    word = spoken[heard[0] : heard[-1] + 1] / loudness.max()
+    audible = np.flatnonzero(loudness >= _EDGE * loudness.max())
+    word = spoken[audible[0] : audible[-1] + 1] / loudness.max()
     word = resample(word, spoken_rate, sample_rate)
     word *= 10 ** (clip.peak_db / 20) / np.abs(word).max()
     silences = [round(seconds * sample_rate) for seconds in clip.silence_seconds]

@@ -151,7 +151,7 @@ class Synthetic(CachedVoices):
         if note := foreign_letters(self.words, accent):
             log.warning("%s", note)
         wrong = []
-        heard: dict[bytes, str] = {}
+        sounds: dict[bytes, str] = {}
         for word in self.words:
             try:
                 sound = espeak.speak(word, accent=accent).tobytes()

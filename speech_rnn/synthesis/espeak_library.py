@@ -192,11 +192,11 @@ def _sounds(library: ctypes.CDLL, text: str) -> tuple[str, ...]:
     """Return the phonemes of a text, clause by clause; each call moves the pointer past one."""
     spoken = ctypes.create_string_buffer(text.encode())
     rest = ctypes.c_void_p(ctypes.addressof(spoken))
-    told = []
+    clauses = []
     while rest.value:
         clause = library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _PARTED)
-        told.append(clause or b"")
-    parted = re.split(r"[_\s]+", b" ".join(told).decode())
+        clauses.append(clause or b"")
+    parted = re.split(r"[_\s]+", b" ".join(clauses).decode())
     return tuple(sound for each in parted if (sound := each.strip("ˈˌ").replace("ː", "")))
 
 

@@ -150,10 +150,10 @@ def distinct(
     texts: Sequence[str], sounds: Sequence[Phonemes], taken: Sequence[Phonemes]
 ) -> Iterator[str]:
     """Yield texts whose sound is not in `taken` and differs from those of all earlier texts."""
-    heard = {(), *taken}
+    seen = {(), *taken}
     for text, sound in zip(texts, sounds, strict=True):
-        if sound not in heard:
-            heard.add(sound)
+        if sound not in seen:
+            seen.add(sound)
             yield text
 
 

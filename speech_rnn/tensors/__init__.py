@@ -1,1 +1,1 @@
-"""Small functions on tensors that features, models and augmentation share."""
+"""Small tensor functions that features, models and augmentation share."""

@@ -1,4 +1,4 @@
-"""Padding in a batch: which steps belong to their clips."""
+"""Padding in a batch: the steps that belong to each clip."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def is_inside(n_steps: int, lengths: Tensor) -> Tensor:
-    """Return True where a step belongs to its clip, (B, n_steps); `lengths` is (B,)."""
+    """Return True for the steps of each clip, (B, n_steps); `lengths` is (B,)."""
     return torch.arange(n_steps, device=lengths.device) < lengths[:, None]
 
 
 def zero_beyond(values: Tensor, lengths: Tensor) -> Tensor:
-    """Set what lies beyond `lengths` (B,) to zero, even what is not a number.
+    """Set values beyond `lengths` (B,) to zero, even NaN.
 
     Time is the last axis of waveforms (B, N), and the last but one of frames (B, T, D) and of maps
     (B, channels, T, D).

@@ -95,12 +95,12 @@ def refuse_other_settings(before: str, now: str, file: Path) -> None:
     ]
     if not names and comments[0] == comments[1]:
         return
-    told = [
+    changed = [
         f"{name}={there.get(name, ABSENT)} there, {here.get(name, ABSENT)} here"
         + (" (the schedule of a run cannot be made longer)" if name == "trainer.max_epochs" else "")
         for name in names[:MOST_NAMED]
     ]
-    told += [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    changed += [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
     raise ConfigurationError(
         f"resume=true, but the configuration differs from {shown(file)}: "
         f"{'; '.join(told) or 'the clips differ'}; give the same overrides, or start in "

@@ -8,7 +8,7 @@ import pytest
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.manifest import Manifest
-from speech_rnn.detection.det_curve import THRESHOLDS, detect, hear
+from speech_rnn.detection.det_curve import THRESHOLDS, detect, detect_in
 from speech_rnn.detection.labels import Label
 from speech_rnn.detection.long_streams import Streams
 from speech_rnn.detection.matching import Detections
@@ -103,13 +103,15 @@ def test_a_point_of_the_curve_is_what_its_threshold_gives_alone(listener):
 def test_the_stream_and_the_sweep_hear_what_a_stream_tells(listener):
     given = sound(SAID, noise=0.05, seed=3)
     spotting = Spotting.of("ctc")
-    heard = hear(listener, given, spotting, [spotting.threshold], block_seconds=0.1)
+    heard = detect_in(listener, given, spotting, [spotting.threshold], block_seconds=0.1)
     stream = listener.stream()
     words = [word for block in given.blocks(0.1) for word in stream.push(block)]
     words += stream.finish()
     assert heard.words == heard.curve[spotting.threshold] == words
     for block_seconds in (0.03, 2.0):
-        other = hear(listener, given, spotting, [spotting.threshold], block_seconds=block_seconds)
+        other = detect_in(
+            listener, given, spotting, [spotting.threshold], block_seconds=block_seconds
+        )
         assert [(w.word, w.start, w.end) for w in other.curve[0.5]] == [
             (w.word, w.start, w.end) for w in words
         ]
@@ -118,9 +120,10 @@ def test_the_stream_and_the_sweep_hear_what_a_stream_tells(listener):
 def test_a_word_is_told_when_its_block_ends(listener):
     given = sound(SAID[:4], gap=1.5, seed=3)
     fine, coarse = (
-        hear(listener, given, Spotting.of("ctc"), block_seconds=seconds) for seconds in (0.01, 0.5)
+        detect_in(listener, given, Spotting.of("ctc"), block_seconds=seconds)
+        for seconds in (0.01, 0.5)
     )
-    for soon, late in zip(fine.told, coarse.told, strict=True):
+    for soon, late in zip(fine.reported, coarse.reported, strict=True):
         assert soon <= late < soon + 0.5 + 1e-6
         assert late == given.duration or late % 0.5 == pytest.approx(0)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.detection.det_curve import hear
+from speech_rnn.detection.det_curve import detect_in
 from speech_rnn.detection.matching import Detections, DetPoint, lags_of
 from speech_rnn.detection.thresholds import Promise, Tuning, Verdict, choose, tune
 from speech_rnn.errors import ConfigurationError, DataError
@@ -153,7 +153,7 @@ def test_tuning_sets_the_times_right(listener):
     assert set(tuned.lags) == set(WORDS)
 
     def off(spotting, scene):
-        heard = hear(listener, scene, spotting)
+        heard = detect_in(listener, scene, spotting)
         return np.abs(lags_of(heard.labels, heard.words)).mean(axis=0)
 
     before = off(replace(tuned, lags={}), test)

@@ -135,7 +135,7 @@ def test_sequences_have_tables_by_word_and_by_length():
     counts = dict(zip(evaluation.labels, evaluation.confusion, strict=False))
     assert counts["smart mirror"] == (0, 0, 0, 1, 1)
     assert counts["right"] == (1, 0, 0, 0, 0)
-    assert [row.heard for row in evaluation.mistaken] == ["left go", "left", "smart mirror go"]
+    assert [row.recognised for row in evaluation.mistaken] == ["left go", "left", "smart mirror go"]
 
 
 def test_a_word_with_an_underscore_keeps_it():

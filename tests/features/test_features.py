@@ -789,7 +789,7 @@ def test_unknown_dialects_and_parameters_are_named():
         ConfigurationError, match=r"n_mel=40 is no parameter.*did you mean 'n_mels'"
     ):
         MFCC.like("kaldi", n_mel=40)
-    with pytest.raises(ConfigurationError, match="n_mfcc=13 is no parameter of LogMel"):
+    with pytest.raises(ConfigurationError, match="n_mfcc=13 is not a parameter of LogMel"):
         LogMel.like("kaldi", n_mfcc=13)
     with pytest.raises(ConfigurationError, match="sample_rate='8k' must be a whole number"):
         MFCC.like("kaldi", sample_rate="8k")

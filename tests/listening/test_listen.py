@@ -297,13 +297,13 @@ def test_a_microphone_until_it_vanishes(listen, monkeypatch, truth, rates):
     result = listen("--json", "--microphone", "Headset")
     assert is_right(events_in(result.stdout), truth)
     assert result.exit_code == 1
-    assert "gives no more sound: is it unplugged? there are 1 'Desk' (1 channels)" in result.stderr
+    assert "has stopped sending: is it unplugged? there are 1 'Desk' (1 channels)" in result.stderr
 
 
 def test_a_device_that_falls_silent_has_vanished(monkeypatch):
     monkeypatch.setattr("speech_rnn.listening.microphone.VANISHED_SECONDS", 0.3)
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(lambda stream: None))
-    with pytest.raises(AudioError, match="gives no more sound"):
+    with pytest.raises(AudioError, match="has stopped sending"):
         list(Microphone().chunks(Stop()))
 
 

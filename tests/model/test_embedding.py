@@ -134,7 +134,7 @@ def test_it_has_less_than_half_a_million_weights():
         ({"n_features": 40}, "n_features=40.*features=log_mel_embedding"),
         ({"n_frozen": 21}, "n_frozen=21 must be a whole number from 0 to 20"),
         ({"front": "wav2vec"}, "front='wav2vec' is unknown"),
-        ({"front": None, "n_frozen": 3}, "n_frozen=3 freezes a front"),
+        ({"front": None, "n_frozen": 3}, "n_frozen=3 needs a front"),
     ],
 )
 def test_what_does_not_fit_is_told(given, message):

@@ -459,7 +459,7 @@ def test_mixed_precision():
         ({"head": "ctx"}, r"head='ctx' is unknown; did you mean 'ctc'\?"),
         ({"pooling": "atention"}, r"pooling='atention' is unknown; did you mean 'attention'\?"),
         ({"query": "midle"}, r"query='midle' is unknown; did you mean 'middle'\?"),
-        ({"pooling": None}, "pooling=None leaves head='classification' no one answer"),
+        ({"pooling": None}, "head='classification' needs a pooling"),
         ({"hidden_size": 0}, "hidden_size=0 must be a whole number, 1 or more"),
         ({"hidden_size": 2**40}, "must be 1048576 at most"),
         ({"n_layers": 2**40}, "must be 1024 at most"),

@@ -146,7 +146,7 @@ def test_detection_is_shown_where_it_was_measured(run, tmp_path):
     assert_alone_and_inert(page)
     assert "Listening for hours" in page
     assert "3 false accepts come in 10.00 hours (95 % interval 0.06 to 0.88 an hour)" in page
-    assert "told 200 ms after the end of the word (median)" in page
+    assert "reported 200 ms after the end of the word (median)" in page
     assert 'aria-label="Misses over false accepts: 3.0 % missed at 0.30' in page
     nothing = DetPoint(0.5, {"low": Detections(0, 0, 0, 0.5)})  # no word was said
     bare = replace(found, per_word=nothing.per_word, latency=None, curve=(nothing,))

@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 
 from speech_rnn.benchmarking.wake.microwakeword import MicroWakeWord
 from speech_rnn.benchmarking.wake.openwakeword import OpenWakeWord
-from speech_rnn.benchmarking.wake.rival import RATE, Rival, hear_rival
+from speech_rnn.benchmarking.wake.rival import RATE, Rival, run_rival
 from speech_rnn.benchmarking.wake.scenes import OfWords
 from speech_rnn.benchmarking.wake.wakeforge import Wakeforge
-from speech_rnn.detection.det_curve import THRESHOLDS, Heard, Scene, hear, own_spotting
+from speech_rnn.detection.det_curve import (
+    THRESHOLDS,
+    Scene,
+    SceneDetections,
+    detect_in,
+    own_spotting,
+)
 from speech_rnn.engines.loading import RUN_FILE
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.evaluation.machine import versions
@@ -48,7 +54,7 @@ class Contender:
     name: str
     words: tuple[str, ...]
 
-    def hear(self, scene: Scene) -> Heard:
+    def detect(self, scene: Scene) -> SceneDetections:
         """Run over a scene from its start, with its own thresholds and with `THRESHOLDS`."""
         raise NotImplementedError
 
@@ -79,9 +85,9 @@ class Other(Contender):
         rival: Rival = RIVALS[self.name](self.words)
         return rival
 
-    def hear(self, scene: Scene) -> Heard:
+    def detect(self, scene: Scene) -> SceneDetections:
         """Run over a scene from its start, with its own thresholds and with `THRESHOLDS`."""
-        return hear_rival(self._load(), scene, THRESHOLDS)
+        return run_rival(self._load(), scene, THRESHOLDS)
 
     @property
     def identity(self) -> list[str]:
@@ -114,11 +120,11 @@ class Own(Contender):
 
     path: str
 
-    def hear(self, scene: Scene) -> Heard:
+    def detect(self, scene: Scene) -> SceneDetections:
         """Run over a scene from its start, with its own thresholds and with `THRESHOLDS`."""
         recognizer = Recognizer.load(self.path)
         known = OfWords(scene, self.words)
-        return hear(recognizer, known, own_spotting(recognizer), THRESHOLDS)
+        return detect_in(recognizer, known, own_spotting(recognizer), THRESHOLDS)
 
     @property
     def identity(self) -> list[str]:

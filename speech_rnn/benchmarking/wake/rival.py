@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.data.cache import quantize
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.detection.det_curve import Heard, Scene
+from speech_rnn.detection.det_curve import Scene, SceneDetections
 from speech_rnn.streaming.spotter import Spotter, Spotting
 
 RATE = 16_000
@@ -71,7 +71,7 @@ def events(
     return [Word(event.word, start, stop, event.confidence) for event, start, stop in spans]
 
 
-def hear_rival(rival: Rival, scene: Scene, thresholds: Sequence[float]) -> Heard:
+def run_rival(rival: Rival, scene: Scene, thresholds: Sequence[float]) -> SceneDetections:
     """Run an engine over a scene, with its own thresholds and with others.
 
     Parameters
@@ -82,12 +82,12 @@ def hear_rival(rival: Rival, scene: Scene, thresholds: Sequence[float]) -> Heard
     words = list(rival.thresholds)
     scores = scores_of(rival, scene)
     own = events(scores, words, rival.thresholds)
-    return Heard(
+    return SceneDetections(
         vocabulary=words,
         labels=tuple(label for label in scene.labels if label.word in words),
         hours=len(scores) * STEP_SECONDS / 3600,
         words=own,
-        told=[word.end for word in own],
+        reported=[word.end for word in own],
         curve={one: events(scores, words, dict.fromkeys(words, one)) for one in thresholds},
         notes=tuple(scene.notes),
     )

@@ -92,7 +92,9 @@ def _run_tasks(
     """Return the result of each task in order; stored results are not computed again."""
     found = {place: kept.find(task) if kept else None for place, task in enumerate(tasks)}
     running = {
-        pool.submit(hear, task): place for place, task in enumerate(tasks) if found[place] is None
+        pool.submit(run_task, task): place
+        for place, task in enumerate(tasks)
+        if found[place] is None
     }
     for future in as_completed(running):
         place = running[future]
@@ -138,20 +140,20 @@ def _begin() -> None:
     torch.set_num_threads(1)
 
 
-def hear(task: Task) -> Listened:
+def run_task(task: Task) -> Listened:
     """Run a contender over a scene, and count its detections."""
     contender, condition, scene = task
-    heard = contender.hear(scene)
-    counts, words = heard.count(TOLERANCE_SECONDS), contender.words
+    detections = contender.detect(scene)
+    counts, words = detections.count(TOLERANCE_SECONDS), contender.words
     return Listened(
         contender.name,
         condition,
         {word: counts[word] for word in words},
         tuple(
             DetPoint(point.threshold, {word: point.per_word[word] for word in words})
-            for point in heard.points(TOLERANCE_SECONDS)
+            for point in detections.points(TOLERANCE_SECONDS)
         ),
-        Quantiles.of(heard.latencies(TOLERANCE_SECONDS)),
+        Quantiles.of(detections.latencies(TOLERANCE_SECONDS)),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from speech_rnn.audio import load_audio
 from speech_rnn.benchmarking.wake import named_models
 from speech_rnn.benchmarking.wake.contenders import RIVALS, rivals
-from speech_rnn.benchmarking.wake.rival import RATE, hear_rival
+from speech_rnn.benchmarking.wake.rival import RATE, run_rival
 from speech_rnn.data.folder import Folder
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.starter import STARTER
@@ -123,7 +123,7 @@ def test_an_engine_finds_its_word(name):
     silence = np.zeros(2 * RATE, np.float32)
     found = {
         word: [
-            bool(hear_rival(engine, Sound(_said(row, silence), ()), ()).words)
+            bool(run_rival(engine, Sound(_said(row, silence), ()), ()).words)
             for row in [row for row in clips if row.text == word][:6]
         ]
         for word in ("alexa", "jarvis")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_rnn.benchmarking.wake.rival import CHUNK, RATE, events, hear_rival, scores_of
+from speech_rnn.benchmarking.wake.rival import CHUNK, RATE, events, run_rival, scores_of
 from speech_rnn.detection.labels import Label
 from tests.detection.test_det_curve import Sound, sound
 from tests.tones import TONES_HZ
@@ -72,7 +72,7 @@ def test_events_are_crossings_at_least_two_seconds_apart(scores, threshold):
 
 def test_what_an_engine_hears_is_counted():
     given = sound(SAID, gap=3.0, seed=99)
-    heard = hear_rival(ToneDetector(), given, (0.3, 0.6, 0.99999))
+    heard = run_rival(ToneDetector(), given, (0.3, 0.6, 0.99999))
     assert [label.word for label in heard.labels] == ["low", "high", "low", "high"]  # not middle
     counts = heard.count(1.0)
     assert {word: (found.n_hits, found.n_false) for word, found in counts.items()} == {
@@ -89,7 +89,7 @@ def test_what_an_engine_hears_is_counted():
 def test_a_wrong_word_is_a_false_accept():
     samples = sound(SAID, gap=3.0, seed=99)
     unlabelled = Sound(samples.samples, (Label("low", 0.0, 0.1),))
-    counts = hear_rival(ToneDetector(), unlabelled, ()).count(0.0)
+    counts = run_rival(ToneDetector(), unlabelled, ()).count(0.0)
     assert (counts["low"].n_hits, counts["low"].n_false) == (0, 2)
     assert counts["high"].n_false == 2
 
