@@ -1,4 +1,4 @@
-"""Draw what the CTC head hears.
+"""Draw a clip's log mels, and below them the posteriors of a CTC recogniser.
 
 python recipes/digits_ctc/picture.py MODEL OUTPUT.png CLIP…
 """

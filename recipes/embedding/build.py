@@ -1,11 +1,11 @@
-"""Make the weights of `speech_rnn.features.Embedding`, and their card, by one command.
+"""Make the weights of `speech_rnn.features.Embedding`, and their card, with one command.
 
 python recipes/embedding/build.py DATA [key=value …]
 
 DATA holds speech_commands_v0.02/, speech/, noise/ and digits/, as this folder's README.md says;
-keys are those of distillation/settings.py. All that is derived is kept in outputs/embedding, and
-weights and card go into the package; with output_dir=DIR all is left there alone. A run that was
-killed goes on with the same command, and in the middle of a training with resume=true.
+keys are those of distillation/settings.py. All intermediate files are kept in outputs/embedding,
+and weights and card are written into the package; with output_dir=DIR everything stays there. After
+an interruption the same command continues; in the middle of a training, add resume=true.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ NAMED = ("seed", "unlabelled", "talk_clips", "naming_epochs")
 
 
 def main() -> None:
-    """Make sounds, targets, names and weights, measure, and put the result into its place."""
+    """Make sounds, targets, names and weights, evaluate them, and store the result."""
     with spoken_errors():
         if len(sys.argv) < 2:
             raise ConfigurationError(str(__doc__))
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def build(data: Path, settings: Settings) -> Path:
-    """Go through all stages; each takes up what is there already. Returns the output's folder."""
+    """Run all stages, each of which reuses existing results; return the output's folder."""
     output = Path(settings.output_dir)
     teacher = Teacher(whisper())
     parts = windows(data, settings)
@@ -88,7 +88,7 @@ def build(data: Path, settings: Settings) -> Path:
 
 
 def named(corpus: Corpus, settings: Settings, key: Sequence[object]) -> Names:
-    """Return the names of unlabelled clips, from the file that keeps them if it is there."""
+    """Return the names of unlabelled clips, from their file if it exists."""
     folder = Path(settings.output_dir) / "names"
     path = folder / f"{digest(key, settings.values(*NAMED))}.npz"
     if not path.is_file():
@@ -101,7 +101,7 @@ def named(corpus: Corpus, settings: Settings, key: Sequence[object]) -> Names:
 
 
 def checkpoint_of(data: Path, settings: Settings, key: Sequence[object]) -> Path:
-    """Return the file of a training of these settings; its folder is there, and says them."""
+    """Return the checkpoint file for these settings; its folder is created and lists them."""
     heard = [identity(learnable(folder)) for folder in noise_folders(data, settings)]
     folder = Path(settings.output_dir) / "training" / digest(key, heard, settings.fingerprint())
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,9 +123,9 @@ def train(
     settings: Settings,
     checkpoint: Path,
 ) -> None:
-    """Train, or take up a training of the same settings; what an epoch comes to is printed.
+    """Train, or continue a training of the same settings; print the results of each epoch.
 
-    It may run in several processes, which open the files each for itself.
+    It may run in several processes, each of which opens the files separately.
     """
     torch.set_num_threads(settings.threads)
     corpus = replace(open_corpus(parts, teacher, settings), scale=scale)

@@ -1,4 +1,4 @@
-"""Write words of people from two corpora with an open licence, as `words=[DIR]` of build.py reads.
+"""Write words of people from two openly licensed corpora, for `words=[DIR]` of build.py.
 
 python recipes/embedding/further_words.py dspspeech20 CLONE OUT
 python recipes/embedding/further_words.py phone_numbers CLONE OUT
@@ -35,13 +35,13 @@ SPOKEN = (
 """The words of DSPSpeech-20 by their numbers."""
 FEWEST_DIGITS = 7
 SHORTEST, LONGEST = 9, 75
-"""Frames of 10 ms of a digit between pauses."""
+"""Shortest and longest digit between pauses, in frames of 10 ms."""
 PAUSES = (4, 6, 8, 11, 15, 20)
-"""Frames below the threshold that belong to a digit, such as the stop in "eight", at most."""
+"""Longest gap below the threshold within a digit, in frames, such as the stop in "eight"."""
 LEVELS = np.arange(0.25, 0.7, 0.05)
-"""Thresholds, from the level of the room, 0, to that of the voice, 1."""
+"""Thresholds, from the noise floor (0) to the level of the voice (1)."""
 RUN_SHORTEST, RUN_LONGEST, RUN_GAP = 14, 70, 3
-"""Frames of a digit in a number that is read without pauses, and from one to the next."""
+"""Duration of a digit in a number without pauses, and gap to the next, in frames."""
 RUN_LEVEL, RUN_FAINTEST, RUN_SPREAD = 0.45, 0.1, 0.35
 
 Spans = list[tuple[int, int]]
@@ -97,7 +97,7 @@ def phone_numbers(clone: Path) -> Iterator[tuple[str, str, int, NDArray[np.float
 
 
 def levels(samples: NDArray[np.float32]) -> Levels:
-    """Return the level of each frame of 10 ms, 0 for the room and 1 for the voice."""
+    """Return the level of each frame of 10 ms, 0 for the noise floor and 1 for the voice."""
     n_frames = len(samples) // FRAME
     power = np.square(samples[: FRAME * n_frames].reshape(n_frames, FRAME)).mean(axis=1)
     decibels = np.convolve(10 * np.log10(power + 1e-10), np.ones(3) / 3, "same")
@@ -106,7 +106,7 @@ def levels(samples: NDArray[np.float32]) -> Levels:
 
 
 def between_pauses(level: Levels, count: int) -> Spans:
-    """Cut at pauses: of all thresholds that give so many spans, that of the most alike ones."""
+    """Cut at pauses; of the thresholds with the right number of spans, take the most regular."""
     found = []
     for threshold in LEVELS:
         edges = np.diff(np.concatenate([[0], (level > threshold).astype(int), [0]]))
@@ -120,7 +120,7 @@ def between_pauses(level: Levels, count: int) -> Spans:
 
 
 def joined(runs: list[list[int]], pause: int) -> Spans:
-    """Join runs that lie at most `pause` frames apart."""
+    """Join runs that are at most `pause` frames apart."""
     spans: Spans = []
     for first, last in runs:
         if spans and first - spans[-1][1] <= pause:
@@ -130,10 +130,10 @@ def joined(runs: list[list[int]], pause: int) -> Spans:
 
 
 def in_one_run(level: Levels, count: int) -> Spans:
-    """Cut where the level is lowest: find the spans that are the loudest together.
+    """Cut at the lowest levels: find the spans with the highest total level.
 
-    It is found by dynamic programming. Nothing is returned where a span is faint, or where their
-    lengths differ too much.
+    The solution uses dynamic programming. It is empty if a span is faint, or the lengths differ
+    too much.
     """
     n_frames = len(level)
     above = np.concatenate([[0], np.cumsum(level.clip(0, 1) - RUN_LEVEL)])

@@ -1,10 +1,10 @@
-"""Where gradients vanish: how much of the loss's gradient reaches a step that lies long ago.
+"""Where gradients vanish: how much of the loss's gradient reaches steps in the distant past.
 
 python recipes/gradients/study.py --output DIR
 
-The task has nothing else in it: a tone of one of four pitches, then noise, and at the end of the
-noise the question which tone it was. The answer depends on the first steps alone, so whatever a
-network learns about the tone came back through every step of the noise.
+The task contains nothing else: a tone of one of four pitches, then noise, and at the end of the
+noise the network must answer which tone it was. The answer depends on the first steps only, so that
+everything a network learns about the tone must come back through every step of the noise.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ TONE_LEVEL, NOISE_LEVEL = 0.3, 0.1
 N_MELS = 20
 N_VALIDATION = 256
 N_MEASURED = 64
-"""Clips whose gradients are measured."""
+"""Number of clips whose gradients are measured."""
 
 TRAINING, VALIDATION, STATISTICS = range(3)
-"""Streams of clips, none of which has a clip of another."""
+"""Independent streams of clips."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """How a cell hands the gradient back, from the last step to the first.
+    """How a cell passes the gradient back, from the last step to the first.
 
     Parameters
     ----------
-    cell : its name.
-    n_parameters : weights of the whole network.
-    accuracy : share of right answers after training, where the noise is longest.
-    before, after : shares before and after training. ``hidden``: |dL/dh_t| over |dL/dh_T| for each
-        step t, the median clip; ``memory``, of an LSTM: |dL/dc_t| over |dL/dh_T| for each step but
-        the last.
+    cell : name of the cell.
+    n_parameters : number of weights of the whole network.
+    accuracy : accuracy after training with the longest noise.
+    before, after : shares of the gradient before and after training. ``hidden``: |dL/dh_t| /
+        |dL/dh_T| at each step t, for the median clip; ``memory``, of an LSTM: |dL/dc_t| / |dL/dh_T|
+        at each step except the last.
     """
 
     cell: str
@@ -74,7 +74,7 @@ def gradient_norms(
     ----------
     recurrence : one layer in one direction, batch first.
     steps : (B, T, D).
-    loss : of the last hidden state (B, H), summed over clips, so that each clip's is its own.
+    loss : function of the last hidden state (B, H), summed over clips, which keeps clips separate.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def gradient_norms(
 
 
 class Clips:
-    """Tones and the noise after them; each clip is drawn by its number, epoch and stream."""
+    """Tones and the noise after them; a clip is determined by its number, epoch and stream."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Clips:
         return self.n_clips
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the tones of an epoch, and how long the noise after each is."""
+        """Draw the tones of an epoch, and the duration of the noise after each."""
         self.epoch = epoch
         random = np.random.default_rng([self.seed, self.stream, epoch])
         self.tones = random.integers(len(TONES_HZ), size=self.n_clips)
@@ -143,10 +143,10 @@ class Clips:
 
 
 class ToneModule(SeededModule):
-    """One step of training and validation."""
+    """Steps of training and validation."""
 
     def loss(self, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, int]:
-        """Return the loss of a batch, and its clips."""
+        """Return the loss of a batch, and the number of its clips."""
         frames, lengths, tones = batch
         return F.cross_entropy(self.model(frames, lengths)[0][:, 0], tones), len(tones)
 
@@ -162,7 +162,7 @@ class ToneModule(SeededModule):
 
 
 def built(cell: str, hidden_size: int, seed: int) -> AcousticModel:
-    """Return one layer that reads forward, untrained."""
+    """Return an untrained network with one forward layer."""
     torch.manual_seed(seed)
     return AcousticModel(
         N_MELS,
@@ -179,9 +179,9 @@ def built(cell: str, hidden_size: int, seed: int) -> AcousticModel:
 
 
 def shares(model: AcousticModel, clips: Clips) -> dict[str, tuple[float, ...]]:
-    """Return what is left of the last step's gradient at each step, the median clip."""
+    """Return the share of the last step's gradient at each step, for the median clip."""
     frames, _, targets = clips.collate(list(range(N_MEASURED)))
-    precise = deepcopy(model).double().eval()  # in float32 nothing below 1e-45 is seen
+    precise = deepcopy(model).double().eval()  # float32 cannot represent values below 1e-45
     (recurrence,) = (part for part in precise.modules() if isinstance(part, nn.RNNBase))
 
     def loss(hidden: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ def shares(model: AcousticModel, clips: Clips) -> dict[str, tuple[float, ...]]:
 def flow_of(
     model: AcousticModel, cell: str, training: Clips, validation: Clips, epochs: int, seed: int
 ) -> Flow:
-    """Measure a network's gradients, teach it the task, and measure them again."""
+    """Measure a network's gradients, train it, and measure them again."""
     before = shares(model, validation)
     optim, trainer = AdamWCosine(learning_rate=1e-2), Trainer(max_epochs=epochs, batch_size=32)
     with tempfile.TemporaryDirectory() as folder:
@@ -211,7 +211,7 @@ def flow_of(
 
 
 def features_of(clips: Clips) -> LogMel:
-    """Return features whose statistics are those of clips that nothing else sees."""
+    """Return features whose statistics come from separate clips."""
     frames, _, _ = clips.collate(list(range(len(clips))))  # (B, T, D), of one length
     features = LogMel(n_mels=N_MELS, normalization="global", normalize_variance=True)
     features.set_statistics(frames.mean(dim=(0, 1)), frames.std(dim=(0, 1)))
@@ -219,7 +219,7 @@ def features_of(clips: Clips) -> LogMel:
 
 
 def draw(flows: list[Flow], step_seconds: float, path: Path) -> None:
-    """Draw how much of the gradient is left at each step, before and after training."""
+    """Draw the share of the gradient at each step, before and after training."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -255,7 +255,7 @@ def study(
     epochs: Annotated[int, typer.Option(help="Epochs of training.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of weights and clips.")] = 0,
 ) -> None:
-    """Teach each cell the task, and measure its gradients before and after."""
+    """Train each cell on the task, and measure its gradients before and after."""
     with spoken_errors():
         shortest, longest = noise_seconds
         if not 0 <= shortest <= longest or longest == 0:

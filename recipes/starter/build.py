@@ -1,10 +1,10 @@
-"""Make the recogniser that comes with the package, and its card, by one command.
+"""Make the recogniser that comes with the package, and its card, with one command.
 
 python recipes/starter/build.py DATA [key=value …]
 
 DATA holds digits/, keywords/, noise/ and speech/, as this folder's README.md says; keys are those
-of the training. The run is left in outputs/starter, and file and card go into the package; with
-output_dir=DIR all is left there alone.
+of the training. The run is stored in outputs/starter, and the file and its card are written into
+the package; with output_dir=DIR everything stays there.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from speech_rnn.reporting.summary import Summary
 from speech_rnn.starter import CARD, STARTER
 from speech_rnn.vocabulary import REASONS
 
-LIMIT = ("--limit", "1")  # points that eight bits may cost
+LIMIT = ("--limit", "1")  # loss of accuracy that 8 bits may cost, in percentage points
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A line of the card's table."""
+    """A row of the card's table."""
 
     what: str
     right: Accuracy
@@ -44,7 +44,7 @@ class Figure:
 
 
 def main() -> None:
-    """Train, export, measure, and put file and card into their place."""
+    """Train, export, evaluate, and store the file and its card."""
     data, *overrides = sys.argv[1:]
     given = dict(line.split("=", 1) for line in overrides if "=" in line)
     output = Path(given.get("output_dir", "outputs/starter"))
@@ -67,14 +67,14 @@ def main() -> None:
 
 
 def run(verb: str, *arguments: object) -> None:
-    """Run a command of the package; what it prints is seen."""
+    """Run a command of the package, with visible output."""
     line = [sys.executable, "-m", f"speech_rnn.{verb}", *map(str, arguments)]
     print("$", *line[2:], flush=True)
     subprocess.run(line, check=True)
 
 
 def figures(recognizer: Recognizer, rows: tuple[Utterance, ...]) -> list[Figure]:
-    """Answer the clips of the test, and count."""
+    """Evaluate the recogniser on clips of the test."""
     answered = evaluate(recognizer, rows).rows
     people = [row for row in answered if Path(row.utterance.audio).parent.name == "digits"]
     phrases = [row for row in answered if "keywords" in Path(row.utterance.audio).parts]
@@ -91,12 +91,12 @@ def figures(recognizer: Recognizer, rows: tuple[Utterance, ...]) -> list[Figure]
 
 
 def right(rows: list[Row]) -> Accuracy:
-    """Count rows that are answered right."""
+    """Count the rows with a right answer."""
     return Accuracy(sum(row.is_correct for row in rows), len(rows))
 
 
 def card(recognizer: Recognizer, file: Path, rows: tuple[Utterance, ...]) -> str:
-    """Return the text about a file: what it is, what it has learnt from, what it is worth."""
+    """Return the text of the card: description, training data and figures."""
     known = recognizer.provenance
     taught, alone = Summary.of(file, recognizer).by_teacher
     return TEXT.format(

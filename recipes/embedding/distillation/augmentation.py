@@ -1,6 +1,7 @@
-"""Augmentation of log mels: noise, rooms, telephone bands, speed and the length of the vocal tract.
+"""Augmentation of log mels: noise, rooms, telephone bands, speed and vocal tract length.
 
-All is done to mel energies, not to samples: log mels are computed once, and a batch is changed in
+Everything is applied to mel energies rather than samples: log mels are computed once, and a batch
+is augmented in milliseconds. The teacher has processed the original clips.
 milliseconds. The teacher has heard the clips as they are.
 """
 
@@ -18,23 +19,23 @@ from distillation.windows import HOP, N_MELS, STEP
 
 LOW_HZ, HIGH_HZ = 20.0, 7600.0
 KNEE_HZ = 5500.0
-"""Above this frequency the warping bends, so that the highest frequency stays where it is."""
+"""Frequency in Hz above which the warping bends, so that the highest frequency stays in place."""
 SILENT = 1e-8
 MASKED = -9.0
 QUIET = -13.0
 """Level of the frames before and after a clip that is not augmented."""
 FAINT = 1.5e-6
-"""Mel energy of the faint noise in which all clips lie."""
+"""Mel energy of a faint noise that all clips contain."""
 SPEED, TRACT = (0.85, 1.18), (0.87, 1.15)
 GAIN_DB = (-20.0, 6.0)
 TELEPHONE_HZ, RUMBLE_HZ = (3300.0, 4000.0), (100.0, 350.0)
 ECHO_FRAMES, ECHO_SHARE = (2.0, 9.0), (0.01, 0.15)
 MARGIN = 200
-"""Samples around a gated clip that stay."""
+"""Number of samples around a gated clip that are kept."""
 CLOSE_DB = (-35.0, -12.0)
-"""Level below its loudest frame at which a clip is cut close."""
+"""Level below the loudest frame at which a clip is cut closely."""
 SHORTEST = 1600
-"""Samples of a clip, at least."""
+"""Minimum number of samples of a clip."""
 HISS_FRAMES = 40_000
 
 
@@ -59,13 +60,13 @@ def band_of(hz: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """Clips of a batch.
+    """A batch of clips.
 
     Parameters
     ----------
     frames : natural log mels (B, T, 40).
-    targets : what is asked of the teacher's states, (B, K, D).
-    start, n_samples : where each clip lies in the frames, in samples, (B,).
+    targets : targets from the teacher's states, (B, K, D).
+    start, n_samples : position and length of each clip within the frames, in samples, (B,).
     """
 
     frames: Tensor
@@ -75,13 +76,13 @@ class Batch:
 
 
 class Augmentation:
-    """Changes of a batch, each for its share of the clips.
+    """Augmentation of a batch; each effect is applied to its share of the clips.
 
     Parameters
     ----------
-    settings : the shares.
+    settings : settings with the shares.
     noises : log mels (T, 40) of recorded noise; may be empty.
-    generator : of all draws.
+    generator : generator of all draws.
     """
 
     def __init__(
@@ -92,21 +93,21 @@ class Augmentation:
         self.hiss = torch.empty(HISS_FRAMES, N_MELS).exponential_(generator=generator)
 
     def __call__(self, batch: Batch, lead: int, trail: int) -> Batch:
-        """Change a batch, and put `lead` frames before it and `trail` frames after it.
+        """Augment a batch, with `lead` frames before it and `trail` frames after it.
 
-        `start` and `n_samples` still count from the batch's own first frame.
+        `start` and `n_samples` are still relative to the batch's own first frame.
         """
         middle = batch.frames.shape[1] // 2 if lead else 0  # no clip loses its beginning
         return self.mixed(self.spoken_otherwise(batch, middle), lead, trail)
 
     def spoken_otherwise(self, batch: Batch, middle: int) -> Batch:
-        """Change speed, vocal tract, colour and room; targets and places follow the speed."""
+        """Change speed, vocal tract, spectral colour and room; targets follow the speed."""
         batch = self.stretched(batch, middle)
         frames = self.warped(batch.frames) + self.curves(len(batch.frames), 0.3)
         return replace(batch, frames=self.echoing(frames.exp()).log())
 
     def stretched(self, batch: Batch, middle: int) -> Batch:
-        """Slow or hurry clips, and the targets with them; the frame `middle` stays where it is."""
+        """Change the speed of clips and their targets; the frame `middle` stays in place."""
         n_clips, n_frames, _ = batch.frames.shape
         n_steps = batch.targets.shape[1]
         speed = self._some(self.settings.stretched, n_clips, *SPEED, otherwise=1.0)[:, None]
@@ -122,7 +123,7 @@ class Augmentation:
         return Batch(frames, targets, start, (end - start).clamp(min=SHORTEST))
 
     def warped(self, frames: Tensor) -> Tensor:
-        """Change the length of vocal tracts: frequencies times a factor, up to the knee."""
+        """Change the vocal tract length: multiply frequencies by a factor, up to the knee."""
         factor = self._some(self.settings.warped, len(frames), *TRACT, otherwise=1.0)[:, None]
         hz = hz_of(LOW + BAND * (torch.arange(N_MELS)[None] + 1))
         slope = (HIGH_HZ - KNEE_HZ) / (HIGH_HZ - KNEE_HZ / factor)
@@ -131,7 +132,7 @@ class Augmentation:
         return torch.bmm(frames, reading(band_of(hz), N_MELS).transpose(1, 2))
 
     def curves(self, n_clips: int, strength: float) -> Tensor:
-        """Draw smooth curves over the mel bands, (B, 1, 40): microphones and voices."""
+        """Draw smooth curves over the mel bands, (B, 1, 40), for microphones and voices."""
         order = torch.arange(4)[None, :, None]
         along = torch.linspace(0, pi, N_MELS)[None, None]
         size = torch.randn(n_clips, 4, 1, generator=self.generator) * strength / (1 + 0.5 * order)
@@ -139,7 +140,7 @@ class Augmentation:
         return (size * torch.cos(order * along + phase)).sum(1, keepdim=True)
 
     def echoing(self, power: Tensor) -> Tensor:
-        """Put some clips in rooms: energy that decays."""
+        """Add reverberation, as decaying energy, to some clips."""
         n_rooms = round(len(power) * self.settings.echoing)
         if not n_rooms:
             return power
@@ -154,7 +155,7 @@ class Augmentation:
         return power
 
     def mixed(self, batch: Batch, lead: int, trail: int) -> Batch:
-        """Put clips in noise, at a gain, behind a gate, through a band and under masks."""
+        """Apply noise, gain, gating, a band limit and masks."""
         n_clips, n_frames, _ = batch.frames.shape
         power, total = batch.frames.exp(), lead + n_frames + trail
         faint = FAINT * 10 ** self._uniform(n_clips, -0.5, 1.5)[:, None, None]
@@ -168,7 +169,7 @@ class Augmentation:
         return replace(batch, frames=self.masked(frames))
 
     def noisy(self, heard: Tensor, power: Tensor, batch: Batch) -> Tensor:
-        """Add noise to some clips, at a ratio to the mean energy where the clip lies."""
+        """Add noise to some clips, at an SNR relative to the mean energy of the clip."""
         inside = _inside(power.shape[1], batch).float()[:, :, None]
         level = (power.mean(2, keepdim=True) * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
         is_noisy = torch.rand(len(power), generator=self.generator) < self.settings.noisy
@@ -180,7 +181,7 @@ class Augmentation:
         return heard.index_add(0, some, noise * gain[some, None, None])
 
     def noise(self, power: Tensor, n_frames: int) -> Tensor:
-        """Draw noise of mean 1, (B, n_frames, 40): recorded, hiss, or talk of the batch's clips."""
+        """Draw noise of mean 1, (B, n_frames, 40): recorded, hiss, or babble of its clips."""
         n_clips = len(power)
         kinds = torch.rand(n_clips, generator=self.generator).tolist()
         out = torch.stack([self._noise(kind, power, n_frames) for kind in kinds])
@@ -189,7 +190,7 @@ class Augmentation:
         return out / out.mean((1, 2), keepdim=True).clamp(min=SILENT)
 
     def _noise(self, kind: float, power: Tensor, n_frames: int) -> Tensor:
-        """Draw noise of a kind, a number in [0, 1)."""
+        """Draw noise of a kind that is given as a number in [0, 1)."""
         recorded = [noise for noise in self.noises if len(noise) > n_frames]
         if kind < 0.4 and recorded:
             noise = recorded[self._below(len(recorded))]
@@ -207,9 +208,9 @@ class Augmentation:
         return voices
 
     def gated(self, heard: Tensor, batch: Batch, lead: int) -> tuple[Tensor, Batch]:
-        """Leave nothing around some clips, as where others have cut them.
+        """Replace everything around some clips by digital silence, as in clips that were cut.
 
-        Some are cut close, where they become loud: weak beginnings and ends of words are lost.
+        Some are cut closely, at high levels, so that weak beginnings and ends of words are lost.
         """
         n_clips, n_frames, _ = heard.shape
         is_gated = torch.rand(n_clips, generator=self.generator) < self.settings.gated
@@ -227,7 +228,7 @@ class Augmentation:
         return heard.masked_fill((outside & is_gated[:, None])[:, :, None], SILENT), batch
 
     def cut_bands(self, n_clips: int) -> Tensor:
-        """Draw what bands lose of their level, (B, 1, 40): above a telephone's band, and rumble."""
+        """Draw the attenuation of bands, (B, 1, 40): above a telephone's band, and of rumble."""
         share = self.settings.banded
         high = band_of(self._some(share, n_clips, *TELEPHONE_HZ, otherwise=1e6))[:, None]
         low = band_of(self._some(share / 3, n_clips, *RUMBLE_HZ, otherwise=0.0))[:, None]
@@ -236,13 +237,13 @@ class Augmentation:
         return loss.clamp(max=14)[:, None]
 
     def masked(self, frames: Tensor) -> Tensor:
-        """Hide bands and stretches of time (SpecAugment, Park et al., 2019)."""
+        """Mask bands and stretches of time (SpecAugment, Park et al., 2019)."""
         bands = self._masks(len(frames), N_MELS, 6)[:, None]
         times = self._masks(len(frames), frames.shape[1], 12)[:, :, None]
         return frames.masked_fill(bands | times, MASKED)
 
     def _masks(self, n_clips: int, size: int, widest: int) -> Tensor:
-        """Draw two masks of a clip, (B, size)."""
+        """Draw two masks for each clip, (B, size)."""
         width = torch.randint(0, widest + 1, (n_clips, 2, 1), generator=self.generator)
         place = torch.rand(n_clips, 2, 1, generator=self.generator)
         first = (place * (size - width)).long()
@@ -256,7 +257,7 @@ class Augmentation:
     def _some(
         self, share: float, count: int, low: float, high: float, *, otherwise: float
     ) -> Tensor:
-        """Draw values for a share of the clips; the others get one value."""
+        """Draw values for a share of the clips; the others get the value `otherwise`."""
         chosen = torch.rand(count, generator=self.generator) < share
         drawn = self._uniform(count, low, high)
         return torch.where(chosen, drawn, torch.full((count,), otherwise))
@@ -266,18 +267,18 @@ class Augmentation:
 
 
 def reading(places: Tensor, size: int) -> Tensor:
-    """Return matrices (B, K, size) that read a sequence at fractional places (B, K)."""
+    """Return matrices (B, K, size) that interpolate a sequence at fractional positions (B, K)."""
     apart = places.clamp(0, size - 1)[:, :, None] - torch.arange(size, dtype=torch.float32)
     return (1 - apart.abs()).clamp(min=0)
 
 
 def loud_part(heard: Tensor, batch: Batch, lead: int, louder_db: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where clips begin and end to be louder than so many dB below their peak, in samples.
+    """Return start and end of the part above a level relative to the clip's peak, in samples.
 
     Parameters
     ----------
     heard : mel energies (B, lead + T, 40).
-    louder_db : (B,), below 0.
+    louder_db : level of each clip relative to its peak, (B,), below 0.
     """
     n_frames = heard.shape[1]
     level = heard.mean(2) * _inside(n_frames, batch, lead)
@@ -296,7 +297,7 @@ def padded(batch: Batch, lead: int, trail: int) -> Batch:
 
 
 def _inside(n_frames: int, batch: Batch, lead: int = 0, margin: Tensor | int = 0) -> Tensor:
-    """Return True for frames that lie in their clip, or `margin` samples around it, (B, T)."""
+    """Return True for frames within a clip, or within `margin` samples around it, (B, T)."""
     sample = (torch.arange(n_frames)[None] - lead) * HOP
     end = batch.start + batch.n_samples
     return (sample >= batch.start[:, None] - margin) & (sample < end[:, None] + margin)

@@ -1,4 +1,4 @@
-"""Batches of a training: short clips in short windows, so that less silence is computed."""
+"""Batches of a training: short clips are read in short windows, which saves computation."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from distillation.windows import N_FRAMES, N_STEPS, STEP
 from speech_rnn.features.encoder import FRAMES
 
 SHORT = 14_000
-"""Samples of the longest clip that goes into a short window."""
+"""Longest clip in samples that fits into a short window."""
 SHORT_STEPS = 26
 
 
 def epoch_batches(
     sizes: NDArray[np.int64], batch: int, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Part all rows into batches of about one size, in another order each time.
+    """Split all rows into batches of similar size, in a new order each time.
 
     Parameters
     ----------
-    sizes : (N,) samples of the clips.
-    batch : rows of a batch.
+    sizes : (N,) number of samples of each clip.
+    batch : number of rows per batch.
     """
     found = []
     for rows in (np.flatnonzero(sizes <= SHORT), np.flatnonzero(sizes > SHORT)):
@@ -42,12 +42,12 @@ def read_batch(
     rng: np.random.Generator,
     is_warm: bool,
 ) -> Batch:
-    """Read clips and their targets; where all are short, a part of the window that holds each.
+    """Read clips and their targets; if all clips are short, only the part of the window with them.
 
     Parameters
     ----------
-    rows : of the corpus, whose clips start at `starts` and have `sizes` samples.
-    is_warm : False begins where the clips begin, or up to a step before.
+    rows : rows of the corpus, whose clips start at `starts` and have `sizes` samples.
+    is_warm : whether other sound precedes; otherwise clips begin at most a step after the start.
     """
     start, size = starts[rows], sizes[rows]
     is_short = size.max() <= SHORT

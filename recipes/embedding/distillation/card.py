@@ -1,4 +1,4 @@
-"""The result: the file of weights, and the card that says what it is and what it is worth."""
+"""Write the result: the file of weights, and the card with its training data and figures."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MOST_BYTES = 1_000_000
 def write_weights(
     path: Path, encoder: RecurrentEncoder, settings: Settings, provenance: dict[str, str]
 ) -> None:
-    """Write an encoder in float16, with the arguments that make it and where it comes from.
+    """Write an encoder in float16, with its arguments and provenance.
 
     Parameters
     ----------
-    provenance : further lines of the file's metadata.
+    provenance : further entries of the file's metadata.
     """
     weights = {name: value.half().contiguous() for name, value in encoder.state_dict().items()}
     content = save(weights, {SETTINGS: json.dumps(settings.encoder), **provenance})
@@ -36,7 +36,7 @@ def write_weights(
 
 
 def rounded(encoder: RecurrentEncoder) -> RecurrentEncoder:
-    """Round weights to float16, as the file has them: what is measured is what is written."""
+    """Round weights to float16, so that the stored weights are the ones that are evaluated."""
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.copy_(parameter.half())
@@ -50,7 +50,7 @@ def card(
     settings: Settings,
     provenance: dict[str, str],
 ) -> str:
-    """Return the text about a file: what it is, what it has learnt from, what it is worth."""
+    """Return the text of the card: description, training data and figures."""
     return TEXT.format(
         weights=f"{sum(each.numel() for each in encoder.parameters()):,}",
         size=settings.size,
@@ -66,7 +66,7 @@ def card(
 
 
 def heard(corpus: Corpus) -> list[str]:
-    """Return a line of the table for each source: its clips, and those who speak."""
+    """Return a table row for each source, with the number of clips and speakers."""
     clips = Counter(clip.source for clip in corpus.clips)
     speakers = {source: set[str]() for source in clips}
     for clip in corpus.clips:
@@ -77,7 +77,7 @@ def heard(corpus: Corpus) -> list[str]:
 
 
 def rows(figures: Figures) -> list[str]:
-    """Return the lines of the table of figures; what could not be measured is left out."""
+    """Return the rows of the table of figures, without those that could not be measured."""
     known = {
         "ten commands of people, learnt from synthetic clips alone": figures.from_voices,
         "the same, learnt from ten clips a word of other people": figures.mean_from_ten_clips,

@@ -1,4 +1,4 @@
-"""All windows, targets and labels that a training reads, as if they were one."""
+"""All windows, targets and labels of a training as one corpus."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from distillation.windows import SAMPLE_RATE, Clip, Part, log_mel
 from speech_rnn.audio import load_audio
 
 FEWEST = 4
-"""Clips that a word of the vocabulary has, at least."""
+"""Minimum number of clips of a word of the vocabulary."""
 PEOPLE = ("speech_commands", "words")
-"""Beginnings of sources whose clips are single words of people."""
+"""Prefixes of sources whose clips are single words of people."""
 
 
 class Rows:
-    """Rows of several mapped arrays, numbered through."""
+    """Rows of several memory-mapped arrays, with consecutive numbers."""
 
     def __init__(self, arrays: Sequence[NDArray[Any]]) -> None:
         self._arrays = arrays
         self._ends = np.cumsum([len(array) for array in arrays])
 
     def cut(self, rows: NDArray[np.int64], first: NDArray[np.int64], size: int) -> Tensor:
-        """Read `size` entries of each row, from its `first` on: (B, size, D) in float32.
+        """Read `size` entries of each row, starting at `first`: (B, size, D) in float32.
 
-        Beyond the end of a row its last entry is repeated.
+        After the end of a row, its last entry is repeated.
         """
         owners = np.searchsorted(self._ends, rows, side="right")
         offsets = np.concatenate([[0], self._ends])[owners]
@@ -58,11 +58,11 @@ class Corpus:
 
     Parameters
     ----------
-    clips : of all windows.
+    clips : clips of all windows.
     mels, targets : log mels (N, 151, 40) and the teacher's states (N, 37, 384).
     scale : statistics of the targets.
-    vocabulary : words that enough clips have a label of.
-    labels : (N,) index of the word, -1 where there is none or where it may not be used.
+    vocabulary : words with enough labelled clips.
+    labels : (N,) index of the word, -1 if there is none or it may not be used.
     """
 
     clips: tuple[Clip, ...]
@@ -79,14 +79,14 @@ class Corpus:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Samples of each clip."""
+        """Number of samples of each clip."""
         return np.array([clip.n_samples for clip in self.clips])
 
 
 def open_corpus(parts: Sequence[Part], teacher: str, settings: Settings) -> Corpus:
-    """Open the windows and targets of all parts, and label them.
+    """Open the windows and targets of all parts, and assign labels.
 
-    `teacher` is the SHA-256 of its weights.
+    `teacher` is the SHA-256 of the teacher's weights.
     """
     clips = tuple(clip for part in parts for clip in part.clips)
     targets = [read_targets(part.folder, teacher) for part in parts]
@@ -105,18 +105,18 @@ def open_corpus(parts: Sequence[Part], teacher: str, settings: Settings) -> Corp
 
 
 def label_of(clip: Clip, settings: Settings) -> str:
-    """Return the word of a clip, or nothing: for phrases, talk, and labels that may not be used."""
+    """Return the word of a clip; empty for phrases, talk, and labels that may not be used."""
     is_hidden = is_of_people(clip) and clip.text in settings.unlabelled
     return "" if is_hidden or " " in clip.text else clip.text
 
 
 def is_of_people(clip: Clip) -> bool:
-    """Whether a clip is a single word that somebody has recorded."""
+    """Return whether a clip is a single word recorded by a person."""
     return clip.source.startswith(PEOPLE)
 
 
 def read_noises(folders: Iterable[Path]) -> list[Tensor]:
-    """Compute log mels (T, 40) of recordings of noise, their peaks at half of full scale."""
+    """Compute log mels (T, 40) of noise recordings, with peaks at half of full scale."""
     features, noises = log_mel(), []
     for file in (file for folder in folders for file in learnable(folder)):
         waveform = torch.from_numpy(load_audio(file, SAMPLE_RATE, check=False))

@@ -1,8 +1,8 @@
-"""Directions of the teacher's states by which words differ, whoever says them.
+"""Directions of the teacher's states that distinguish words independently of the speaker.
 
-Fisher's linear discriminants: the variance between words over the variance between clips of one
-word, each clip in four parts, is greatest along them. A student that is asked for these alone need
-not learn what tells speakers and rooms apart.
+Fisher's linear discriminants maximise the variance between words relative to the variance between
+clips of one word, where each clip has four parts. A student that learns only these directions need
+not learn what distinguishes speakers and rooms.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from distillation.windows import N_STEPS
 
 Matrix = NDArray[np.float64]
 SHRINKAGE = 1e-3
-"""Share of the mean variance within words that is added to each direction's."""
+"""Share of the mean variance within words that is added for regularisation."""
 AT_ONCE = 1024
 
 
 def discriminants(corpus: Corpus, count: int) -> Tensor | None:
-    """Return the first directions, (384, count); along each the variance within words is 1.
+    """Return the first directions, (384, count), scaled to unit variance within words.
 
-    None where the corpus has fewer than two words with labels, and for a count of 0.
+    None if the corpus has fewer than two labelled words, or `count` is 0.
     """
     rows = np.flatnonzero(corpus.labels >= 0)
     labels, sizes = np.unique(corpus.labels[rows], return_inverse=True, return_counts=True)[1:]
@@ -41,7 +41,7 @@ def discriminants(corpus: Corpus, count: int) -> Tensor | None:
 
 
 def part_means(corpus: Corpus, rows: NDArray[np.int64]) -> Tensor:
-    """Average the teacher's states over the four parts of clips, (n, 4, 384)."""
+    """Average the teacher's states over the four parts of each clip, (n, 4, 384)."""
     starts, sizes = torch.from_numpy(corpus.starts), torch.from_numpy(corpus.sizes)
     means = []
     for some in torch.from_numpy(rows).split(AT_ONCE):
@@ -60,7 +60,7 @@ def scatter(clips: Tensor, labels: Tensor, sizes: Tensor) -> tuple[Matrix, Matri
     ----------
     clips : (n, 4, 384).
     labels : (n,) word of each clip, 0 to V - 1.
-    sizes : (V,) clips of each word. Between words, each counts once.
+    sizes : (V,) number of clips of each word. Between words, each counts once.
     """
     sums = torch.zeros(len(sizes), *clips.shape[1:]).index_add(0, labels, clips)
     means = sums / sizes[:, None, None]

@@ -1,4 +1,4 @@
-"""The losses of a student: the teacher's states, labels of words, names and future frames."""
+"""The losses of a student: teacher's states, word labels, names and future frames."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from speech_rnn.features.encoder import FRAMES, above_silence
 SCALE = 20.0
 """Factor from the cosine between a clip and a word to its score."""
 OUTSIDE = 0.1
-"""Weight of the steps around a clip; those of the clip itself weigh 1."""
+"""Weight of the steps around a clip; steps within the clip have weight 1."""
 
 
 class Heads(nn.Module):
-    """Linear maps from the student's states to what the losses ask for; training alone needs them.
+    """Linear maps from the student's states to the outputs of the losses, used in training only.
 
     Parameters
     ----------
-    size : values of an embedding.
-    n_targets : values that are asked of the teacher's states.
-    n_words : in the vocabulary.
-    settings : whether the future is predicted, and how far.
+    size : width of an embedding.
+    n_targets : width of the targets from the teacher's states.
+    n_words : number of words of the vocabulary.
+    settings : settings of the prediction of future frames.
     """
 
     def __init__(self, size: int, n_targets: int, n_words: int, settings: Settings) -> None:
@@ -41,9 +41,9 @@ class Heads(nn.Module):
 
     @torch.no_grad()
     def normalize_words(self) -> None:
-        """Give the vector of each word the length 1, as it must have after each step.
+        """Normalise the vector of each word to length 1 after each step.
 
-        In the graph it would cost a third of a step.
+        Doing so within the graph would take a third of a step's time.
         """
         self.word.weight.div_(torch.linalg.vector_norm(self.word.weight, dim=1, keepdim=True))
 
@@ -54,9 +54,9 @@ class Labels:
 
     Parameters
     ----------
-    words : (B,) indices of the vocabulary, -1 where nobody knows.
-    likely, shares : the likeliest words of clips (B, 16) and their shares, zero without. A clip
-        whose word is known does not learn them.
+    words : (B,) indices of the vocabulary, -1 if unknown.
+    likely, shares : most likely words of clips (B, 16) and their shares, zero if there are none;
+        they are ignored for a clip whose word is known.
     """
 
     words: Tensor
@@ -67,11 +67,11 @@ class Labels:
 def losses(
     heads: Heads, states: Tensor, lead: int, batch: Batch, labels: Labels, settings: Settings
 ) -> dict[str, Tensor]:
-    """Return each loss by the name of its weight in the settings.
+    """Return each loss under the name of its weight in the settings.
 
     Parameters
     ----------
-    states : (B, S, D) of all frames, `lead` frames before the clip's first.
+    states : (B, S, D) of all frames, including `lead` frames before the clip's first.
     """
     n_steps = batch.targets.shape[1]
     first = lead // FRAMES + settings.delay
@@ -97,9 +97,9 @@ def losses(
 
 
 def distillation(guess: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
-    """Return the mean smooth L1 distance to what is asked of the teacher's states, (B, K, D).
+    """Return the mean smooth L1 distance to the targets, (B, K, D).
 
-    Steps within a clip weigh ten times as much as those around it.
+    Steps within a clip have ten times the weight of those around it.
     """
     error = F.smooth_l1_loss(guess, targets, reduction="none").mean(2)  # (B, K)
     weight = torch.where(parts[:, 0] > 0, 1.0, OUTSIDE)
@@ -109,14 +109,14 @@ def distillation(guess: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
 def likeness(vectors: Tensor, words: Tensor) -> Tensor:
     """Return the scaled cosines between vectors (B, D) and words of length 1, (V, D): (B, V).
 
-    A softmax of cosines (Wang et al., arXiv:1704.06369) draws the clips of a word together in all
-    directions, not only in those by which a classifier could tell it from others.
+    A softmax of cosines (Wang et al., arXiv:1704.06369) moves the clips of a word together in all
+    directions, not only in those that a classifier needs.
     """
     return SCALE * F.linear(F.normalize(vectors, dim=1), words).float()
 
 
 def prediction(guess: Tensor, frames: Tensor, settings: Settings) -> Tensor:
-    """Return the mean distance to the next frames after the newest that each state has heard.
+    """Return the mean distance to the frames that follow the newest frame of each state.
 
     Autoregressive predictive coding (Chung and Glass, arXiv:1910.12607).
     """

@@ -1,9 +1,9 @@
-"""Names for clips of people that bear no label: words that the teacher takes them for.
+"""Names (pseudo-labels) for unlabelled clips of people, from the teacher.
 
-A classifier on the teacher's pooled states learns from synthetic voices and from single words of
-talk, and names the clips that people have recorded. It learns no label of these recordings, of
-whatever word: else it would take the recording for the word. Of each source it knows the list of
-words that people were asked to say, as its makers publish it, and not which clip says which.
+A classifier on the teacher's pooled states is trained on synthetic voices and on single words of
+talk, and names the clips that people have recorded. It uses no label of these recordings. For each
+source it knows the published list of words that people were asked to say, but not which clip says
+which word.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from distillation.teacher import SIZE, bfloat16_where_fast
 from distillation.windows import N_STEPS, Clip
 
 KEPT = 16
-"""Likeliest words that are kept of each clip."""
+"""Number of most likely words that are kept for each clip."""
 HIDDEN = 512
 RATE, DECAY, DROPOUT, JITTER, SMOOTHING = 1e-3, 0.02, 0.4, 0.2, 0.1
 BATCH, AT_ONCE = 512, 1024
 SHARPNESS = 2.0
-"""Power of the shares: smoothed labels leave the classifier less sure than it is right."""
+"""Exponent of the shares, because label smoothing makes the classifier underconfident."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """The likeliest words of each clip (N, 16) and their shares (N, 16), all zero without."""
+    """The most likely words of each clip (N, 16) and their shares (N, 16), zero without names."""
 
     words: NDArray[np.int16]
     shares: NDArray[np.float16]
 
 
 def name_clips(corpus: Corpus, settings: Settings) -> Names:
-    """Name the clips of Speech Commands, and others of people whose labels may not be used."""
+    """Name the clips of Speech Commands, and other clips of people without usable labels."""
     nameless = [is_nameless(clip, settings) for clip in corpus.clips]
     words = np.zeros((len(nameless), KEPT), np.int16)
     shares = np.zeros((len(nameless), KEPT), np.float16)
@@ -67,15 +67,16 @@ def said_in(source: str, corpus: Corpus) -> Tensor:
 
 
 def is_nameless(clip: Clip, settings: Settings) -> bool:
-    """Whether a clip is named."""
+    """Return whether a clip needs a name."""
     is_hidden = is_of_people(clip) and clip.text in settings.unlabelled
     return is_hidden or clip.source == "speech_commands"
 
 
 def teaching_rows(corpus: Corpus, settings: Settings) -> NDArray[np.int64]:
-    """List the clips with a label that no person has recorded; few of each word of talk.
+    """List the labelled clips that are not recordings of single words, few of each word of talk.
 
-    Else short words of fluent talk, which people alone say, swallow what people say.
+    With many short words of fluent talk, which has people's voices, recordings would be named as
+    these.
     """
     seen: Counter[str] = Counter()
     rows = []
@@ -105,7 +106,7 @@ def pooled_targets(corpus: Corpus) -> Tensor:
 def fitted(
     vectors: Tensor, rows: NDArray[np.int64], corpus: Corpus, settings: Settings
 ) -> nn.Sequential:
-    """Fit a classifier of words with one hidden layer; the learning rate falls as a cosine."""
+    """Fit a classifier of words with one hidden layer and a cosine schedule."""
     n_inputs, labels = vectors.shape[1], torch.from_numpy(corpus.labels)
     classifier = nn.Sequential(
         nn.BatchNorm1d(n_inputs, affine=False),
@@ -139,9 +140,9 @@ def fitted(
 def likeliest(
     classifier: nn.Sequential, vectors: Tensor, rows: NDArray[np.int64], is_said: Tensor
 ) -> tuple[NDArray[np.int16], NDArray[np.float16]]:
-    """Return the likeliest words of clips (n, 16) and their shares, which add up to 1.
+    """Return the most likely words of clips (n, 16) and their shares, which sum to 1.
 
-    `is_said` is True for the words in question, (V,).
+    `is_said` is True for the words to choose from, (V,).
     """
     words, shares = [], []
     for some in torch.from_numpy(rows).split(AT_ONCE):

@@ -12,7 +12,7 @@ from distillation.windows import SAMPLE_RATE, WINDOW, Sound, trimmed
 from speech_rnn.audio import load_audio
 
 AROUND_SECONDS = 0.04
-"""Sound before and after a word of talk."""
+"""Sound before and after a word of talk that is kept."""
 
 
 def corpus_words(files: Sequence[Path], settings: Settings) -> Iterator[Sound]:
@@ -36,9 +36,9 @@ def recorded_words(files: Sequence[Path], settings: Settings) -> Iterator[Sound]
 
 
 def talk(files: Sequence[Path], settings: Settings) -> Iterator[Sound]:
-    """Cut running talk into windows that overlap, each a little later than on the grid.
+    """Cut running talk into overlapping windows, each slightly later than a regular grid.
 
-    A recording that is no longer than a window is one.
+    A recording that is not longer than a window is used as one.
     """
     random = Random(f"{settings.seed}/talk")
     for file in files:
@@ -52,7 +52,7 @@ def talk(files: Sequence[Path], settings: Settings) -> Iterator[Sound]:
 
 
 def words_of_talk(words: Sequence[Word]) -> Iterator[Sound]:
-    """Cut words from talk; words of a file stand together."""
+    """Cut words from talk; the words of a file are consecutive."""
     opened, waveform = "", None
     for word in words:
         if waveform is None or word.file != opened:
@@ -63,5 +63,5 @@ def words_of_talk(words: Sequence[Word]) -> Iterator[Sound]:
 
 
 def speaker_of(file: Path) -> str:
-    """Return what a recording of talk is named by before its first hyphen."""
+    """Return the speaker of a recording of talk: its name up to the first hyphen."""
     return file.stem.partition("-")[0]

@@ -1,4 +1,4 @@
-"""Pooling of a clip's embeddings: their mean, deviation and the means of four parts."""
+"""Pool a clip's embeddings to their mean, standard deviation and the means of four parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from distillation.windows import STEP
 
 N_PARTS = 4
 N_POOLED = 2 + N_PARTS
-"""Values that pooling makes of one."""
+"""Number of pooled values per value of an embedding."""
 
 
 def parts_of(start: Tensor, n_samples: Tensor, n_steps: int) -> Tensor:
@@ -17,8 +17,8 @@ def parts_of(start: Tensor, n_samples: Tensor, n_steps: int) -> Tensor:
 
     Parameters
     ----------
-    start, n_samples : (B,) of the clip in its window, in samples.
-    n_steps : K of the window.
+    start, n_samples : (B,) position and length of the clip in its window, in samples.
+    n_steps : number of steps K of the window.
     """
     first = (start / STEP).floor()
     last = torch.maximum(((start + n_samples) / STEP).ceil(), first + N_PARTS).clamp(max=n_steps)

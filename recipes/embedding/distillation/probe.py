@@ -1,7 +1,7 @@
-"""The probe: a logistic regression measures how well a frozen front tells words apart.
+"""Evaluate a frozen front with a logistic regression as probe.
 
-Embeddings are pooled to mean, deviation and the means of four segments, standardised and divided
-by ten; C is 0.01. Nothing is augmented.
+Embeddings are pooled to mean, standard deviation and the means of four segments, standardised and
+divided by ten; C is 0.01. There is no augmentation.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ AT_ONCE = 250
 
 Array = NDArray[Any]
 Front = Callable[[Sequence[Waveform]], Sequence[Array]]
-"""Maps waveforms (N,) at 16 kHz to embeddings (K, D) of each."""
+"""A function that maps waveforms (N,) at 16 kHz to embeddings (K, D) of each."""
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Sounds to be told apart: waveforms, what each says, and who."""
+    """Sounds to classify: waveforms, words, and speakers."""
 
     waveforms: list[Waveform]
     words: Array
@@ -46,17 +46,17 @@ class Clips:
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures of a front, in per cent; None where the sounds are absent.
+    """Figures of a front, in per cent; None if the sounds are missing.
 
     Parameters
     ----------
-    from_voices : ten commands of people, learnt from synthetic clips alone.
-    by_word : the same of each word.
-    from_ten_clips : ten commands of people, learnt from ten clips a word of other people: each of
-        five draws.
-    unknown : area under the ROC curve by which words that were not learnt are told from those that
-        were, learnt from synthetic clips: the mean over five pairs of commands held out.
-    digits : digits of a speaker, learnt from the others.
+    from_voices : ten commands of people, trained on synthetic clips only.
+    by_word : the same for each word.
+    from_ten_clips : ten commands of people, trained on ten clips per word of other people, for each
+        of five draws.
+    unknown : area under the ROC curve between known and unknown words, trained on synthetic clips:
+        the mean over five pairs of held-out commands.
+    digits : digits of each speaker, trained on the other speakers.
     """
 
     from_voices: float | None
@@ -77,12 +77,12 @@ class Figures:
 
 
 class Probe:
-    """The sounds of the probe, read once, and a front measured on them.
+    """The sounds of the probe, which are read once, and the evaluation of a front.
 
     Parameters
     ----------
-    data : folder with Speech Commands, whose validation split is tested on, and ``digits/`` (FSDD).
-    voices : folder of the synthetic clips, which espeak-ng speaks where they are missing.
+    data : folder with Speech Commands, whose validation split is the test, and ``digits/`` (FSDD).
+    voices : folder of the synthetic clips; missing ones are synthesized with espeak-ng.
     """
 
     def __init__(self, data: Path, voices: Path) -> None:
@@ -91,7 +91,7 @@ class Probe:
         self.synthetic = synthetic(voices) if self.people.waveforms else Clips([], *_nothing())
 
     def __call__(self, front: Front) -> Figures:
-        """Measure a front.
+        """Evaluate a front.
 
         Raises
         ------
@@ -164,7 +164,7 @@ def _nothing() -> tuple[Array, Array]:
 
 
 def described(front: Front, clips: Clips) -> Array:
-    """Return what a front says of clips, pooled: (n, 6 D)."""
+    """Return the pooled embeddings of clips: (n, 6 D)."""
     sounds = clips.waveforms
     batches = (sounds[at : at + AT_ONCE] for at in range(0, len(sounds), AT_ONCE))
     return np.array([pooled(each) for batch in batches for each in front(batch)])
@@ -192,12 +192,12 @@ def classifier(vectors: Array, words: Array) -> Any:
 
 
 def answers(learnt: Array, words: Array, asked: Array) -> Array:
-    """Learn words from vectors, and answer others."""
+    """Train on vectors with their words, and classify others."""
     return np.asarray(classifier(learnt, words).predict(asked))
 
 
 def from_few(vectors: Array, clips: Clips) -> tuple[float, ...]:
-    """Learn from ten clips a word, and answer the clips of other speakers, in per cent a draw."""
+    """Train on ten clips per word; return the accuracy on other speakers for each draw, in %."""
     found = []
     for draw in range(DRAWS):
         order = np.random.default_rng(draw).permutation(len(vectors))
@@ -228,7 +228,7 @@ def told_apart(learnt: Array, words: Array, asked: Array, truth: Array) -> float
 
 
 def left_out(vectors: Array, clips: Clips) -> dict[str, float]:
-    """Learn from all speakers but one, and answer that one, in per cent of each."""
+    """Train on all speakers except one, and return the accuracy on that one, in per cent."""
     speakers = np.unique(clips.speakers)
     if len(speakers) < 2:
         return {}
@@ -241,7 +241,7 @@ def left_out(vectors: Array, clips: Clips) -> dict[str, float]:
 
 
 class EncoderFront(nn.Module):
-    """A `RecurrentEncoder` as a front of the probe, with its log mels."""
+    """A `RecurrentEncoder` with its log mels as a front for the probe."""
 
     def __init__(self, encoder: RecurrentEncoder) -> None:
         super().__init__()

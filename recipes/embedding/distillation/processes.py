@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 
 
 def in_processes(count: int, work: Callable[..., None], *arguments: Any) -> None:
-    """Run `work(*arguments)` in `count` processes that form a group; one runs in this process."""
+    """Run `work(*arguments)` in a group of `count` processes, one of which is this process."""
     if count == 1:
         work(*arguments)
         return
@@ -32,20 +32,20 @@ def _join(
 
 
 def own_number() -> int:
-    """Return which of the processes this one is, from 0 on."""
+    """Return the number of this process within the group, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def n_processes() -> int:
-    """Return how many there are."""
+    """Return the number of processes in the group."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Give all processes the mean of their gradients; where one has none, it counts as zero.
+    """Replace gradients by their mean over all processes; a missing gradient counts as zero.
 
-    Each gradient keeps the memory format of its parameter: a fused optimiser reads both in the
-    order in which they lie in memory.
+    Each gradient keeps the memory format of its parameter, because a fused optimiser reads both in
+    memory order.
     """
     if n_processes() == 1:
         return

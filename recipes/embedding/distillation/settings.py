@@ -1,4 +1,4 @@
-"""All settings of the recipe, each with its default, and how a command line changes them."""
+"""All settings of the recipe with their defaults, and the parser of its command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speech_rnn.data.speech_commands import COMMANDS
 from speech_rnn.errors import ConfigurationError, did_you_mean
 
 ASIDE = ("output_dir", "words", "speech", "noise", "kokoro", "resume", "epochs", "measure_every")
-"""Settings that say where things are, how long a training goes on, and what is printed."""
+"""Settings that do not affect the weights: locations, duration of a training, and output."""
 
 
 @dataclass(frozen=True)
@@ -22,54 +22,54 @@ class Settings:
 
     Parameters
     ----------
-    output_dir : folder of all that is derived, and of the result; its default also puts the
-        result into the package.
-    words : folders of recorded words beside Speech Commands, `<speaker>/<word>_<number>.flac`.
-    speech, noise : further folders of people talking, and of noise.
-    kokoro : folder of Kokoro's model, as for `speech_rnn.synthesis.kokoro.NeuralVoices`; empty
-        leaves its voices out.
+    output_dir : folder of all intermediate files and of the result; with its default, the result
+        is also written into the package.
+    words : further folders of recorded words, `<speaker>/<word>_<number>.flac`.
+    speech, noise : further folders of speech, and of noise.
+    kokoro : folder of Kokoro's model, as for `speech_rnn.synthesis.kokoro.NeuralVoices`; if empty,
+        its voices are left out.
     unlabelled : words of people's clips whose labels are never used.
-    limit : most clips of each source; 0 takes all.
-    seed : of all draws.
+    limit : maximum number of clips of each source; 0 takes all.
+    seed : seed of all draws.
     processes : number of processes that share each batch.
-    threads : number of threads of each process; with another, sums differ in their last bits.
-    resume : go on from the last checkpoint of the same settings.
+    threads : number of threads of each process; another number changes the last bits of sums.
+    resume : whether to continue from the last checkpoint of the same settings.
 
     frequent_words, frequent_clips : number of most frequent English words that espeak-ng speaks,
         and clips of each.
-    rare_words : number of words after these, one clip each.
-    corpus_clips : clips by espeak-ng of each word of Speech Commands.
-    phrases : clips by espeak-ng of two or three words.
-    flite_clips, kokoro_clips : clips of these synthesizers.
-    talk_hop : samples from one window of talk to the next.
-    trimmed : share of people's clips that are cut to the word.
+    rare_words : number of less frequent words, with one clip each.
+    corpus_clips : number of clips by espeak-ng of each word of Speech Commands.
+    phrases : number of clips by espeak-ng of two or three words.
+    flite_clips, kokoro_clips : number of clips of these synthesizers.
+    talk_hop : number of samples between two windows of talk.
+    trimmed : share of people's clips that are trimmed to the word.
 
-    talk_clips : most single words of talk by which the naming of people's clips learns a word.
-    naming_epochs : epochs of the classifier that names clips.
+    talk_clips : maximum number of clips of a word of talk in the training of the naming classifier.
+    naming_epochs : number of epochs of that classifier.
 
-    epochs, batch, learning_rate, weight_decay, warm_up : of AdamW; `warm_up` is in steps.
-    restart : the epoch after which the learning rate rises once more; the encoder is the mean of
-        those before it and at the end (Izmailov et al., arXiv:1803.05407). 0: it falls only once.
-    average : share of the mean weights that a step keeps.
+    epochs, batch, learning_rate, weight_decay, warm_up : settings of AdamW; `warm_up` is in steps.
+    restart : epoch after which the learning rate rises again; the encoder is the mean of the
+        weights before the restart and at the end (Izmailov et al., arXiv:1803.05407). 0: none.
+    average : decay per step of the moving average of the weights.
     distill, word, soft, future : weights of the losses.
-    directions : of the teacher's states that are asked for, those by which words differ most; 0
-        asks for the states themselves.
-    dropout, smoothing : of the classifier of words.
-    future_frames : frames ahead that the states predict, where `future` is above 0.
-    measure_every : epochs between two measurements; 0 measures at the end alone.
+    directions : number of directions of the teacher's states that are targets, those in which words
+        differ most; 0 uses the states themselves.
+    dropout, smoothing : dropout and label smoothing of the classifier of words.
+    future_frames : number of future frames to predict, if `future` is above 0.
+    measure_every : number of epochs between two evaluations; 0 evaluates only at the end.
 
-    channels, projection, size, layers, delay : of `RecurrentEncoder`.
+    channels, projection, size, layers, delay : arguments of `RecurrentEncoder`.
 
-    warm : share of batches that come after other sound; the others begin with their clips.
+    warm : share of batches with other sound before their clips.
     augmented : share of augmented batches.
-    stretched, warped : share of clips that get another speed, another length of the vocal tract.
-    noisy, snr_db : share of clips in noise, and its lowest and highest signal-to-noise ratio.
-    banded : share of clips that lose what is above a telephone's band.
-    louder : share of clips at another gain.
-    gated : share of clips with nothing at all around them.
-    close : share of these that are cut close, where they become loud.
-    echoing : share of clips in rooms.
-    masked : chance of each of two masks over time, and of each of two over frequency.
+    stretched, warped : share of clips with a changed speed, and with a changed vocal tract length.
+    noisy, snr_db : share of clips with noise, and its lowest and highest SNR.
+    banded : share of clips that lose the band above a telephone's.
+    louder : share of clips with a changed gain.
+    gated : share of clips with digital silence around them.
+    close : share of these that are cut closely, at high levels.
+    echoing : share of clips with reverberation.
+    masked : probability of each of two masks over time, and of each of two over frequency.
     """
 
     output_dir: str = "outputs/embedding"
@@ -139,7 +139,7 @@ class Settings:
         return {name: known[name] for name in names}
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return all settings that tell one training from another."""
+        """Return all settings that affect the weights of a training."""
         return {name: value for name, value in asdict(self).items() if name not in ASIDE}
 
     @property
@@ -150,12 +150,12 @@ class Settings:
 
 
 def parse(arguments: Sequence[str]) -> Settings:
-    """Read `key=value` arguments; lists are written `[one,two]`.
+    """Parse `key=value` arguments; lists are written `[one,two]`.
 
     Raises
     ------
     ConfigurationError
-        for keys that do not exist and values of the wrong type, all of them at once.
+        if keys do not exist or values have the wrong type; the error lists all of them.
     """
     known = {field.name: field.default for field in fields(Settings)}
     given: dict[str, Any] = {}
@@ -176,7 +176,7 @@ def parse(arguments: Sequence[str]) -> Settings:
 
 
 def _value(text: str, default: Any) -> Any:
-    """Read a value of the type of a default."""
+    """Parse a value with the type of a default."""
     if isinstance(default, bool):
         if text.lower() not in ("true", "false"):
             raise ValueError(text)
@@ -188,6 +188,6 @@ def _value(text: str, default: Any) -> Any:
 
 
 def digest(*values: Any) -> str:
-    """Name a result by what it was made from: twelve hexadecimal digits."""
+    """Return twelve hexadecimal digits that identify a result by its inputs."""
     text = json.dumps(values, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""All sources of sound to learn from, and the windows that are made of them, each only once."""
+"""All sources of training sound, and their windows, which are made only once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from speech_rnn.errors import DataError
 
 CORPUS = "speech_commands_v0.02"
 FORMAT = 1
-"""Raise it when the same settings come to give other windows."""
+"""Increase it if the same settings produce different windows."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source: its name, what its sounds depend on, and a function that yields them."""
+    """A source: its name, a key of everything that affects its sounds, and a function for them."""
 
     name: str
     key: Any
@@ -33,7 +33,7 @@ class Source:
 
 
 def sources(data: Path, settings: Settings) -> Iterator[Source]:
-    """Yield all sources that are at hand; of the others, say what is missing.
+    """Yield all available sources; print what is missing for the others.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _recordings(data: Path, settings: Settings) -> Iterator[Source]:
 
 
 def _corpus_files(folder: Path) -> list[Path]:
-    """List the clips of words; folders such as _background_noise_ hold none."""
+    """List the clips of words; folders such as _background_noise_ are skipped."""
     return [file for file in learnable(folder) if not file.parent.name.startswith("_")]
 
 
@@ -112,19 +112,19 @@ def _synthetic(output: Path, settings: Settings) -> Iterator[Source]:
 
 
 def _chosen(files: Sequence[Path], settings: Settings) -> list[Path]:
-    """Choose some of the files, where there is a limit."""
+    """Choose some of the files if there is a limit."""
     if not settings.limit or len(files) <= settings.limit:
         return list(files)
     return sorted(shuffled(files, Random(settings.seed))[: settings.limit])
 
 
 def identity(files: Iterable[Path]) -> list[tuple[str, int]]:
-    """Return what tells files apart: the ends of their paths, and their sizes."""
+    """Return what identifies files: the ends of their paths, and their sizes."""
     return [("/".join(file.parts[-2:]), file.stat().st_size) for file in files]
 
 
 def windows(data: Path, settings: Settings) -> list[Part]:
-    """Return the windows of all sources; those that are not there yet are made."""
+    """Return the windows of all sources; missing ones are made."""
     parts = []
     for source in sources(data, settings):
         name = f"{source.name}-{digest(FORMAT, settings.limit, source.key)}"

@@ -1,4 +1,4 @@
-"""The encoder in training: batch normalisation after each convolution, folded away afterwards."""
+"""The encoder in training, with batch normalisation that is folded into its weights at the end."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Student(nn.Module):
 
     @property
     def pairs(self) -> list[tuple[CausalConvolution, nn.BatchNorm2d]]:
-        """Each convolution with its norm."""
+        """Each convolution with its normalisation."""
         norms = [norm for norm in self.norms if isinstance(norm, nn.BatchNorm2d)]
         return list(zip(self.convolutions, norms, strict=True))
 
     @property
     def convolutions(self) -> list[CausalConvolution]:
-        """All convolutions, the projection among them."""
+        """All convolutions, including the projection."""
         return [*self.encoder.convolutions, self.encoder.projection]
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def folded(self) -> RecurrentEncoder:
-        """Return a plain encoder that computes what this one does in evaluation mode."""
+        """Return a plain encoder that computes the same as this one in evaluation mode."""
         plain = RecurrentEncoder(**self.arguments)
         plain.load_state_dict(self.encoder.state_dict())
         copies = [*plain.convolutions, plain.projection]
@@ -73,7 +73,7 @@ class Student(nn.Module):
 
 
 def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    """Give a convolution the weights by which it computes what `norm` makes of it."""
+    """Fold the normalisation into the weights of a convolution."""
     mean, variance = norm.running_mean, norm.running_var
     if convolution.bias is None or mean is None or variance is None:
         raise ValueError("a convolution without a bias, or a norm without statistics")
@@ -88,7 +88,7 @@ def new_student(settings: Settings) -> Student:
 
 
 def read_encoder(checkpoint: Path, settings: Settings) -> RecurrentEncoder:
-    """Return the encoder of a checkpoint: the mean of those before a restart and at the end."""
+    """Return a checkpoint's encoder: the mean of the weights before a restart and at the end."""
     state = torch.load(checkpoint, weights_only=True)
     encoders = [_encoder(state[name], settings) for name in ("mean", "before") if state[name]]
     with torch.no_grad():

@@ -16,16 +16,16 @@ from distillation.teacher import SIZE, Teacher, bfloat16_where_fast
 from distillation.windows import N_STEPS, Part, as_waveforms, mapped
 
 FORMAT = 1
-"""Raise it when the same teacher comes to say other things."""
+"""Increase it if the same teacher produces different states."""
 BATCH = 32
 SAMPLED = 12_000
-"""Windows that statistics are taken of, at most."""
+"""Maximum number of windows from which statistics are computed."""
 
 
 def write_targets(part: Part, teacher: Teacher) -> None:
     """Write the teacher's states of a part, (N, 37, 384) in float16, 25 a second.
 
-    Neighbouring states are averaged. What is there already stays: a run that was killed goes on.
+    Neighbouring states are averaged. Existing files are kept, so that a killed run continues.
     """
     path, waves = targets_file(part.folder, teacher.sha256), part.waves
     row_bytes = 2 * N_STEPS * SIZE
@@ -49,7 +49,7 @@ def steps_of(teacher: Teacher, waves: NDArray[np.int16]) -> Tensor:
 
 
 def read_targets(folder: Path, teacher: str) -> NDArray[np.float16]:
-    """Map what `write_targets` has written; `teacher` is the SHA-256 of its weights."""
+    """Map the file that `write_targets` has written; `teacher` is the SHA-256 of its weights."""
     return mapped(targets_file(folder, teacher), np.float16, (N_STEPS, SIZE))
 
 
@@ -60,12 +60,13 @@ def targets_file(folder: Path, teacher: str) -> Path:
 
 @dataclass(frozen=True)
 class Scale:
-    """How targets are standardised, and what of them a student is asked for.
+    """How targets are standardised, and which directions of them a student learns.
 
     Parameters
     ----------
-    mean, deviation : of the targets at each step of a window (37, 384), and around it (384,).
-    directions : (384, D') by which words differ most, or None.
+    mean, deviation : statistics of the targets at each step of a window (37, 384), and overall
+        (384,).
+    directions : (384, D') directions in which words differ most, or None.
     """
 
     mean: Tensor
@@ -74,7 +75,7 @@ class Scale:
 
     @property
     def n_asked(self) -> int:
-        """Values of a step that a student is asked for."""
+        """Width of the targets of a student."""
         return SIZE if self.directions is None else self.directions.shape[1]
 
     def standardised(self, targets: Tensor, first: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ class Scale:
         return self._centred(targets, first) / self.deviation
 
     def asked(self, targets: Tensor, first: Tensor) -> Tensor:
-        """Return what a student is asked for: targets along the directions, or standardised."""
+        """Return a student's targets: projected onto the directions, or standardised."""
         if self.directions is None:
             return self.standardised(targets, first)
         return self._centred(targets, first) @ self.directions
@@ -93,7 +94,7 @@ class Scale:
 
 
 def scale_of(targets: Sequence[NDArray[np.float16]]) -> Scale:
-    """Take statistics of some of the rows of all parts."""
+    """Compute statistics from some of the rows of all parts."""
     every = max(1, sum(map(len, targets)) // SAMPLED)
     rows = np.concatenate([part[::every] for part in targets]).astype(np.float32)
     mean = rows.mean(axis=0)

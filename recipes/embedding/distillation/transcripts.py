@@ -1,4 +1,4 @@
-"""Words of running talk with their times, as Whisper itself has heard them."""
+"""Words of running talk with their times, as transcribed by Whisper itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.15, 1.2
 
 @dataclass(frozen=True)
 class Word:
-    """A word that is said in a file, from start to end."""
+    """A word that is spoken in a file, with start and end."""
 
     file: str
     text: str
@@ -32,7 +32,7 @@ class Word:
 
 
 def can_transcribe() -> bool:
-    """Whether faster-whisper is installed."""
+    """Return whether faster-whisper is installed."""
     return find_spec("faster_whisper") is not None
 
 
@@ -52,7 +52,7 @@ def transcribed(files: Sequence[Path], folder: Path, threads: int) -> list[Word]
 
 
 def clear(words: Iterable[Word]) -> list[Word]:
-    """Keep words that are surely heard, neither short nor long, in small letters."""
+    """Keep words with high confidence that are neither short nor long, in lower case."""
     kept = []
     for word in words:
         seconds = word.end_seconds - word.start_seconds

@@ -1,4 +1,4 @@
-"""The words and phrases that synthetic voices speak: frequent words of English."""
+"""The words and phrases for synthetic voices: frequent words of English."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from speech_rnn.synthesis.near_misses import frequent_words
 HELD_OUT = frozenset(
     ("alexa", "computer", "jarvis", "smart", "mirror", "snowboy", "snow", "boy", "view", "glass")
 )
-"""Words of the key phrases that the encoder is tested on: nothing is learnt about them."""
+"""Words of the key phrases of the tests, which are left out of training."""
 ABBREVIATIONS = frozenset(
     ("re", "ll", "de", "la", "el", "st", "th", "vs", "co", "en", "mr", "ur", "tv", "uk", "us")
 )
 LETTERS = range(2, 13)
 LENGTHS = (2, 2, 2, 3)
-"""Words of a phrase."""
+"""Range of the number of words of a phrase."""
 
 
 def lexicon(settings: Settings) -> list[str]:
-    """Return frequent words of English that are spoken as they are written, most frequent first.
+    """Return frequent words of English that are pronounced as words, the most frequent first.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def phrases(words: list[str], count: int, random: Random) -> list[str]:
 
 
 def espeak_texts(settings: Settings) -> list[str]:
-    """Return all that espeak-ng speaks, in a random order; a text may be there several times."""
+    """Return all texts for espeak-ng in random order; a text may occur several times."""
     random, words = Random(f"{settings.seed}/espeak"), lexicon(settings)
     frequent = words[: settings.frequent_words]
     texts = frequent * settings.frequent_clips + words[settings.frequent_words :]
@@ -58,7 +58,7 @@ def espeak_texts(settings: Settings) -> list[str]:
 
 
 def few_texts(settings: Settings, name: str, count: int) -> list[str]:
-    """Return what a slow synthesizer speaks: frequent words, those of the corpus, and phrases."""
+    """Return the texts for a slow synthesizer: frequent words, words of the corpus, and phrases."""
     random, words = Random(f"{settings.seed}/{name}"), lexicon(settings)
     frequent = words[: settings.frequent_words]
     n_phrases = count // 5
@@ -69,5 +69,5 @@ def few_texts(settings: Settings, name: str, count: int) -> list[str]:
 
 
 def limited(items: list[str], settings: Settings) -> list[str]:
-    """Keep the first items, where there is a limit."""
+    """Keep the first items if there is a limit."""
     return items[: settings.limit] if settings.limit else items

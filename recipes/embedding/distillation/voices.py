@@ -1,4 +1,4 @@
-"""Synthetic voices that speak thousands of words: espeak-ng, flite and Kokoro."""
+"""Synthetic voices for thousands of words: espeak-ng, flite and Kokoro."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ FLITE_COMMAND = (
 
 
 def espeak(texts: Sequence[str], settings: Settings) -> Iterator[Sound]:
-    """Speak texts by the voices that `Synthetic` trains with; the others stay unheard.
+    """Synthesize texts with the training voices of `Synthetic`; its other voices are not used.
 
-    A text that espeak-ng is silent about is left out.
+    A text that is silent in espeak-ng is left out.
     """
     random, library = Random(f"{settings.seed}/voices"), Espeak()
     families = Synthetic(["word"], "", seed=settings.seed).families()["train"]
@@ -62,12 +62,12 @@ def espeak(texts: Sequence[str], settings: Settings) -> Iterator[Sound]:
 
 
 def has_flite() -> bool:
-    """Whether the program is installed."""
+    """Return whether the program is installed."""
     return which("flite") is not None
 
 
 def flite(texts: Sequence[str], folder: Path, settings: Settings) -> Iterator[Sound]:
-    """Speak texts by four voices in turn, each text once a voice at most."""
+    """Synthesize texts with four voices in turn; no voice speaks a text twice."""
     for place, voice in enumerate(FLITE):
         said = tuple(dict.fromkeys(texts[place :: len(FLITE)]))
         if said:
@@ -83,7 +83,7 @@ def flite(texts: Sequence[str], folder: Path, settings: Settings) -> Iterator[So
 
 
 def kokoro(texts: Sequence[str], folder: Path, settings: Settings) -> Iterator[Sound]:
-    """Speak texts by Kokoro's voices and blends of them, each text once."""
+    """Synthesize texts with Kokoro's voices and blends of them, each text once."""
     said = tuple(dict.fromkeys(texts))
     spoken = NeuralVoices(
         said, str(folder), folder=settings.kokoro, train_clips=1, seed=settings.seed
@@ -92,6 +92,6 @@ def kokoro(texts: Sequence[str], folder: Path, settings: Settings) -> Iterator[S
 
 
 def _clips(corpus: Corpus) -> Iterator[Sound]:
-    """Read what a synthesizer has spoken."""
+    """Read the clips of a synthesizer."""
     for row in corpus.utterances:
         yield Sound(trimmed(load_audio(row.audio, SAMPLE_RATE)), row.text, row.speaker)

@@ -1,4 +1,4 @@
-"""Sound to learn from, in windows of 1.5 s with their log mels, as files that are mapped."""
+"""Training sound in windows of 1.5 s with their log mels, as memory-mapped files."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from speech_rnn.storage.atomic import write_json
 
 SAMPLE_RATE = 16_000
 WINDOW = 24_000
-"""Samples of a window."""
+"""Number of samples of a window."""
 HOP = 160
 N_FRAMES = WINDOW // HOP + 1
 N_MELS = 40
 STEP = 640
-"""Samples of a step of the student."""
+"""Number of samples of a student's step."""
 N_STEPS = WINDOW // STEP
 SHORTEST = 1600
 PEAK = 0.5
 QUIET = 1e-3
 FLOOR = 1e-4
-"""Deviation of the noise in which a clip lies."""
+"""Standard deviation of the noise in a window."""
 EDGE = 800
-"""Samples around a trimmed word."""
+"""Number of samples around a trimmed word that are kept."""
 BATCH = 64
 
 Waveform = NDArray[np.float32]
@@ -39,15 +39,15 @@ T = TypeVar("T")
 
 
 def log_mel() -> LogMel:
-    """Return the features of teacher's pupils: natural logarithms of 40 mel energies."""
+    """Return the student's features: natural logarithms of 40 mel energies."""
     return LogMel(win_length=400, n_mels=N_MELS, fmin=20, fmax=7600, amin=1e-10)
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound to learn from: waveform (N,) at 16 kHz, what it says, and who does.
+    """A training sound: waveform (N,) at 16 kHz, its text, and its speaker.
 
-    `text` is empty where nobody knows.
+    `text` is empty if it is unknown.
     """
 
     waveform: Waveform
@@ -57,7 +57,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Clip:
-    """A sound in a window: its text, source and speaker, and its place there in samples."""
+    """A sound in a window: text, source and speaker, with its position in samples."""
 
     text: str
     source: str
@@ -67,7 +67,7 @@ class Clip:
 
 
 def trimmed(waveform: Waveform) -> Waveform:
-    """Cut a sound (N,) to what is within 30 dB of its loudest 10 ms and above -60 dB."""
+    """Trim a sound (N,) to the part within 30 dB of its loudest 10 ms and above -60 dB."""
     n = len(waveform) // HOP
     power = (waveform[: n * HOP].reshape(n, HOP) ** 2).mean(axis=1)
     level = 10 * np.log10(power + 1e-9)
@@ -78,11 +78,11 @@ def trimmed(waveform: Waveform) -> Waveform:
 
 
 def placed(waveform: Waveform, rng: np.random.Generator) -> tuple[NDArray[np.int16], int, int]:
-    """Put a sound anywhere in a window of faint noise, its peak at half of full scale.
+    """Put a sound at a random position in a window of faint noise, with its peak at half scale.
 
     Returns
     -------
-    The window (24000,) in 16 bits, and where the sound starts and how long it is, in samples.
+    The window (24000,) in 16 bits, and position and length of the sound in samples.
     """
     sound = waveform[:WINDOW]
     start = int(rng.integers(0, WINDOW - len(sound) + 1))
@@ -93,7 +93,7 @@ def placed(waveform: Waveform, rng: np.random.Generator) -> tuple[NDArray[np.int
 
 @dataclass(frozen=True)
 class Part:
-    """All windows of a source: what is in them, samples (N, 24000) and log mels (N, 151, 40)."""
+    """All windows of a source: clips, samples (N, 24000) and log mels (N, 151, 40)."""
 
     folder: Path
     clips: tuple[Clip, ...]
@@ -110,7 +110,7 @@ class Part:
 
 
 def mapped(path: Path, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Map a file of rows of a shape; an empty one, which cannot be mapped, as an empty array."""
+    """Map a file of rows of a shape; an empty file, which cannot be mapped, as an empty array."""
     n_rows = path.stat().st_size // (np.dtype(kind).itemsize * int(np.prod(shape)))
     if not n_rows:
         return np.empty((0, *shape), kind)
@@ -124,14 +124,14 @@ def read_part(folder: Path) -> Part:
 
 
 def is_written(folder: Path) -> bool:
-    """Whether `write_part` has come to its end there."""
+    """Return whether `write_part` has completed the folder."""
     return (folder / "clips.json").is_file()
 
 
 def write_part(folder: Path, source: str, sounds: Iterable[Sound], seed: int) -> Part:
-    """Put sounds into windows, and windows and log mels into files; the list of them comes last.
+    """Write windows and log mels of sounds into files; the list of clips is written last.
 
-    Sounds shorter than 0.1 s and silent ones are left out.
+    Silent sounds and sounds shorter than 0.1 s are left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng, features = np.random.default_rng(seed), log_mel()
@@ -158,12 +158,12 @@ def write_part(folder: Path, source: str, sounds: Iterable[Sound], seed: int) ->
 
 
 def as_waveforms(windows: NDArray[np.int16]) -> torch.Tensor:
-    """Map samples of 16 bits to [-1, 1]."""
+    """Convert 16-bit samples to [-1, 1]."""
     return torch.from_numpy(windows.astype(np.float32) / 32767)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut any items into lists of a size; the last may be shorter."""
+    """Split items into lists of a size; the last one may be shorter."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch

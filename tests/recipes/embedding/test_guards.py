@@ -43,16 +43,16 @@ def test_nothing_that_is_tested_on_is_listed(tmp_path):
 @pytest.mark.parametrize("folder", ["digits", "keywords/alexa", "speech_commands_test_set_v0.02"])
 def test_folders_that_are_tested_on_are_refused(tmp_path, name, folder):
     tree(tmp_path)
-    with pytest.raises(ConfigurationError, match=f"{name}=.*is tested on"):
+    with pytest.raises(ConfigurationError, match=f"{name}=.*is used for tests"):
         refuse_tested([str(tmp_path / folder)], name)
-    with pytest.raises(ConfigurationError, match=f"{name}=.*is tested on"):
+    with pytest.raises(ConfigurationError, match=f"{name}=.*is used for tests"):
         next(sources(tmp_path, Settings(**{name: (str(tmp_path / folder),)})))
 
 
 def test_a_link_does_not_hide_what_is_tested_on(tmp_path):
     tree(tmp_path)
     (tmp_path / "mine").symlink_to(tmp_path / "digits")
-    with pytest.raises(ConfigurationError, match="is tested on"):
+    with pytest.raises(ConfigurationError, match="is used for tests"):
         refuse_tested([str(tmp_path / "mine")], "words")
 
 
