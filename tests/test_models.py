@@ -24,7 +24,7 @@ def test_the_starter_is_small_and_follows_streams():
     assert sorted(starter.vocabulary.words) == sorted([*DIGITS, *COMMANDS, *PHRASES])
 
 
-def test_words_that_nobody_has_said_are_marked(tmp_path):
+def test_words_of_synthetic_speech_only_are_marked(tmp_path):
     told = speech_rnn("models", cwd=tmp_path).stdout
     assert re.search(r"trained on recordings: .*seven.*view glass", told)
     alone = re.search("trained on synthetic speech only: (.*)", told)[1].split(", ")
@@ -37,7 +37,7 @@ def test_words_that_nobody_has_said_are_marked(tmp_path):
     assert f"so that people may be understood less well: {', '.join(COMMANDS)}" in card
 
 
-def test_other_files_are_told_as_well(tmp_path):
+def test_other_files_are_described_as_well(tmp_path):
     recognizer = untrained()
     recognizer.save(tmp_path / "mine.safetensors")
     (tmp_path / "mine.onnx").write_bytes(export_onnx(recognizer).SerializeToString())

@@ -65,7 +65,7 @@ def test_module_and_console_script_are_the_same_code(folder, transcribe):
 @pytest.mark.skipif(
     sys.platform in ("win32", "darwin"), reason="the file system takes Unicode names alone"
 )
-def test_case_f04_a_name_that_is_no_utf_8_is_heard(folder, tmp_path):
+def test_case_f04_a_file_name_that_is_not_utf_8(folder, tmp_path):
     names = [f"caf\xe9{number}.wav".encode("latin-1") for number in range(2)]
     for name in names:
         (tmp_path / os.fsdecode(name)).write_bytes((folder / "0.wav").read_bytes())

@@ -405,7 +405,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("waveform", "rate", "message"), ODD)
-def test_what_ruins_results_is_told(tmp_path, waveform, rate, message):
+def test_problems_that_ruin_results_are_reported(tmp_path, waveform, rate, message):
     waveform = waveform.astype(np.float32)
     (problem,) = check_waveform(waveform, rate)
     assert problem.startswith(message)
@@ -430,7 +430,7 @@ def test_what_ruins_results_is_told(tmp_path, waveform, rate, message):
     ],
     ids=["full", "alternating", "click", "soft", "tone"],
 )
-def test_what_is_fine_is_not_told(waveform):
+def test_good_sound_is_not_reported(waveform):
     assert check_waveform(waveform.astype(np.float32), 8_000) == []
 
 
@@ -449,7 +449,7 @@ def test_two_problems_are_two_warnings():
     assert len(told) == 2
 
 
-def test_each_file_is_told_once(tmp_path):
+def test_each_file_is_reported_once(tmp_path):
     for name in ("a.wav", "b.wav"):
         write_audio(tmp_path / name, np.linspace(0.1, 0.9, 16_000, dtype=np.float32))
     code = (

@@ -253,7 +253,7 @@ def test_an_mp3_of_varying_bit_rate_without_a_header_is_read_to_its_end():
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
-def test_case_f18_an_ogg_that_is_cut_short_is_told(subtype):
+def test_case_f18_a_truncated_ogg_is_reported(subtype):
     samples = np.random.default_rng(0).normal(0, 0.1, 64_000)
     whole = encode("OGG", samples=samples, subtype=subtype)
     with warnings.catch_warnings():

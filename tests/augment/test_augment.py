@@ -263,7 +263,7 @@ def test_kinds_are_equally_frequent_and_three_in_ten_clips_hear_two():
         assert alone[hz] == pytest.approx((400 - n_pairs) / 4, abs=30)
 
 
-def test_nobody_is_mixed_with_the_own_voice():
+def test_no_speaker_is_mixed_with_their_own_voice():
     waveform = torch.randn(200, 16000, generator=generator(1))
     lengths = torch.full((200,), 16000)
     talkers = ["anna", "ben"] * 100

@@ -134,7 +134,7 @@ def test_measured_rooms_are_read():
     assert all(0 < len(response) <= RATE // 2 for response in found)
 
 
-def test_what_is_wrong_is_told(tmp_path, monkeypatch):
+def test_wrong_settings_are_reported(tmp_path, monkeypatch):
     with pytest.raises(
         ConfigurationError, match="rooms need recordings, or simulated=N, or diffuse"
     ):

@@ -228,7 +228,7 @@ def test_a_graph_is_timed_stage_by_stage():
 
 
 @pytest.mark.slow
-def test_a_section_that_fails_is_told_and_the_others_run(tmp_path):
+def test_a_section_that_fails_is_reported_and_the_others_run(tmp_path):
     seen = []
     settings = Settings(
         sections=("training", "clip"), data=str(tmp_path), n_rounds=1, quick=True, n_epochs=1
@@ -269,7 +269,7 @@ def test_the_command_from_end_to_end(tmp_path):
     assert "not measured: failed" not in result.stdout
 
 
-def test_a_wrong_command_is_told_before_anything_runs(tmp_path):
+def test_a_wrong_command_is_reported_before_anything_runs(tmp_path):
     for arguments, message in (
         (("speedy",), "sections=['speedy'] must be chosen from"),
         (("model", "--model", "none.safetensors"), "none.safetensors' cannot be read"),

@@ -64,7 +64,7 @@ def test_the_bare_configuration_is_the_demo():
         ("defaults: [mine]", "recipe='mine' includes itself"),
     ],
 )
-def test_a_recipe_that_is_none_is_told(text, message, tmp_path):
+def test_an_unknown_recipe_is_reported(text, message, tmp_path):
     (tmp_path / "recipe").mkdir()
     (tmp_path / "recipe/mine.yaml").write_text(f"# @package _global_\n{text}\n")
     with pytest.raises(ConfigurationError, match=message):
@@ -92,7 +92,7 @@ def test_all_wrong_keys_come_at_once_with_the_nearest():
         ("data.root=[a]", "data.root=['a'] must be of type text"),
     ],
 )
-def test_a_value_of_another_type_is_told_before_any_work(line, message):
+def test_a_value_of_another_type_is_reported_before_any_work(line, message):
     cfg = compose("train", ["+recipe=digits", "data.root=x", f"++{line}"])
     with pytest.raises(ConfigurationError) as raised:
         check(cfg, primary("train"))
@@ -100,14 +100,14 @@ def test_a_value_of_another_type_is_told_before_any_work(line, message):
 
 
 @pytest.mark.parametrize("nothing", [{}, None, {"hidden_size": 3}])
-def test_a_part_without_a_class_is_told(nothing):
+def test_a_part_without_a_class_is_reported(nothing):
     cfg = compose("train", [])
     cfg.model = nothing
     with pytest.raises(ConfigurationError, match=r"^model names no class"):
         check(cfg, primary("train"))
 
 
-def test_a_key_that_was_taken_away_is_told():
+def test_a_removed_key_is_reported():
     with pytest.raises(ConfigurationError, match=r"^model is required; .*\nseed is required; "):
         check(compose("train", ["~model", "~seed"]), primary("train"))
 
@@ -155,7 +155,7 @@ def test_every_part_that_has_moved_is_where_its_new_name_says():
         assert get_object(moved(f"speech_rnn.{old}"))
 
 
-def test_an_older_configuration_is_told_the_new_names():
+def test_an_older_configuration_gets_the_new_names():
     older = ["+extra._target_=speech_rnn.data.synthetic.Synthetic", "+sead=7"]
     with pytest.raises(ConfigurationError) as raised:
         check(compose("train", older), primary("train"))
@@ -207,7 +207,9 @@ def test_what_needs_a_recogniser_asks_for_its_file(door, monkeypatch, capsys):
         (["vocabulary=phones"], "vocabulary='phones' must be one of"),
     ],
 )
-def test_wrong_use_is_told_without_a_traceback(arguments, message, tmp_path, monkeypatch, capsys):
+def test_wrong_use_is_reported_without_a_traceback(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["train", *arguments])
     with pytest.raises(SystemExit, match="2"):

@@ -54,7 +54,7 @@ def test_words_are_given_once(words_file, tmp_path):
 @pytest.mark.parametrize(
     "line", ["words_file=FILE", "words=[go,up]", "recordings=DIR", "voices=kokoro"]
 )
-def test_what_nothing_takes_is_an_error(line, words_file):
+def test_unused_keys_are_an_error(line, words_file):
     line = line.replace("FILE", str(words_file))
     with pytest.raises(ConfigurationError, match="is not used by this recipe"):
         composed("+recipe=keywords", "data.root=DIR", line)
@@ -98,7 +98,7 @@ def test_voices_that_a_recipe_does_not_have(line, message):
         composed(*line)
 
 
-def test_a_command_says_it_without_a_traceback(words_file, tmp_path):
+def test_a_command_reports_it_without_a_traceback(words_file, tmp_path):
     line = ("+recipe=custom", f"words_file={words_file}")
     told = speech_rnn("train", *line, "words=[go]", cwd=tmp_path)
     assert (told.returncode, told.stderr.count("\n")) == (2, 1)

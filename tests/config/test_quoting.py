@@ -126,6 +126,6 @@ def test_a_home_folder_in_a_recipe_of_ones_own(tmp_path, monkeypatch):
         ("grün", "'grün' on the command line has no value; write KEY=VALUE"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_the_line_that_works(line, message):
+def test_an_unparsable_override_is_reported_with_a_correct_one(line, message):
     with pytest.raises(ConfigurationError, match=message):
         parsed([quoted(line)])

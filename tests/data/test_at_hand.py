@@ -59,7 +59,7 @@ def test_what_is_lacking_is_left_out_with_one_line_each(caplog):
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_a_cost_that_nobody_measured_is_said_to_be_one(caplog):
+def test_an_unmeasured_cost_is_called_so(caplog):
     AtHand.of({"one": Speaker(["go"]), "other": Speaker(["go"], FILES)})
     assert caplog.records[0].getMessage().endswith(f"Without it: {NOT_MEASURED}")
 

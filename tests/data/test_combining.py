@@ -30,7 +30,7 @@ def test_words_noise_and_splits_are_those_of_all():
     assert [row.audio for row in found.split("test")] == ["b.wav", "d.wav"]
 
 
-def test_a_word_is_synthetic_where_nobody_says_it():
+def test_a_word_is_synthetic_without_recordings_of_people():
     assert merged([PEOPLE, VOICES]).synthetic == ("up",)
     assert merged([VOICES, PEOPLE]).synthetic == ("up",)
     assert merged([VOICES]).synthetic == ("go", "up")

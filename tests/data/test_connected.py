@@ -192,7 +192,7 @@ def test_epochs_differ_and_repeat(corpus):
     assert seen[0] != seen[1] != seen[5]
 
 
-def test_training_hears_what_the_list_says(corpus):
+def test_training_samples_match_their_rows(corpus):
     """What is composed in memory equals what is read from the files of the same row."""
     connected = Connected((3, 3), noise_snr_db=None, **SPLITS)
     clips = clips_of(corpus, connected)
@@ -391,7 +391,7 @@ def test_wrong_settings(wrong, message):
         Connected(**wrong)
 
 
-def test_sentences_that_nobody_says(corpus, tmp_path):
+def test_sentences_without_a_speaker(corpus, tmp_path):
     path = tmp_path / "sentences.txt"
     path.write_text("low\nlow zebra\n")
     with pytest.raises(DataError, match="line 2: no speaker has clips of all of 'low zebra'"):
@@ -400,7 +400,7 @@ def test_sentences_that_nobody_says(corpus, tmp_path):
         Connected(sentences=str(tmp_path / "missing.txt")).join(corpus)
 
 
-def test_a_file_that_cannot_be_read_is_told_and_left_out(tmp_path, caplog):
+def test_an_unreadable_file_is_reported_and_left_out(tmp_path, caplog):
     manifest = write_corpus(tmp_path / "tones", clips=(2, 1, 2))
     (tmp_path / "tones/low_test_0.wav").write_bytes(b"no sound")
     rows = Connected(**SPLITS).join(Manifest(str(manifest)).prepare()).split("test")
@@ -426,7 +426,7 @@ def test_silence_alone_cannot_be_joined(tmp_path):
 
 
 @pytest.mark.parametrize("composition", [{"parts": [{}]}, {"parts": 3}, "no", {"other": []}])
-def test_a_wrong_composition_is_told(composition, tmp_path):
+def test_a_wrong_composition_is_reported(composition, tmp_path):
     row = {"audio": "x", "text": "low", "composition": composition}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(DataError, match=r"line 1: "):
@@ -472,7 +472,7 @@ def test_a_model_learns_words_and_their_times(manifest, tmp_path):
     assert "difference 0.00 (95 % interval 0.00 to 0.00), p = 1.0000" in printed
 
 
-def test_a_text_too_long_for_its_clip_is_told_with_the_file(tmp_path):
+def test_a_text_too_long_for_its_clip_is_reported_with_the_file(tmp_path):
     manifest = write_corpus(tmp_path / "tones", clips=(2, 1, 1))
     rows = read_manifest(manifest)
     rows = [Utterance(row.audio, " ".join([row.text] * 30), "", row.split) for row in rows]

@@ -148,7 +148,7 @@ def test_a_server_that_hangs_is_left(folder, tmp_path):
     assert time.monotonic() - start < 10
 
 
-def test_no_network_is_told_with_the_way_to_do_without(tmp_path):
+def test_without_a_network_the_error_names_an_alternative(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/file.bin"

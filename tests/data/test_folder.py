@@ -302,7 +302,7 @@ def test_case_07_folders_of_splits_are_no_words(tmp_path, names):
         Folder(str(tmp_path)).prepare()
 
 
-def test_case_07_two_folders_of_words_are_told(tmp_path, caplog):
+def test_case_07_two_folders_of_words_are_reported(tmp_path, caplog):
     make(tmp_path, [f"{name}/{word}/1.wav" for name in ("mine", "hers") for word in ("no", "yes")])
     assert Folder(str(tmp_path)).prepare().words == ("hers", "mine")
     assert (

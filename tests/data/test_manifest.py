@@ -106,7 +106,7 @@ def test_case_02_numbers_are_taken_as_texts(tmp_path):
         ("NaN", "text=nan must be a text"),
     ],
 )
-def test_case_02_what_is_no_text_is_told_with_its_line(tmp_path, text, message):
+def test_case_02_values_that_are_not_texts_are_reported_with_their_lines(tmp_path, text, message):
     lines = '{"audio": "a.wav", "text": "go"}\n{"audio": "b.wav", "text": ' + text + "}"
     with pytest.raises(DataError, match=f"line 2: {message}"):
         read_manifest(written(tmp_path / "rows.jsonl", lines))

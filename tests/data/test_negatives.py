@@ -111,12 +111,12 @@ def test_wrong_settings_are_refused(wrong, message):
         ),
     ],
 )
-def test_wrong_data_is_told(corpus, wrong, message):
+def test_wrong_data_is_reported(corpus, wrong, message):
     with pytest.raises(DataError, match=message):
         Negatives(**wrong).join(corpus)
 
 
-def test_too_few_recordings_for_a_split_are_told(corpus, tmp_path):
+def test_too_few_recordings_for_a_split_are_reported(corpus, tmp_path):
     write_audio(tmp_path / "one.wav", tone("low", 2.0), 16_000)
     with pytest.raises(DataError, match=r"no file for the .* split; give more"):
         Negatives(speech=[str(tmp_path)]).join(corpus)

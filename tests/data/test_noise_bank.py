@@ -238,7 +238,7 @@ def test_talk_is_split_by_its_files_and_replaces_the_clips(tmp_path):
         ({"talk": ["none"]}, DataError, "talk='none' is neither a sound file"),
     ],
 )
-def test_what_is_wrong_is_told(changes, error, message):
+def test_wrong_settings_are_reported(changes, error, message):
     with pytest.raises(error, match=message):
         NoiseBank(**changes).draw(RATE)
 

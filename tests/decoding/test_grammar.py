@@ -143,7 +143,7 @@ def test_case_f08_f09_grammars_that_double_or_go_deep(text, message):
 
 
 @pytest.mark.parametrize("many", ["<q{n}>", "word{n}"])
-def test_case_f08_of_thousands_of_wrong_names_the_first_are_told(many):
+def test_case_f08_of_thousands_of_wrong_names_the_first_are_reported(many):
     text = "<x> = " + " ".join(many.format(n=n) for n in range(5000)) + ";"
     with pytest.raises(ConfigurationError) as caught:
         Grammar(text).compile(WORDS)
@@ -165,7 +165,7 @@ def test_a_repeat_of_a_repeat_is_one():
     assert Grammar("<x> = a" + 3000 * "+" + ";").compile(WORDS).n_states == 2
 
 
-def test_all_words_that_the_vocabulary_lacks_are_told():
+def test_all_words_that_the_vocabulary_lacks_are_reported():
     vocabulary = Vocabulary.of(["left", "right"], "words")
     with pytest.raises(ConfigurationError) as caught:
         Grammar("<x> = lefd |\n right | rihgt;", "g").compile(vocabulary)

@@ -59,7 +59,7 @@ def folder(tmp_path_factory, listener):
 SAID = ["low", "high", "high", "middle", "low", "middle", "high", "low"]
 
 
-def test_what_is_heard_is_counted(listener):
+def test_detections_are_counted(listener):
     given = sound(SAID, gap=1.5, seed=99)
     report = detect(listener, [given])
     assert report.per_word == {
@@ -100,7 +100,7 @@ def test_a_point_of_the_curve_is_what_its_threshold_gives_alone(listener):
         assert detect(listener, [given], threshold=point.threshold).per_word == point.per_word
 
 
-def test_the_stream_and_the_sweep_hear_what_a_stream_tells(listener):
+def test_the_stream_and_the_sweep_agree_with_a_stream(listener):
     given = sound(SAID, noise=0.05, seed=3)
     spotting = Spotting.of("ctc")
     heard = detect_in(listener, given, spotting, [spotting.threshold], block_seconds=0.1)
@@ -117,7 +117,7 @@ def test_the_stream_and_the_sweep_hear_what_a_stream_tells(listener):
         ]
 
 
-def test_a_word_is_told_when_its_block_ends(listener):
+def test_a_word_is_reported_when_its_block_ends(listener):
     given = sound(SAID[:4], gap=1.5, seed=3)
     fine, coarse = (
         detect_in(listener, given, Spotting.of("ctc"), block_seconds=seconds)
@@ -138,7 +138,7 @@ def test_tuned_thresholds_are_used(listener):
     assert detect(deaf, [given], threshold=0.5).total.n_missed == 0
 
 
-def test_what_is_clipped_is_told(listener):
+def test_clipping_is_reported(listener):
     given = sound(SAID[:2], seed=5)
     loud = replace(given, samples=given.samples * np.float32(4), notes=("a note",))
     n_beyond = int((np.abs(loud.samples) > 1).sum())
@@ -146,7 +146,7 @@ def test_what_is_clipped_is_told(listener):
     assert detect(listener, [given, loud]).notes == ("a note", told)
 
 
-def test_unknown_words_and_nothing_to_hear(listener):
+def test_unknown_words_and_no_scenes(listener):
     given = sound(["low"])
     with pytest.raises(DataError, match=r"words \['stop'\] are not words of the model"):
         detect(listener, [replace(given, labels=(Label("stop", 0.1, 0.2),))])
@@ -154,7 +154,7 @@ def test_unknown_words_and_nothing_to_hear(listener):
         detect(listener, [])
 
 
-def test_a_composed_stream_is_heard(listener, folder):
+def test_detection_in_a_composed_stream(listener, folder):
     corpus = Manifest(str(folder / "tones/rows.jsonl"), tuple(WORDS)).prepare()
     streams = Streams(hours=0.03, snr_db=25, gap_seconds=(1.0, 4.0))
     report = detect(listener, [streams.compose(corpus, "test", RATE)])

@@ -75,7 +75,7 @@ def test_a_missing_file():
         read_labels(Path("nowhere.csv"))
 
 
-def test_labels_that_cannot_be_right_are_named_all_at_once(tmp_path):
+def test_impossible_labels_are_named_all_at_once(tmp_path):
     rows = read_labels(
         write(
             tmp_path / "a.txt",

@@ -164,7 +164,7 @@ def test_a_speaker_is_in_one_split(folder, corpus):
     assert all(split_by_hash(name, 20.0, 10.0) == "test" for name in found)
 
 
-def test_impostors_are_heard_and_not_labelled(folder, corpus, tmp_path):
+def test_impostors_are_in_the_stream_and_not_labelled(folder, corpus, tmp_path):
     for word in ("up", "low"):  # low is a word of the corpus
         (tmp_path / word).mkdir()
         for number in range(30):
@@ -192,7 +192,7 @@ def test_quiet_gaps(folder, corpus):
     assert len(audios(stream, "/tones/")) == 18  # all clips of the split
 
 
-def test_speech_that_comes_again_is_told(folder, corpus):
+def test_repeated_speech_is_reported(folder, corpus):
     (note,) = full(folder, hours=0.1, gap_seconds=(8, 9)).compose(corpus, "test", RATE).notes
     assert "recordings, repeated" in note
     bare = full(folder, hours=0.1, speech=[]).compose(corpus, "test", RATE)
@@ -233,7 +233,7 @@ def test_wrong_settings(wrong, message):
         Streams(**wrong)
 
 
-def test_what_cannot_be_composed_says_why(folder, corpus, tmp_path):
+def test_impossible_streams_are_reported(folder, corpus, tmp_path):
     with pytest.raises(DataError, match=r"hours=0.0001 leave no room for a word"):
         full(folder, hours=0.0001).compose(corpus, "test", RATE)
     silent = replace(corpus, utterances=(Utterance("a.wav", "_silence_", split="test"),))

@@ -196,7 +196,7 @@ def test_the_best_point_within_a_rate():
     assert curve[1].to_dict()["miss_rate"] == pytest.approx(0.02)
 
 
-def test_what_is_too_short_to_promise_is_told():
+def test_audio_that_is_too_short_for_a_promise_is_reported():
     assert too_short(10.0, 0.5) is None
     assert "3/2.00 = 1.50 an hour; it takes 6.0 hours" in too_short(2.0, 0.5)
     assert "allow for a few" in too_short(2.0, 0.0)

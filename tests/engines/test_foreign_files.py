@@ -64,7 +64,7 @@ def put(place, value, description):
 
 @KINDS
 @pytest.mark.parametrize("text", [50_000 * "[", 50_000 * '{"a":', "[]", "3", "null", '{"version"'])
-def test_case_f13_a_description_that_is_none(files, ending, text, tmp_path):
+def test_case_f13_an_invalid_description(files, ending, text, tmp_path):
     path = described(files[ending], tmp_path / f"m.{ending}", text)
     with pytest.raises(ModelError, match="but not a Recognizer"):
         Recognizer.load(path)
@@ -330,7 +330,7 @@ def test_a_file_without_a_probe_is_taken_as_it_is(files, tmp_path):
 
 
 @pytest.mark.parametrize("probe", [3, {"samples": "x", "logits": "x"}, {"samples": "AAAA"}])
-def test_case_f15_a_probe_that_is_none(files, probe, tmp_path):
+def test_case_f15_an_invalid_probe(files, probe, tmp_path):
     path = described(files["onnx"], tmp_path / "m.onnx", partial(put, "probe", probe))
     with pytest.raises(ModelError, match="cannot compute"):
         Recognizer.load(path)

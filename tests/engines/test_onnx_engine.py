@@ -38,7 +38,7 @@ def files(tmp_path_factory):
 
 
 @KINDS
-def test_it_hears_what_was_said_and_when(files, kind):
+def test_words_and_their_times_are_recognised(files, kind):
     waveform, truth = scene(SAID, seed=1)
     found = Recognizer.load(files[kind]).transcribe(waveform)
     assert found.text == " ".join(SAID)
@@ -81,7 +81,7 @@ def test_the_stream_is_the_clip(files, n_samples, sizes):
         np.testing.assert_allclose(np.concatenate(pieces), expected[0], atol=1e-4)
 
 
-def test_words_are_told_as_they_are_said(files):
+def test_words_are_reported_in_real_time(files):
     recognizer = Recognizer.load(files["streaming"])
     waveform, truth = scene(SAID, seed=2)
     found = hear(recognizer.stream(), waveform)

@@ -137,7 +137,7 @@ def test_an_audit_goes_on_with_its_own_folds_alone(manifest, tmp_path):
         assert "the configuration differs" in refused.stderr
 
 
-def test_a_clip_that_cannot_be_read_is_told_and_not_ranked(manifest, tmp_path):
+def test_a_clip_that_cannot_be_read_is_reported_and_not_ranked(manifest, tmp_path):
     corpus = manifest.prepare()
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
     rows = (*corpus.utterances, Utterance(str(tmp_path / "broken.wav"), "low"))
@@ -215,7 +215,7 @@ def test_what_cannot_be_audited_is_told(manifest, tmp_path):
         ("audio,start_seconds\na.wav,soon\n", "start_seconds must be a number"),
     ],
 )
-def test_exclusions_that_do_not_fit_are_told(manifest, content, message, tmp_path):
+def test_exclusions_that_do_not_fit_are_reported(manifest, content, message, tmp_path):
     (tmp_path / "out.csv").write_text(content)
     with pytest.raises(DataError, match=message):
         exclude(manifest.prepare(), tmp_path / "out.csv")

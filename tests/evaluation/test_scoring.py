@@ -106,7 +106,7 @@ def test_a_line_of_a_text_ends_where_lines_end(tmp_path):
     assert evaluate_texts(tmp_path / "r", tmp_path / "h").accuracy.correct == 2
 
 
-def test_an_empty_reference_is_told(tmp_path):
+def test_an_empty_reference_is_reported(tmp_path):
     (tmp_path / "r").write_text("left\n\ngo\n")
     (tmp_path / "h").write_text("left\n\ngo\n")
     with pytest.raises(DataError, match="line 2 is empty; leave it out"):

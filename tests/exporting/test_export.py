@@ -101,12 +101,12 @@ def test_int8_that_loses_more_than_the_limit_is_refused(corpus, tmp_path):
         ({"limit": -1}, "limit=-1 must be 0 points or more"),
     ],
 )
-def test_wrong_use_is_told(settings, error, tmp_path):
+def test_wrong_use_is_reported(settings, error, tmp_path):
     with pytest.raises(ConfigurationError, match=error):
         write_onnx(untrained(), tmp_path / "a.onnx", **settings)
 
 
-def test_wrong_files_are_told(corpus, tmp_path):
+def test_wrong_files_are_reported(corpus, tmp_path):
     with pytest.raises(ConfigurationError, match=r"must end in \.onnx"):
         write_onnx(untrained(), tmp_path / "a.bin")
     with pytest.raises(DataError, match="does not exist; give a folder"):

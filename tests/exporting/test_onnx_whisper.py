@@ -52,7 +52,7 @@ def test_clips(exported, name, lengths, extra, seed):
     check_clips(*exported[name], lengths, max(lengths) + extra, seed)
 
 
-def test_a_file_hears_no_more_than_thirty_seconds(exported, tmp_path):
+def test_a_file_processes_at_most_thirty_seconds(exported, tmp_path):
     _, runs = exported["classes"]
     (tmp_path / "model.onnx").write_bytes(runs.content)
     heard = Recognizer.load(tmp_path / "model.onnx")

@@ -57,7 +57,7 @@ def test_a_stream_equals_its_batch(encoder, cuts):
 
 
 @torch.no_grad()
-def test_a_step_hears_its_look_ahead_and_nothing_after_it(encoder):
+def test_a_step_depends_on_its_look_ahead_and_nothing_later(encoder):
     some = frames(1, 80)
     before, _ = embedded(encoder, some)
     for changed in (40, 43):

@@ -288,7 +288,7 @@ def test_perplexity_is_that_of_the_definition():
         (lambda: recurrent().sentences(1, temperature=0), ConfigurationError, "temperature=0"),
     ],
 )
-def test_what_does_not_fit_is_told(make, error, message):
+def test_mismatches_are_reported(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
@@ -358,7 +358,7 @@ def test_case_f15_a_language_model_whose_weights_are_no_numbers(tmp_path):
         load_language_model(tmp_path / "lm.safetensors")
 
 
-def test_files_that_are_none_are_told(tmp_path):
+def test_files_of_other_kinds_are_reported(tmp_path):
     with pytest.raises(DataError, match="is no file"):
         load_language_model(tmp_path / "missing.arpa")
     (tmp_path / "bad.arpa").write_text("\\data\\\nngram 1=1\n\n\\1-grams:\n-0.3\t</s>\nx\tgo\n")

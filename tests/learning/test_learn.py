@@ -67,7 +67,7 @@ def test_a_learnt_word_is_found_and_the_others_stay(taught):
         assert before.transcribe(clip).text == after.transcribe(clip).text == word
 
 
-def test_it_is_told_what_to_expect(taught):
+def test_expected_performance_is_reported(taught):
     before, learnt = taught
     expected = learnt.expected
     assert (expected.given.count, expected.given.total) == (5, 5)

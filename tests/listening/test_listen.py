@@ -114,7 +114,7 @@ def test_bytes_may_be_cut_anywhere(n_bytes, sizes, n_channels):
     assert bool(source.problems()) == bool(n_bytes % frame)
 
 
-def test_samples_that_are_no_number_and_half_samples_are_told(listen):
+def test_nan_and_half_samples_are_reported(listen):
     content = bytearray(pcm("float32"))
     content[400:404] = np.float32(np.nan).tobytes()
     content[404:408] = np.float32(2.5).tobytes()
@@ -136,7 +136,7 @@ def test_a_file_at_once_and_at_its_pace(listen, truth):
     assert seconds >= load_audio("scene.wav").size / RATE
 
 
-def test_an_event_is_told_as_it_happens(folder, truth):
+def test_an_event_is_reported_immediately(folder, truth):
     process = start("listen", *MODEL, "--input", "scene.wav", cwd=folder)
     process.stdout.readline()
     first = time.monotonic()
@@ -300,7 +300,7 @@ def test_a_microphone_until_it_vanishes(listen, monkeypatch, truth, rates):
     assert "has stopped sending: is it unplugged? there are 1 'Desk' (1 channels)" in result.stderr
 
 
-def test_a_device_that_falls_silent_has_vanished(monkeypatch):
+def test_a_device_without_samples_counts_as_gone(monkeypatch):
     monkeypatch.setattr("speech_rnn.listening.microphone.VANISHED_SECONDS", 0.3)
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(lambda stream: None))
     with pytest.raises(AudioError, match="has stopped sending"):
@@ -412,7 +412,7 @@ def test_case_f22_a_word_is_an_argument(line):
     Command(line, ["$(touch evil)"], print)
 
 
-def test_a_failing_program_is_told(listen):
+def test_a_failing_program_is_reported(listen):
     line = f"'{sys.executable}' -c 'import sys; sys.exit(3)' {{word}}"
     result = listen("--input", "scene.wav", "--fast", "--exec", line)
     assert result.exit_code == 1
@@ -467,7 +467,7 @@ def test_triggers_are_the_sound_around_events(listen, truth, tmp_path):
     assert len(list(tmp_path.rglob("*.wav"))) == len(SAID)  # the same clips, not others
 
 
-def test_what_cannot_be_kept_is_told_and_does_not_end_it(listen, tmp_path):
+def test_an_unwritable_clip_is_reported_and_listening_continues(listen, tmp_path):
     (tmp_path / "low").touch()  # no folder can be there
     result = listen("--input", "scene.wav", "--fast", "--save-triggers", tmp_path)
     assert result.exit_code == 1

@@ -24,6 +24,6 @@ def test_a_threshold_for_all_words_is_for_all():
     assert (found.threshold, found.thresholds) == (0.5, {"go": 0.6})
 
 
-def test_what_is_no_threshold_is_told():
+def test_an_invalid_threshold_is_reported():
     with pytest.raises(ConfigurationError, match=r"word_threshold='stop' must be WORD=THRESHOLD"):
         StreamOptions(word_threshold=["stop"]).spotting(TUNED, "ctc")

@@ -93,13 +93,13 @@ def test_a_wav_that_must_be_decoded_is_read_to_its_end():
     assert told == ["-: standard input holds WAV: all of it is read before recognition starts"]
 
 
-def test_a_rate_that_the_header_contradicts_is_told():
+def test_a_rate_that_the_header_contradicts_is_reported():
     source, _, told = through(encode("WAV", 22_050), rate=8000)
     assert source.sample_rate == 22_050
     assert told == ["-: standard input holds WAV of 22050 Hz: rate=8000 is ignored"]
 
 
-def test_a_wav_that_ends_too_early_is_told():
+def test_a_wav_that_ends_too_early_is_reported():
     source, found, _ = through(encode("WAV")[:-2000])
     assert len(found) == len(CLIP) - 1000
     assert source.problems() == ["is cut short: its header promises 2000 bytes more than there are"]
@@ -111,7 +111,7 @@ def test_text_is_no_sound():
         through(b"<html>\n<title>404 Not Found</title>\n" * 9)
 
 
-def test_empty_standard_input_is_told():
+def test_empty_standard_input_is_reported():
     with pytest.raises(AudioError, match=r"-: standard input is empty \(0 bytes of sound\)"):
         through(b"")
 
@@ -197,7 +197,7 @@ def test_case_16_quiet_microphone_within_seconds():
     assert told == ["-: in 5 s no sample was above -60 dB of full scale: is the microphone muted?"]
 
 
-def test_case_16_a_quiet_file_is_told_at_its_end():
+def test_case_16_a_quiet_file_is_reported_at_its_end():
     told, seconds = told_of(LONG * np.float32(0.005), is_live=False)
     assert told == [
         "-: is quiet: no sample is above -36 dB of full scale, and words may be missed; record it "
@@ -206,18 +206,18 @@ def test_case_16_a_quiet_file_is_told_at_its_end():
     assert seconds is None
 
 
-def test_case_27_integers_in_a_stream_are_told_at_once_and_once():
+def test_case_27_integers_in_a_stream_are_reported_at_once_and_once():
     told, seconds = told_of(LONG * np.float32(5000))
     assert len(told) == 1
     assert "look like 16-bit integers" in told[0]
     assert seconds < 0.5
 
 
-def test_a_good_level_is_not_told():
+def test_a_good_level_is_not_reported():
     assert told_of(LONG * np.float32(0.3)) == ([], None)
 
 
-def test_the_sound_of_a_file_with_opposite_channels_is_told_at_its_end(tmp_path):
+def test_the_sound_of_a_file_with_opposite_channels_is_reported_at_its_end(tmp_path):
     write_audio(tmp_path / "a.wav", CLIP)
     soundfile.write(tmp_path / "b.wav", np.stack([CLIP, -CLIP], axis=1), 16_000)
     for name, n_problems in (("a.wav", 0), ("b.wav", 1)):

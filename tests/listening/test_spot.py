@@ -149,7 +149,7 @@ def test_a_document_that_cannot_be_written_costs_its_file(spot, folder, tmp_path
     }
 
 
-def test_what_is_damaged_is_heard_up_to_there(spot, truth, tmp_path):
+def test_a_damaged_file_is_processed_up_to_the_damage(spot, truth, tmp_path):
     waveform, _ = scene(SAID, seed=5)
     soundfile.write(tmp_path / "whole.flac", waveform, RATE)
     content = (tmp_path / "whole.flac").read_bytes()
@@ -162,7 +162,7 @@ def test_what_is_damaged_is_heard_up_to_there(spot, truth, tmp_path):
     assert words == SAID[: len(words)]
 
 
-def test_samples_that_are_no_number_shift_no_times(spot, truth, tmp_path):
+def test_nan_samples_shift_no_times(spot, truth, tmp_path):
     waveform, _ = scene(SAID, seed=5)
     waveform[100:300] = np.nan
     waveform[400] = 3.0
@@ -249,7 +249,7 @@ def test_a_terminal_shows_how_far_and_a_file_gets_the_words(folder, spot):
     assert output == spot("scene.wav").stdout != ""
 
 
-def test_a_wish_to_stop(monkeypatch):
+def test_a_request_to_stop(monkeypatch):
     stop = Stop()
     stop.check()
     stop.ask(signal.SIGTERM)
@@ -341,7 +341,7 @@ def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, s
 
 
 @POSIX
-def test_a_signal_writes_the_document_of_what_was_heard(folder, tmp_path):
+def test_a_signal_writes_the_document_so_far(folder, tmp_path):
     write_long(tmp_path / "long.wav", 20)
     options = ("--format", "csv", "--output-dir", tmp_path)
     # A line of the file before says that hearing has begun.

@@ -180,7 +180,7 @@ def test_class_figures_follow_the_confusion(both):
             assert figures.f1 == pytest.approx(harmonic)
 
 
-def test_a_label_that_is_none():
+def test_an_unknown_label():
     with pytest.raises(ConfigurationError, match=r"texts \['yess'\] .* did you mean 'yes'"):
         confusion_matrix(["yes"], ["yess"], ["yes", "no"])
 

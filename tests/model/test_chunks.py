@@ -57,7 +57,7 @@ def test_one_chunk_is_the_bidirectional_network(cell):
     torch.testing.assert_close(chunked(*batch), whole(*batch))
 
 
-def test_it_hears_no_further_than_its_look_ahead():
+def test_outputs_depend_on_the_look_ahead_at_most():
     model = build(head="ctc", chunk=4, look_ahead=3).eval()
     frames, lengths = draw([20])
     logits, _ = model(frames, lengths)

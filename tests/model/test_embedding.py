@@ -137,7 +137,7 @@ def test_it_has_less_than_half_a_million_weights():
         ({"front": None, "n_frozen": 3}, "n_frozen=3 needs a front"),
     ],
 )
-def test_what_does_not_fit_is_told(given, message):
+def test_mismatches_are_reported(given, message):
     given = {"n_features": 32, "n_outputs": 2, "front": "speech_embedding"} | given
     with pytest.raises(ConfigurationError, match=message):
         AcousticModel(**given)

@@ -492,6 +492,6 @@ def test_frames_of_other_features():
 
 
 @pytest.mark.parametrize("variant", [{"pooling": "mean"}, {"head": "ctc"}])
-def test_attention_where_there_is_none(variant):
+def test_attention_of_a_model_without_attention(variant):
     with pytest.raises(ConfigurationError, match="weighs no steps"):
         build(**variant).attention(*draw([4]))

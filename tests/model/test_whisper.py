@@ -158,7 +158,7 @@ def test_frozen_layers_are_not_trained(n_frozen):
         ({"n_frozen": 5}, "n_frozen=5 must be a whole number from 0 to 4"),
     ],
 )
-def test_what_does_not_fit_is_told(given, message):
+def test_mismatches_are_reported(given, message):
     with pytest.raises(ConfigurationError, match=message):
         WhisperEncoder(**given)
 
@@ -299,7 +299,7 @@ def test_every_layout_gives_the_same_weights(small, tmp_path, layout):
 
 @pytest.mark.parametrize("layout", ["folder", "pytorch", "openai", "ctranslate2"])
 @pytest.mark.parametrize("share", [0, 0.0001, 0.4, 0.99])
-def test_damaged_files_are_told(small, tmp_path, layout, share):
+def test_damaged_files_are_reported(small, tmp_path, layout, share):
     given = write(tmp_path, layout, network(small))
     file = next(tmp_path.iterdir())
     content = file.read_bytes()
@@ -319,14 +319,14 @@ def test_damaged_files_are_told(small, tmp_path, layout, share):
         b"\x08" + bytes(7) + b"{      }",
     ],
 )
-def test_foreign_files_are_told(tmp_path, content):
+def test_foreign_files_are_reported(tmp_path, content):
     file = tmp_path / "model.bin"
     file.write_bytes(content)
     with pytest.raises(ModelError, match="holds no encoder of Whisper"):
         whisper(file)
 
 
-def test_a_network_of_another_kind_is_told(tmp_path):
+def test_a_network_of_another_kind_is_reported(tmp_path):
     save_file({"layers.0.weight": torch.ones(2)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match="it has no layers of an encoder"):
         whisper(tmp_path)
@@ -352,14 +352,14 @@ def test_a_missing_part_is_named(small, tmp_path):
         whisper(tmp_path / "tiny.pt")
 
 
-def test_weights_that_are_no_numbers_are_told(small, tmp_path):
+def test_nan_weights_are_reported(small, tmp_path):
     weights = network(small)
     weights["layers.1.widen.weight"][3, 5] = torch.nan
     with pytest.raises(ModelError, match=r"layer_1\.ffn\.linear_0\.weight is not finite"):
         whisper(write(tmp_path, "ctranslate2", weights))
 
 
-def test_another_size_is_told(small, tmp_path, monkeypatch):
+def test_another_size_is_reported(small, tmp_path, monkeypatch):
     file = write(tmp_path, "openai", network(small))
     with pytest.raises(ModelError, match=r"2 layers of 64 on 80 bands.*give front=whisper_tiny"):
         whisper(file, "whisper_base")
@@ -368,7 +368,7 @@ def test_another_size_is_told(small, tmp_path, monkeypatch):
         WhisperEncoder().load(network(small))
 
 
-def test_weights_of_eight_bits_are_told(small, tmp_path):
+def test_8_bit_weights_are_rejected(small, tmp_path):
     content = ctranslate2_file(network(small), kind=0)
     place = content.index(b"conv1/weight\0") + len(b"conv1/weight\0") + 1 + 12
     assert content[place] == 0
@@ -384,7 +384,7 @@ def test_a_folder_without_weights_is_told(tmp_path):
         whisper(tmp_path / "nowhere")
 
 
-def test_without_a_network_the_hub_is_told(monkeypatch):
+def test_without_a_network_the_hub_is_reported(monkeypatch):
     huggingface_hub = pytest.importorskip("huggingface_hub")
     asked = []
 

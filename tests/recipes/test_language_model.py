@@ -70,7 +70,7 @@ def test_characters_and_texts_of_their_own(tmp_path):
     assert "<space>" in (tmp_path / "run/ngram.arpa").read_text()
 
 
-def test_a_run_is_not_overwritten_and_few_sentences_are_told(trained, tmp_path):
+def test_a_run_is_not_overwritten_and_few_sentences_are_reported(trained, tmp_path):
     folder, _ = trained
     arguments = ("+recipe=language_model", f"language_model.text={folder / 'text0.txt'}")
     again = speech_rnn("train", *arguments, f"output_dir={folder / 'run'}", cwd=folder)

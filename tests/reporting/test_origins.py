@@ -39,7 +39,7 @@ def test_models_tells_it(whispering, tmp_path, ending):
     assert "\n  front: Whisper's encoder (Radford et al., 2022) of OpenAI, MIT" in str(found)
 
 
-def test_nothing_is_told_without_a_front(tmp_path):
+def test_no_origin_without_a_front(tmp_path):
     untrained().save(tmp_path / "mine.safetensors")
     found = Summary.of(tmp_path / "mine.safetensors", untrained())
     assert found.front is None

@@ -250,7 +250,7 @@ def test_case_f05_half_a_log_of_a_killed_run_is_read(run, tmp_path, left):
     assert bool(found) == (left < 0)
 
 
-def test_what_is_no_run_is_told(tmp_path, run, monkeypatch, capsys):
+def test_a_folder_without_a_run_is_reported(tmp_path, run, monkeypatch, capsys):
     result = speech_rnn("report", tmp_path, cwd=tmp_path, apart=True)
     assert result.returncode == 2
     assert "holds no metrics.json; give the output_dir of a training" in result.stderr

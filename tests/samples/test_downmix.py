@@ -78,7 +78,7 @@ def test_one_channel_is_itself():
         assert mix.problems() == []
 
 
-def test_what_is_no_number_is_left_to_whoever_reads_it():
+def test_nan_is_left_to_the_reader():
     mix = Downmix()
     assert np.isnan(mix(stacked([0.1, np.nan], [0.1, 0.2]))).any()
     assert mix.problems() == []

@@ -46,7 +46,7 @@ def test_case_27_float_wav_in_the_scale_of_integers(peak, message):
 
 
 @pytest.mark.parametrize("decibels", [-30, -3, 0])
-def test_a_level_that_fits_is_not_told(decibels):
+def test_a_level_that_fits_is_not_reported(decibels):
     assert problems_of(CLIP * np.float32(10 ** (decibels / 20))) == []
     assert Levels().problems() == []
 

@@ -103,7 +103,7 @@ def test_chunks_that_cannot_be_used(chunk, message):
         SampleStream(16_000, 16_000).push(chunk)
 
 
-def test_half_a_sample_at_the_end_is_none():
+def test_half_a_sample_at_the_end_is_dropped():
     stream = SampleStream(16_000, 16_000)
     assert len(stream.push(b"\x00\x01\x02")) == 1
     assert len(stream.finish()) == 0

@@ -42,6 +42,6 @@ def test_case_27_floats_in_the_scale_of_integers(recognizer):
 
 
 @pytest.mark.parametrize(("gain", "n_told"), [(0.5, 0), (0.005, 1), (0.0, 1), (2.0, 1)])
-def test_case_16_quiet_sound_is_told_at_the_end(recognizer, gain, n_told):
+def test_case_16_quiet_sound_is_reported_at_the_end(recognizer, gain, n_told):
     told, n_before_the_end = warned(recognizer, CLIP * np.float32(gain))
     assert (len(told), n_before_the_end) == (n_told, 0)

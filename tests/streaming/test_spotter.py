@@ -166,14 +166,14 @@ def words(events):
     return [event.word for event in events]
 
 
-def test_a_word_is_told_once_with_its_steps_and_its_height():
+def test_a_word_is_detected_once_with_its_steps_and_peak():
     posteriors = track(("yes", 20, 45, 0.9))
     (event,) = spot(posteriors, Spotting(settle_seconds=1.0))
     assert (event.word, event.start, event.stop) == ("yes", 20, 45)
     assert event.confidence == pytest.approx(0.9)
 
 
-def test_it_is_told_soon_after_its_peak_and_not_at_its_end():
+def test_a_word_is_detected_soon_after_its_peak_and_not_at_its_end():
     spotter = Spotter(Spotting(smoothing_seconds=0.1, settle_seconds=0.06), TOKENS, STEP)
     posteriors = track(("yes", 20, 90, 0.9))
     told = [step for step in range(100) if spotter.push(posteriors[step : step + 1])]

@@ -163,7 +163,7 @@ def test_pieces_change_nothing(listener, sizes, block_seconds, gating):
     assert [(w.word, w.start, w.end) for w in found] == [(w.word, w.start, w.end) for w in expected]
 
 
-def test_a_word_is_told_soon_after_it_was_said(listener):
+def test_a_word_is_detected_soon_after_its_end(listener):
     waveform, truth = scene(SAID[:4], gap=1.5, seed=3)
     stream, told = listener.stream(), []
     for number, piece in enumerate(cut(waveform, [160])):

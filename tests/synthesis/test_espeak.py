@@ -65,7 +65,7 @@ class TestEspeak:
             np.testing.assert_array_equal(other.speak("seven", variant=variant), first[variant])
         assert len({clip.tobytes() for clip in first.values()}) == len(VARIANTS)
 
-    def test_parameters_are_heard(self, espeak):
+    def test_parameters_change_the_sound(self, espeak):
         def pitch_hz(clip):
             rate = espeak.sample_rate
             return np.median(librosa.yin(clip / 32768, fmin=50, fmax=400, sr=rate)[10:20])

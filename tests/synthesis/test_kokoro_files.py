@@ -130,7 +130,7 @@ def test_a_cache_that_cannot_be_written(served, tmp_path, monkeypatch):
             source(tmp_path).fetch()
 
 
-def test_without_a_network_address_and_place_are_told(served, cache, tmp_path, monkeypatch):
+def test_without_a_network_address_and_place_are_reported(served, cache, tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens

@@ -81,7 +81,7 @@ def test_letters_that_are_read(words, accent):
     assert not unreadable(words, accent)
 
 
-def test_case_19_words_of_another_language_are_told(tmp_path, caplog):
+def test_case_19_words_of_another_language_are_reported(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         Synthetic(["grün", "tür auf", "stop"], str(tmp_path), **FEW).prepare()
     (note,) = caplog.messages

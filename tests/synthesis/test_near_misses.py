@@ -48,7 +48,7 @@ def test_of_a_phrase_its_words_are_near_and_it_with_another_word():
     assert found == ["hot", "hat", "hat dog", "dog", "dig", "hot dig"]
 
 
-def test_what_sounds_like_a_word_of_the_vocabulary_is_none():
+def test_homophones_of_the_vocabulary_are_no_near_misses():
     found = near_misses(["hot dog", "hat dog", "hit"], ["hat", "hit", "dig"], spelt, 2)
     assert "hat dog" not in found
     assert "hit" not in found
@@ -98,7 +98,7 @@ def said(corpus, split):
     return Counter((row.audio.split("/")[-2], row.text) for row in rows)
 
 
-def test_near_misses_are_unknown_and_heard_in_training_alone(tmp_path, speaks):
+def test_near_misses_are_unknown_and_used_in_training_only(tmp_path, speaks):
     corpus = Manifest(str(write_corpus(tmp_path)), tuple(TONES_HZ)).prepare()
     near = NearMisses(espeak=speaks, per_word=3, frequent=2000)
     assert near.prepare(["middle"]).words == ("model", "mid", "models")
@@ -142,18 +142,18 @@ def test_a_word_that_is_held_out_is_no_near_miss(tmp_path, speaks):
         ({"required": "kokro"}, "must name synthesizers; did you mean 'kokoro'"),
     ],
 )
-def test_wrong_values_are_told(wrong, message):
+def test_wrong_values_are_reported(wrong, message):
     with pytest.raises(ConfigurationError, match=message):
         NearMisses(**{"espeak": Synthetic} | wrong)
 
 
-def test_a_language_without_a_list_is_told():
+def test_a_language_without_a_list_is_reported():
     near = NearMisses(espeak=Synthetic, language="tlh")
     with pytest.raises(DataError, match="language='tlh'"):
         near.prepare(["Qapla"])
 
 
-def test_without_wordfreq_the_line_that_installs_it_is_told(monkeypatch):
+def test_without_wordfreq_the_error_names_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     with pytest.raises(MissingExtraError, match=r"pip install .*\[synth\]'"):
         NearMisses(espeak=Synthetic).prepare(["middle"])

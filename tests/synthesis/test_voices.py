@@ -27,7 +27,7 @@ def nothing(tmp_path, monkeypatch):
     }
 
 
-def test_where_nobody_can_speak_one_error_says_what_to_install(nothing):
+def test_without_any_synthesizer_one_error_says_what_to_install(nothing):
     with pytest.raises(DataError) as caught:
         Voices(**nothing).prepare()
     told = str(caught.value)

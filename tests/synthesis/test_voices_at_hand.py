@@ -101,7 +101,7 @@ def test_the_room_of_the_user_is_noise_and_silence(bare, tmp_path, recipe, as_fo
     assert {row.audio for row in silence} == {str(hum)}
 
 
-def test_a_room_that_is_not_there_is_told(bare, tmp_path):
+def test_a_missing_background_is_reported(bare, tmp_path):
     line = ["+recipe=custom", "words=[go]", bare, f"background={tmp_path / 'room'}", *few("data")]
     with pytest.raises(
         Exception, match=r"background=.*room' is neither a sound file nor a folder of"

@@ -34,7 +34,7 @@ def test_words_of_any_letters(tmp_path):
     assert read_words(file) == ["größer", "вперед", "打开", "café"]
 
 
-def test_every_wrong_line_is_told_with_its_number(tmp_path):
+def test_every_wrong_line_is_reported_with_its_number(tmp_path):
     file = tmp_path / "words.txt"
     file.write_text("go\n# more\nGo\n!\n_unknown_\nstop\nup\x07\n", encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
@@ -77,6 +77,6 @@ def test_a_file_that_cannot_be_read(tmp_path):
         (["go\x00"], "holds a control character"),
     ],
 )
-def test_words_that_nobody_can_say(words, message):
+def test_words_that_cannot_be_spoken(words, message):
     with pytest.raises(ConfigurationError, match=message):
         check_words(words)

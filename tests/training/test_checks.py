@@ -55,13 +55,13 @@ def test_a_class_without_a_training_clip_is_refused():
         check(corpus("no", "yes", validation=("no", "yes", "left")))
 
 
-def test_classes_without_a_clip_in_a_split_are_told(caplog):
+def test_classes_without_a_clip_in_a_split_are_reported(caplog):
     check(corpus("no", "yes", validation=("no",), test=("yes",)))
     assert "the validation split has no clip for these words: yes" in caplog.text
     assert "the test split has no clip for these words: no" in caplog.text
 
 
-def test_words_of_few_clips_are_told_with_a_table_of_what_is_there(caplog):
+def test_words_with_few_clips_are_reported_with_a_table(caplog):
     rows = corpus("no", "yes", "_unknown_", n_clips=60).utterances
     few = [row for row in rows if row.text != "yes" or row.audio in ("yes0.wav", "yes1.wav")]
     found = Corpus(tuple(few[:-1]), ("_unknown_", "no", "yes"))
@@ -92,7 +92,7 @@ def test_words_of_few_clips_are_told_with_a_table_of_what_is_there(caplog):
         (("\uff59\uff45\uff53", "yes"), "look the same"),
     ],
 )
-def test_case_22_words_that_look_alike_are_told(words, told, caplog):
+def test_case_22_words_that_look_alike_are_reported(words, told, caplog):
     check(corpus(*words))
     assert told in caplog.text
 
@@ -105,7 +105,7 @@ def test_words_of_other_letters_do_not_look_alike(words, caplog):
     assert caplog.text == ""
 
 
-def test_words_of_the_test_that_training_lacks_are_told(caplog):
+def test_test_words_that_training_lacks_are_reported(caplog):
     check(corpus("no", "yes", test=("no", "yess")))
     assert (
         "2 of 4 clips have words that the model does not know (yess); did you mean 'yes'?"
@@ -130,7 +130,7 @@ def test_a_test_of_other_words_alone_is_refused():
         (Vocabulary.of(("go", "stop"), "characters"), "goat", "a"),
     ],
 )
-def test_what_a_model_lacks_is_told_for_each_unit(vocabulary, text, lacks, caplog):
+def test_missing_words_are_reported_for_each_unit(vocabulary, text, lacks, caplog):
     rows = [Utterance("a.wav", "go"), Utterance("b.wav", text), Utterance("c.wav", "_silence_")]
     check_texts(rows, vocabulary)
     assert f"1 of 3 clips have words that the model does not know ({lacks})" in caplog.text

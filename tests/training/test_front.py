@@ -42,7 +42,7 @@ def model(front, **more):
         (None, 80, ConfigurationError, "front_weights='nowhere' need a front end; choose"),
     ],
 )
-def test_wrong_weights_are_told_first(front, n_mels, error, message, tmp_path):
+def test_wrong_weights_are_reported_first(front, n_mels, error, message, tmp_path):
     recipe = Recipe(EMPTY, LogMel(n_mels=n_mels), model(front), front_weights="nowhere")
     with pytest.raises(error, match=message):
         train(recipe, Run(output_dir=tmp_path / "run"))

@@ -65,7 +65,7 @@ def test_case_05_a_folder_that_cannot_be_made_is_one_line(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_case_05_a_full_disk_is_told_before_the_training(manifest, tmp_path, monkeypatch):
+def test_case_05_a_full_disk_is_reported_before_the_training(manifest, tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 100_000})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     ended = run(manifest, "run", cwd=tmp_path)

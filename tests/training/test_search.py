@@ -59,7 +59,7 @@ def test_ranges_are_hydras_own(line, expected):
         ("a=tag(log,interval(0,1))", "must begin above 0"),
     ],
 )
-def test_what_is_no_range_is_told(line, message):
+def test_an_entry_that_is_not_a_range_is_reported(line, message):
     (override,) = parsed([line])
     with pytest.raises(ConfigurationError, match=message):
         dimension_of(override)

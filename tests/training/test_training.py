@@ -252,7 +252,7 @@ def test_a_split_without_clips(tmp_path):
         ),
     ],
 )
-def test_what_sequences_cannot_have_is_told_first(settings, more, message, tmp_path):
+def test_settings_that_sequences_cannot_have_are_reported_first(settings, more, message, tmp_path):
     recipe = Recipe(EMPTY, MFCC(), small_model, **more)
     with pytest.raises(ConfigurationError, match=message):
         train(recipe, Run(trainer=Trainer(**settings), output_dir=tmp_path / "run"))
@@ -345,7 +345,7 @@ def test_wrong_settings(wrong, message):
         ("32-true", "cpu", False),
     ],
 )
-def test_a_processor_without_bf16_is_told_before_training(
+def test_a_processor_without_bf16_is_reported_before_training(
     precision, kind, is_refused, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(device, "computes_in_bf16", lambda _: False)

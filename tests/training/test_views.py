@@ -189,7 +189,7 @@ def shown(caplog, module, loader, features):
     return found, caplog.text
 
 
-def test_the_memory_is_told(rows, caplog):
+def test_the_memory_is_logged(rows, caplog):
     module, loader = module_of(Trainer(max_epochs=3), rows)
     found, text = shown(caplog, module, loader, module.features)
     assert "is computed once: 3 views of 8 clips, about 0 MB" in text
@@ -226,6 +226,6 @@ def test_connected_words_are_computed_in_each_step(rows, caplog):
 
 
 @pytest.mark.parametrize(("n_frozen", "trainer"), [(1, {}), (2, {"views": 0})])
-def test_nothing_is_kept_where_the_front_learns_or_nobody_asks(rows, caplog, n_frozen, trainer):
+def test_nothing_is_kept_if_the_front_is_trained_or_views_are_off(rows, caplog, n_frozen, trainer):
     module, loader = module_of(Trainer(**trainer), rows, n_frozen=n_frozen)
     assert shown(caplog, module, loader, module.features) == ((loader, loader), "")

@@ -56,7 +56,7 @@ def test_own_thresholds_are_those_that_it_listened_with(report):
     assert (ours.total.n_hits, rival.total.n_hits) == (18, 20)
 
 
-def test_a_word_that_nobody_knows_has_no_curve(report):
+def test_an_unknown_word_has_no_curve(report):
     assert report.curves("ours", "jarvis") == {}
     assert report.pooled("ours", "jarvis") == []
 

@@ -70,7 +70,7 @@ def test_events_are_crossings_at_least_two_seconds_apart(scores, threshold):
     assert bool(found) == (max(scores) >= threshold)
 
 
-def test_what_an_engine_hears_is_counted():
+def test_the_detections_of_an_engine_are_counted():
     given = sound(SAID, gap=3.0, seed=99)
     heard = run_rival(ToneDetector(), given, (0.3, 0.6, 0.99999))
     assert [label.word for label in heard.labels] == ["low", "high", "low", "high"]  # not middle

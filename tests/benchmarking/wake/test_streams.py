@@ -89,7 +89,7 @@ def test_labels_of_some_words_are_left():
     assert [label.word for label in OfWords(given, ("low",)).labels] == ["low", "low"]
 
 
-def test_wrong_streams_are_told(folder):
+def test_wrong_streams_are_reported(folder):
     with pytest.raises(ConfigurationError, match=r"snr_db=99 must lie in \[-20, 60\]"):
         streams(folder, snr_db=(99.0,))
     with pytest.raises(ConfigurationError, match="must name at least one word"):

@@ -56,7 +56,7 @@ def test_figures_of_fronts_that_know_all_and_nothing(front, least, most):
     assert least <= 100 * (half == sounds.words[300:]).mean() <= most
 
 
-def test_words_that_were_not_learnt_are_told_apart_or_not():
+def test_unknown_words_are_distinguished_or_not():
     sounds = clips()
     vectors = described(knowing, sounds)
     assert told_apart(vectors, sounds.words, vectors, sounds.words) > 80

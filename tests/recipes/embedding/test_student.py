@@ -38,7 +38,7 @@ def test_the_student_itself_stays_as_it_is(student):
     assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
 
 
-def test_a_state_hears_nothing_that_comes_later(student):
+def test_a_state_does_not_depend_on_later_frames(student):
     frames = torch.randn(1, 80, 40) - 6
     other = frames.clone()
     other[:, 48:] += 3

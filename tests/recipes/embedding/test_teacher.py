@@ -15,7 +15,7 @@ def teacher():
     return Teacher(whisper())
 
 
-def test_the_teacher_hears_the_frames_of_whisper(teacher):
+def test_the_teacher_uses_the_frames_of_whisper(teacher):
     """By the definition of Whisper's frames; the mel filters are librosa's."""
     librosa = pytest.importorskip("librosa")
     waveform = np.random.default_rng(0).normal(0, 0.1, 24_000).astype(np.float32)

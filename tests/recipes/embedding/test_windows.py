@@ -22,7 +22,7 @@ from speech_rnn.audio import write_audio
 RNG = np.random.default_rng(0)
 
 
-def test_a_clip_is_cut_to_what_is_heard():
+def test_a_clip_is_cut_to_its_audible_part():
     waveform = RNG.normal(0, 1e-5, 16_000).astype(np.float32)
     waveform[4800:8000] += 0.5 * np.sin(np.arange(3200)).astype(np.float32)
     assert len(trimmed(waveform)) == 3200 + 2 * 800
