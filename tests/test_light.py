@@ -49,7 +49,7 @@ MODULES = [
 ]
 
 
-def test_what_recognises_imports_nothing_heavy():
+def test_recognition_imports_nothing_heavy():
     wanted = f"import sys, {', '.join(MODULES)}; print(*(sys.modules.keys() & {set(ABSENT)!r}))"
     done = subprocess.run([sys.executable, "-c", wanted], capture_output=True, text=True)
     assert (done.stdout.split(), done.stderr) == ([], "")
@@ -145,7 +145,7 @@ def test_an_exported_file_is_enough(folder, module):
 
 
 @pytest.mark.parametrize("module", [False, True])
-def test_what_is_heavy_says_what_to_install(folder, module):
+def test_missing_extras_are_named(folder, module):
     done = blocked(folder, *HEAVY_LINES, module=module)
     assert done.stdout.splitlines() == [f"{verb} ended with 1" for verb, *_ in HEAVY_LINES]
     lines = done.stderr.splitlines()

@@ -44,7 +44,7 @@ def untrained(unit="classes", features=None, **settings):
 UNITS = pytest.mark.parametrize("unit", ["classes", "words", "characters"])
 
 
-def test_what_follows_a_clip_shorter_than_a_window_is_no_part_of_it():
+def test_samples_after_a_short_clip_are_ignored():
     recognizer = untrained()
     clip = torch.from_numpy(tone("low"))[None, :300]
     expected, _ = recognizer.logits(clip, torch.tensor([300]))
@@ -89,7 +89,7 @@ def test_a_clip_alone_is_the_clip_in_a_batch(unit, n_samples):
         assert alone.confidence == pytest.approx(together.confidence, abs=1e-5)
 
 
-def test_every_way_to_hand_over_a_sound(tmp_path):
+def test_every_type_of_sound_source(tmp_path):
     recognizer = untrained()
     clip = np.round(tone("high") * 32768) / 32768
     path = tmp_path / "clip.wav"
@@ -147,7 +147,7 @@ def test_files_keep_their_order_and_a_bad_one_costs_itself(tmp_path):
             assert result.hypothesis.confidence == pytest.approx(alone.confidence, abs=1e-5)
 
 
-def test_only_what_does_not_wait_for_the_end_streams():
+def test_only_features_without_whole_clip_statistics_stream():
     assert not untrained("words", bidirectional=True).can_stream
     assert untrained("words", bidirectional=False, pooling=None).can_stream
     assert untrained("words", chunk=4, look_ahead=2).can_stream
@@ -163,7 +163,7 @@ def test_parts_that_do_not_fit():
         Recognizer.from_modules(MFCC(), recognizer.model, recognizer.vocabulary)
 
 
-def test_files_that_are_no_recognizer(tmp_path):
+def test_files_that_are_not_recognizers(tmp_path):
     path = tmp_path / "model.safetensors"
     with pytest.raises(ModelError, match=r"model\.safetensors' cannot be read"):
         Recognizer.load(path)
@@ -289,7 +289,7 @@ def test_a_sound_passes_each_folder_once(tmp_path):
 
 
 @UNITS
-def test_weights_that_are_no_number(unit):
+def test_weights_with_nan(unit):
     recognizer = untrained(unit, bidirectional=False, pooling="last")
     with torch.no_grad():
         recognizer.model.output.bias[0] = torch.nan

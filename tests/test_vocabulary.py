@@ -15,7 +15,7 @@ def test_classes_are_the_words_in_their_order():
     assert [vocabulary.encode(word) for word in WORDS] == [[0], [1], [2], [3]]
 
 
-def test_any_other_text_is_unknown_where_that_is_a_class():
+def test_other_texts_are_unknown_if_that_is_a_class():
     assert Vocabulary.of(["_silence_", "_unknown_", "yes"]).encode("zebra") == [1]
 
 

@@ -171,7 +171,7 @@ def test_a_stretch_is_a_slice(start, duration, form):
 
 
 @pytest.mark.parametrize(("form", "subtype"), LOSSY)
-def test_a_stretch_is_a_slice_of_what_remembers(form, subtype):
+def test_a_stretch_is_a_slice_of_the_whole_clip(form, subtype):
     bursts = sine(440, seconds=4.0) * (sine(3, seconds=4.0) > 0)
     content = encode(bursts, form, subtype)
     whole = load_audio(content)
@@ -211,7 +211,7 @@ def test_blocks_are_the_whole_sound(form, block_seconds, rate, n_channels):
     np.testing.assert_allclose(np.concatenate(blocks), load_audio(content, rate), atol=1e-6)
 
 
-def test_blocks_end_with_what_is_wrong(tmp_path):
+def test_blocks_end_with_the_error(tmp_path):
     short = tmp_path / "short.flac"
     short.write_bytes(encode(np.tile(CLIP, 20), "FLAC")[:90_000])
     heard = []
@@ -306,7 +306,7 @@ AT_LEAST_A_TEXT = b"this is no sound at all, only a text\n" * 20
         (encode(np.array([0.1, np.inf, 0.2]), subtype="DOUBLE"), r"not numbers .*; repair it"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, content, message):
+def test_unreadable_files_are_named(tmp_path, content, message):
     path = tmp_path / "bad.wav"
     if content is not None:
         path.write_bytes(content)
@@ -326,7 +326,7 @@ def test_a_text_is_no_sound_whatever_its_ending(tmp_path, ending):
 
 
 @given(st.integers(1, 16_043))
-def test_no_cut_goes_unnoticed(n_bytes):
+def test_every_truncation_is_noticed(n_bytes):
     expected = pytest.raises(AudioError)
     if n_bytes >= len(encode()) - FEW_BYTES:
         expected = pytest.warns(AudioWarning, match="bytes more than there are; it is read up to")
@@ -492,7 +492,7 @@ def test_sixteen_bits_come_back(tmp_path_factory, samples, kind):
     assert soundfile.info(path).format == path.suffix[1:].upper()
 
 
-def test_what_is_too_loud_is_clipped(tmp_path):
+def test_too_loud_samples_are_clipped(tmp_path):
     write_audio(tmp_path / "a.wav", np.array([2.0, -2.0, 0.5]), 8_000)
     assert soundfile.read(tmp_path / "a.wav", dtype="int16")[0].tolist() == [32767, -32768, 16384]
     assert soundfile.info(tmp_path / "a.wav").samplerate == 8_000
@@ -537,7 +537,7 @@ def test_a_full_disk(tmp_path):
         ("a.wav", CLIP, 0, ConfigurationError, "rate=0 must be from 1000 to 1000000 Hz"),
     ],
 )
-def test_what_cannot_be_written(tmp_path, name, samples, rate, error, message):
+def test_unwritable_files(tmp_path, name, samples, rate, error, message):
     (tmp_path / "file").touch()
     (tmp_path / "folder.wav").mkdir()
     with pytest.raises(error, match=message):

@@ -81,7 +81,7 @@ def test_scraps_of_a_codec_are_no_sound(tmp_path):
         load_audio(tmp_path / "a.mp3")
 
 
-def test_what_cannot_be_decoded_is_not_said_to_be_missing(tmp_path):
+def test_an_undecodable_file_is_not_called_missing(tmp_path):
     (tmp_path / "a.mp3").write_bytes(b"\0" * 4000)
     with pytest.raises(AudioError) as raised:
         load_audio(tmp_path / "a.mp3")
@@ -89,7 +89,7 @@ def test_what_cannot_be_decoded_is_not_said_to_be_missing(tmp_path):
 
 
 @pytest.mark.parametrize(("form", "ending"), [("MP3", "wav"), ("WAV", "mp3"), ("FLAC", "m4a")])
-def test_what_libsndfile_reads_may_have_any_name(tmp_path, form, ending):
+def test_sound_files_may_have_any_name(tmp_path, form, ending):
     (tmp_path / f"a.{ending}").write_bytes(encode(form))
     assert len(load_audio(tmp_path / f"a.{ending}")) == pytest.approx(32_000, abs=1200)
 

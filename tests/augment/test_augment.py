@@ -289,7 +289,7 @@ def test_silent_noise_leaves_a_clip_as_it_is():
     assert torch.equal(mix(loud, torch.zeros_like(loud), lengths, torch.zeros(4)), loud)
 
 
-def test_what_is_masked_is_the_mean():
+def test_masked_values_are_the_mean():
     frames = torch.randn(3, 40, 8, generator=generator())
     lengths = torch.tensor([40, 20, 1])
     frames = frames * (torch.arange(40) < lengths[:, None])[:, :, None]

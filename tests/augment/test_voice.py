@@ -50,7 +50,7 @@ def augmented(waveform, spans=None, **ranges):
     return Augment(RATE, **ranges).waveform(waveform, lengths, torch.Generator(), spans)
 
 
-def test_what_is_measured_is_what_was_made():
+def test_the_cost_is_that_of_the_written_file():
     assert pitch_of(voice()) == PITCH_HZ
     assert formant_of(voice(), PITCH_HZ) == pytest.approx(FORMANT_HZ, abs=10)
 

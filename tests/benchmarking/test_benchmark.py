@@ -75,7 +75,7 @@ def test_all_have_as_many_turns_and_none_a_better_place():
     assert {sum(where) for where in places.values()} == {15}
 
 
-def test_a_turn_tells_the_seconds_of_a_call():
+def test_a_turn_measures_the_seconds_of_a_call():
     clock = Clock()
     # one call to warm up, five to find the quickest, and turns of four, each after one more
     run = clock.contender("a", 9.0, 30.0, 2.0, 1.0, 3.0, 2.0, 7.0, *range(1, 5), 7.0, *range(5, 9))
@@ -122,7 +122,7 @@ def test_the_exponent_withstands_noise(power):
     assert exponent(sizes, sizes**power * noise) == pytest.approx(power, abs=0.05)
 
 
-def test_what_is_missing_or_fails_says_so_in_its_row():
+def test_missing_and_failing_contenders_say_so_in_their_rows():
     found = Candidates()
     found.add("here", lambda: list, "quick")
     found.add("absent", lambda: import_module("no_such_package"))
@@ -174,7 +174,7 @@ def test_settings_are_checked():
 @pytest.mark.parametrize(
     ("name", "model"), [("gru_attention", DEFAULT), ("gru_last_causal", STREAMABLE)]
 )
-def test_what_is_measured_without_a_file_is_what_configurations_name(name, model):
+def test_untrained_models_match_their_configurations(name, model):
     configured = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text())
     assert {
         key: configured[key] for key in configured if key != "_target_"

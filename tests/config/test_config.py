@@ -23,7 +23,7 @@ def test_every_recipe_has_only_keys_that_something_takes(name):
 
 
 @pytest.mark.parametrize("name", recipes())
-def test_what_is_chosen_by_name_is_what_its_file_says(name):
+def test_an_option_chosen_by_name_has_the_values_of_its_file(name):
     """A recipe's own numbers go with the option that it has chosen."""
     choice = {
         "features": "log_mel",
@@ -182,7 +182,7 @@ def test_hydra_learns_of_our_resolver_where_a_command_starts(tmp_path):
 
 
 @pytest.mark.parametrize("door", [evaluate, detect, stress, tune])
-def test_what_needs_a_recogniser_asks_for_its_file(door, monkeypatch, capsys):
+def test_commands_that_need_a_recogniser_ask_for_its_file(door, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["speech_rnn", "+recipe=demo"])
     with pytest.raises(SystemExit, match="2"):
         door.main()

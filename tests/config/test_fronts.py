@@ -26,7 +26,7 @@ def test_a_front_brings_its_features(recipe, front):
     assert model.hyperparameters["n_frozen"] == FRONTS[front]
 
 
-def test_what_is_typed_beside_a_front_counts():
+def test_overrides_beside_a_front_take_precedence():
     given = ["+recipe=digits", "front=embedding", "model.n_frozen=2", "features=mfcc"]
     conf = compose("train", as_typed(given))
     assert conf.model.n_frozen == 2

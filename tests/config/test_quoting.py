@@ -82,7 +82,7 @@ def test_case_18_words_stand_as_they_are_typed(line, words):
         "augment.rooms.recordings=[a,b]",
     ],
 )
-def test_what_hydra_reads_alike_stays(line):
+def test_values_that_hydra_reads_correctly_are_unchanged(line):
     assert quoted(line) == line
 
 

@@ -41,7 +41,7 @@ FILES = DataError("its files are missing: run  get files")
 PROGRAM = DataError("its program is missing: run  get program")
 
 
-def test_what_is_lacking_is_left_out_with_one_line_each(caplog):
+def test_missing_sources_are_left_out_with_one_line_each(caplog):
     sources = {
         "first": Speaker(["go"]),
         "second": Speaker(["go"], PROGRAM, cost="fewer voices"),
@@ -65,18 +65,18 @@ def test_an_unmeasured_cost_is_called_so(caplog):
 
 
 @pytest.mark.parametrize("required", ["other", ["other"], ["other", "stranger"]])
-def test_what_is_required_is_fetched(required, caplog):
+def test_required_sources_are_fetched(required, caplog):
     there = AtHand.of({"one": Speaker(["go"]), "other": Speaker(["go"], FILES)}, required)
     assert [*there.sources] == ["one", "other"]
     assert not caplog.records
 
 
-def test_what_is_required_and_cannot_be_fetched_is_an_error():
+def test_a_required_source_that_cannot_be_fetched_is_an_error():
     with pytest.raises(DataError, match="get program"):
         AtHand.of({"one": Speaker(["go"]), "other": Speaker(["go"], PROGRAM)}, "other")
 
 
-def test_where_nothing_is_at_hand_there_is_one_error(caplog):
+def test_without_any_source_there_is_one_error(caplog):
     synth = MissingExtraError("espeakng_loader", "synth")
     with pytest.raises(DataError) as caught:
         AtHand.of({"one": Speaker(["go"], synth), "other": Speaker(["go"], FILES)})

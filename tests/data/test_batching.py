@@ -109,12 +109,12 @@ def test_buckets_save_padding():
 
 
 @given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=30))
-def test_sixteen_bits_stay_what_they_are(samples):
+def test_sixteen_bit_samples_are_unchanged(samples):
     waveform = np.array(samples, np.float32) / FULL_SCALE
     assert quantize(waveform).tolist() == samples
 
 
-def test_what_is_too_loud_is_clipped():
+def test_too_loud_samples_are_clipped():
     assert quantize(np.array([1.5, -1.5], np.float32)).tolist() == [32767, -32768]
 
 
@@ -124,7 +124,7 @@ def test_pad_puts_zeros_after_each_clip():
     assert n_samples.tolist() == [3, 1]
 
 
-def test_a_bad_file_costs_itself_alone(tmp_path):
+def test_a_bad_file_fails_alone(tmp_path):
     good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
     write_audio(good, np.full(800, 0.25, np.float32))
     bad.write_text("not a sound")
@@ -138,7 +138,7 @@ def test_a_bad_file_costs_itself_alone(tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
-def test_case_29_what_is_odd_in_a_corpus_is_counted_in_one_line(tmp_path, caplog):
+def test_case_29_problems_of_a_corpus_are_counted_in_one_line(tmp_path, caplog):
     sounds = {
         "silent": np.zeros(800),
         "off": 0.4 + 0.2 * np.sin(np.arange(800)),

@@ -51,7 +51,7 @@ def clips_of(corpus, connected):
     st.tuples(st.integers(-100, 50), st.integers(50, 300)),
     st.integers(0, 50),
 )
-def test_what_is_drawn_keeps_to_its_ranges(corpus, fewest, more, gap_ms, seed):
+def test_draws_stay_in_their_ranges(corpus, fewest, more, gap_ms, seed):
     connected = Connected((fewest, fewest + more), gap_ms=gap_ms, seed=seed, **SPLITS)
     joined = connected.join(corpus)
     assert joined.split("train") == corpus.split("train")
@@ -114,7 +114,7 @@ def test_a_composition_is_the_sum_of_its_parts(tmp_path):
 
 
 @given(st.floats(-10, 40), st.sampled_from([1600, 16_000]))
-def test_the_noise_lies_as_far_below_as_is_said(snr_db, n_samples):
+def test_the_noise_has_the_given_snr(snr_db, n_samples):
     word = np.sin(np.arange(n_samples) / 5).astype(np.float32) * 0.1
     seconds = n_samples / 16_000
     parts = (Part("a", "low", 0.0, 0.0, seconds, 1.0),)
@@ -170,7 +170,7 @@ def test_in_a_loud_room_the_word_is_found(lead, size, trail, room_db, cut):
     assert spoken(samples[:100], 16_000, 12.0) == (0, 100)
 
 
-def test_of_a_word_that_is_cut_close_little_is_lost():
+def test_a_close_cut_loses_little_of_a_word():
     word = tone("middle", 0.4)
     start, stop = spoken(word, 16_000, 12.0)
     assert start <= 800
@@ -229,7 +229,7 @@ def test_recorded_noise_lies_beneath(corpus, tmp_path):
     assert row.composition.noise == str(noise)
 
 
-def test_batches_tell_where_words_are(corpus):
+def test_batches_have_the_times_of_words(corpus):
     connected = Connected((2, 4), gap_ms=(50, 100), noise_snr_db=None, **SPLITS)
     clips = clips_of(corpus, connected)
     vocabulary = Vocabulary.of(corpus.words, "words")
@@ -293,7 +293,7 @@ def test_sentences_are_said_as_they_stand(corpus, tmp_path):
     assert {row.text for row in clips_of(corpus, connected).utterances} == texts
 
 
-def test_a_corpus_of_phrases_says_them_whole(tmp_path):
+def test_a_corpus_of_phrases_keeps_them_whole(tmp_path):
     rows = []
     for word in ("smart mirror", "go"):
         path = tmp_path / f"{word}.wav"

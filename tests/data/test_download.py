@@ -83,7 +83,7 @@ def test_a_later_call_goes_on_where_the_last_one_stopped(folder, tmp_path):
     assert ranges(server)[-1] == "bytes=300000-"
 
 
-def test_as_many_cuts_as_you_like_while_something_new_comes(folder, tmp_path):
+def test_any_number_of_cuts_with_progress_between(folder, tmp_path):
     with serve(folder, cuts=[100_000] * 9) as server:
         path = got(server, tmp_path / "file.bin", attempts=2)
     assert path.read_bytes() == CONTENT
@@ -107,7 +107,7 @@ def test_a_server_without_ranges_that_always_cuts_is_given_up(folder, tmp_path):
 
 
 @pytest.mark.parametrize("size", [N, None])
-def test_a_part_that_is_whole_already_is_used(folder, tmp_path, size):
+def test_a_complete_part_is_used(folder, tmp_path, size):
     (tmp_path / "file.bin.part").write_bytes(CONTENT)
     with serve(folder) as server:
         path = got(server, tmp_path / "file.bin", size=size)
@@ -194,7 +194,7 @@ def test_a_file_placed_by_hand_is_checked(folder, tmp_path):
     assert got(server, path, sha256=SHA256.upper()) == path
 
 
-def test_without_a_hash_what_comes_is_taken(folder, tmp_path):
+def test_without_a_hash_any_file_is_accepted(folder, tmp_path):
     with serve(folder) as server:
         assert got(server, tmp_path / "file.bin", sha256=None).read_bytes() == CONTENT
 
@@ -225,7 +225,7 @@ def disk_with(free):
     return lambda path: SimpleNamespace(total=free, used=0, free=free)
 
 
-def test_a_disk_too_small_is_found_out_beforehand(folder, tmp_path, monkeypatch):
+def test_a_disk_that_is_too_small_is_found_beforehand(folder, tmp_path, monkeypatch):
     (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
     monkeypatch.setattr(room.shutil, "disk_usage", disk_with(N - 1001))
     with (
@@ -386,7 +386,7 @@ def test_a_corrupt_archive_raises_data_errors_only(tmp_path, place, junk, packed
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", gzip.compress(b"no tar" * 999)])
-def test_what_is_no_archive(tmp_path, content):
+def test_files_that_are_not_archives(tmp_path, content):
     (tmp_path / "a.tar.gz").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.tar\.gz' cannot be (unpacked|read)"):
         extract(tmp_path / "a.tar.gz", tmp_path / "tree")
@@ -401,7 +401,7 @@ def test_an_archive_without_files(tmp_path):
     assert not (tmp_path / "tree").exists()
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path):
+def test_a_folder_that_is_not_empty_is_not_changed(tmp_path):
     archive = tar_of(tmp_path / "a.tar.gz", *WHOLE)
     (tmp_path / "tree").mkdir()
     assert extract(archive, tmp_path / "tree").is_dir()  # empty: fine

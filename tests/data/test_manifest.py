@@ -24,7 +24,7 @@ rows = st.builds(
 
 
 @given(st.lists(rows, min_size=1, max_size=5), st.sampled_from([".jsonl", ".csv"]))
-def test_what_is_written_is_read(tmp_path_factory, utterances, suffix):
+def test_written_files_are_read_back(tmp_path_factory, utterances, suffix):
     path = tmp_path_factory.mktemp("manifest") / f"rows{suffix}"
     write_manifest(path, utterances)
     assert read_manifest(path) == utterances
@@ -74,7 +74,7 @@ def test_all_wrong_rows_come_at_once(tmp_path):
         ("rows.txt", "a", r"must end in \.jsonl or \.csv"),
     ],
 )
-def test_manifests_that_are_none(tmp_path, name, content, message):
+def test_files_that_are_not_manifests(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=message):
@@ -118,7 +118,7 @@ def test_case_03_words_that_are_no_texts_are_refused(words):
         Manifest("rows.jsonl", words)
 
 
-def test_case_22_blanks_and_accents_make_no_new_word(tmp_path):
+def test_case_22_spaces_and_accents_do_not_change_a_word(tmp_path):
     texts = ["yes", "yes ", " yes", "gr\u00fcn", "gru\u0308n", "go  left", "go\u00a0left"]
     lines = "\n".join(json.dumps({"audio": "a.wav", "text": text}) for text in texts)
     found = Manifest(str(written(tmp_path / "rows.jsonl", lines))).prepare()

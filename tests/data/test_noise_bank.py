@@ -152,7 +152,7 @@ def test_too_few_talkers_make_no_babble():
         assert set(drawn) - set(MAKERS) == kinds
 
 
-def test_who_talks_in_a_cache(tmp_path):
+def test_talkers_of_a_cache(tmp_path):
     for name in ("one", "two", "three", "hush"):
         write_audio(tmp_path / f"{name}.wav", 0.5 * sine(500, 800), RATE)
     rows = [

@@ -478,7 +478,7 @@ def test_flac_is_read_as_wav(data, tmp_path, task, lists):
     ]
 
 
-def test_a_clip_that_is_there_twice_counts_once(data, tmp_path):
+def test_a_duplicate_clip_counts_once(data, tmp_path):
     tree = shutil.copytree(data / V2_TREE, tmp_path / V2_TREE)
     clip = next((tree / "yes").glob("*.wav"))
     shutil.copy(clip, clip.with_suffix(".flac"))
@@ -546,7 +546,7 @@ def test_silence_needs_noise_of_a_second(data, tmp_path):
     corpus(tmp_path, task="12", test_set="A", silence_percentage=0)
 
 
-def test_lists_that_are_no_text(data, tmp_path):
+def test_lists_that_are_not_texts(data, tmp_path):
     tree = shutil.copytree(data / V1_TREE, tmp_path / V1_TREE)
     (tree / "testing_list.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"list=.* cannot be read"):

@@ -93,7 +93,7 @@ def test_padding_changes_nothing(n_padding, seed):
     assert search(padded, [7, 12 + n_padding], n_best=3)[0] == alone
 
 
-def test_what_cannot_be_is_not_found():
+def test_impossible_paths_are_not_found():
     with np.errstate(divide="ignore"):
         log_probs = np.log([[[0.0, 1.0, 0.0], [0.0, 0.5, 0.5]]])
     (found,) = BeamSearch(50)(log_probs, [2], n_best=50)

@@ -146,7 +146,7 @@ def test_a_grammar_allows_its_sentences_alone():
     assert (rejected.text, rejected.reason) == ("", "unknown")
 
 
-def test_what_is_in_the_grammar_is_as_sure_as_the_free_path():
+def test_an_allowed_sentence_has_the_confidence_of_the_free_path():
     log_probs = path_to_log_probs([0, 1, 0], 3)[None]
     decoder = Decoder(grammar=ONE_WORD, reject_below=1.0)
     (answer,) = decoder(log_probs, [3], WORDS, step_seconds=0.1, durations=[0.3])

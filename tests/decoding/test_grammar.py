@@ -50,7 +50,7 @@ def texts(grammar, vocabulary=WORDS, longest=3):
         ("a* b*", {"", "a", "b", "a a", "a b", "b b", "a a a", "a a b", "a b b", "b b b"}),
     ],
 )
-def test_what_the_signs_mean(rule, expected):
+def test_signs_of_the_grammar(rule, expected):
     if expected is None:
         tails = [" ".join(t) for n in (1, 2, 3) for t in itertools.product("bc", repeat=n)]
         heads = [f"a {tail}" for tail in tails if len(tail) < 5]
@@ -260,7 +260,7 @@ def test_the_n_best_equal_brute_force(rule, n_steps, n_best, seed):
 
 @settings(max_examples=60)
 @given(RULES, st.integers(0, 100))
-def test_what_it_makes_up_is_in_the_grammar(rule, seed):
+def test_sampled_sentences_are_in_the_grammar(rule, seed):
     grammar = Grammar(f"<r> = {rule};")
     allowed = sentences(grammar, WORDS, 6)
     for sentence in grammar.sentences(5, seed):

@@ -72,7 +72,7 @@ def test_speech_without_a_pause_is_cut_where_it_is_quietest():
     assert len(found.words) == 400
 
 
-def test_what_a_grammar_rejects_is_unknown():
+def test_sentences_outside_of_a_grammar_are_unknown():
     log_probs = steps_of([(1, 50, 60)], 3000)
     found = recognize(log_probs, Hypothesis((), 0.0, "unknown"))
     assert found == Hypothesis((), 1.0, "unknown")

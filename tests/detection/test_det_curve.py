@@ -82,7 +82,7 @@ def test_several_scenes_are_counted_together(listener):
     assert both == Detections.of_scenes(alone)
 
 
-def test_a_label_that_is_not_said_is_missed_and_a_word_without_label_is_false(listener):
+def test_a_label_without_event_is_missed_and_an_event_without_label_is_false(listener):
     given = sound(SAID, gap=1.5, seed=99)
     wrong = (replace(given.labels[0], word="high"), *given.labels[1:])
     report = detect(listener, [replace(given, labels=wrong)])
@@ -91,7 +91,7 @@ def test_a_label_that_is_not_said_is_missed_and_a_word_without_label_is_false(li
     assert report.total.n_false == report.total.n_missed == 1
 
 
-def test_a_point_of_the_curve_is_what_its_threshold_gives_alone(listener):
+def test_a_point_of_the_curve_equals_its_threshold_alone(listener):
     given = sound(SAID * 3, gap=0.8, noise=0.15, seed=7)  # loud enough that thresholds matter
     curve = detect(listener, [given]).curve
     assert [point.threshold for point in curve] == sorted(THRESHOLDS)

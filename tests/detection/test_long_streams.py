@@ -89,7 +89,7 @@ def test_blocks_are_the_same_to_the_bit(folder, corpus, block_seconds, seed):
     assert not np.array_equal(found, samples(other))
 
 
-def test_hours_gaps_and_labels_are_as_asked(folder, corpus):
+def test_hours_gaps_and_labels_match_the_settings(folder, corpus):
     stream = full(folder, gap_seconds=(2.0, 9.0)).compose(corpus, "test", RATE)
     assert stream.duration == pytest.approx(72.0, abs=1e-4)
     assert len(samples(stream)) == round(stream.duration * RATE)
@@ -100,7 +100,7 @@ def test_hours_gaps_and_labels_are_as_asked(folder, corpus):
     assert stream.labels[-1].end <= stream.duration
 
 
-def test_every_clip_comes_before_one_comes_again(folder, corpus):
+def test_every_clip_is_used_before_one_is_repeated(folder, corpus):
     stream = full(folder, hours=0.05).compose(corpus, "test", RATE)
     said = [label.word for label in stream.labels]
     assert len(said) > 36

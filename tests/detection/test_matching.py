@@ -93,7 +93,7 @@ def test_order_and_time_do_not_matter(said, heard, shift):
 
 
 @given(labels, events, events)
-def test_more_events_miss_no_more(said, heard, more):
+def test_more_events_never_add_misses(said, heard, more):
     one, other = len(match(said, heard)), len(match(said, heard + more))
     assert one <= other
 
@@ -102,7 +102,7 @@ def word(name, start, end):
     return Word(name, start, end, 0.9)
 
 
-def test_what_is_a_hit():
+def test_overlap_with_tolerance_is_a_hit():
     said = [Label("go", 10.0, 10.5)]
     for start, end, hits in [
         (10.2, 10.4, 1),

@@ -80,7 +80,7 @@ def test_the_choice_is_the_best_of_all_within_the_budget(rows, per_hour):
         (0.5, 12.7, 0.5, 5),  # 5.67 / 12.7
     ],
 )
-def test_who_must_be_sure_allows_for_fewer(per_hour, hours, confidence, count):
+def test_higher_confidence_allows_fewer_false_accepts(per_hour, hours, confidence, count):
     assert Promise(per_hour, confidence=confidence).false_accepts(hours) == count
 
 
@@ -105,7 +105,7 @@ def test_a_miss_rate_gets_the_highest_threshold_of_each_word():
         ({"miss_rate": 0, "confidence": 1}, "confidence=1 must lie between 0 and 1"),
     ],
 )
-def test_promises_that_are_none(given, message):
+def test_invalid_promises(given, message):
     with pytest.raises(ConfigurationError, match=message):
         Promise(**given)
 

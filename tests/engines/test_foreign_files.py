@@ -196,7 +196,7 @@ def test_case_f15_sizes_are_checked_before_memory_is_taken(files, place, value, 
         Recognizer.load(path)
 
 
-def test_case_f15_weights_that_are_no_numbers(files, tmp_path):
+def test_case_f15_nan_weights(files, tmp_path):
     with safe_open(files["safetensors"], framework="pt") as file:
         metadata, tensors = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
     tensors["model.output.bias"][1] = float("nan")
@@ -306,7 +306,7 @@ def test_the_operators_that_are_known_do_not_loop():
 
 
 @pytest.mark.parametrize("save_again", [False, True])
-def test_a_file_says_where_this_machine_computes_something_else(files, save_again, tmp_path):
+def test_a_file_warns_if_this_machine_computes_other_logits(files, save_again, tmp_path):
     def elsewhere(description):
         logits = np.frombuffer(b64decode(description["probe"]["logits"]), "<f4") + 0.6
         description["probe"]["logits"] = b64encode(logits.astype("<f4").tobytes()).decode()

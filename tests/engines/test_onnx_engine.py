@@ -119,7 +119,7 @@ def test_long_sound_is_read_in_windows(files):
     assert recognizer.transcribe(waveform).text == as_a_whole.text
 
 
-def test_what_needs_weights_says_so(files):
+def test_missing_weights_are_reported(files):
     recognizer = Recognizer.load(files["offline"])
     with pytest.raises(ModelError, match="holds no model for PyTorch"):
         _ = recognizer.model
@@ -159,7 +159,7 @@ def test_both_engines_answer_alike(unit, streaming, tmp_path):
 
 
 @KINDS
-def test_what_was_tuned_is_saved_into_the_file(files, kind, tmp_path):
+def test_tuned_settings_are_saved_into_the_file(files, kind, tmp_path):
     recognizer = Recognizer.load(files[kind])
     recognizer.spotting = Spotting(threshold=0.25, thresholds={"low": 0.75})
     recognizer.provenance["tuning"] = {"promise": 1}
@@ -215,7 +215,7 @@ def test_a_file_that_cannot_be_used(written, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_no_model(tmp_path):
+def test_files_that_are_not_models(tmp_path):
     path = tmp_path / "model.onnx"
     with pytest.raises(ModelError, match="is no file"):
         Recognizer.load(path)

@@ -48,7 +48,7 @@ def test_a_file_that_fails_is_listed_and_not_counted(utterances, tmp_path):
     assert figures["n_failures"] == 1
 
 
-def test_an_answer_that_is_no_reference_has_its_own_column(utterances):
+def test_an_answer_outside_of_the_references_has_its_own_column(utterances):
     never_right = [Utterance(row.audio, "zebra") for row in utterances]
     evaluation = evaluate(untrained(), never_right)
     assert evaluation.labels == ("zebra", OTHER)

@@ -148,7 +148,7 @@ def test_a_clip_that_cannot_be_read_is_reported_and_not_ranked(manifest, tmp_pat
     assert len(found.to_dict()["failures"]) == 1
 
 
-def test_what_is_no_class_is_judged_as_unknown(manifest, tmp_path):
+def test_texts_outside_of_the_classes_count_as_unknown(manifest, tmp_path):
     rows = manifest.prepare().utterances
     tokens = ("low", "middle", "_unknown_")
 

@@ -153,7 +153,7 @@ def test_times_are_those_of_right_words():
     assert evaluation.word_figures.end_error == pytest.approx(0.02)
 
 
-def test_confidences_that_tell_right_from_wrong():
+def test_confidences_that_separate_right_from_wrong():
     rows = [row_of(["left", "go"], ["left", "left"], confidences=[0.9, 0.4])]
     assert scored(*rows).word_figures.confidence_auc == 1.0
     rows.append(row_of(["go", "go"], ["go", "left"], confidences=[0.3, 0.4]))
@@ -162,7 +162,7 @@ def test_confidences_that_tell_right_from_wrong():
     assert scored(row_of(["go"], ["go"])).word_figures.confidence_auc is None
 
 
-def test_what_is_printed(capsys):
+def test_printed_output(capsys):
     print_evaluation(
         scored(
             *(row_of(["left", "go"], ["left"], f"speaker{n}", [0.1 * n]) for n in range(1, 8)),

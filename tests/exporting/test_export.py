@@ -46,7 +46,7 @@ def opinionated(cell="gru", deaf=False, **settings):
 
 @pytest.mark.parametrize(("cell", "factor"), [("gru", 1.7), ("lstm", 1.8), ("rnn_tanh", 1.25)])
 @pytest.mark.parametrize("streaming", [False, True])
-def test_int8_is_smaller_and_says_nearly_the_same(cell, factor, streaming):
+def test_int8_is_smaller_with_nearly_the_same_answers(cell, factor, streaming):
     moving = {"bidirectional": False, "pooling": "last"} if streaming else {}
     recognizer = opinionated(cell, **moving)
     large, small = (

@@ -62,7 +62,7 @@ def test_each_frame_of_a_stream_is_embedded_once():
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_int8_says_nearly_the_same_in_a_third_of_the_size(streaming):
+def test_int8_gives_nearly_the_same_answers_in_a_third_of_the_size(streaming):
     _, large = exported("carried", streaming)
     _, small = exported("carried", streaming, int8=True)
     assert 3 * len(small.content) < len(large.content)

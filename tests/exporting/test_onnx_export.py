@@ -207,7 +207,7 @@ def test_a_stream_begins_anew_after_its_end():
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
-def test_what_a_stream_keeps_does_not_grow():
+def test_the_memory_of_a_stream_is_constant():
     _, runs = moving("gru, centred convolutions")
     sizes = []
     for seed in range(6):
@@ -248,7 +248,7 @@ def test_every_architecture_that_can_be_configured(architecture, front):
             check_sound(recognizer, runs, clip, [1600])
 
 
-def test_what_cannot_be_exported_says_why():
+def test_export_errors_give_the_reason():
     whole = build(small("one delta"))
     with pytest.raises(ConfigurationError, match=r"bidirectional=True.*\n.*pooling"):
         export_onnx(whole, streaming=True)

@@ -22,7 +22,7 @@ def test_only_what_outputs_need_is_written():
     np.testing.assert_array_equal(session.run(None, {"given": values})[0], -2 * values)
 
 
-def test_the_exponential_of_a_logarithm_is_what_that_was_taken_of():
+def test_the_exponential_of_a_logarithm_is_its_input():
     graph = Graph()
     given = graph.input("given", "float32", ["n"])
     there_and_back = graph.exp(graph.op("Log", given))

@@ -95,7 +95,7 @@ def test_pyopen_wakeword_scores_a_tflite_head_as_the_recogniser(name, tmp_path):
         assert found == pytest.approx(expected(recognizer, word, window), abs=1e-5)
 
 
-def test_a_mean_of_the_last_steps_is_what_its_spotting_says(tmp_path):
+def test_smoothing_follows_the_spotting(tmp_path):
     recognizer = build(
         fronts.features("log_mel_embedding"),
         front="speech_embedding",
@@ -109,7 +109,7 @@ def test_a_mean_of_the_last_steps_is_what_its_spotting_says(tmp_path):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_a_tflite_head_cannot_hold_is_refused(name, tmp_path):
+def test_models_without_a_tflite_head_are_rejected(name, tmp_path):
     given = OTHERS[name]
     wrong = next(key for key in ("cell", "stack", "convolutions") if key in given)
     with pytest.raises(ConfigurationError, match=f"^{wrong}=.*GRU layers only; give --output"):
@@ -124,7 +124,7 @@ def test_what_a_tflite_head_cannot_hold_is_refused(name, tmp_path):
         ({"levels_clips": True}, "front='speech_embedding', n_frozen=20, levels_clips=True: "),
     ],
 )
-def test_a_front_that_is_not_google_s_as_it_is_is_refused(settings, told, tmp_path):
+def test_a_front_other_than_googles_is_rejected(settings, told, tmp_path):
     with pytest.raises(ConfigurationError) as error:
         write_wake_head(on_google("mean", **settings), "yes", tmp_path / "word.onnx")
     line = str(error.value)

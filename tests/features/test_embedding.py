@@ -43,7 +43,7 @@ def test_it_gives_25_a_second(embedding):
     assert (embedding.hop_length, embedding.hop_seconds) == (640, 0.04)
 
 
-def test_a_clip_is_embedded_alike_in_any_batch(embedding):
+def test_embeddings_do_not_depend_on_the_batch(embedding):
     sound, lengths = waveform(3, 9000), torch.tensor([9000, 4321, 1])
     together, steps = embedding(sound, lengths)
     for clip, length, n_steps, row in zip(sound, lengths, steps, together, strict=True):
@@ -108,7 +108,7 @@ def test_settings_that_do_not_fit_are_refused(tmp_path, settings):
         Embedding(written(tmp_path / "weights.safetensors", settings))
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path):
+def test_nan_weights_are_rejected(tmp_path):
     weights = RecurrentEncoder(**SMALL).state_dict()
     weights["projection.bias"][0] = np.nan
     path = tmp_path / "weights.safetensors"

@@ -34,7 +34,7 @@ def test_there_is_a_step_for_each_four_frames_begun(encoder, n_frames):
 
 
 @torch.no_grad()
-def test_a_clip_is_embedded_alike_in_any_batch(encoder):
+def test_embeddings_do_not_depend_on_the_batch(encoder):
     some = frames(3, 50)
     lengths = torch.tensor([50, 17, 1])
     together, steps = encoder(some, lengths)

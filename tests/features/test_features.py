@@ -832,7 +832,7 @@ def test_wrong_statistics_are_named():
         MFCC().set_statistics(torch.zeros(40))
 
 
-def test_what_cannot_stream_says_why_and_the_way_out():
+def test_streaming_errors_give_reason_and_way_out():
     assert MFCC().can_stream
     for values, message in [
         (

@@ -73,7 +73,7 @@ def test_witten_bell_by_hand():
     assert 10 ** model.log10(("a",), "a") == pytest.approx(2 / 5 * unseen)
 
 
-def test_an_arpa_file_goes_round(tmp_path):
+def test_an_arpa_file_survives_a_round_trip(tmp_path):
     model = ngram()
     model.save(tmp_path / "lm.arpa")
     read = load_language_model(tmp_path / "lm.arpa")
@@ -142,7 +142,7 @@ def test_a_recurrent_model_is_a_distribution_and_its_scorer_agrees(model, senten
         assert total + scorer.finals(state)[0] == pytest.approx(score, abs=1e-4)
 
 
-def test_a_recurrent_model_goes_round(tmp_path):
+def test_a_recurrent_model_survives_a_round_trip(tmp_path):
     model = recurrent(cell="lstm").eval()
     model.save(tmp_path / "lm.safetensors")
     read = load_language_model(tmp_path / "lm.safetensors")
@@ -309,7 +309,7 @@ def test_mismatches_are_reported(make, error, message):
         ("-0.1\tgo go\n", "", "is cut short: its head promises 1 2-grams, and 0 are there"),
     ],
 )
-def test_case_f11_what_is_wrong_in_an_arpa_file(old, new, message, tmp_path):
+def test_case_f11_errors_of_an_arpa_file(old, new, message, tmp_path):
     text = (
         "\\data\\\nngram 1=3\nngram 2=1\n\\1-grams:\n-1\t<s>\t-0.3\n-0.5\t</s>\n-0.4\tgo\t-0.3\n\n"
         "\\2-grams:\n-0.1\tgo go\n\\end\\\n"
@@ -349,7 +349,7 @@ def test_case_f15_a_language_model_that_is_described_wrongly(name, value, messag
         load_language_model(path)
 
 
-def test_case_f15_a_language_model_whose_weights_are_no_numbers(tmp_path):
+def test_case_f15_a_language_model_with_nan_weights(tmp_path):
     model = recurrent()
     with torch.no_grad():
         model.output.bias[1] = math.inf

@@ -57,7 +57,7 @@ def taught(request):
     return before, learn(before, WORD, given(), background=room(range(12)))
 
 
-def test_a_learnt_word_is_found_and_the_others_stay(taught):
+def test_a_learnt_word_is_recognised_and_the_others_stay(taught):
     before, learnt = taught
     after = learnt.recognizer
     new = [framed(new_tone(seed), seed) for seed in range(100, 120)]
@@ -123,7 +123,7 @@ def test_an_exported_file_learns_as_its_recogniser_does(tmp_path):
         assert loaded.can_stream == streaming
 
 
-def test_a_stream_tells_a_learnt_word():
+def test_a_stream_detects_a_learnt_word():
     found = learn(listener(), WORD, given(), background=room(range(12))).recognizer
     waveform, _ = scene(["low", "high"], seed=5)
     whole = np.concatenate([waveform, framed(new_tone(200), 200), waveform])
@@ -177,7 +177,7 @@ def test_one_clip_is_enough_to_begin_with():
     assert found.recognizer.transcribe(given([30])[0]).text == WORD
 
 
-def test_the_given_recogniser_stays_as_it_was():
+def test_the_given_recogniser_is_not_modified():
     before = listener()
     description = json.dumps(before.description)
     learn(before, WORD, given(), background=room(range(4)))
@@ -195,7 +195,7 @@ def test_the_given_recogniser_stays_as_it_was():
         (WORD, [np.zeros(11 * RATE, np.float32)], "a clip lasts 11 s"),
     ],
 )
-def test_what_cannot_be_learnt_is_refused(word, clips, message):
+def test_words_that_cannot_be_learnt_are_rejected(word, clips, message):
     with pytest.raises(ConfigurationError, match=message):
         learn(listener(), word, clips, background=room(range(4)))
 
@@ -207,7 +207,7 @@ def test_characters_and_nothing_to_tell_apart_from_are_refused():
         learn(listener(), WORD, given([1]))
 
 
-def test_what_cannot_be_forgotten_is_refused():
+def test_words_that_cannot_be_forgotten_are_rejected():
     with pytest.raises(DataError, match=r"word='lov' is none .* did you mean 'low'"):
         forget(listener(), "lov")
     one = forget(forget(listener(), "low").recognizer, "high").recognizer
@@ -229,7 +229,7 @@ def test_damaged_clips_are_refused(damaged):
         unpacked(damaged, "a", 24)
 
 
-def test_voices_that_say_something_else_are_left_out(monkeypatch):
+def test_voices_with_another_pronunciation_are_left_out(monkeypatch):
     """espeak-ng says the word "whistle", and the clips are whistles."""
 
     def speak(words, clips, language, rate):
@@ -293,7 +293,7 @@ def test_an_output_leaves_the_model_alone(folder):
     assert WORD in Recognizer.load(folder / "more.safetensors").vocabulary.words
 
 
-def test_what_fails_leaves_the_model_as_it_was(folder):
+def test_a_failure_leaves_the_model_unchanged(folder):
     (folder / "clips/bad.wav").write_bytes(b"no sound")
     before = (folder / "words.safetensors").read_bytes()
     model = ("--model", "words.safetensors", "--word", WORD)

@@ -33,7 +33,7 @@ def solved(rivals, *, given=3, lasts=True):
 
 
 @pytest.mark.parametrize("rejection", [None, 4.0])
-def test_a_new_row_wins_in_its_clips_and_nowhere_else(rejection):
+def test_a_new_row_has_the_highest_logit_in_its_clips_only(rejection):
     rivals = Rivals(LAYER, rejection)
     row = solved(rivals)
     assert all(row.margin(each, rivals) > 0 for each in bags(2, 40, first=100))
@@ -43,7 +43,7 @@ def test_a_new_row_wins_in_its_clips_and_nowhere_else(rejection):
         assert all(row(each.states).max() > rejection for each in bags(2, 40, first=100))
 
 
-def test_what_varies_within_words_counts_little():
+def test_variation_within_words_counts_little():
     """Voices move along one direction; the one teacher of the word stands at one end of it."""
     voice = np.eye(SIZE)[5]
 

@@ -121,7 +121,7 @@ def test_praat_reads_the_textgrid(tmp_path):
 
 
 @given(events)
-def test_praat_reads_whatever_overlaps(tmp_path_factory, events):
+def test_praat_reads_overlapping_words(tmp_path_factory, events):
     _, tiers = praat(textgrid(events, 50.0), tmp_path_factory.mktemp("grid"))
     found = [interval for name, tier in tiers if name.startswith("words") for interval in tier]
     assert len(found) == len(events)

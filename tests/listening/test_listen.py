@@ -150,7 +150,7 @@ def test_an_event_is_reported_immediately(folder, truth):
 
 @POSIX
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_with_what_is_under_way(folder, signum, code):
+def test_a_signal_ends_listening_with_the_open_words(folder, signum, code):
     """The pipe stays open: the word that has not ended yet comes with the signal."""
     process = start(
         "listen", *MODEL, "--json", "--input", "-", "--save-triggers", f"kept{code}",
@@ -338,7 +338,7 @@ def test_overruns_are_counted_and_shift_no_times(monkeypatch, listener):
     assert "overruns" in source.problems()[0]
 
 
-def test_a_microphone_that_is_not_there(monkeypatch):
+def test_a_missing_microphone(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(None))
     with pytest.raises(AudioError, match=r"No input device matching 'Sofa'.*2 'Headset'"):
         Microphone("Sofa")

@@ -9,7 +9,7 @@ from speech_rnn.streaming.spotter import Spotting
 TUNED = Spotting(threshold=0.7, thresholds={"go": 0.9, "stop": 0.4})
 
 
-def test_a_tuning_holds_where_nothing_is_said():
+def test_tuned_thresholds_hold_without_speech():
     assert StreamOptions().spotting(TUNED, "ctc") == TUNED
     assert StreamOptions().spotting(None, "ctc") == Spotting.of("ctc")
 

@@ -262,7 +262,7 @@ def test_a_request_to_stop(monkeypatch):
         stop.ask(signal.SIGINT)
 
 
-def test_a_second_signal_does_not_cut_what_the_first_has_raised():
+def test_a_second_signal_does_not_interrupt_the_handling_of_the_first():
     stop = Stop()
     with stop.at_once():
         with pytest.raises(Stopped):
@@ -360,7 +360,7 @@ def test_a_signal_writes_the_document_so_far(folder, tmp_path):
 
 
 @POSIX
-def test_a_pipe_that_says_nothing_can_be_interrupted(folder):
+def test_a_silent_pipe_can_be_interrupted(folder):
     process = start("spot", *MODEL, "-", cwd=folder, stdin=subprocess.PIPE)
     time.sleep(5)  # what comes earlier is a wish of the same end
     process.send_signal(signal.SIGINT)
@@ -368,7 +368,7 @@ def test_a_pipe_that_says_nothing_can_be_interrupted(folder):
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
-def test_stop_now_where_the_answers_are_no_longer_read(folder, tmp_path):
+def test_output_stops_when_nobody_reads_it(folder, tmp_path):
     write_long(tmp_path / "long.wav", 2)
     process = start("spot", *MODEL, tmp_path / "long.wav", cwd=folder)
     process.stdout.readline()

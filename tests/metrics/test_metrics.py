@@ -96,7 +96,7 @@ def test_an_alignment_by_hand():
     assert [pair.kind for pair in align_words("a b", "a")] == ["hit", "deletion"]
 
 
-def test_what_an_empty_reference_means():
+def test_an_empty_reference():
     assert word_error_rate([""], ["yes no"]) == ErrorRate(0, 0, 2, 0)
     assert word_error_rate([""], ["yes"]).rate == float("inf")
     assert word_error_rate([""], ["yes"]).to_dict()["rate"] is None

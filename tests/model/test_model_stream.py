@@ -85,7 +85,7 @@ def test_configurations_that_stream(name, head, latency_frames):
     assert model.latency_frames == latency_frames
 
 
-def test_who_waits_for_the_end_has_no_latency():
+def test_models_that_need_the_whole_clip_have_no_latency():
     assert build(head="ctc").latency_frames is None
 
 
@@ -117,7 +117,7 @@ def test_a_ctc_model_scores_steps_anyway():
 
 
 @variants
-def test_what_is_kept_does_not_grow(variant):
+def test_memory_is_constant(variant):
     stream = streaming(variant).stream()
     frames, _ = draw([60])
 
@@ -155,7 +155,7 @@ def test_what_is_kept_does_not_grow(variant):
         ({"pooling": "mean"}, "train with pooling='last'"),
     ],
 )
-def test_what_needs_the_whole_clip_says_so(parameters, message):
+def test_features_that_need_the_whole_clip_say_so(parameters, message):
     model = streaming(parameters, "classification")
     assert not model.can_stream
     with pytest.raises(ConfigurationError, match=message):

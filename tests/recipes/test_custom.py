@@ -41,7 +41,7 @@ def test_words_must_be_given(tmp_path):
 
 @needs_shared
 @pytest.mark.slow(minutes=1)
-def test_people_are_understood_from_synthetic_voices_alone(tmp_path):
+def test_people_are_recognised_after_training_on_synthetic_speech_only(tmp_path):
     words = "words=[smart mirror,snowboy,view glass]"
     short = ("trainer.max_epochs=8", "data.espeak.train_clips=80")
     short += ("data.kokoro=null", "data.flite=null")

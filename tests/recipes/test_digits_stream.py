@@ -4,7 +4,7 @@ from tests.recipes.runs import few_digits, train
 
 
 @needs_shared
-def test_a_few_steps_give_what_can_stream(tmp_path):
+def test_a_few_steps_give_a_recogniser_that_can_stream(tmp_path):
     train(
         "digits_stream",
         tmp_path,

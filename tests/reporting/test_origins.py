@@ -46,7 +46,7 @@ def test_no_origin_without_a_front(tmp_path):
     assert "front" not in str(found)
 
 
-def test_a_card_tells_what_of_it_is_as_published(whispering, tmp_path):
+def test_the_card_counts_the_published_weights(whispering, tmp_path):
     whispering.save(tmp_path / "recognizer.safetensors")
     (tmp_path / "metrics.json").write_text(json.dumps({"pretrained_sha256": "1a5a"}))
     row = dict(model_card(RunFolder.load(tmp_path)).rows)["front"]

@@ -97,7 +97,7 @@ def assert_alone_and_inert(page):
     assert not re.search(r"@import|url\((?!#)", page)
 
 
-def test_it_needs_no_network_and_names_are_no_markup(run):
+def test_the_page_is_self_contained_and_names_are_escaped(run):
     page = (run / "report.html").read_text()
     assert_alone_and_inert(page)
     assert "<b>low" not in page
@@ -125,7 +125,7 @@ def test_stress_is_shown_where_it_was_measured(run, tmp_path):
     assert page.index("under babble: signal") < page.index("under hum: signal")
 
 
-def test_detection_is_shown_where_it_was_measured(run, tmp_path):
+def test_detection_is_shown_if_it_was_measured(run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     assert "Listening" not in write_report(folder, tmp_path / "a.html").read_text()

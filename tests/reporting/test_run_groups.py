@@ -109,7 +109,7 @@ def test_another_corpus_or_setting_is_another_group(tmp_path):
     assert len(set(names)) == 3
 
 
-def test_what_is_in_no_group_is_listed_with_its_reason(tmp_path):
+def test_runs_in_no_group_are_listed_with_a_reason(tmp_path):
     write_run(tmp_path / "a", 0, 0.9)
     write_run(tmp_path / "again", 0, 0.5)
     write_run(tmp_path / "search", 1, 0.9, test=None)
@@ -194,7 +194,7 @@ def page(runs, tmp_path):
     return write_comparison(compared([runs]), tmp_path / "comparison.html")
 
 
-def test_the_page_needs_no_network_and_names_are_no_markup(page):
+def test_the_page_is_self_contained_and_names_are_escaped(page):
     text = page.read_text()
     assert_alone_and_inert(text)
     for heading in ("Accuracy", "Figures", "Speakers", "Under stress", "In no group", "Commands"):

@@ -66,7 +66,7 @@ def test_numbers_of_channels_that_no_recording_has(n_channels):
         check_channels(n_channels)
 
 
-def test_a_channel_that_is_not_there():
+def test_a_missing_channel():
     check_channel(5, 6, "a.wav")
     with pytest.raises(AudioError, match=r"a\.wav: channel=6 is not there; it has 0 to 5"):
         check_channel(6, 6, "a.wav")

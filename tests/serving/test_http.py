@@ -112,7 +112,7 @@ def test_a_sentence_that_is_rejected_is_an_empty_text(server):
         ({"prompt": "x" * 70_000}, sound(0.1), 400, "maximum size"),
     ],
 )
-def test_what_is_wrong_is_told_in_openais_shape(server, fields, content, status, said):
+def test_what_is_wrong_is_reported_in_openais_shape(server, fields, content, status, said):
     answer = post(server, content, **fields)
     assert answer.status_code == status
     assert said in answer.json()["error"]["message"]
@@ -143,7 +143,7 @@ def test_the_name_of_a_file_is_never_opened(server, tmp_path):
     assert "file= is missing" in answer.text
 
 
-def test_unknown_paths_and_methods_are_told(server):
+def test_unknown_paths_and_methods_are_reported(server):
     assert requests.get(url(server, "/nothing")).status_code == 404
     assert requests.get(url(server, FORM)).status_code == 405
 

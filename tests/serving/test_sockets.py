@@ -137,7 +137,7 @@ def test_the_header_of_a_wav_file_may_come_byte_by_byte(server, scene):
         ([wav(np.zeros(9), rate=1)], "", 1008, "rate=1"),
     ],
 )
-def test_wrong_messages_are_told_and_closed(server, messages, query, code, said):
+def test_wrong_messages_are_reported_and_closed(server, messages, query, code, said):
     with connect(url(server, f"/listen{query}", "ws")) as socket:
         for message in messages:
             socket.send(message)
@@ -289,7 +289,7 @@ def test_vosks_reset_forgets_what_was_said(server, scene):
         ("eof", "object of JSON"),
     ],
 )
-def test_what_vosk_cannot_mean_is_told(server, message, said):
+def test_what_vosk_cannot_mean_is_reported(server, message, said):
     with connect(url(server, "/vosk", "ws")) as socket:
         socket.send(message)
         assert said in json.loads(socket.recv())["error"]

@@ -13,7 +13,7 @@ def test_json_is_plain_and_ends_in_a_line(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["go\nlinks über\u2028\r\n", b"\0\r\n\xff"])
-def test_what_is_written_is_there_as_it_was(tmp_path, content):
+def test_written_values_are_read_back_unchanged(tmp_path, content):
     path = tmp_path / "file.txt"
     path.write_text("before")
     atomic.write(path, content)
@@ -21,7 +21,7 @@ def test_what_is_written_is_there_as_it_was(tmp_path, content):
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_text("before")
     with suppress(ZeroDivisionError), atomic.replacing(path) as partial:

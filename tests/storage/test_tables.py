@@ -53,7 +53,7 @@ def test_all_wrong_lines_are_named_at_once(tmp_path):
         ("none.csv", None, "cannot be read"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path, name, content, message):
+def test_files_that_are_not_tables_are_rejected(tmp_path, name, content, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):

@@ -58,7 +58,7 @@ def test_an_hour_is_not_a_sample_too_long():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_chunk_that_is_no_number_is_refused_and_costs_itself(bad):
+def test_a_chunk_with_nan_is_rejected_alone(bad):
     stream = SampleStream(16_000, 16_000)
     good = KINDS["float32"][:100]
     chunk = good.copy()
@@ -69,7 +69,7 @@ def test_a_chunk_that_is_no_number_is_refused_and_costs_itself(bad):
     assert np.array_equal(stream.push(good), good)
 
 
-def test_what_is_too_loud_is_clipped_and_counted():
+def test_too_loud_samples_are_clipped_and_counted():
     stream = SampleStream(16_000, 16_000)
     assert stream.push(np.array([0.5, 1.5, -3.0, 1.0])).tolist() == [0.5, 1.0, -1.0, 1.0]
     assert stream.levels.n_clipped == 2

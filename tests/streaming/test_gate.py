@@ -119,7 +119,7 @@ def test_a_click_does_not_open_it():
     assert len(passed(waveform)) == 1  # the first moments
 
 
-def test_what_is_kept_does_not_grow():
+def test_memory_is_constant():
     gate = Gate(Gating(), RATE)
     for seed in range(50):
         gate.push(noise(1.0, 0.01, seed))

@@ -208,7 +208,7 @@ def test_words_that_flicker_are_one_utterance():
     assert len(spot(track(*flicker), spotting)) == 1
 
 
-def test_what_is_brief_is_no_word():
+def test_short_detections_are_ignored():
     spotting = Spotting(smoothing_seconds=0.04, min_seconds=0.1)
     assert not spot(track(("yes", 20, 24, 1.0)), spotting)
     assert spot(track(("yes", 20, 25, 1.0)), spotting)
@@ -235,7 +235,7 @@ def test_the_spikes_of_ctc():
     assert events[1].stop == 42
 
 
-def test_a_flush_tells_what_is_open_and_forgets():
+def test_a_flush_reports_open_words_and_resets():
     spotter = Spotter(Spotting(smoothing_seconds=0.06, settle_seconds=1.0), TOKENS, STEP)
     posteriors = track(("yes", 20, 30, 0.9), n_steps=30)
     for _ in range(2):

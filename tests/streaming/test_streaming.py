@@ -134,7 +134,7 @@ def is_right(found, truth):
 
 
 @pytest.mark.parametrize("gating", [None, Gating()])
-def test_every_word_once_in_order_where_it_was_said(listener, gating):
+def test_every_word_is_detected_once_in_order_at_its_time(listener, gating):
     waveform, truth = scene(SAID, gap=1.5, seed=99)
     assert is_right(hear(listener.stream(gating=gating), waveform), truth)
 
@@ -262,7 +262,7 @@ def test_chunks_that_complete_no_step_give_nothing():
     assert n_steps + len(last.values) == len(whole)
 
 
-def test_what_cannot_be_used_costs_itself_alone(listener):
+def test_unusable_files_fail_alone(listener):
     waveform, _ = scene(SAID[:3], seed=4)
     stream = listener.stream()
     found = []
@@ -328,7 +328,7 @@ def test_a_classifier_answers_for_the_clip_so_far():
         (lambda: untrained("characters", bidirectional=False), ["letters are no events"]),
     ],
 )
-def test_what_cannot_stream_says_why_and_names_a_recipe(recognizer, messages):
+def test_streaming_errors_give_reason_and_recipe(recognizer, messages):
     recognizer = recognizer()
     assert not recognizer.can_stream
     for message in messages:

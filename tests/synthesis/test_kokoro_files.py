@@ -92,7 +92,7 @@ def test_a_cut_download_goes_on_in_a_later_run(served, cache, tmp_path, monkeypa
     assert (cache / MODEL).read_bytes() == MODEL_BYTES
 
 
-def test_what_is_not_the_release_is_refused(served, cache, tmp_path, monkeypatch):
+def test_files_other_than_the_release_are_rejected(served, cache, tmp_path, monkeypatch):
     (served / MODEL).write_bytes(MODEL_BYTES[::-1])
     with serve(served) as server:
         at(server, monkeypatch)
@@ -102,7 +102,9 @@ def test_what_is_not_the_release_is_refused(served, cache, tmp_path, monkeypatch
     assert isinstance(source(tmp_path).lack(), DataError)
 
 
-def test_a_file_of_another_size_is_refused_before_it_comes(served, cache, tmp_path, monkeypatch):
+def test_a_file_of_another_size_is_rejected_before_the_download(
+    served, cache, tmp_path, monkeypatch
+):
     (served / MODEL).write_bytes(b"<html>moved</html>")
     with serve(served) as server:
         at(server, monkeypatch)
@@ -150,7 +152,7 @@ def test_without_a_network_address_and_place_are_reported(served, cache, tmp_pat
     assert source(tmp_path).lack() is None
 
 
-def test_a_folder_of_ones_own_goes_before_the_cache(served, cache, tmp_path):
+def test_a_users_folder_takes_precedence_over_the_cache(served, cache, tmp_path):
     for place, name in ((tmp_path / "own", MODEL), (cache, MODEL), (cache, VOICES)):
         place.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(b"x")
@@ -199,7 +201,7 @@ def test_nothing_is_fetched_for_what_could_not_speak(served, cache, tmp_path, mo
     assert "voices=kokoro then downloads its files" in told
 
 
-def test_a_recipe_takes_kokoro_where_it_is_asked_to(served, cache, tmp_path, monkeypatch, caplog):
+def test_a_recipe_uses_kokoro_on_request(served, cache, tmp_path, monkeypatch, caplog):
     pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")
     espeak = Synthetic(["go"], str(tmp_path / "voices"), **FEW)
     corpus = Voices(espeak=espeak, kokoro=source(tmp_path)).prepare()
@@ -222,7 +224,7 @@ def test_a_recipe_takes_kokoro_where_it_is_asked_to(served, cache, tmp_path, mon
         Voices(espeak=espeak, required="kokkoro")
 
 
-def test_files_that_are_none_of_kokoro_are_named(served, cache, tmp_path):
+def test_files_that_are_not_kokoros_are_named(served, cache, tmp_path):
     cache.mkdir(parents=True)
     (cache / MODEL).write_bytes(b"no model")
     (cache / VOICES).write_bytes(b"<html>not found</html>")

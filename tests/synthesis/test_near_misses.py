@@ -55,7 +55,7 @@ def test_homophones_of_the_vocabulary_are_no_near_misses():
     assert "hit dog" in found
 
 
-def test_of_words_that_sound_alike_one_is_enough():
+def test_one_of_several_homophones_is_enough():
     sounds = {"wrap": "rap", "rap": "rap", "trap": "trap", "ramp": "ramp"}
     heard = near_misses(
         ["trap"], ["ramp", "rap", "wrap"], lambda texts: [tuple(sounds[text]) for text in texts], 9
@@ -110,7 +110,7 @@ def test_near_misses_are_unknown_and_used_in_training_only(tmp_path, speaks):
     assert not said(negatives.join(corpus), "train")
 
 
-def test_kokoro_is_left_out_where_it_is_not_at_hand(tmp_path, speaks, monkeypatch, caplog):
+def test_kokoro_is_left_out_if_it_is_missing(tmp_path, speaks, monkeypatch, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     kokoro = partial(NeuralVoices, root=str(tmp_path / "voices"), folder=str(tmp_path / "none"))
     near = NearMisses(espeak=speaks, kokoro=kokoro, per_word=3, frequent=2000)

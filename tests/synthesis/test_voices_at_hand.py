@@ -49,7 +49,7 @@ def told(caplog):
         ),
     ],
 )
-def test_what_is_not_at_hand_is_left_out_and_said(bare, caplog, recipe, lines, absent):
+def test_missing_synthesizers_are_left_out_and_reported(bare, caplog, recipe, lines, absent):
     line = [f"+recipe={recipe}", *([] if recipe == "digits_voices" else ["words=[go,stop]"])]
     corpus = instantiate(compose("train", as_typed([*line, bare, *lines])).data).prepare()
     assert len(corpus.utterances) == 3 * len(corpus.words)

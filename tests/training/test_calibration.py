@@ -138,7 +138,7 @@ def test_without_a_share_every_clip_is_answered():
     assert calibration == Calibration(fit_temperature(logits, targets))
 
 
-def test_what_is_withheld_says_why():
+def test_withheld_answers_give_the_reason():
     calibration = Calibration(1.0, unknown_below=2.0, ambiguous_below={"go": 0.4})
     go = Hypothesis((Word("go", 0.0, 1.0, 0.3),), 0.3)
     stop = Hypothesis((Word("stop", 0.0, 1.0, 0.3),), 0.3, alternatives=(go,))

@@ -147,7 +147,7 @@ def test_case_f02_a_damaged_checkpoint_is_one_line(manifest, tmp_path, content):
     assert ended.stderr.count("\n") == 1
 
 
-def test_what_a_kill_has_left_is_removed_and_nothing_else(tmp_path):
+def test_only_partial_files_of_a_kill_are_removed(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     left = [".metrics.12.345.part.json", "checkpoints/.last.12.345.part.ckpt"]
     mine = [".notes.part", "a.12.345.part.json", ".x.12.345.part.tar.gz"]
@@ -193,7 +193,7 @@ def test_case_f06_a_second_run_in_the_folder_is_refused_at_once(tmp_path):
         pass
 
 
-def test_case_26_what_differs_is_named(tmp_path, monkeypatch):
+def test_case_26_differences_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = "seed: 0\ntrainer:\n  max_epochs: 2\n  lr: 0.1\ndata:\n  root: base\n"
     refuse_other_settings(before, before.replace("base", str(tmp_path / "x/../base")), Path("c"))
@@ -219,7 +219,7 @@ def test_an_interrupted_search_goes_on_in_its_own_folder(tmp_path):
         raise KeyboardInterrupt
 
 
-def test_errors_of_other_files_stay_what_they_are(tmp_path):
+def test_errors_of_other_files_are_unchanged(tmp_path):
     with pytest.raises(FileNotFoundError), claimed(tmp_path / "run", "", resume=False):
         (tmp_path / "elsewhere").read_text()
     with pytest.raises(DataError, match="output_dir"), claimed(tmp_path / "run", "", resume=False):

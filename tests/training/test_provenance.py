@@ -3,6 +3,6 @@
 from speech_rnn.training.settings import Run
 
 
-def test_a_machine_without_git_loses_no_training(monkeypatch, tmp_path):
+def test_training_works_without_git(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert Run(seed=3).provenance() == {"commit": None, "seed": 3, "config": ""}

@@ -66,7 +66,7 @@ def test_an_entry_that_is_not_a_range_is_reported(line, message):
 
 
 @given(st.floats(1e-5, 10), st.floats(0, 10), st.floats(0, 1))
-def test_a_number_of_three_digits_stays_inside(low, width, place):
+def test_a_rounded_number_stays_in_its_interval(low, width, place):
     interval = Interval(low, low + width)
     drawn = min(low + place * width, low + width)
     used = interval.used(drawn)
@@ -99,7 +99,7 @@ class CutError(Exception):
     """Stands for a kill: nothing is tidied up."""
 
 
-def test_a_search_that_is_cut_off_ends_as_an_unbroken_one(tmp_path):
+def test_an_interrupted_search_ends_like_an_uninterrupted_one(tmp_path):
     pytest.importorskip("optuna", reason="a search needs the extra [search]")
     folders = []
 

@@ -140,7 +140,7 @@ def test_the_front_stays_and_its_normalisation_learns(recipe, tmp_path):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
-def test_what_is_kept_scores_as_the_clips_do(rows, batch_size):
+def test_stored_states_score_like_their_clips(rows, batch_size):
     trainer = Trainer(batch_size=batch_size)
     module, loader = module_of(trainer, rows)
     kept = Views(loader, module.embed)
@@ -205,7 +205,7 @@ def test_the_memory_is_logged(rows, caplog):
         ({}, 100, r"embeddings take 0.0 GiB, more than 9.31323e-08 (trainer.views=4)"),
     ],
 )
-def test_each_step_is_computed_where_nothing_can_be_kept(
+def test_each_step_is_computed_if_nothing_can_be_kept(
     rows, caplog, monkeypatch, trainer, most, reason
 ):
     monkeypatch.setattr(views, "MOST_BYTES", most)

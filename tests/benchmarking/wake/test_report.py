@@ -99,7 +99,7 @@ def test_a_picture_has_a_panel_for_each_condition(report, tmp_path):
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
-def test_results_are_kept_for_the_same_contender_and_sound_alone(report, tmp_path):
+def test_results_are_reused_only_for_the_same_contender_and_sound(report, tmp_path):
     folder = write_words(tmp_path)
     recipe = WakeStreams(
         str(folder / "words"), ("low",), rooms=(str(folder / "hall.wav"),), hours=0.01

@@ -94,7 +94,7 @@ def test_a_wrong_word_is_a_false_accept():
     assert counts["high"].n_false == 2
 
 
-def test_what_is_beyond_full_scale_is_clipped_and_a_last_piece_is_left_out():
+def test_samples_beyond_full_scale_are_clipped_and_a_last_piece_is_left_out():
     loud = Sound(np.tile(np.float32([3, -3]), CHUNK + 50), ())
     scores = scores_of(ToneDetector(), loud)
     assert scores.shape == (2, 2)

@@ -61,7 +61,7 @@ def test_a_gate_leaves_nothing_around_a_clip():
     assert (changed.frames[:, 48:108] > floor).all()
 
 
-def test_a_clip_is_cut_close_where_it_becomes_loud(monkeypatch):
+def test_a_close_cut_is_at_high_level(monkeypatch):
     """A word that begins 20 dB and ends 30 dB below its peak, cut at -25 dB."""
     monkeypatch.setattr("distillation.augmentation.CLOSE_DB", (-25.0, -25.0))
     given = batch(4)

@@ -26,7 +26,7 @@ def tree(root):
         write_audio(root / name, np.zeros(1600, np.float32), 16_000)
 
 
-def test_nothing_that_is_tested_on_is_listed(tmp_path):
+def test_test_material_is_never_listed(tmp_path):
     tree(tmp_path)
     assert set(SPEAKERS) == {"train", "validation", "test"}
     listed = {str(file.relative_to(tmp_path)) for file in learnable(tmp_path)}
@@ -49,7 +49,7 @@ def test_folders_that_are_tested_on_are_refused(tmp_path, name, folder):
         next(sources(tmp_path, Settings(**{name: (str(tmp_path / folder),)})))
 
 
-def test_a_link_does_not_hide_what_is_tested_on(tmp_path):
+def test_a_link_does_not_hide_test_material(tmp_path):
     tree(tmp_path)
     (tmp_path / "mine").symlink_to(tmp_path / "digits")
     with pytest.raises(ConfigurationError, match="is used for tests"):
@@ -63,7 +63,7 @@ def test_a_folder_without_speech_is_refused(tmp_path):
 
 
 @needs_shared
-def test_of_the_real_folders_nothing_that_is_tested_on_is_listed():
+def test_test_material_of_the_real_folders_is_never_listed():
     listed = learnable(SHARED)
     assert listed
     clips = [file for file in listed if "_nohash_" in file.name]

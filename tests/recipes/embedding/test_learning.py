@@ -110,7 +110,7 @@ def test_naming_is_the_cross_entropy_of_the_shares():
     assert naming(scores, likely, shares) == pytest.approx(expected.item())
 
 
-def test_clips_of_a_word_score_alike_whatever_their_length():
+def test_scores_of_a_word_do_not_depend_on_the_clips_length():
     words = torch.nn.functional.normalize(torch.randn(5, 6), dim=1)
     vectors = torch.randn(3, 6)
     scores = likeness(vectors, words)
@@ -165,7 +165,7 @@ def unbroken(tmp_path_factory):
     return opened, settings, student, told
 
 
-def test_a_killed_training_comes_to_the_same_weights(unbroken, tmp_path):
+def test_a_killed_training_reaches_the_same_weights(unbroken, tmp_path):
     opened, settings, student, _ = unbroken
     path = tmp_path / "deep" / "checkpoint.pt"
     first = Training(opened, nameless(opened), [], settings)

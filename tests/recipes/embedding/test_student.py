@@ -32,7 +32,7 @@ def test_folding_changes_nothing(student):
     assert (states[:, student.encoder.delay :] - embeddings).abs().max() < 1e-5
 
 
-def test_the_student_itself_stays_as_it_is(student):
+def test_the_student_itself_is_not_modified(student):
     before = {name: value.clone() for name, value in student.state_dict().items()}
     student.folded()
     assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
