@@ -33,26 +33,26 @@ class Decoder:
 
     Parameters
     ----------
-    beam_size : prefixes that a beam search keeps; None takes the best token of each step. Classes
-        need no search.
-    n_best : answers a clip: the best and, as its `alternatives`, the next ones. Sequences need a
-        beam or a grammar for more than one.
-    grammar : the sentences that may be answered, and no other.
-    reject_below : a sentence of the grammar is answered if its best path is at least so probable,
-        relative to the best path of all; in [0, 1]. Otherwise the reason is ``unknown``.
-    language_model : what joins the beam search by shallow fusion.
-    lm_weight : of the language model's scores; 0 leaves it out.
-    token_bonus : what each token of a sequence adds to its score: above 0 against a language
-        model's liking for few, below 0 against short ones that are not there. None takes what the
-        recogniser was trained to be decoded with.
-    hot_words : words or phrases that are to be heard more easily, each with the bonus that it adds
-        to the logarithm of a sequence's probability.
+    beam_size : number of prefixes that a beam search keeps; None takes the best token of each step.
+        Classes need no search.
+    n_best : number of answers per clip: the best, and the next ones as its `alternatives`. More
+        than one sequence needs a beam or a grammar.
+    grammar : the only sentences that are allowed.
+    reject_below : in [0, 1]; a sentence whose probability, relative to the best of all paths, is
+        below this is rejected with the reason ``unknown``.
+    language_model : language model for shallow fusion with the beam search.
+    lm_weight : weight of the language model's scores; 0 ignores it.
+    token_bonus : added to the score of a sequence for each token: above 0 it balances a language
+        model's preference for few tokens, below 0 it suppresses short insertions. None uses the
+        recogniser's own value.
+    hot_words : words or phrases that should be recognised more easily, each with the bonus that is
+        added to the logarithm of a sequence's probability.
 
     Raises
     ------
     ConfigurationError
-        for values out of their range, more answers than the beam holds, a grammar with a beam,
-        and a language model or hot words without one.
+        if values are out of range, `n_best` is larger than the beam, a grammar is combined with a
+        beam, or a language model or hot words are used without a beam.
     """
 
     beam_size: int | None = None
@@ -63,7 +63,7 @@ class Decoder:
     lm_weight: float = 0.5
     token_bonus: float | None = None
     hot_words: Mapping[str, float] | None = None
-    # Made for a vocabulary when it is first met, and kept from batch to batch.
+    # Created for each vocabulary when it first occurs, and kept from batch to batch.
     _graphs: dict[Vocabulary, GraphSearch] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -101,23 +101,23 @@ class Decoder:
         durations: Sequence[float],
         token_bonus: float = 0.0,
     ) -> list[Hypothesis]:
-        """Answer for a batch.
+        """Decode a batch.
 
         Parameters
         ----------
         log_probs : (B, T, C), natural logarithms; T is 1 for classes.
-        lengths : steps of each clip, (B,).
-        step_seconds : the time from one step to the next.
-        durations : of each clip, (B,), in seconds.
-        token_bonus : where the decoder has none of its own.
+        lengths : number of steps of each clip, (B,).
+        step_seconds : time between two steps, in seconds.
+        durations : duration of each clip in seconds, (B,).
+        token_bonus : bonus if the decoder has none of its own.
 
         Raises
         ------
         ConfigurationError
-            if several answers of a CTC head are wanted without a beam, and if the grammar does not
+            if several answers of a CTC head are requested without a beam, or the grammar does not
             fit the vocabulary.
         ModelError
-            for log-probabilities that are NaN.
+            if log-probabilities are NaN.
         """
         bonus = token_bonus if self.token_bonus is None else self.token_bonus
         clips = [row[:length] for row, length in zip(log_probs, lengths, strict=True)]
@@ -134,7 +134,7 @@ class Decoder:
             if self.n_best > 1:
                 raise self._needs_beam()
             return [greedy_ctc(clip, vocabulary, step_seconds, end, bonus) for clip, end in timed]
-        # Characters may spell the same words with other spaces: such answers count once.
+        # Characters may spell the same words with different spaces; these answers count once.
         n_traced = self.beam_size if vocabulary.unit == "characters" else self.n_best
         beams = BeamSearch(self.beam_size, self._scorers_of(vocabulary), bonus)
         is_scored = bool(self.language_model is not None or self.hot_words or bonus)
@@ -154,13 +154,13 @@ class Decoder:
         ]
 
     def check(self, vocabulary: Vocabulary) -> None:
-        """Tell what does not fit a vocabulary before anything is decoded.
+        """Raise for options that do not fit a vocabulary, before anything is decoded.
 
         Raises
         ------
         ConfigurationError
-            if the grammar, the language model or the hot words do not fit, if several answers of a
-            CTC head are wanted without a beam, and for classes with any of these.
+            if the grammar, the language model or the hot words do not fit, several answers of a
+            CTC head are requested without a beam, or a classifier is used with any of these.
         """
         needs_ctc = self.language_model is not None or bool(self.hot_words)
         if needs_ctc and vocabulary.head == "classification":
@@ -187,7 +187,7 @@ class Decoder:
         return self._graphs[vocabulary]
 
     def _scorers_of(self, vocabulary: Vocabulary) -> Scorers:
-        """Return what joins the beam; made anew once it holds too many states."""
+        """Return the scorers of a beam, which are created anew when they hold too many states."""
         kept = self._scorers.get(vocabulary, ())
         if not kept or any(scorer.n_states > MOST_STATES for scorer, _ in kept):
             scorers = []
@@ -206,7 +206,7 @@ class Decoder:
         step_seconds: float,
         duration: float,
     ) -> Hypothesis:
-        """Answer with sentences of the grammar, as sure as they are near to the freest path."""
+        """Return sentences of the grammar, with probabilities relative to the best of all paths."""
         free = float(log_probs.max(axis=-1, initial=-np.inf).astype(np.float64).sum())
         answers = []
         nearest = 0.0
@@ -217,7 +217,7 @@ class Decoder:
                 break
             words = spell(spans, vocabulary, step_seconds, duration)
             answers.append(Hypothesis(words, confidence))
-        # Nothing fits into the clip, or nothing is near enough.
+        # No sentence fits into the clip, or none is probable enough.
         return _ranked(answers) if answers else Hypothesis((), nearest, "unknown")
 
 
@@ -230,12 +230,12 @@ def answers(
     calibration: Calibration,
     **timing: Any,
 ) -> list[Hypothesis]:
-    """Answer for the logits (B, T, C) of a batch; T is 1 for classes.
+    """Decode the logits (B, T, C) of a batch; T is 1 for classes.
 
     Parameters
     ----------
-    calibration : divides the logits by its temperature, and judges the answers of classes.
-    lengths, vocabulary, timing : as of `Decoder`.
+    calibration : temperature of the logits, and thresholds for the answers of classes.
+    lengths, vocabulary, timing : as in `Decoder`.
     """
     log_probs = log_softmax(logits / np.float32(calibration.temperature))
     found = decoder(log_probs, lengths, vocabulary, **timing)
@@ -249,12 +249,12 @@ def answers(
 
 
 def check_numbers(log_probs: NDArray[np.floating]) -> None:
-    """Refuse log-probabilities, of any shape, that are NaN.
+    """Raise for log-probabilities, of any shape, that are NaN.
 
     Raises
     ------
     ModelError
-        if any is.
+        if any value is NaN.
     """
     if np.isnan(log_probs).any():
         raise ModelError(
@@ -272,7 +272,7 @@ def _distinct(candidates: Sequence[Candidate], vocabulary: Vocabulary) -> list[C
 
 
 def _ranked(answers: Sequence[Hypothesis]) -> Hypothesis:
-    """Return the first answer, with the others as its alternatives; no words mean silence."""
+    """Return the first answer with the others as alternatives; no words mean silence."""
     best, *others = (
         answer if answer.words else replace(answer, reason="silence") for answer in answers
     )

@@ -1,4 +1,4 @@
-"""Samples as they arrive, in any size and kind, as one channel of floats at one rate."""
+"""Convert chunks of any size and type to one channel of floats at one sample rate."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31, "float32": 1.0, "float64": 1.0
 class SampleStream:
     """Turns chunks into float32 samples in [-1, 1] at `target_rate`; needs no torch.
 
-    The chunks of a stream are all of one kind. Bytes may be cut anywhere, within a sample too.
-    Floats beyond [-1, 1] are clipped, as those of files are, and counted. A chunk that is refused
-    changes nothing: the stream goes on with the next.
+    All chunks of a stream have the same type. Bytes may be cut anywhere, even within a sample.
+    Floats beyond [-1, 1] are clipped, as those of files are, and counted. A rejected chunk changes
+    nothing: the stream continues with the next one.
 
     Parameters
     ----------
-    source_rate : of the chunks, in Hz.
-    target_rate : of the result, in Hz; resampled as `speech_rnn.audio.resample` does.
+    source_rate : sample rate of the chunks, in Hz.
+    target_rate : sample rate of the result, in Hz; resampled as in `speech_rnn.audio.resample`.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class SampleStream:
     Raises
     ------
     ConfigurationError
-        for a rate that no recording has.
+        if a sample rate is impossible.
     """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
@@ -52,7 +52,7 @@ class SampleStream:
 
     def _begin(self) -> None:
         self._kind: str | None = None
-        self._cut = b""  # the first byte of a sample whose second has yet to come
+        self._cut = b""  # the first byte of an incomplete sample
         self.levels = Levels()
 
     def push(self, chunk: Chunk) -> NDArray[np.float32]:
@@ -61,8 +61,8 @@ class SampleStream:
         Raises
         ------
         AudioError
-            for another kind than that of the chunks before, for more than one channel, and for
-            floats that are no number.
+            if the chunk has another type than those before it or more than one channel, or holds
+            NaN or infinite values.
         """
         kind, samples, cut = self._read(chunk)
         if self._kind not in (None, kind):
@@ -88,9 +88,9 @@ class SampleStream:
         return self._resample(waveform)
 
     def finish(self) -> NDArray[np.float32]:
-        """End the stream: return the samples left. The next push begins another.
+        """End the stream and return the remaining samples. The next push begins another.
 
-        A last byte alone is half a sample, which is no sound, and is left away.
+        A single last byte, half a sample, is dropped.
         """
         left = self._resample(np.zeros(0, np.float32), last=True)
         if self._resampler is not None:
@@ -99,7 +99,7 @@ class SampleStream:
         return left
 
     def _read(self, chunk: Chunk) -> tuple[str, NDArray[Any], bytes]:
-        """Return a chunk's kind, its whole samples (n,), and the byte that is left over."""
+        """Return the type of a chunk, its complete samples (n,), and the remaining byte."""
         if isinstance(chunk, (bytes, bytearray, memoryview)):
             content = self._cut + bytes(chunk)
             whole = len(content) & ~1

@@ -1,8 +1,9 @@
-"""A gate for silence: what rises above the noise passes, and idling costs next to nothing.
+"""A gate that passes sound above the noise floor, so that silence costs next to nothing.
 
-Frames of 10 ms are measured twice, as they are and differenced: the first hears vowels in hiss, the
-second consonants over hum. Either has a noise floor of its own, the least of its level in the last
-seconds (minimum statistics: Martin, 2001): it falls at once and rises once louder noise has lasted.
+The energy of frames of 10 ms is measured twice: as they are, which detects vowels in hiss, and
+differenced, which detects consonants over hum. Each has its own noise floor, the minimum of its
+level over the last seconds (minimum statistics: Martin, 2001). A floor falls immediately, and rises
+once louder noise has lasted.
 """
 
 from __future__ import annotations
@@ -17,30 +18,31 @@ from speech_rnn.errors import ConfigurationError
 
 FRAME_SECONDS = 0.01
 RISE = 3
-"""Frames whose mean energy opens the gate: a click is shorter."""
+"""Number of frames whose mean energy opens the gate; a click is shorter."""
 LEVEL = 10
-"""Frames whose mean energy may be the floor: shorter ones find noise quieter than it is."""
+"""Number of frames whose mean energy may be the floor; fewer would underestimate the noise."""
 PARTS = 8
-"""Of the seconds that a floor remembers: it forgets one of them at a time."""
+"""Number of parts of a floor's memory, which are dropped one at a time."""
 
 
 @dataclass(frozen=True)
 class Gating:
-    """When the gate is open.
+    """Settings of the gate.
 
     Parameters
     ----------
-    margin_db : above the noise floor, from which the gate opens. At 4, steady noise keeps it
-        closed and digits at 10 dB SNR open it; pink noise opened 3 a fourth of the time.
-    hangover_seconds : for which it stays open after that.
-    preroll_seconds : from before it opened that it lets through: onsets are quieter than words.
-    floor_seconds : after which louder noise is the floor; a word is shorter.
-    least_db : of full scale, below which all is silence.
+    margin_db : level above the noise floor that opens the gate, in dB. At 4, steady noise keeps it
+        closed and digits at 10 dB SNR open it; at 3, pink noise opened it a quarter of the time.
+    hangover_seconds : seconds for which it stays open after that.
+    preroll_seconds : seconds before it opened that also pass, because onsets are quieter than
+        words.
+    floor_seconds : seconds after which louder noise becomes the floor; words must be shorter.
+    least_db : level in dB of full scale below which all sound is silence.
 
     Raises
     ------
     ConfigurationError
-        for a value out of its range.
+        if a value is out of its range.
     """
 
     margin_db: float = 4.0
@@ -63,14 +65,14 @@ class Gating:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Samples that the gate let through.
+    """Samples that passed the gate.
 
     Parameters
     ----------
-    start : the sample of the stream that is the first of these.
-    samples : (n,); n may be 0 where the gate closes.
-    opens, closes : whether the gate opened before the first sample, and closed after the last.
-        What it opens with may have passed before, as the end of the stretch before.
+    start : position of the first sample in the stream.
+    samples : (n,); n may be 0 when the gate closes.
+    opens, closes : whether the gate opened before the first sample, and closed after the last one.
+        Its first samples may also be the last ones of the stretch before.
     """
 
     start: int
@@ -80,14 +82,14 @@ class Stretch:
 
 
 class Gate:
-    """Lets stretches of a stream through: the same however it is cut. Needs no torch.
+    """Passes stretches of a stream, independently of how the stream is cut. Needs no torch.
 
-    Until it knows a floor, an eighth of `floor_seconds`, it is open to all but silence.
+    Until a floor is known, for an eighth of `floor_seconds`, everything but silence passes.
 
     Parameters
     ----------
-    gating : when it is open.
-    sample_rate : of the stream, in Hz.
+    gating : settings of the gate.
+    sample_rate : sample rate of the stream, in Hz.
     """
 
     def __init__(self, gating: Gating, sample_rate: int) -> None:
@@ -102,13 +104,13 @@ class Gate:
 
     def _begin(self) -> None:
         self._kept = np.zeros(1, np.float32)  # a zero before the first, for the first difference
-        self._first = -1  # the sample that is the first kept
-        self._frame = 0  # the first that is not yet measured
-        self._left = 0  # frames that the gate stays open
+        self._first = -1  # position of the first kept sample
+        self._frame = 0  # index of the first frame that is not yet measured
+        self._left = 0  # number of frames for which the gate stays open
         self._floors = [_Floor(self.gating, self._part) for _ in range(2)]
 
     def push(self, samples: NDArray[np.float32]) -> list[Stretch]:
-        """Take the next samples, (n,) with any n, and return what of the stream may pass."""
+        """Take the next samples, (n,) with any n, and return the parts of the stream that pass."""
         self._kept = np.concatenate([self._kept, samples])
         n_frames = (self._first + len(self._kept)) // self._size - self._frame
         if not n_frames:
@@ -138,7 +140,7 @@ class Gate:
         return found
 
     def finish(self) -> list[Stretch]:
-        """End the stream: return what is left of an open stretch. The next push begins another."""
+        """End the stream and return the rest of an open stretch. The next push begins another."""
         start = self._frame * self._size
         left = self._kept[start - self._first :]
         found = [Stretch(start, left, opens=False, closes=True)] if self._left else []
@@ -146,7 +148,7 @@ class Gate:
         return found
 
     def _measure(self, n_frames: int) -> tuple[list[float], list[float]]:
-        """Return the mean energy of the new frames: without their mean, and differenced."""
+        """Return the mean energies of the new frames: without their mean, and differenced."""
         start = self._frame * self._size - self._first
         stop = start + n_frames * self._size
         samples = self._kept[start - 1 : stop].astype(np.float64)
@@ -157,27 +159,27 @@ class Gate:
         return energy.tolist(), (np.einsum("ij,ij->i", steps, steps) / self._size).tolist()
 
     def _stretch(self, begin: int, stop: int, opens: bool, closes: bool) -> Stretch:
-        """Cut frames out of what is kept, with the pre-roll where they open the gate."""
+        """Cut frames from the kept samples, with the pre-roll if they open the gate."""
         start = max(0, begin - self._preroll if opens else begin) * self._size
         samples = self._kept[start - self._first : stop * self._size - self._first]
         return Stretch(start, samples, opens, closes)
 
 
 class _Floor:
-    """Whether an energy rises above the noise."""
+    """Decides whether an energy is above the noise floor."""
 
     def __init__(self, gating: Gating, part: int) -> None:
         self._ratio, self._least = 10 ** (gating.margin_db / 10), 10 ** (gating.least_db / 10)
         self._part = part
         self._short: deque[float] = deque(maxlen=RISE)
         self._long: deque[float] = deque(maxlen=LEVEL)
-        self._lowest: deque[float] = deque(maxlen=PARTS - 1)  # of each part that is over
-        self._before = np.inf  # the lowest of these
-        self._now = np.inf  # the lowest of the part that lasts
+        self._lowest: deque[float] = deque(maxlen=PARTS - 1)  # minimum of each finished part
+        self._before = np.inf  # minimum of these
+        self._now = np.inf  # minimum of the current part
         self._n_frames = 0
 
     def rises(self, energy: float) -> bool:
-        """Take the energy of the next frame."""
+        """Take the energy of the next frame, and return whether it is above the floor."""
         self._short.append(energy)
         self._long.append(energy)
         self._n_frames += 1

@@ -1,19 +1,19 @@
-"""From the posteriors of a stream to events: each utterance of a word once, with its time.
+"""Detect words in the posteriors of a stream: each utterance of a word once, with its time.
 
-Of the words, the most probable of a step has the step to itself: its evidence there is its
-posterior, that of the others is 0. What is no word (silence, unknown, blank) takes nothing away.
-A word's score is its evidence, smoothed over the steps up to now.
+Only the most probable word counts at each step: its evidence is its posterior, that of all other
+words is 0. Outputs that are not words (silence, unknown, blank) do not suppress words. The score
+of a word is its evidence, smoothed over the steps up to now.
 
-A word opens where its score reaches its threshold, and closes where it falls below `release` times
-that. Once while it is open it fires: when its score has not risen for `settle_seconds`, or when it
-closes. So an event comes soon after its peak, and its peak is its confidence. It spans the steps
-whose evidence reached the release, from the first since the word closed; where they lie further
-apart than the smoothing, from the first after that. No event comes
+A word opens when its score reaches its threshold, and closes when it falls below `release` times
+the threshold. While it is open it is reported once: when its score has not risen for
+`settle_seconds`, or when it closes. An event therefore follows soon after the peak of the score,
+which is its confidence. It spans the steps whose evidence reached the release, from the first since
+the word closed, or since the last gap longer than the smoothing. No event is reported
 
 - while it spans less than `min_seconds`;
-- of a word that opened less than `refractory_seconds` after its last event closed: one utterance
-  fires once, and no word blocks another;
-- if it shares steps with the event of another word that has come already, or that is open with a
+- of a word that opened less than `refractory_seconds` after its last event closed, so that one
+  utterance is reported once and words do not block each other;
+- if it shares steps with an earlier event of another word, or with another open word that has a
   higher score.
 """
 
@@ -36,25 +36,25 @@ NEVER = -(2**62)
 
 @dataclass(frozen=True)
 class Spotting:
-    """When a posterior is an event; the module says how each value acts.
+    """Settings of the detection; the module docstring says how each of them acts.
 
     Parameters
     ----------
     threshold : score in (0, 1] at which a word opens.
-    thresholds : those of words that have their own.
+    thresholds : thresholds of words that have their own.
     release : share of the threshold in (0, 1] at which a word closes.
-    smoothing_seconds : of the smoothing; at least one step.
-    smoothing : ``mean``, for posteriors that last as long as a word; what comes before the
-        stream is 0. ``max``, for those of CTC, which are spikes.
-    settle_seconds, min_seconds, refractory_seconds : durations.
-    lags : of words for which they are known, the seconds from the word's start to that of its
-        evidence, and from its end to that of its evidence: who cannot look ahead knows a word late.
-        They are taken off the times of its events.
+    smoothing_seconds : duration of the smoothing; at least one step.
+    smoothing : ``mean``, for posteriors that last as long as a word, with 0 before the start of the
+        stream; or ``max``, for the spikes of CTC.
+    settle_seconds, min_seconds, refractory_seconds : durations in seconds.
+    lags : for words whose lags are known, the seconds by which their evidence starts, and ends,
+        after the word itself, because models without look-ahead are late. They are subtracted from
+        the times of events.
 
     Raises
     ------
     ConfigurationError
-        for a value out of its range or an unknown smoothing.
+        if a value is out of its range, or the smoothing is unknown.
     """
 
     threshold: float = 0.5
@@ -86,7 +86,7 @@ class Spotting:
 
     @classmethod
     def of(cls, head: str) -> Spotting:
-        """Return what suits a head: the ``ctc`` of a word is a spike of a step or a few."""
+        """Return the defaults of a head; with ``ctc``, a word is a spike of one or few steps."""
         if head == "ctc":
             return cls(
                 smoothing="max", smoothing_seconds=0.15, min_seconds=0.0, refractory_seconds=0.15
@@ -101,7 +101,7 @@ class Spotting:
 
 @dataclass(frozen=True)
 class Detection:
-    """A word that was spotted: its steps from `start` up to `stop`, and its highest score."""
+    """A detected word: its steps from `start` up to `stop`, and its highest score."""
 
     word: str
     start: int
@@ -120,19 +120,19 @@ class _Open:
 
 
 class Spotter:
-    """Finds the events in posteriors that arrive in pieces: the same however they are cut.
+    """Detects words in posteriors that arrive in pieces, independently of how they are cut.
 
     Parameters
     ----------
-    spotting : when a posterior is an event.
-    tokens : what the columns of the posteriors stand for; a blank, ``_silence_`` and ``_unknown_``
-        are no words.
-    step_seconds : the time from one step to the next.
+    spotting : settings of the detection.
+    tokens : tokens of the posteriors' columns; the blank, ``_silence_`` and ``_unknown_`` are not
+        words.
+    step_seconds : time between two steps, in seconds.
 
     Raises
     ------
     ConfigurationError
-        for a threshold or lags of what is no word.
+        if there is a threshold or a lag for anything that is not one of the words.
     """
 
     def __init__(self, spotting: Spotting, tokens: Sequence[str], step_seconds: float) -> None:
@@ -148,7 +148,7 @@ class Spotter:
             [spotting.thresholds.get(word, spotting.threshold) for word in self.words]
         )
         self._level = self._threshold * spotting.release
-        # below what rounding adds to a mean of values under the lowest level
+        # Below the rounding errors of a mean of values under the lowest level.
         self._silent = (1 - 1e-9) * self._level.min(initial=np.inf)
         self._n_smooth = max(1, round(spotting.smoothing_seconds / step_seconds))
         self._settle, self._shortest, self._refractory = (
@@ -157,13 +157,13 @@ class Spotter:
         self._begin()
 
     def push(self, posteriors: NDArray[np.floating]) -> list[Detection]:
-        """Take the next posteriors, (t, C) in [0, 1] with any t; return the events that they fire.
+        """Take the next posteriors, (t, C) in [0, 1] with any t, and return their events.
 
         Steps count from the first push, or the first after a `flush`.
         """
         evidence = self._evidence(posteriors)  # (t, W)
         kept = self._with_kept(evidence)  # (n - 1 + t, W)
-        if not self._open and kept.max(initial=0) < self._silent:  # no score can reach a level
+        if not self._open and kept.max(initial=0) < self._silent:  # no score can reach a threshold
             self._step += len(evidence)
             return []
         score = self._smooth(kept)  # (t, W)
@@ -176,14 +176,14 @@ class Spotter:
         return fired
 
     def flush(self) -> list[Detection]:
-        """End the stream: return the events left. The next push begins another."""
+        """End the stream and return the remaining events. The next push begins another."""
         fired = self._fire([word for word in self._open if self._may_fire(word)])
         self._begin()
         return fired
 
     @property
     def pending(self) -> list[str]:
-        """The words that are open and may yet fire, the highest score first."""
+        """Words that are open and may yet be reported, the highest score first."""
         waiting = [(-state.peak, word) for word, state in self._open.items() if not state.is_spent]
         return [self.words[word] for _, word in sorted(waiting)]
 
@@ -211,9 +211,9 @@ class Spotter:
         return kept
 
     def _smooth(self, kept: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map evidence, with what the first step reaches back to, to scores (t, W)."""
+        """Map evidence, including the context of the first step, to scores (t, W)."""
         n_steps = len(kept) - self._n_smooth + 1
-        # One by one in their order: sums of a moving window would depend on where pieces are cut.
+        # Step by step: sums of a moving window would depend on how the stream is cut.
         score = np.zeros((n_steps, len(self.words)))
         for back in range(self._n_smooth):
             piece = kept[back : back + n_steps]
@@ -272,7 +272,7 @@ class Spotter:
         return fired
 
     def _has_rival(self, word: int) -> bool:
-        """Whether steps of the word are those of another's event, or of one with a higher score."""
+        """Return whether the word shares steps with another event, or with a higher open word."""
         rivals = [(event.start, event.stop) for other, event in self._fired if other != word]
         rivals += [
             self._span(other)

@@ -1,4 +1,4 @@
-"""A recogniser that listens: chunks of sound in, words out, each once and soon after it is said."""
+"""The stream of a recogniser: chunks of sound in, words out, each once and soon after its end."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from speech_rnn.streaming.spotter import Detection, Spotter, Spotting
 from speech_rnn.vocabulary import Vocabulary
 
 MOST_WORDS = 12
-"""Words that an advised command line names."""
+"""Number of words in a suggested command line."""
 
 
 def reasons_against_streaming(engine: Engine, vocabulary: Vocabulary) -> list[str]:
-    """Return what in a recogniser needs the whole clip, the way out of each, and a recipe."""
+    """Return what requires the whole clip in a recogniser, with ways out, and a recipe."""
     reasons = engine.reasons_against_streaming()
     if vocabulary.unit == "characters":
         reasons.append("vocabulary=characters: letters are no events; train vocabulary=words")
@@ -38,7 +38,7 @@ def reasons_against_streaming(engine: Engine, vocabulary: Vocabulary) -> list[st
 
 
 def _recipe_for(vocabulary: Vocabulary) -> str:
-    """Name the recipe that trains a recogniser of the same words that can stream."""
+    """Return a recipe for a recogniser of the same words that can stream."""
     words = vocabulary.words if vocabulary.unit != "characters" else ()
     if words and set(words) <= set(DIGITS):
         return "+recipe=digits_stream trains a recogniser that can stream"
@@ -51,13 +51,13 @@ def _recipe_for(vocabulary: Vocabulary) -> str:
 
 
 class Posteriors(NamedTuple):
-    """Posteriors of a piece of a stretch.
+    """Posteriors of a part of a stretch.
 
     Parameters
     ----------
-    values : (t, C); t is 0 only where the stretch ends.
-    start : the sample of the stream that is the first of the stretch.
-    stop : the sample after the last that has been heard.
+    values : (t, C); t is 0 only at the end of the stretch.
+    start : position of the stretch's first sample in the stream.
+    stop : position after the last processed sample.
     closes : whether the stretch ends here.
     """
 
@@ -68,29 +68,29 @@ class Posteriors(NamedTuple):
 
 
 class PosteriorStream:
-    """Posteriors of sound that arrives in chunks: an `EventStream` finds its words in them.
+    """Posteriors of sound that arrives in chunks, in which an `EventStream` detects words.
 
-    With a gate, features and model hear only what passes: when it opens they begin anew, as at the
-    start of a clip. Without one they hear all of a stream as one clip.
+    With a gate, features and model process only the sound that passes, and start anew when it
+    opens, as at the start of a clip. Without a gate they process the stream as one clip.
 
     Parameters
     ----------
-    engine, vocabulary : of a recogniser that can stream.
-    temperature : the divisor of logits before the softmax.
-    sample_rate : the rate of the chunks, in Hz.
-    gating : when the gate is open; None: there is no gate.
-    block_seconds : seconds of sound that are computed at once: chunks of 10 ms alone cost five
-        times as much as ten of them together.
+    engine, vocabulary : parts of a recogniser that can stream.
+    temperature : divisor of the logits before the softmax.
+    sample_rate : sample rate of the chunks, in Hz.
+    gating : settings of the gate; None for no gate.
+    block_seconds : duration of a block that is computed at once, in seconds: ten chunks of 10 ms
+        one by one take five times as long as together.
 
     Attributes
     ----------
-    samples : the intake, with the levels of the sound so far.
+    samples : the input conversion, with the levels of the sound so far.
 
     Raises
     ------
     ConfigurationError
-        for a recogniser that cannot stream (it names the reasons and a recipe), a rate that is not
-        above 0, and a block below 0.
+        if the recogniser cannot stream (the error gives the reasons and a recipe), the sample rate
+        is not above 0, or `block_seconds` is below 0.
     """
 
     def __init__(
@@ -117,23 +117,23 @@ class PosteriorStream:
         self._begin()
 
     def spotter(self, spotting: Spotting) -> WordSpotter:
-        """Return what finds words in these posteriors."""
+        """Return a detector of words in these posteriors."""
         return WordSpotter(spotting, self._tokens, self._step, self._rate)
 
     def _begin(self) -> None:
         self._waiting: list[NDArray[np.float32]] = []
         self._n_waiting = 0
-        self._start = self._stop = 0  # of the stretch, in samples of the stream
+        self._start = self._stop = 0  # start and end of the stretch, in samples of the stream
 
     def push(self, chunk: Chunk) -> list[Posteriors]:
-        """Take the next chunk, of any size, and return the posteriors now known, if any."""
+        """Take the next chunk, of any size, and return the posteriors now known."""
         samples = self.samples.push(chunk)
         self._waiting.append(samples)
         self._n_waiting += len(samples)
         return self._work() if self._n_waiting >= self._block else []
 
     def finish(self) -> list[Posteriors]:
-        """End the stream: return the posteriors left. The next push begins another."""
+        """End the stream and return the remaining posteriors. The next push begins another."""
         self._waiting.append(self.samples.finish())
         found = [*self._work(), *self._hear(self._gate.finish())]
         self._begin()
@@ -168,18 +168,18 @@ class PosteriorStream:
 
 
 class WordSpotter:
-    """Finds words in the posteriors of a stream, with their times in seconds.
+    """Detects words in the posteriors of a stream, with their times in seconds.
 
     Parameters
     ----------
-    spotting : when a word is an event.
-    tokens : what the columns of the posteriors stand for.
-    step : samples from one step of the posteriors to the next.
-    sample_rate : in Hz.
+    spotting : settings of the detection.
+    tokens : tokens of the posteriors' columns.
+    step : number of samples between two steps of the posteriors.
+    sample_rate : sample rate in Hz.
 
     Attributes
     ----------
-    words : that can be found.
+    words : the words that can be detected.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class WordSpotter:
 
     @property
     def pending(self) -> list[str]:
-        """The words that are open and may yet be found; see `Spotter.pending`."""
+        """Words that are open and may yet be reported; see `Spotter.pending`."""
         return self._spotter.pending
 
     def hear(self, posteriors: Iterable[Posteriors]) -> list[Word]:
@@ -207,7 +207,7 @@ class WordSpotter:
     def _word(self, detection: Detection, piece: Posteriors) -> Word:
         first, last = (round(lag * self._rate) for lag in self._lags.get(detection.word, (0, 0)))
         start = piece.start + max(0, detection.start * self._step - first)
-        # what ends the stretch may end within a step
+        # The end of a stretch may lie within a step.
         stop = min(piece.start + detection.stop * self._step - last, piece.stop)
         return Word(
             detection.word,
@@ -220,17 +220,16 @@ class WordSpotter:
 class EventStream:
     """Words of sound that arrives in chunks; made by `Recognizer.stream`.
 
-    A word comes soon after it was said: the delay is what the model looks ahead, the settling of
-    the spotting, and up to a block. Times are counted in samples, so that they are exact after any
-    number of hours. What is kept does not grow with the stream. When a gate closes, the words that
-    are under way are reported.
+    A word is reported soon after its end: the delay is the look-ahead of the model, the settling of
+    the spotting, and up to a block. Times are counted in samples, and therefore exact after any
+    number of hours. Memory is constant. When a gate closes, words that are open are reported.
 
     Parameters
     ----------
-    posteriors : the stream of posteriors in which the words are found.
-    spotting : when a word is an event.
-    check : whether to warn, as `AudioWarning` and once a stream, of levels at which words are
-        missed: at once of floating point in the scale of integers, at the end of quiet or clipped
+    posteriors : stream of the posteriors in which words are detected.
+    spotting : settings of the detection.
+    check : whether to issue an `AudioWarning`, once per stream, for levels at which words are
+        missed: immediately for unscaled integers in floating point, at the end for quiet or clipped
         sound.
     """
 
@@ -244,12 +243,12 @@ class EventStream:
 
     @property
     def words(self) -> list[str]:
-        """The words that it may tell."""
+        """The words that can be reported."""
         return self._spotter.words
 
     @property
     def pending(self) -> list[str]:
-        """The words that are being said, the most probable first; they may yet be withdrawn."""
+        """Words that are being spoken, the most probable first; they may yet be withdrawn."""
         return self._spotter.pending
 
     def push(self, chunk: Chunk) -> list[Word]:
@@ -258,7 +257,7 @@ class EventStream:
         Raises
         ------
         AudioError
-            for a chunk that cannot be used (see `SampleStream.push`); the stream goes on without.
+            if a chunk cannot be used (see `SampleStream.push`); the stream continues without it.
         """
         posteriors = self.posteriors.push(chunk)
         if wrong := integer_scale(self.samples.levels.peak):
@@ -266,7 +265,7 @@ class EventStream:
         return self._spotter.hear(posteriors)
 
     def finish(self) -> list[Word]:
-        """End the stream: return the words left. The next push begins another, at 0 s."""
+        """End the stream and return the remaining words. The next push begins another, at 0 s."""
         self._warn(self.samples.levels.problems())
         self._has_warned = False
         return self._spotter.hear(self.posteriors.finish())
@@ -280,7 +279,7 @@ class EventStream:
 
 
 class _NoGate:
-    """Lets everything through as one stretch."""
+    """Passes everything as one stretch."""
 
     def __init__(self) -> None:
         self._n_samples = 0

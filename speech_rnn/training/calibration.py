@@ -19,17 +19,17 @@ LEAST_CONFIDENCE = 0.5
 
 
 def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.integer]) -> float:
-    """Return the temperature that makes targets (N,) most probable under logits (N, C).
+    """Return the temperature with which logits (N, C) fit the targets (N,) best.
 
-    Where all answers are right, no temperature would be low enough. So the targets are softened
-    (Platt, "Probabilistic outputs for support vector machines", 1999): each is its class with a
-    share of 0.5^(1 / (N + 1)), and any other class with the rest. That share is the median of the
-    posterior of the accuracy where N of N are right, and the mean confidence on them comes to no
-    more. Platt takes the posterior's mean, (N + 1) / (N + 2). On the demo (N = 300, no error) the
-    calibration error of the test was 2.62 % with plain targets, 1.98 % with the mean and 1.42 %
-    with the median; confidences that are exactly right would have 1.4 to 1.5 % by chance.
+    If all answers are right, the likelihood has no maximum. The targets are therefore softened
+    (Platt, "Probabilistic outputs for support vector machines", 1999): the right class has a share
+    of 0.5^(1 / (N + 1)), and the other classes have the rest. That share is the median of the
+    accuracy's posterior after N of N right answers, and an upper limit of the mean confidence.
+    Platt uses the posterior's mean, (N + 1) / (N + 2). On the demo (N = 300, no error), the
+    calibration error of the test was 2.62 % with hard targets, 1.98 % with the mean and 1.42 % with
+    the median; perfect confidences would have 1.4 to 1.5 % by chance.
 
-    The temperature stays within 0.05 and 20.
+    The temperature is limited to 0.05 to 20.
     """
     n_clips, n_classes = logits.shape
     if n_classes == 1:
@@ -54,22 +54,22 @@ def calibrate(
     keep: float | None = None,
     false_accepts: float | None = None,
 ) -> Calibration:
-    """Learn temperature and thresholds from clips that training did not see.
+    """Fit temperature and thresholds on clips that training did not use.
 
     Parameters
     ----------
     logits : (N, C).
     targets : (N,), the right classes.
     tokens : the text of each class.
-    keep : share of the rightly answered clips that the thresholds let pass, in (0, 1].
+    keep : share of the right answers that the thresholds keep, in (0, 1].
     false_accepts : share of the clips of ``_unknown_`` that are answered with a word, in [0, 1).
-        Clips of the words do not move this threshold: where they are synthetic, people are less
-        like them than they are like each other.
+        Clips of the words do not affect this threshold, because synthetic ones differ more from
+        people's than from each other.
 
     Raises
     ------
     ConfigurationError
-        for shares out of their ranges, both at once, and `false_accepts` without ``_unknown_``.
+        if shares are out of range, both are given, or `false_accepts` lacks ``_unknown_``.
     DataError
         if there are no clips.
     """
@@ -115,11 +115,11 @@ def _check_shares(keep: float | None, false_accepts: float | None, tokens: Seque
 
 
 def _above(values: NDArray[np.floating], share: float) -> float:
-    """Return the lowest threshold, of four decimals, that at most a share of the values reaches."""
+    """Return the lowest threshold with four decimals that at most a share of the values reach."""
     ranked = np.sort(values)[::-1]
     return (math.floor(ranked[int(share * len(ranked) + 1e-9)] * 1e4) + 1) / 1e4
 
 
 def _quantile(values: NDArray[np.floating], keep: float) -> float:
-    """Return the highest threshold that a share of the values reaches."""
+    """Return the highest threshold that a share of the values reach."""
     return float(np.quantile(values, 1 - keep, method="lower"))
