@@ -92,7 +92,7 @@ class MissingExtraError(SpeechRnnError, ImportError):
     package : the missing import, such as ``espeakng_loader``.
     extra : the extra of this project that brings it, such as ``synth``; None for the plain install,
         which a light one lacks.
-    reason : what it is needed for.
+    reason : purpose of the package.
     """
 
     def __init__(self, package: str, extra: str | None, reason: str = "") -> None:
@@ -129,7 +129,7 @@ class Stopped(KeyboardInterrupt):
     Parameters
     ----------
     signum : the signal.
-    where : how far a run had come, such as ``after epoch 7 of 30``.
+    where : last point of the run, such as ``after epoch 7 of 30``.
     output_dir : the folder in which the run can go on.
     """
 
@@ -191,7 +191,7 @@ def plain_install(reason: str = "") -> Iterator[None]:
 
     Parameters
     ----------
-    reason : what it is needed for.
+    reason : purpose of the package.
 
     Raises
     ------

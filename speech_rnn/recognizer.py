@@ -53,14 +53,14 @@ class Recognizer:
     provenance : plain values about its origin: recipe, data hashes, seed, commit, figures.
     token_bonus : added to the score of each token of a sequence, unless the decoder has its own.
     calibration : the temperature of a classifier, and when it withholds an answer.
-    spotting : when a word of a stream is an event, as `speech_rnn.tune` has chosen it; None uses
+    spotting : settings with which words are detected, as `speech_rnn.tune` has chosen it; None uses
         the defaults of the head.
 
     Attributes
     ----------
-    decoder : turns log-probabilities into words; greedy unless set. The file does not keep it.
-    sample_rate : samples a second that the features expect.
-    step_seconds : the time from one step of the log-probabilities to the next.
+    decoder : decoder of log-probabilities; greedy unless set. The file does not store it.
+    sample_rate : sample rate of the features, in Hz.
+    step_seconds : time between two steps of the log-probabilities, in seconds.
 
     Raises
     ------
@@ -156,15 +156,15 @@ class Recognizer:
         Parameters
         ----------
         sample_rate : the rate of the chunks, in Hz; None means the recogniser's own.
-        spotting : when a word is an event; None means the recogniser's own.
-        gating : when the gate is open; None means always.
+        spotting : settings of the detection; None uses the recogniser's own.
+        gating : settings of the gate; None uses no gate.
         block_seconds : seconds of sound that are computed at once.
         check : whether to warn of levels at which words are missed; see `EventStream`.
 
         Raises
         ------
         ConfigurationError
-            for a recogniser that cannot stream, see `can_stream`: it names the reasons and a
+            if the recogniser cannot stream, see `can_stream`: the error gives reasons and a
             recipe for one that can.
         """
         posteriors = PosteriorStream(
@@ -333,9 +333,9 @@ class Recognizer:
         Raises
         ------
         ConfigurationError
-            for a path with the ending of the other kind.
+            if the path has the ending of the other kind.
         MissingExtraError
-            for an ONNX file without the package onnx.
+            if an ONNX file needs the package onnx, which is not installed.
         """
         path = Path(path)
         self.check_can_save(path)
@@ -360,7 +360,7 @@ class Recognizer:
         path : a file that ends in ``.onnx`` is run by ONNX Runtime, without PyTorch; any other is
             a safetensors file, or the folder of a run, which holds one. Without one, it is the
             recogniser that comes with the package.
-        device : of PyTorch.
+        device : device of PyTorch.
 
         Raises
         ------
@@ -368,7 +368,7 @@ class Recognizer:
             if the file is missing, cut short, of a newer format, not a Recognizer, or if what it
             computes does not fit its description or the installed ONNX Runtime.
         MissingExtraError
-            without PyTorch, for a safetensors file.
+            if a safetensors file needs PyTorch, which is not installed.
         """
         engine, description = load_engine(path, device)
         try:

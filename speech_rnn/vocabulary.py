@@ -29,7 +29,7 @@ def head_of(unit: str) -> str:
     Raises
     ------
     ConfigurationError
-        for an unknown unit.
+        if the unit is unknown.
     """
     if unit not in UNITS:
         raise ConfigurationError(f"vocabulary={unit!r} must be one of {', '.join(UNITS)}")
@@ -64,7 +64,7 @@ class Vocabulary:
         Raises
         ------
         ConfigurationError
-            for an unknown unit, and for words that are none or occur twice.
+            if the unit is unknown, or words are missing or occur twice.
         """
         if unit == "classes":
             return cls(tuple(words), unit)
@@ -149,9 +149,9 @@ class Vocabulary:
         Raises
         ------
         KeyError, TypeError
-            for anything else.
+            if the values have another form.
         ConfigurationError
-            for tokens that occur twice, and for an unknown unit.
+            if tokens occur twice, or the unit is unknown.
         """
         tokens = values["tokens"]
         if not isinstance(tokens, (list, tuple)) or not all(

@@ -30,7 +30,7 @@ def check_ranges(source: object, limits: Mapping[str, tuple[float, float]]) -> N
     Raises
     ------
     ConfigurationError
-        for the first one that is not.
+        if one is not; the error names the first.
     """
     for name, (lowest, highest) in limits.items():
         pair = getattr(source, name)

@@ -101,8 +101,8 @@ def check_labels(rows: Sequence[LabelRow], duration: float, vocabulary: Iterable
     Raises
     ------
     DataError
-        for words that are not in the vocabulary, labels beyond the end of the recording, and
-        overlapping labels of the same word; the error lists all of them with their rows.
+        if words are not in the vocabulary, labels lie beyond the end of the recording, or labels of
+        the same word overlap; the error lists all of them with their rows.
     """
     words = list(vocabulary)
     wrong = []

@@ -43,7 +43,7 @@ def check_precision(device: torch.device, precision: str) -> None:
     Raises
     ------
     ConfigurationError
-        for ``bf16-mixed``, and on a CPU for ``16-mixed``, if the device has no bf16.
+        if the device has no bf16: for ``bf16-mixed``, and on a CPU also for ``16-mixed``.
     """
     needs_bf16 = precision == "bf16-mixed" or (precision == "16-mixed" and device.type == "cpu")
     if needs_bf16 and not computes_in_bf16(device):

@@ -50,8 +50,8 @@ def check_graph(path: str | Path) -> None:
     Raises
     ------
     ModelError
-        for operators, functions, graphs within nodes, data in other files and sizes that no
-        exported file has.
+        if it contains operators, functions, graphs within nodes, data in other files or sizes that
+        no exported file has.
     """
     try:
         with Path(path).open("rb") as file:

@@ -69,9 +69,9 @@ def write_wake_head(recognizer: Recognizer, word: str, output: str | Path) -> in
     Raises
     ------
     ConfigurationError
-        for another ending, and in the cases of `export_wake_head` and `tflite_wake_head`.
+        if the ending is another one, and in the cases of `export_wake_head` and `tflite_wake_head`.
     MissingExtraError
-        for ``.tflite`` if the extra ``pretrained`` is not installed.
+        if ``.tflite`` needs the extra ``pretrained``, which is not installed.
     """
     output = Path(output)
     if output.suffix == ".onnx":

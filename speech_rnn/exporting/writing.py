@@ -107,7 +107,8 @@ def write_onnx(
     Raises
     ------
     ConfigurationError
-        for another ending, int8 without clips, a limit below 0, and in the cases of `export_onnx`.
+        if the ending is another one, int8 has no clips or the limit is below 0, and in the cases of
+        `export_onnx`.
     DataError
         if none of the clips can be read, or none is recognised correctly.
     ModelError

@@ -20,7 +20,7 @@ def check_sizes(settings: Mapping[str, Any], n_tensors: int) -> None:
     Raises
     ------
     ModelError
-        for the first problem.
+        if there is a problem; the error names the first one.
     """
     for name, value in settings.items():
         numbers = value if isinstance(value, (list, tuple)) else [value]
@@ -44,7 +44,7 @@ def check_weights(
     Raises
     ------
     ModelError
-        for the first problem.
+        if there is a problem; the error names the first one.
     """
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
