@@ -84,7 +84,7 @@ def test_two_texts_have_a_help_of_their_own(tmp_path):
     assert examples_of(shown) == list(evaluate.EXAMPLES)
 
 
-def test_a_recipe_is_told_in_one_short_sentence():
+def test_a_recipe_is_reported_in_one_short_sentence():
     for line in recipe_lines():
         assert re.fullmatch(r"\w+ +[A-Z].{20,90}\.", line), line
 

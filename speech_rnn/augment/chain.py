@@ -137,9 +137,9 @@ class Augment(_Parameters, nn.Module):
     noise_snr_db : range of the SNR in dB, relative to the power of the whole clip.
     noise : source of noise by kind; all kinds are equally frequent. Three in ten clips get two
         kinds at once, the second up to 10 dB below the first. See `set_kinds`.
-    recorded_share : without `noise`, share of clips that get a stretch of `set_noise`'s recordings,
-        if there are any. The others get noise whose spectrum falls with f^-a, a in [0, 2]: white,
-        pink and brown.
+    recorded_share : share of clips that get a stretch of `set_noise`'s recordings, if there are
+        any and there is no `noise`. The others get noise whose spectrum falls with f^-a, a in
+        [0, 2]: white, pink and brown.
     low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz,
         where microphones and rooms differ most.
     equalizer_db : change of level at each of `equalizer_bands` peaks. Their frequencies are uniform

@@ -47,7 +47,7 @@ def run(
 
     Parameters
     ----------
-    settings : what to measure, and how thoroughly.
+    settings : sections, contenders and number of rounds.
     command : command line of the benchmark.
     tell : called with each section as soon as it has been measured.
 

@@ -48,7 +48,7 @@ class AtHand:
         sources : sources by name; None is left out without a warning.
         required : a name, or names, of sources that must not be left out. Their missing files are
             downloaded where that is possible. Names that are not in `sources` are ignored.
-        costs : what is lost without each source, by its name; the default is the source's own
+        costs : loss without each source, by its name; the default is the source's own
             ``cost``.
 
         Raises

@@ -94,7 +94,7 @@ class BucketSampler(Sampler[list[int]]):
     batch_size : clips per batch; the last batch may have fewer.
     seed : seed of the order; None for evaluation.
     classes : the class of each clip, (N,) integers; required if `balance` is above 0.
-    balance : in [0, 1]; 0 draws each clip once.
+    balance : exponent b in [0, 1]; 0 draws each clip once.
     """
 
     def __init__(

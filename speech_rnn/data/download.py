@@ -53,7 +53,7 @@ def fetch(
     ----------
     url, sha256, size : as in `download`.
     folder : the folder of the unpacked archive, see `extract`.
-    archive : where the archive is kept; None is ``<folder>.tar.gz``. If that file exists, it is
+    archive : path of the archive; None is ``<folder>.tar.gz``. If that file exists, it is
         used without a download.
 
     Returns

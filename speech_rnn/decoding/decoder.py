@@ -38,8 +38,8 @@ class Decoder:
     n_best : number of answers per clip: the best, and the next ones as its `alternatives`. More
         than one sequence needs a beam or a grammar.
     grammar : the only sentences that are allowed.
-    reject_below : in [0, 1]; a sentence whose probability, relative to the best of all paths, is
-        below this is rejected with the reason ``unknown``.
+    reject_below : probability in [0, 1], relative to the best of all paths, below which a sentence
+        is rejected with the reason ``unknown``.
     language_model : language model for shallow fusion with the beam search.
     lm_weight : weight of the language model's scores; 0 ignores it.
     token_bonus : added to the score of a sequence for each token: above 0 it balances a language

@@ -31,7 +31,7 @@ class Hypothesis:
     Parameters
     ----------
     words : the words in order; empty if there is no word.
-    confidence : in [0, 1]: probability of the class, of the least certain step of a greedy CTC
+    confidence : probability in [0, 1] of the class, of the least certain step of a greedy CTC
         path, or of the sequence that a beam search found; with a grammar, the probability of the
         best allowed path relative to the best of all paths.
     reason : reason why there is no word: ``silence``, ``unknown``, or ``ambiguous`` if the

@@ -37,8 +37,8 @@ def check_texts(utterances: Sequence[Utterance], vocabulary: Vocabulary) -> None
         f"({listed(words)}){did_you_mean(words, known)}"
     )
     if len(lacking) == len(utterances):
-        raise DataError(f"there is nothing to measure: {told}")
-    log.warning("%s; they count as errors", told)
+        raise DataError(f"there is nothing to measure: {message}")
+    log.warning("%s; they count as errors", message)
 
 
 def _missing(text: str, vocabulary: Vocabulary) -> str | None:

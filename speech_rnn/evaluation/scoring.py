@@ -96,7 +96,7 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
     if len(said) != len(answers) or not said:
         raise DataError(
             f"references={str(references)!r} has {len(said)} lines and "
-            f"hypotheses={str(hypotheses)!r} {len(heard)}; give one line for each utterance, "
+            f"hypotheses={str(hypotheses)!r} {len(answers)}; give one line for each utterance, "
             "empty if nothing was recognised"
         )
     if empty := [str(number) for number, line in enumerate(said, start=1) if not line.split()]:

@@ -49,8 +49,8 @@ class Expected:
     given : the user's clips that are recognised; None if there is only one.
     voices : synthetic clips of the word that are recognised; None without synthetic voices.
     others : clips of other words and of noise that are taken for the word.
-    taken : for each existing word, the number of its clips that are taken for the new word; words
-        that lose none are left out.
+    taken : number of clips of each existing word that are taken for the new word; words that lose
+        none are left out.
     of_words : number of clips of existing words.
     nearest : the existing words with the highest mean posterior in the word's clips before it was
         learnt, with that posterior.

@@ -114,10 +114,10 @@ def _spot(
         problems.append(str(error))
     except Stopped as error:
         stopped = error
-        problems.append(f"{name}: was read up to {hearing.duration:.1f} s only: interrupted")
-    problems += [f"{name}: {problem}" for problem in hearing.problems()]
-    told = "; ".join(problems) or None
-    notes = (*source.problems(), *hearing.notes())
-    yield FileEnd(name, hearing.duration, notes, told)
+        problems.append(f"{name}: was read up to {feed.duration:.1f} s only: interrupted")
+    problems += [f"{name}: {problem}" for problem in feed.problems()]
+    failure = "; ".join(problems) or None
+    notes = (*source.problems(), *feed.notes())
+    yield FileEnd(name, feed.duration, notes, failure)
     if stopped is not None:
         raise stopped

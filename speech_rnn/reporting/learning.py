@@ -52,7 +52,7 @@ def print_forgotten(forgotten: Forgotten) -> None:
         answers = ", ".join(
             f"{text or 'nothing'} {count}" for text, count in forgotten.answers.items()
         )
-        print(f"{total} synthetic clips of it are recognised as: {told}")
+        print(f"{total} synthetic clips of it are recognised as: {answers}")
     if forgotten.before is not None and forgotten.after is not None:
         print(f"false accepts of all words in the background, before: {_rate(forgotten.before)}")
         print(f"and after: {_rate(forgotten.after)}")

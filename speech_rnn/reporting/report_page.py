@@ -189,7 +189,7 @@ def _listening(found: DetectionReport) -> Listening:
         f"{total.n_false} false accepts come in {total.hours:.2f} hours "
         f"(95 % interval {between(total.false_interval, 2, 1)} an hour)"
     )
-    told = latency and (
+    latency_note = latency and (
         f"reported {1000 * latency.median:.0f} ms after the end of the word (median), "
         f"{1000 * latency.p95:.0f} ms at the 95th percentile"
     )

@@ -154,8 +154,8 @@ def print_detection(report: DetectionReport) -> None:
     for rate, point in report.at_rates.items():
         text = "no threshold reaches that"
         if point is not None:
-            told = f"{_missed(point.total)}, threshold {point.threshold:.7g}"
-        print(f"{rate:g} false accepts an hour: {told}")
+            text = f"{_missed(point.total)}, threshold {point.threshold:.7g}"
+        print(f"{rate:g} false accepts an hour: {text}")
     for note in report.notes:
         print(f"note: {note}")
 

@@ -62,7 +62,7 @@ def writing(
     ----------
     folder : the folder.
     name : the parameter that gave its path, for the error.
-    way_out : what to do once the cause is removed; None suggests another folder.
+    way_out : advice for when the cause is removed; None suggests another folder.
 
     Raises
     ------

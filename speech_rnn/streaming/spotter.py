@@ -47,8 +47,8 @@ class Spotting:
     smoothing : ``mean``, for posteriors that last as long as a word, with 0 before the start of the
         stream; or ``max``, for the spikes of CTC.
     settle_seconds, min_seconds, refractory_seconds : durations in seconds.
-    lags : for words whose lags are known, the seconds by which their evidence starts, and ends,
-        after the word itself, because models without look-ahead are late. They are subtracted from
+    lags : seconds by which the evidence of a word starts, and ends, after the word itself, where
+        they are known, because models without look-ahead are late. They are subtracted from
         the times of events.
 
     Raises

@@ -158,7 +158,7 @@ class Synthetic(CachedVoices):
             except DataError:
                 wrong.append(f"{word!r} is silent in {accent}")
                 continue
-            if (other := heard.setdefault(sound, word)) != word:
+            if (other := sounds.setdefault(sound, word)) != word:
                 wrong.append(f"{word!r} sounds like {other!r}: they cannot be told apart")
         refuse_words(wrong)
 

@@ -103,7 +103,7 @@ def refuse_other_settings(before: str, now: str, file: Path) -> None:
     changed += [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
     raise ConfigurationError(
         f"resume=true, but the configuration differs from {shown(file)}: "
-        f"{'; '.join(told) or 'the clips differ'}; give the same overrides, or start in "
+        f"{'; '.join(changed) or 'the clips differ'}; give the same overrides, or start in "
         "another output_dir"
     )
 

@@ -93,9 +93,9 @@ class Trainer:
         Epochs use them in turn; they are kept in memory as float16. With 0, every step augments
         the clips and runs the front. So it does with mixup, `frame_weight` or connected words, and
         if the embeddings would take more than 2 GiB.
-    balance : in [0, 1]. With 0, an epoch has each clip once; with 1, it has as many clips, but all
-        classes are equally frequent; between them, the share of a class of n clips is proportional
-        to n^(1 - balance).
+    balance : exponent in [0, 1]. With 0, an epoch has each clip once; with 1, it has as many clips,
+        but all classes are equally frequent; between them, the share of a class of n clips is
+        proportional to n^(1 - balance).
     frame_weight : weight of the cross-entropy between each step and the word that is spoken there,
         summed over the steps of a word and added to the CTC loss if the times of words are known.
         CTC alone requires a word in one of its steps only, and learns none for a long time.

@@ -42,7 +42,7 @@ def test_case_13_the_test_may_be_all(evaluation):
         split_of(evaluation(*lines, "split=train"))
 
 
-def test_an_unknown_split_is_told_with_the_nearest(evaluation):
+def test_an_unknown_split_is_reported_with_the_nearest(evaluation):
     with pytest.raises(
         ConfigurationError, match="split='tset' does not exist; did you mean 'test'"
     ):

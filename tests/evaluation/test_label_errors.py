@@ -190,7 +190,7 @@ def test_labels_are_text_on_the_page(manifest, tmp_path):
     assert "<script" not in (tmp_path / "page.html").read_text()
 
 
-def test_what_cannot_be_audited_is_told(manifest, tmp_path):
+def test_corpora_that_cannot_be_audited_are_reported(manifest, tmp_path):
     with pytest.raises(
         DataError, match=r"folds=40 are more folds than there are clips of low, middle, high"
     ):

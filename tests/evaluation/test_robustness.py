@@ -169,6 +169,6 @@ def test_wrong_conditions_are_refused(wrong, message):
         Conditions(**wrong)
 
 
-def test_an_empty_folder_of_noise_is_told(tmp_path):
+def test_an_empty_folder_of_noise_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"noise=.* is neither a sound file nor a folder of them"):
         list(Conditions(noise=[str(tmp_path)]).each(RATE))

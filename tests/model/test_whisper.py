@@ -377,7 +377,7 @@ def test_8_bit_weights_are_rejected(small, tmp_path):
         whisper(tmp_path)
 
 
-def test_a_folder_without_weights_is_told(tmp_path):
+def test_a_folder_without_weights_is_reported(tmp_path):
     with pytest.raises(ModelError, match=r"is a folder without any of model\.safetensors, "):
         whisper(tmp_path)
     with pytest.raises(ModelError, match="nowhere' cannot be read"):

@@ -52,7 +52,7 @@ def test_voices_take_turns_and_nothing_is_made_twice(tmp_path, command):
     assert np.abs(load_audio(files[0], 16_000)).max() <= 10 ** (-1 / 20) + 1e-3
 
 
-def test_a_program_that_fails_is_heard(tmp_path, command):
+def test_a_failing_program_is_reported(tmp_path, command):
     with pytest.raises(DataError, match=r"gives no speech: .*no such word"):
         spoken(tmp_path, ("stop",), command=command).prepare()
     lacking = spoken(

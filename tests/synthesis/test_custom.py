@@ -36,7 +36,7 @@ def test_without_recordings_it_is_synthetic(sounds):
     assert len(corpus.utterances) == 16
 
 
-def test_what_is_wrong_is_told(sounds, tmp_path):
+def test_wrong_settings_are_reported(sounds, tmp_path):
     with pytest.raises(DataError, match=r"recordings=.* is not a folder"):
         Custom(WORDS, sounds, str(tmp_path / "none"), **FEW).prepare()
     (tmp_path / "light_on").mkdir()

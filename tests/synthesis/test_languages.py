@@ -41,7 +41,7 @@ def test_a_language_has_its_accents(espeak, language, accents):
     assert accents_of(language, espeak.accents) == accents
 
 
-def test_a_language_that_nobody_speaks(espeak, tmp_path):
+def test_a_language_without_a_voice(espeak, tmp_path):
     with pytest.raises(
         ConfigurationError, match="language='dee' is not a language of espeak-ng; d"
     ):

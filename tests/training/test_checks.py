@@ -41,7 +41,7 @@ def test_an_ordinary_corpus_is_taken_without_a_word(caplog):
 @pytest.mark.parametrize("unit", ["classes", "words"])
 def test_case_07_one_class_is_refused(unit):
     with pytest.raises(
-        DataError, match=r"words=\['data'\] are a single class, .* negatives=other_words"
+        DataError, match=r"words=\['data'\] are one class, .* negatives=other_words"
     ):
         check(corpus("data"), unit)
     check(corpus("data"), unit, connected=True)
