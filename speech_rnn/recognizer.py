@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -30,8 +30,14 @@ from speech_rnn.starter import STARTER
 from speech_rnn.storage import atomic
 from speech_rnn.storage.typed import fits, typed
 from speech_rnn.streaming.gate import Gating
+from speech_rnn.streaming.spotted import spotted
 from speech_rnn.streaming.spotter import Spotting
-from speech_rnn.streaming.stream import EventStream, PosteriorStream, reasons_against_streaming
+from speech_rnn.streaming.stream import (
+    EventStream,
+    PosteriorStream,
+    WordSpotter,
+    reasons_against_streaming,
+)
 from speech_rnn.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -52,7 +58,9 @@ class Recognizer:
     vocabulary : the meaning of each logit.
     provenance : plain values about its origin: recipe, data hashes, seed, commit, figures.
     token_bonus : added to the score of each token of a sequence, unless the decoder has its own.
-    calibration : the temperature of a classifier, and when it withholds an answer.
+    calibration : the temperature of a classifier, and when it withholds an answer. Where clips
+        are answered as a stream is (`answers_as_it_listens`), ``unknown_below`` is the threshold
+        of their words in place of the stream's.
     spotting : settings with which words are detected, as `speech_rnn.tune` has chosen it; None uses
         the defaults of the head.
 
@@ -207,6 +215,8 @@ class Recognizer:
 
     def recognize(self, waveform: ArrayLike, lengths: ArrayLike) -> list[Hypothesis]:
         """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
+        if self.answers_as_it_listens:
+            return self._spotted(waveform, lengths)
         logits, steps = self.logits(waveform, lengths)
         durations = (np.asarray(lengths) / self.sample_rate).tolist()
         return answers(
@@ -219,6 +229,33 @@ class Recognizer:
             durations=durations,
             token_bonus=self.token_bonus,
         )
+
+    @property
+    def answers_as_it_listens(self) -> bool:
+        """Whether clips are answered with the words that its spotting finds, as a stream is.
+
+        So it is where posteriors last as long as a word, unless a beam, a grammar or several
+        answers are wanted.
+        """
+        lasts = self.spotting is not None and self.spotting.smoothing == "mean"
+        return lasts and self.vocabulary.unit == "words" and self.decoder.is_greedy
+
+    def _spotted(self, waveform: ArrayLike, lengths: ArrayLike) -> list[Hypothesis]:
+        log_probs, steps = self.log_probs(waveform, lengths)
+        rows = zip(log_probs, steps.tolist(), np.asarray(lengths).tolist(), strict=True)
+        return [
+            spotted([np.exp(row[:n_steps])], self._clip_spotter(), n_samples)
+            for row, n_steps, n_samples in rows
+        ]
+
+    def _clip_spotter(self) -> WordSpotter:
+        """Return what finds the words of a clip; a clip may have a threshold of its own."""
+        assert self.spotting is not None
+        spotting, threshold = self.spotting, self.calibration.unknown_below
+        if threshold is not None:
+            spotting = replace(spotting, threshold=threshold, thresholds={})
+        tokens, step = self.vocabulary.tokens, self.engine.step_length
+        return WordSpotter(spotting, tokens, step, self.sample_rate)
 
     def is_long(self, duration: float) -> bool:
         """Whether a sound of so many seconds is read in windows. A class needs it as a whole."""
@@ -236,6 +273,8 @@ class Recognizer:
             self.log_probs(samples[None], [len(samples)])[0][0, counts]
             for samples, counts in windows(blocks, self.engine.step_length, self.sample_rate)
         )
+        if self.answers_as_it_listens:
+            return spotted(map(np.exp, heard), self._clip_spotter())
         decode = partial(
             self.decoder,
             vocabulary=self.vocabulary,

@@ -91,6 +91,11 @@ class Decoder:
                     f"n_best={self.n_best} is more than beam={self.beam_size} holds; widen the beam"
                 )
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether nothing but the best token of each step decides."""
+        return self.beam_size is None and self.grammar is None and self.n_best == 1
+
     def __call__(
         self,
         log_probs: NDArray[np.float32],

@@ -45,7 +45,7 @@ def _recipe_for(vocabulary: Vocabulary) -> str:
     some = words if 0 < len(words) <= MOST_WORDS else ["…"]
     setting = shlex.quote(f"words=[{','.join(some)}]")
     return (
-        f"+recipe=custom_stream {setting} trains a recogniser that can stream, from synthetic "
+        f"+recipe=custom {setting} trains a recogniser that can stream, from synthetic "
         "voices; +recipe=keywords_stream data.root=DIR, from recordings"
     )
 
@@ -180,11 +180,13 @@ class WordSpotter:
     Attributes
     ----------
     words : the words that can be detected.
+    n_tokens : the number of columns of the posteriors.
     """
 
     def __init__(
         self, spotting: Spotting, tokens: Sequence[str], step: int, sample_rate: int
     ) -> None:
+        self.n_tokens = len(tokens)
         self._spotter = Spotter(spotting, tokens, step / sample_rate)
         self.words = self._spotter.words
         self._step, self._rate, self._lags = step, sample_rate, spotting.lags
