@@ -63,7 +63,7 @@ def check_taken(cfg: DictConfig, typed: Collection[str]) -> None:
         if key in KEYS and KEYS[key] not in taken:
             raise ConfigurationError(
                 f"{key} is not used by this recipe: leave it out, or choose a "
-                "recipe of words of your own, such as +recipe=custom or +recipe=custom_stream"
+                "recipe of words of your own, such as +recipe=custom"
             )
     if "voices" in taken and (wanted := cfg.get("voices")):
         known = sorted({name for node in _nodes(plain) for name in _synthesizers(node)})

@@ -42,11 +42,12 @@ from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.checks import check_corpus
 from speech_rnn.training.claiming import claimed
+from speech_rnn.training.clip_threshold import clip_threshold
 from speech_rnn.training.fitting import fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.settings import Run
 from speech_rnn.training.views import embedded_once
-from speech_rnn.vocabulary import Vocabulary, head_of
+from speech_rnn.vocabulary import UNKNOWN, Vocabulary, head_of
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,9 @@ class Recipe:
     token_bonus : added to the score of a decoded sequence for each of its tokens.
     keep : share of the correct validation answers that a classifier's thresholds keep, in (0, 1];
         None sets no thresholds: every clip is answered.
-    false_accepts : share of the validation clips of other words that a classifier may answer with
-        one of its words, in [0, 1); it replaces `keep`.
+    false_accepts : share of the validation clips of other words that may be answered with a word,
+        in [0, 1). It replaces `keep` for a classifier, and sets the threshold of clips for spotted
+        words.
     spotting : settings with which words of a stream are detected, unless `speech_rnn.tune` finds
         better ones; None uses the defaults of the head.
     """
@@ -98,6 +100,14 @@ class Recipe:
 
     def corpus(self) -> Corpus:
         """Prepare the corpus, with added and without excluded clips."""
+        return self.connect(self.isolated())
+
+    def connect(self, corpus: Corpus) -> Corpus:
+        """Put utterances in the place of isolated words, if they are to be joined."""
+        return corpus if self.connected is None else self.connected.join(corpus)
+
+    def isolated(self) -> Corpus:
+        """Prepare the corpus before its words are joined into utterances."""
         corpus = self.source.prepare()
         if self.exclude is not None:
             corpus = exclude(corpus, self.exclude)
@@ -106,8 +116,6 @@ class Recipe:
             corpus = replace(joined, words=corpus.words)
         if self.negatives is not None:
             corpus = self.negatives.join(corpus, to_train=True)
-        if self.connected is not None:
-            corpus = self.connected.join(corpus)
         return corpus
 
 
@@ -152,7 +160,8 @@ def _trained(
     recipe: Recipe, run: Run, front_weights: Pretrained | None, *, test: bool, command: str
 ) -> TrainingResult:
     """Train, calibrate and evaluate in a folder that is locked for the run."""
-    corpus = recipe.corpus()
+    isolated = recipe.isolated()
+    corpus = recipe.connect(isolated)
     vocabulary = corpus.vocabulary(recipe.unit)
     check_corpus(corpus, vocabulary, connected=recipe.connected is not None, test=test)
     caches = _read(corpus, recipe.features.sample_rate, test)
@@ -196,6 +205,10 @@ def _trained(
         recognizer.calibration = calibrated(
             recognizer, held_out, keep=recipe.keep, false_accepts=recipe.false_accepts
         )
+    elif recipe.false_accepts is not None:
+        others = [row for row in isolated.split("validation") if row.text == UNKNOWN]
+        threshold = clip_threshold(recognizer, others, recipe.false_accepts)
+        recognizer.calibration = replace(recognizer.calibration, unknown_below=threshold)
     evaluation = None
     if tested := caches.get("test"):
         rows = corpus.split("test")
