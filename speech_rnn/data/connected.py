@@ -58,6 +58,8 @@ class Connected:
     chatter_share : probability of chatter before each word and after the last. Chatter is a clip
         of the corpus that is ``_unknown_``, such as `Negatives` adds. A recogniser that listens
         for hours must learn speech before a word, and long stretches without one.
+    balanced : whether each word opens the same number of training utterances. Otherwise a word
+        with more clips opens more of them.
     sentences : a text file with one sentence per line, from which utterances are drawn; None
         joins random words.
     seed : seed of all draws.
@@ -80,6 +82,7 @@ class Connected:
     curriculum_epochs: int = 5
     repeat_share: float = 0.0
     chatter_share: float = 0.0
+    balanced: bool = False
     sentences: str | None = None
     seed: int = 0
 
@@ -183,8 +186,10 @@ class _Draw:
                 f"chatter_share={connected.chatter_share} needs clips of other words or other "
                 "speech: negatives=speech negatives.speech=[DIR], or negatives=other_words"
             )
+        self.by_text: dict[str, list[Utterance]] = defaultdict(list)
         for word in self.words:
             self.said[word.speaker][word.text].append(word)
+            self.by_text[word.text].append(word)
         if not self.words:
             raise DataError("there are no words to join; choose another corpus")
         self.sentences = self._sentences(corpus) if connected.sentences else []
@@ -193,8 +198,7 @@ class _Draw:
         """Draw an utterance by name, of at most `longest` words unless `sentences` are given."""
         random = Random(f"{self.connected.seed}/{name}")
         given = self.connected
-        repeat_share = given.repeat_share if split == "train" else 0.0
-        spoken = self._spoken(random, longest or given.n_words[1], repeat_share)
+        spoken = self._spoken(random, longest or given.n_words[1], split)
         at = random.uniform(*given.edge_ms) / 1000
         parts: list[Part] = []
         for clip in self._with_chatter(spoken, random) if given.chatter_share else spoken:
@@ -226,8 +230,9 @@ class _Draw:
         if random.random() < share or not spoken:
             yield choose(self.chatter, random)
 
-    def _spoken(self, random: Random, longest: int, repeat_share: float) -> list[Utterance]:
+    def _spoken(self, random: Random, longest: int, split: str) -> list[Utterance]:
         """Draw the words of one speaker."""
+        repeat_share = self.connected.repeat_share if split == "train" else 0.0
         if self.sentences:
             texts, speakers = choose(self.sentences, random)
             said = self.said[choose(speakers, random)]
@@ -235,10 +240,15 @@ class _Draw:
         fewest = min(self.connected.n_words[0], longest)
         n_words = fewest + int(random.random() * (longest - fewest + 1))
         # Choose among words, not clips: every word is equally frequent.
-        said = self.said[choose(self.words, random).speaker]
-        texts = list(said)
         spoken: list[Utterance] = []
-        for _ in range(n_words):
+        if n_words and self.connected.balanced and split == "train":
+            text = choose(list(self.by_text), random)
+            spoken = [choose(self.by_text[text], random)]
+            said = self.said[spoken[0].speaker]
+        else:
+            said = self.said[choose(self.words, random).speaker]
+        texts = list(said)
+        for _ in range(n_words - len(spoken)):
             again = bool(spoken and repeat_share) and random.random() < repeat_share
             text = spoken[-1].text if again else choose(texts, random)
             spoken.append(choose(said[text], random))

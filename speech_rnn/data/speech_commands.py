@@ -99,6 +99,7 @@ class SpeechCommands:
     task : ``all`` words, or ``12`` classes.
     words : the classes of task ``all``, in order; None takes all words of the version that have
         training clips.
+    others_unknown : whether the clips of all words but `words` are ``_unknown_``, in task ``all``.
     test_set : test set of the 12-class task, ``B`` or ``A``.
     silence_percentage, unknown_percentage : number of clips of ``_silence_`` and ``_unknown_`` in
         each split, in per cent of its commands.
@@ -119,6 +120,7 @@ class SpeechCommands:
     version: int = 2
     task: str | int = "all"
     words: tuple[str, ...] | None = None
+    others_unknown: bool = False
     test_set: str = "B"
     silence_percentage: float = 10.0
     unknown_percentage: float = 10.0
@@ -148,6 +150,10 @@ class SpeechCommands:
             raise ConfigurationError(
                 f"words={list(self.words)} must name at least one word and needs task='all'"
             )
+        if self.others_unknown and self.words is None:
+            raise ConfigurationError(
+                "others_unknown=True needs the words that are known: words=[…]"
+            )
 
     @property
     def _is_12(self) -> bool:
@@ -173,6 +179,8 @@ class SpeechCommands:
         else:
             words = tuple(self.words or self._present(clips, tree))
             rows = [row for row in clips if row.text in words]
+            if self.others_unknown:
+                rows += [replace(row, text=UNKNOWN) for row in clips if row.text not in words]
         shares = {SILENCE: self.silence_percentage, UNKNOWN: self.unknown_percentage}
         wanted = [word for word in words if shares.get(word, 1)]
         require_every_class(rows, wanted, ["train"], str(tree))
@@ -180,7 +188,8 @@ class SpeechCommands:
 
     def _clips(self, tree: Path) -> list[Utterance]:
         """List the clips of the words; of all words if the others are unknown."""
-        clips = list(_clips(tree, self.words or WORDS[self.version]))
+        listed = None if self.others_unknown else self.words
+        clips = list(_clips(tree, listed or WORDS[self.version]))
         if not self.drop_silent:
             return clips
         silent = set(nearly_silent([row for row in clips if row.split != "test"]))
