@@ -234,11 +234,11 @@ class Recognizer:
     def answers_as_it_listens(self) -> bool:
         """Whether clips are answered with the words that its spotting finds, as a stream is.
 
-        So it is where posteriors last as long as a word, unless a beam, a grammar or several
-        answers are wanted.
+        So it is where its calibration has a threshold for the words of clips, unless a beam, a
+        grammar or several answers are wanted.
         """
-        lasts = self.spotting is not None and self.spotting.smoothing == "mean"
-        return lasts and self.vocabulary.unit == "words" and self.decoder.is_greedy
+        has_threshold = self.calibration.unknown_below is not None
+        return has_threshold and self.vocabulary.unit == "words" and self.decoder.is_greedy
 
     def _spotted(self, waveform: ArrayLike, lengths: ArrayLike) -> list[Hypothesis]:
         log_probs, steps = self.log_probs(waveform, lengths)
@@ -249,11 +249,11 @@ class Recognizer:
         ]
 
     def _clip_spotter(self) -> WordSpotter:
-        """Return what finds the words of a clip; a clip may have a threshold of its own."""
-        assert self.spotting is not None
-        spotting, threshold = self.spotting, self.calibration.unknown_below
-        if threshold is not None:
-            spotting = replace(spotting, threshold=threshold, thresholds={})
+        """Return what finds the words of a clip, at the threshold of clips."""
+        threshold = self.calibration.unknown_below
+        assert threshold is not None
+        given = self.spotting or Spotting.of(self.vocabulary.head)
+        spotting = replace(given, threshold=threshold, thresholds={})
         tokens, step = self.vocabulary.tokens, self.engine.step_length
         return WordSpotter(spotting, tokens, step, self.sample_rate)
 

@@ -30,23 +30,23 @@ def clip_threshold(
 
     Parameters
     ----------
-    recognizer : answers clips as it listens; its calibration is left as it is.
+    recognizer : of a vocabulary of words; its calibration is left as it is.
     others : clips of words that are none of its own, which training did not see.
     false_accepts : share of them that may be answered with a word, in [0, 1).
 
     Raises
     ------
     ConfigurationError
-        for a share out of its range, and a recogniser that does not answer as it listens.
+        for a share out of its range, and a recogniser that spots no words.
     DataError
         if there are no such clips.
     """
     if not 0 <= false_accepts < 1:
         raise ConfigurationError(f"false_accepts={false_accepts!r} must lie in [0, 1)")
-    if not recognizer.answers_as_it_listens:
+    if recognizer.spotting is None or recognizer.vocabulary.unit != "words":
         raise ConfigurationError(
-            f"false_accepts={false_accepts!r} sets a threshold, and greedy CTC has none; train "
-            "with spotting=mean, or leave it out"
+            f"false_accepts={false_accepts!r} sets a threshold for words that are spotted; train "
+            "with vocabulary=words spotting=mean, or leave it out"
         )
     if not others:
         raise DataError("false_accepts needs other words in the validation split; add some")

@@ -17,7 +17,7 @@ from tests.commands import speech_rnn
 @pytest.mark.parametrize("name", recipes())
 def test_every_recipe_has_only_keys_that_something_takes(name):
     needed = {"language_model": ["language_model.text=some.txt"]}
-    needed |= {"digits_voices": [], "custom": [], "custom_stream": []}
+    needed |= {"digits_voices": [], "custom": []}
     cfg = compose("train", [f"+recipe={name}", *needed.get(name, ["data.root=somewhere"])])
     check(cfg, primary("train"))
 
@@ -168,7 +168,7 @@ def test_an_older_configuration_gets_the_new_names():
 
 def test_values_of_a_recipe_are_not_mixed_into_a_sweep_over_options():
     with pytest.raises(ConfigurationError, match="augment=none,basic sweeps over augment"):
-        as_typed(["+recipe=starter", "augment=none,basic"])
+        as_typed(["+recipe=keywords_ctc", "augment=none,basic"])
 
 
 def test_a_path_may_hold_an_at_sign():

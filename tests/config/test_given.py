@@ -30,7 +30,7 @@ def words_file(tmp_path):
     return file
 
 
-@pytest.mark.parametrize("recipe", ["custom", "custom_stream", "digits_voices"])
+@pytest.mark.parametrize("recipe", ["custom", "digits_voices"])
 def test_words_of_a_file_are_those_of_the_line(recipe, words_file):
     cfg = composed(f"+recipe={recipe}", f"words_file={words_file}")
     assert cfg.data.espeak.words == ["lights on", "no"]
@@ -67,7 +67,7 @@ def test_recordings_that_only_a_null_source_would_take_are_not_lost():
 
 @pytest.mark.parametrize(
     "recipe",
-    ["custom", "custom_stream", "digits_voices", "digits_stream", "keywords_stream", "starter"],
+    ["custom", "digits_voices", "digits_stream", "keywords_stream", "starter"],
 )
 def test_kokoro_is_asked_for_by_one_key(recipe):
     lines = [f"+recipe={recipe}", "voices=kokoro", "background=DIR"]

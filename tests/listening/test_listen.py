@@ -193,7 +193,7 @@ def test_a_signal_ends_listening_with_the_open_words(folder, signum, code):
             "before_seconds=-1.0",
             2,
         ),
-        (("--model", "cannot.safetensors"), "+recipe=custom_stream 'words=[", 2),
+        (("--model", "cannot.safetensors"), "+recipe=custom 'words=[", 2),
     ],
 )
 def test_wrong_use(listen, arguments, message, code):

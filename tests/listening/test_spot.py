@@ -192,7 +192,7 @@ def test_nan_samples_shift_no_times(spot, truth, tmp_path):
         (("--json", "--format", "csv", "scene.wav"), "cannot be combined"),
         (("--format", "webvtt", "scene.wav", "scene.wav"), "--output-dir DIR"),
         (("--output-dir", "out", "scene.wav"), "needs --format"),
-        (("--model", "cannot.safetensors", "missing.wav"), "+recipe=custom_stream 'words=["),
+        (("--model", "cannot.safetensors", "missing.wav"), "+recipe=custom 'words=["),
         (("--device", "gpu", "scene.wav"), "device='gpu' must be"),
         ((), "Missing argument"),
     ],

@@ -309,12 +309,12 @@ def test_a_classifier_answers_for_the_clip_so_far():
             lambda: untrained("words", bidirectional=True),
             [
                 "bidirectional=True reads each clip backwards",
-                r"\+recipe=custom_stream 'words=\[low,",
+                r"\+recipe=custom 'words=\[low,",
             ],
         ),
         (
             lambda: untrained("classes", bidirectional=False),
-            ["pooling='attention' weighs", r"\+recipe=custom_stream 'words=\[low,"],
+            ["pooling='attention' weighs", r"\+recipe=custom 'words=\[low,"],
         ),
         (
             lambda: untrained(
@@ -341,9 +341,9 @@ def test_streaming_errors_give_reason_and_recipe(recognizer, messages):
     [
         (("one", "two"), "+recipe=digits_stream trains"),
         (("_silence_", "nine"), "+recipe=digits_stream trains"),
-        (("yes", "no"), "+recipe=custom_stream 'words=[yes,no]' trains"),
-        (("one", "stop"), "+recipe=custom_stream 'words=[one,stop]' trains"),
-        (tuple(f"word{i}" for i in range(40)), "+recipe=custom_stream 'words=[…]' trains"),
+        (("yes", "no"), "+recipe=custom 'words=[yes,no]' trains"),
+        (("one", "stop"), "+recipe=custom 'words=[one,stop]' trains"),
+        (tuple(f"word{i}" for i in range(40)), "+recipe=custom 'words=[…]' trains"),
     ],
 )
 def test_case_33_the_recipe_that_streams_fits_the_words(words, told):

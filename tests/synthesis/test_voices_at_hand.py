@@ -40,7 +40,6 @@ def told(caplog):
     ("recipe", "lines", "absent"),
     [
         ("custom", few("data"), {"kokoro", "flite"}),
-        ("custom_stream", few("data"), {"kokoro", "flite"}),
         ("digits_voices", few("data"), {"kokoro", "flite", "piper"}),
         (
             "starter",
@@ -85,7 +84,7 @@ def test_null_leaves_a_synthesizer_out_without_a_word(bare, caplog):
     assert not told(caplog)
 
 
-@pytest.mark.parametrize("recipe", ["custom", "custom_stream"])
+@pytest.mark.parametrize("recipe", ["custom"])
 @pytest.mark.parametrize("as_folder", [True, False])
 def test_the_room_of_the_user_is_noise_and_silence(bare, tmp_path, recipe, as_folder):
     (tmp_path / "room").mkdir()
