@@ -167,8 +167,8 @@ def test_an_older_configuration_gets_the_new_names():
 
 
 def test_values_of_a_recipe_are_not_mixed_into_a_sweep_over_options():
-    with pytest.raises(ConfigurationError, match="augment=none,basic sweeps over augment"):
-        as_typed(["+recipe=keywords_ctc", "augment=none,basic"])
+    with pytest.raises(ConfigurationError, match="connected=none,words sweeps over connected"):
+        as_typed(["+recipe=starter", "connected=none,words"])
 
 
 def test_a_path_may_hold_an_at_sign():
