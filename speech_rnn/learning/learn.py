@@ -109,9 +109,7 @@ def learn(
     earlier = clips_of(recognizer, word, layer.weight.shape[1])
     given = [*earlier, *map(rounded, encoder.of_word(clips, word))]
     material, notes = _material(base, encoder, given, background, language)
-    judged = base.calibration
-    rejection = None if judged.against_unknown else judged.unknown_below  # _unknown_ is a row
-    solver = _Solver(Rivals(layer, rejection), _lasts(base), material)
+    solver = _Solver(Rivals(layer, _rejection(base)), _lasts(base), material)
     if material.voices and not solver.voices_agree():
         notes.append(
             f"the clips do not sound like {word!r} as espeak-ng speaks it; only the clips are used"
@@ -129,6 +127,14 @@ def learn(
         expected = replace(expected, background=count_words(learnt, background))
     record_of(learnt)[word]["expected"] = expected.to_dict()
     return Learnt(learnt, word, len(given), expected, notes)
+
+
+def _rejection(recognizer: Recognizer) -> float | None:
+    """Return the evidence that the answers of classes need, unless ``_unknown_`` is a row."""
+    calibration = recognizer.calibration
+    if recognizer.vocabulary.unit != "classes" or calibration.against_unknown:
+        return None
+    return calibration.unknown_below
 
 
 def _base(recognizer: Recognizer, word: str, clips: Sequence[Samples]) -> Recognizer:

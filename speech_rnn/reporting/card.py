@@ -91,13 +91,16 @@ def _sound(recognizer: Recognizer) -> dict[str, str]:
     answered = "every clip is answered"
     if calibration.unknown_below is not None:
         answered = f"withheld below an evidence of {calibration.unknown_below:.2f}"
-    is_classifier = recognizer.model.head == "classification"
+    calibrated = f"temperature {calibration.temperature:.3f}; {answered}"
+    if recognizer.model.head != "classification":
+        threshold = calibration.unknown_below
+        calibrated = (
+            "" if threshold is None else f"words of clips from a score of {threshold:.2f} on"
+        )
     return {
         "features": f"{type(features).__name__}, {features.n_features} a frame, every "
         f"{1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
-        "calibration": f"temperature {calibration.temperature:.3f}; {answered}"
-        if is_classifier
-        else "",
+        "calibration": calibrated,
     }
 
 

@@ -151,6 +151,19 @@ def test_some_words_in_their_order(data):
     assert {row.text for row in found.utterances} == {"yes", "backward"}
 
 
+def test_all_but_some_words_are_unknown(data):
+    some = corpus(data, words=("yes", "one"), others_unknown=True)
+    every = corpus(data)
+    assert some.words == ("yes", "one")
+    for split in SPLITS:
+        texts = counts(every, split)
+        known = {word: texts[word] for word in ("yes", "one")}
+        others = sum(texts.values()) - sum(known.values())
+        assert counts(some, split) == Counter({**known, "_unknown_": others})
+    with pytest.raises(ConfigurationError, match="needs the words that are known"):
+        corpus(data, others_unknown=True)
+
+
 def test_the_order_does_not_depend_on_the_file_system(data, tmp_path):
     members = corpus_files(takes=2, **SHORT)
     write_tree(tmp_path / V2_TREE, dict(reversed(members.items())))
