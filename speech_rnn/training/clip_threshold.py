@@ -56,7 +56,7 @@ def clip_threshold(
     def answered(threshold: float) -> float:
         recognizer.calibration = replace(before, unknown_below=threshold)
         rows = evaluate(recognizer, others, cache=cache).rows
-        return float(np.mean([bool(row.heard) for row in rows]))
+        return float(np.mean([bool(row.recognised) for row in rows]))
 
     low, high = 0, len(THRESHOLDS) - 1  # fewer are answered the higher it is
     while low < high:
