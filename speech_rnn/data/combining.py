@@ -13,6 +13,7 @@ from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.storage.columns import Columns
 from speech_rnn.storage.tables import made, read_records
+from speech_rnn.vocabulary import UNKNOWN
 
 COLUMNS = Columns(("audio", "start_seconds"))
 
@@ -104,6 +105,22 @@ def merged(corpora: Iterable[Corpus]) -> Corpus:
         tuple(word for word in words if word not in spoken),
         parts[0].sentences,
     )
+
+
+def joined(corpus: Corpus, extra: Corpus) -> Corpus:
+    """Return a corpus with the clips of another; its words and their order stay.
+
+    Where ``_unknown_`` is one of them, clips of any other word are of that class.
+    """
+    if UNKNOWN in corpus.words:
+        rows = tuple(
+            row if row.text in corpus.words else replace(row, text=UNKNOWN)
+            for row in extra.utterances
+        )
+        words = tuple(word for word in extra.words if word in corpus.words)
+        spoken = tuple(word for word in extra.synthetic if word in words)
+        extra = replace(extra, utterances=rows, words=words, synthetic=spoken)
+    return replace(merged([corpus, extra]), words=corpus.words)
 
 
 def exclude(corpus: Corpus, path: str | Path) -> Corpus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from speech_rnn.augment import Augment
 from speech_rnn.data.babble import clips_by_talker, sides_of
 from speech_rnn.data.batching import Batch, batches
 from speech_rnn.data.cache import AudioCache, Clips
-from speech_rnn.data.combining import exclude, merged, to_train
+from speech_rnn.data.combining import exclude, joined, to_train
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import SPLITS, Corpus, Source
 from speech_rnn.data.negatives import Negatives
@@ -67,7 +67,8 @@ class Recipe:
         ``n_outputs`` and ``head``.
     front_weights : file of a front's weights, see `model.pretrained.pretrained`; None takes them
         from an installed package.
-    extra : another source of the same words, whose training clips are added.
+    extra : another source of the same words, whose training clips are added; its other words become
+        ``_unknown_`` if that is a class.
     exclude : CSV file of clips of `source` to leave out, see `data.combining.exclude`.
     negatives : sounds that are none of the words; None adds nothing.
     connected : how isolated words are joined into utterances; None keeps them isolated.
@@ -112,8 +113,7 @@ class Recipe:
         if self.exclude is not None:
             corpus = exclude(corpus, self.exclude)
         if self.extra is not None:
-            joined = merged([corpus, to_train(self.extra.prepare())])
-            corpus = replace(joined, words=corpus.words)
+            corpus = joined(corpus, to_train(self.extra.prepare()))
         if self.negatives is not None:
             corpus = self.negatives.join(corpus, to_train=True)
         return corpus

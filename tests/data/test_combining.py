@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from speech_rnn.data.combining import Merged, merged
+from speech_rnn.data.combining import Merged, joined, merged
 from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.synthesis.espeak import Synthetic
+from speech_rnn.vocabulary import UNKNOWN
 from tests.commands import speech_rnn
 
 PEOPLE = Corpus(
@@ -35,6 +36,21 @@ def test_a_word_is_synthetic_without_recordings_of_people():
     assert merged([VOICES, PEOPLE]).synthetic == ("up",)
     assert merged([VOICES]).synthetic == ("go", "up")
     assert merged([PEOPLE]) == PEOPLE
+
+
+def test_what_joins_brings_no_new_words():
+    found = joined(PEOPLE, VOICES)
+    assert found.words == PEOPLE.words
+    assert [row.text for row in found.split("train")] == ["stop", "go"]
+
+
+def test_other_words_that_join_are_unknown_where_that_is_a_class():
+    others = Corpus((Utterance("e.wav", "bed", "ann"),), ("bed",))
+    known = Corpus((*PEOPLE.utterances, Utterance("f.wav", UNKNOWN)), (UNKNOWN, "stop"))
+    found = joined(known, merged([others, VOICES]))
+    assert found.words == (UNKNOWN, "stop")
+    assert [row.text for row in found.utterances[-3:]] == [UNKNOWN] * 3  # bed, go and up
+    assert not found.synthetic
 
 
 def test_sources_are_prepared_each(tmp_path):
