@@ -8,6 +8,7 @@ import math
 import os
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,9 +81,10 @@ class SpeechCommands:
     A part of the corpus is enough: without `words`, the words that have training clips are used.
     A split without clips stays empty.
 
-    The 12 classes are ten commands, ``_unknown_`` (a seeded choice of all other words) and
-    ``_silence_``: crops of the noise recordings at a random gain (of pink noise if there are
-    none), and digital silence. The figures depend on the test set:
+    The 12 classes are ten commands, ``_unknown_`` (a seeded choice of all other words; in training
+    and validation equally many clips of each, as far as there are enough) and ``_silence_``: crops
+    of the noise recordings at a random gain (of pink noise if there are none), and digital silence.
+    The figures depend on the test set:
 
     ========  ==========================================================================
     test set  clips
@@ -221,8 +223,9 @@ class SpeechCommands:
             other = [row for row in clips if row.split == split and row.text not in COMMANDS]
             rows += known
             count = min(share_of(self.unknown_percentage, known), len(other))
-            chosen = shuffled(other, self._random(split, UNKNOWN))[:count]
-            rows += [replace(row, text=UNKNOWN) for row in chosen]
+            other = shuffled(other, self._random(split, UNKNOWN))
+            chosen = other if split == "test" else _by_turns(other)
+            rows += [replace(row, text=UNKNOWN) for row in chosen[:count]]
             files = training if split == "train" else held_out
             zeros_share = 1.0 if split == "test" else ZEROS_SHARE
             count = share_of(self.silence_percentage, known)
@@ -342,6 +345,19 @@ def _official_test(tree: Path) -> Iterable[Utterance]:
             speaker, found, _ = name.partition("_nohash_")
             speaker = speaker.rpartition("_")[2] if found else ""
             yield Utterance(f"{tree}{os.sep}{word}{os.sep}{name}", word, speaker, "test")
+
+
+def _by_turns(rows: list[Utterance]) -> list[Utterance]:
+    """Return rows in an order in which the words take turns: each first has as many as any other.
+
+    Of a part of the corpus a plain choice would mostly hold the few words that have many clips.
+    """
+    taken: Counter[str] = Counter()
+    turns = []
+    for row in rows:
+        turns.append(taken[row.text])
+        taken[row.text] += 1
+    return [rows[place] for place in sorted(range(len(rows)), key=turns.__getitem__)]
 
 
 def _silence(

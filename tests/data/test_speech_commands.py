@@ -210,6 +210,19 @@ def test_unknown_words_are_a_seeded_choice_of_all_others(data):
     assert counts(everything, "train")["_unknown_"] == 25 * 6 * 2  # there are no more
 
 
+def test_a_rare_unknown_word_is_not_lost_among_frequent_ones(tmp_path):
+    """Of a part of the corpus all clips of a rare word are taken, before more of the others."""
+    names = speakers({"train": 40})
+    for word in (*COMMANDS, "bed", "cat", "dog"):
+        (tmp_path / word).mkdir()
+        for speaker in names if word != "dog" else names[:3]:
+            (tmp_path / word / f"{speaker}_nohash_0.wav").touch()
+    found = SpeechCommands(str(tmp_path), task="12", test_set="A", unknown_percentage=5.0).prepare()
+    said = [Path(row.audio).parent.name for row in found.split("train") if row.text == "_unknown_"]
+    assert Counter(said)["dog"] == 3
+    assert sorted(Counter(said).values()) == [3, 8, 9]
+
+
 def test_draws_are_the_same_in_every_version_of_python(data, monkeypatch):
     """`Random.random` alone is promised to give the same."""
     found = corpus(data, task="12", test_set="A")

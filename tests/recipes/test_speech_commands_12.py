@@ -14,7 +14,8 @@ def test_a_small_archive_of_the_same_layout(tmp_path):
             tmp_path,
             *overrides,
             *FEW_CLIPS,
-            *BESIDE, "trainer.max_epochs=25",
+            *BESIDE,
+            "trainer.max_epochs=25",
         )
     labels = metrics["test"]["confusion"]["labels"]
     assert labels[:2] == ["_silence_", "_unknown_"]
