@@ -83,7 +83,8 @@ class BucketSampler(Sampler[list[int]]):
     Without a seed, batches are sorted by length and the same each time.
 
     With a balance b above 0, an epoch has the same number of clips, but a class of n clips gets a
-    share proportional to n^(1 - b), to within one clip; b = 1 makes all classes equally frequent.
+    share proportional to n^(1 - b), to within one clip; b = 1 makes all classes equally frequent,
+    and above 1 the rarest classes are the most frequent.
     Clips of rare classes are then repeated, and clips of frequent classes appear in some epochs
     only. This is systematic sampling: a clip is drawn its expected number of times, rounded up or
     down.
@@ -94,7 +95,7 @@ class BucketSampler(Sampler[list[int]]):
     batch_size : clips per batch; the last batch may have fewer.
     seed : seed of the order; None for evaluation.
     classes : the class of each clip, (N,) integers; required if `balance` is above 0.
-    balance : exponent b in [0, 1]; 0 draws each clip once.
+    balance : exponent b in [0, 2]; 0 draws each clip once.
     """
 
     def __init__(

@@ -93,9 +93,10 @@ class Trainer:
         Epochs use them in turn; they are kept in memory as float16. With 0, every step augments
         the clips and runs the front. So it does with mixup, `frame_weight` or connected words, and
         if the embeddings would take more than 2 GiB.
-    balance : exponent in [0, 1]. With 0, an epoch has each clip once; with 1, it has as many clips,
-        but all classes are equally frequent; between them, the share of a class of n clips is
-        proportional to n^(1 - balance).
+    balance : exponent in [0, 2]. With 0, an epoch has each clip once; with 1, it has as many clips,
+        but all classes are equally frequent. The share of a class of n clips is proportional to
+        n^(1 - balance): above 1 the rarest class is the most frequent, which helps words of which
+        a few clips cannot show how they vary.
     frame_weight : weight of the cross-entropy between each step and the word that is spoken there,
         summed over the steps of a word and added to the CTC loss if the times of words are known.
         CTC alone requires a word in one of its steps only, and learns none for a long time.
@@ -139,7 +140,7 @@ class Trainer:
             self._check(name, lambda value: value > 0, "above 0")
         for name in ("mixup", "copies", "views"):
             self._check(name, lambda value: value >= 0, "0, which is off, or more")
-        self._check("balance", lambda value: 0 <= value <= 1, "in [0, 1]")
+        self._check("balance", lambda value: 0 <= value <= 2, "in [0, 2]")
         for name in ("label_smoothing", "ema_decay"):
             self._check(name, lambda value: 0 <= value < 1, "in [0, 1)")
         precisions = ("32-true", "bf16-mixed", "16-mixed")

@@ -323,7 +323,7 @@ def test_the_loss_of_a_mixture_is_the_mixed_loss(label_smoothing):
     [
         ({"mixup": -0.1}, "trainer.mixup=-0.1 must be 0, which is off, or more"),
         ({"copies": -1}, "trainer.copies=-1 must be 0, which is off, or more"),
-        ({"balance": 1.5}, r"trainer.balance=1.5 must be in \[0, 1\]"),
+        ({"balance": 2.5}, r"trainer.balance=2.5 must be in \[0, 2\]"),
         ({"max_epochs": 0}, "trainer.max_epochs=0 must be above 0"),
         ({"label_smoothing": 1.0}, r"trainer.label_smoothing=1.0 must be in \[0, 1\)"),
         ({"ema_decay": -0.5}, r"trainer.ema_decay=-0.5 must be in \[0, 1\)"),
