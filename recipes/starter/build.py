@@ -163,7 +163,7 @@ seed {seed}, commit {commit}, {epochs} epochs, {seconds} s.
 | Picovoice's wake-word benchmark | six key phrases, more than 50 people | Apache 2.0 |
 | LibriSpeech, AMI | people who say none of the words | CC BY 4.0 |
 | Speech Commands v2 | commands, digits, other words, noises; nobody of its test | CC BY 4.0 |
-| the package's front | frozen; [its card](../features/EMBEDDING.md) | MIT |
+| the package's front | frozen; its card: speech_rnn/features/EMBEDDING.md | MIT |
 | espeak-ng, Kokoro-82M, flite | synthetic voices | of the programs: GPL 3, Apache 2.0, BSD |
 """
 
