@@ -40,7 +40,7 @@ WAKE_EXAMPLES = (
 
 app = typer.Typer(
     cls=_SpeedByDefault,
-    help="Compare speed, or with `wake` the detection of wake words, with other programs.",
+    help="Compare speed, or (wake) the detection of wake words, with other programs.",
     epilog=epilog(EXAMPLES),
     add_completion=False,
 )

@@ -1,5 +1,7 @@
+import logging
 import os
 
+import pytest
 from hypothesis import settings
 
 # One process a core runs the tests (pytest-xdist): threads of torch's own would contend with them.
@@ -11,6 +13,12 @@ os.environ.setdefault("NUMBA_OPT", "0")
 # The machine that runs the tests may be busy: time says nothing about a law.
 settings.register_profile("speech_rnn", deadline=None, derandomize=True)
 settings.load_profile("speech_rnn")
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs():
+    """Begin each test at the usual level: a training within the process raises it for good."""
+    logging.getLogger().setLevel(logging.WARNING)
 
 
 def pytest_collection_modifyitems(items):

@@ -41,6 +41,6 @@ def test_an_unknown_front_is_refused():
 
 
 def test_without_a_front_the_model_reads_the_features():
-    conf = compose("train", ["+recipe=keywords", "data.root=DIR"])
+    conf = compose("train", ["+recipe=keywords_ctc", "data.root=DIR"])
     assert conf.model.get("front") is None
     assert "front" not in conf

@@ -24,6 +24,8 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
     few_digits(tmp_path / "real/digits")
     few_phrases(tmp_path / "real/keywords")
     (tmp_path / "real/noise").symlink_to(SHARED / "noise")
+    corpus = "speech_commands_v0.02"
+    (tmp_path / "real" / corpus).symlink_to(SHARED / corpus)
     given = (f"data.root={tmp_path / 'real'}", f"negatives.speech=[{SHARED / 'speech'}]")
     metrics = train(
         "starter", tmp_path, *given, *WITHOUT, *few, "negatives.others=null", "+debug=fast"

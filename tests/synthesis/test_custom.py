@@ -42,7 +42,7 @@ def test_wrong_settings_are_reported(sounds, tmp_path):
     (tmp_path / "light_on").mkdir()
     write_audio(tmp_path / "light_on/0.wav", tone("low"), 16_000)
     with pytest.raises(
-        DataError, match=r"light on, which .* none of the words; did you mean 'lights on'"
+        DataError, match=r"light on, which are not among the words; did you mean 'lights on'"
     ):
         Custom(WORDS, sounds, str(tmp_path), **FEW).prepare()
     with pytest.raises(ConfigurationError, match=r"recorded_share=1 must lie in \[0, 1\)"):

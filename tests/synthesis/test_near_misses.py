@@ -81,7 +81,7 @@ def test_sounds_are_those_of_espeak():
     one, other, none = Espeak().phonemes(["a b, c", "write", ""])
     assert one == ("ɐ", "b", "i", "s", "i")
     assert (other, none) == (Espeak().phonemes(["right"])[0], ())
-    with pytest.raises(DataError, match="voice='xx' is none"):
+    with pytest.raises(DataError, match="voice='xx' is not a voice"):
         Espeak().phonemes(["a"], accent="xx")
 
 

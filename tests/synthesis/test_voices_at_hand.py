@@ -14,6 +14,7 @@ pytest.importorskip("espeakng_loader", reason="speech is synthesized with the ex
 
 
 STARTER = ("data.root=DIR", "~data.sources.digits", "~data.sources.phrases")
+STARTER += ("~data.sources.commands",)
 
 
 def few(place):
