@@ -52,7 +52,8 @@ def serve(
         bool, typer.Option("--zeroconf", help="Announce Wyoming, so that Home Assistant finds it.")
     ] = False,
     language: Annotated[
-        list[str] | None, typer.Option(help="Language that Home Assistant is told; en without it.")
+        list[str] | None,
+        typer.Option(help="The language that Home Assistant sees; en if none is given."),
     ] = None,
     token: Annotated[
         str | None,

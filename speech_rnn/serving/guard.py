@@ -27,7 +27,7 @@ class Guard:
 
     Parameters
     ----------
-    app : what is guarded.
+    app : the application that is guarded.
     service : counts.
     paths : the paths that there are, for the metrics.
     token : the token that a client has to send; None lets all in.

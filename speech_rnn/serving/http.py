@@ -31,7 +31,7 @@ class Http:
 
     Parameters
     ----------
-    service : what the protocols share.
+    service : the state that all protocols share.
     """
 
     def __init__(self, service: Service) -> None:

@@ -28,7 +28,7 @@ class Listen:
 
     Parameters
     ----------
-    service : what the protocols share.
+    service : the state that all protocols share.
     """
 
     def __init__(self, service: Service) -> None:

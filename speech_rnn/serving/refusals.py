@@ -34,7 +34,7 @@ class RefusalError(SpeechRnnError):
     Parameters
     ----------
     kind : how each protocol says so.
-    message : what is wrong, and the way out.
+    message : the error, and the way out.
     """
 
     def __init__(self, kind: Kind, message: str) -> None:

@@ -29,8 +29,8 @@ class Server:
 
     Parameters
     ----------
-    service : what is served.
-    places : where.
+    service : the service that is served.
+    places : the addresses to serve at.
 
     Attributes
     ----------

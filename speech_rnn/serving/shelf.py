@@ -26,7 +26,7 @@ class Model:
     name : name of the file without its ending, or of the folder of a run.
     path : path of the file.
     recognizer : the recogniser, loaded.
-    stamp : what changes when the file does; None where it could not be seen.
+    stamp : a value that changes with the file; None if the file could not be read.
     """
 
     name: str

@@ -29,7 +29,7 @@ class Vosk:
 
     Parameters
     ----------
-    service : what the protocols share.
+    service : the state that all protocols share.
     """
 
     def __init__(self, service: Service) -> None:

@@ -29,7 +29,7 @@ class AsrLink(Link):
     Parameters
     ----------
     reader, writer : the connection.
-    service : what the protocols share.
+    service : the state that all protocols share.
     languages : the languages of the recognisers.
     """
 

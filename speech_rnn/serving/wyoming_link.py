@@ -87,8 +87,8 @@ class Link(AsyncEventHandler):
     Parameters
     ----------
     reader, writer : the connection.
-    service : what the protocols share.
-    info : what the server has, as `describe` asks for it.
+    service : the state that all protocols share.
+    info : the description of the server, the answer to `describe`.
     """
 
     protocol = "wyoming"

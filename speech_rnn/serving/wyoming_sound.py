@@ -17,7 +17,7 @@ class WyomingSound:
 
     Parameters
     ----------
-    event : of the type audio-start or audio-chunk.
+    event : an event of type audio-start or audio-chunk.
 
     Attributes
     ----------

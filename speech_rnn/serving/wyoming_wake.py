@@ -26,7 +26,7 @@ class WakeLink(Link):
     Parameters
     ----------
     reader, writer : the connection.
-    service : what the protocols share.
+    service : the state that all protocols share.
     languages : the languages of the words.
     """
 

@@ -23,7 +23,7 @@ def spotted(
     Parameters
     ----------
     pieces : the posteriors of the sound, (t, C) each, in their order.
-    spotter : at the beginning of a stream; it is at the end of one afterwards.
+    spotter : a spotter at the beginning of a stream; afterwards it is at the end of one.
     n_samples : length of the sound, in samples, after which no word ends; None knows none.
     """
     stop = np.iinfo(np.int64).max if n_samples is None else n_samples

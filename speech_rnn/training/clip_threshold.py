@@ -30,9 +30,9 @@ def clip_threshold(
 
     Parameters
     ----------
-    recognizer : of a vocabulary of words; its calibration is left as it is.
-    others : clips of words that are none of its own, which training did not see.
-    false_accepts : share of them that may be answered with a word, in [0, 1).
+    recognizer : recogniser of words; its calibration does not change.
+    others : clips of other words that were not in the training.
+    false_accepts : share of these clips that may be answered with a word, in [0, 1).
 
     Raises
     ------
