@@ -218,7 +218,7 @@ def test_a_language_model_and_hot_words(folder, transcribe):
             ("--lm", "other.arpa"),
             "with them; did you mean 'low'?",
         ),
-        (("--lm", "missing.arpa"), "is no file"),
+        (("--lm", "missing.arpa"), "does not exist"),
         (("--hot-word", "high"), "must be WORD=BONUS"),
         (("--n-best", "2"), "need a beam"),
         (("--lm", "lm.arpa", *MODEL), "need a recogniser of sequences"),

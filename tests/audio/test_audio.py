@@ -561,7 +561,7 @@ def test_folders_are_looked_through(tmp_path):
     assert find_audio(["missing.wav"])[0][0] == "missing.wav"
     stdin = io.BytesIO()
     assert find_audio(["-"], stdin=stdin) == [("-", stdin)]
-    with pytest.raises(ConfigurationError, match="holds no sound files; --recursive looks"):
+    with pytest.raises(ConfigurationError, match="holds no sound files; --recursive searches"):
         find_audio([str(tmp_path / "b")])
     with pytest.raises(ConfigurationError, match=r"folder\.wav' holds no sound files$"):
         find_audio([str(tmp_path / "folder.wav")], recursive=True)

@@ -219,7 +219,7 @@ def test_a_graph_is_timed_stage_by_stage():
     settings = Settings(sections=("stages",), onnx=(OnnxFile.at(str(STARTER)),), n_rounds=5)
     whole, graph, *stages = measure("stages", settings).rows
     names = [row.name.rpartition(", ")[2] for row in (whole, graph, *stages)]
-    assert names[:4] == ["samples to word", "the graph", "features", "network"]
+    assert names[:5] == ["samples to word", "the graph", "features", "front", "network"]
     assert whole.seconds.median > graph.seconds.median > 0
     # What writing down costs aside, the stages are the graph.
     total = sum(row.seconds.median for row in stages)

@@ -114,7 +114,10 @@ def test_case_02_values_that_are_not_texts_are_reported_with_their_lines(tmp_pat
 
 @pytest.mark.parametrize("words", [[True, False], [None, "go"], [["go"]], "go", ["a", "a "], []])
 def test_case_03_words_that_are_no_texts_are_refused(words):
-    with pytest.raises(ConfigurationError, match=r"words=.* must (be a list of texts|name each)"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"words=.* must (be a list of texts|name at least one word, each once)",
+    ):
         Manifest("rows.jsonl", words)
 
 

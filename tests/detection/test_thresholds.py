@@ -182,7 +182,7 @@ def test_few_misses(listener):
 
 
 def test_tuning_audio_without_a_keyword(listener):
-    with pytest.raises(DataError, match="the tuning audio holds no middle, high"):
+    with pytest.raises(DataError, match="the tuning audio does not contain middle, high"):
         tune(listener, sound(["low"]), sound(SAID), Promise(miss_rate=0.1))
 
 

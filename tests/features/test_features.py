@@ -786,7 +786,7 @@ def test_unknown_dialects_and_parameters_are_named():
     ):
         MFCC.like("kald")
     with pytest.raises(
-        ConfigurationError, match=r"n_mel=40 is no parameter.*did you mean 'n_mels'"
+        ConfigurationError, match=r"n_mel=40 is not a parameter.*did you mean 'n_mels'"
     ):
         MFCC.like("kaldi", n_mel=40)
     with pytest.raises(ConfigurationError, match="n_mfcc=13 is not a parameter of LogMel"):

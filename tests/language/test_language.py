@@ -359,7 +359,7 @@ def test_case_f15_a_language_model_with_nan_weights(tmp_path):
 
 
 def test_files_of_other_kinds_are_reported(tmp_path):
-    with pytest.raises(DataError, match="is no file"):
+    with pytest.raises(DataError, match="does not exist"):
         load_language_model(tmp_path / "missing.arpa")
     (tmp_path / "bad.arpa").write_text("\\data\\\nngram 1=1\n\n\\1-grams:\n-0.3\t</s>\nx\tgo\n")
     with pytest.raises(DataError, match=r"bad\.arpa', line 6"):

@@ -36,14 +36,14 @@ def test_models_tells_it(whispering, tmp_path, ending):
         whispering.save(file)
     found = Summary.of(file, Recognizer.load(file))
     assert found.front == ORIGINS["whisper_tiny"]
-    assert "\n  front: Whisper's encoder (Radford et al., 2022) of OpenAI, MIT" in str(found)
+    assert "\n  front end: Whisper's encoder (Radford et al., 2022) of OpenAI, MIT" in str(found)
 
 
 def test_no_origin_without_a_front(tmp_path):
     untrained().save(tmp_path / "mine.safetensors")
     found = Summary.of(tmp_path / "mine.safetensors", untrained())
     assert found.front is None
-    assert "front" not in str(found)
+    assert "front end" not in str(found)
 
 
 def test_the_card_counts_the_published_weights(whispering, tmp_path):

@@ -264,7 +264,7 @@ def test_wrong_values(parameters, message):
 
 
 def test_a_threshold_of_no_word():
-    with pytest.raises(ConfigurationError, match=r"'yess' is no word .* did you mean 'yes'\?"):
+    with pytest.raises(ConfigurationError, match=r"'yess' is not a word .* did you mean 'yes'\?"):
         Spotter(Spotting(thresholds={"yess": 0.5}), TOKENS, STEP)
 
 

@@ -175,5 +175,5 @@ def test_wrong_shares_are_refused(keep):
 def test_nothing_to_calibrate_on_is_refused():
     with pytest.raises(DataError, match="calibration needs a validation split"):
         calibrate(np.zeros((0, 2)), np.zeros(0, dtype=int), ["a", "b"])
-    with pytest.raises(ConfigurationError, match="temperature=0 must be from"):
+    with pytest.raises(ConfigurationError, match="temperature=0 must lie in"):
         Calibration(0)
