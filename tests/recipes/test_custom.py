@@ -47,7 +47,8 @@ def test_words_must_be_given(tmp_path):
 @pytest.mark.slow(minutes=1)
 def test_people_are_recognised_after_training_on_synthetic_speech_only(tmp_path):
     words = "words=[smart mirror,snowboy,view glass]"
-    short = ("trainer.max_epochs=8", "data.espeak.train_clips=80")
+    short = ("trainer.max_epochs=4", "data.espeak.train_clips=40", "negatives.others.n_words=100")
+    short += ("connected.train_utterances=500", "connected.test_utterances=40")
     short += ("data.kokoro=null", "data.flite=null")
     train("custom", tmp_path, words, *short)
     people = (f"data.root={SHARED / 'keywords'}", "data.words=[smart mirror,snowboy,view glass]")
