@@ -249,9 +249,11 @@ class Recognizer:
         ]
 
     def _clip_spotter(self) -> WordSpotter:
-        """Return what finds the words of a clip, at the threshold of clips."""
-        threshold = self.calibration.unknown_below
-        assert threshold is not None
+        assert self.calibration.unknown_below is not None
+        return self.clip_spotter(self.calibration.unknown_below)
+
+    def clip_spotter(self, threshold: float) -> WordSpotter:
+        """Return a spotter for the words of one clip, with one threshold for all words."""
         given = self.spotting or Spotting.of(self.vocabulary.head)
         spotting = replace(given, threshold=threshold, thresholds={})
         tokens, step = self.vocabulary.tokens, self.engine.step_length

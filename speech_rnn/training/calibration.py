@@ -100,8 +100,7 @@ def _check_shares(keep: float | None, false_accepts: float | None, tokens: Seque
         raise ConfigurationError(f"keep={keep!r} must lie in (0, 1]")
     if false_accepts is None:
         return
-    if not 0 <= false_accepts < 1:
-        raise ConfigurationError(f"false_accepts={false_accepts!r} must lie in [0, 1)")
+    check_false_accepts(false_accepts)
     if keep is not None:
         raise ConfigurationError(
             f"keep={keep!r} and false_accepts={false_accepts!r} set the same threshold; give "
@@ -112,6 +111,18 @@ def _check_shares(keep: float | None, false_accepts: float | None, tokens: Seque
             f"false_accepts={false_accepts!r} needs clips of other words to count them: "
             "negatives=other_words"
         )
+
+
+def check_false_accepts(share: float) -> None:
+    """Refuse a share of false accepts out of its range.
+
+    Raises
+    ------
+    ConfigurationError
+        if it does not lie in [0, 1).
+    """
+    if not 0 <= share < 1:
+        raise ConfigurationError(f"false_accepts={share!r} must lie in [0, 1)")
 
 
 def _above(values: NDArray[np.floating], share: float) -> float:

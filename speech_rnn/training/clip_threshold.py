@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from speech_rnn.data.cache import AudioCache
+from speech_rnn.data.batching import BucketSampler, pad
+from speech_rnn.data.cache import FULL_SCALE, AudioCache
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.errors import ConfigurationError, DataError
-from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.streaming.spotted import spotted
+from speech_rnn.training.calibration import check_false_accepts
 
 log = logging.getLogger(__name__)
 
+BATCH_SIZE = 64
 THRESHOLDS = np.arange(5, 100) / 100
-"""Below the first, what no word resembles would decide."""
+"""The thresholds to try. Below the first, clips that resemble no word would be answered."""
 
 
 def clip_threshold(
@@ -41,8 +45,7 @@ def clip_threshold(
     DataError
         if there are no such clips.
     """
-    if not 0 <= false_accepts < 1:
-        raise ConfigurationError(f"false_accepts={false_accepts!r} must lie in [0, 1)")
+    check_false_accepts(false_accepts)
     if recognizer.spotting is None or recognizer.vocabulary.unit != "words":
         raise ConfigurationError(
             f"false_accepts={false_accepts!r} sets a threshold for words that are spotted; train "
@@ -50,23 +53,29 @@ def clip_threshold(
         )
     if not others:
         raise DataError("false_accepts needs other words in the validation split; add some")
-    cache = AudioCache(others, recognizer.sample_rate)
-    before = recognizer.calibration
+    clips = list(_posteriors(recognizer, others))
 
     def answered(threshold: float) -> float:
-        recognizer.calibration = replace(before, unknown_below=threshold)
-        rows = evaluate(recognizer, others, cache=cache).rows
-        return float(np.mean([bool(row.recognised) for row in rows]))
+        spotter = recognizer.clip_spotter(threshold)  # begins anew after each clip
+        return sum(bool(spotted([clip], spotter).words) for clip in clips) / len(others)
 
-    low, high = 0, len(THRESHOLDS) - 1  # fewer are answered the higher it is
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (
-            (low, middle) if answered(THRESHOLDS[middle]) <= false_accepts else (middle + 1, high)
-        )
-    recognizer.calibration = before
+    # Fewer clips are answered the higher it is.
+    place = bisect_left(
+        THRESHOLDS, True, hi=len(THRESHOLDS) - 1, key=lambda one: answered(one) <= false_accepts
+    )
+    threshold = float(THRESHOLDS[place])
     log.info("threshold of clips: %.2f; of %d clips of other words, which training did not see, "
              "%.1f %% are answered with a word",
-             THRESHOLDS[low], len(others), 100 * answered(THRESHOLDS[low]))  # fmt: skip
-    recognizer.calibration = before
-    return float(THRESHOLDS[low])
+             threshold, len(others), 100 * answered(threshold))  # fmt: skip
+    return threshold
+
+
+def _posteriors(recognizer: Recognizer, rows: Sequence[Utterance]) -> Iterator[NDArray[np.float32]]:
+    """Yield the posteriors (T, C) of each clip that can be read."""
+    cache = AudioCache(rows, recognizer.sample_rate)
+    for indices in BucketSampler(cache, BATCH_SIZE):
+        samples, lengths = pad([cache[index] for index in indices])
+        waveform = samples.numpy() / np.float32(FULL_SCALE)
+        log_probs, steps = recognizer.log_probs(waveform, lengths.numpy())
+        for row, n_steps in zip(log_probs, steps.tolist(), strict=True):
+            yield np.exp(row[:n_steps])
