@@ -42,8 +42,7 @@ class AsrLink(Link):
         service: Service,
         languages: Sequence[str],
     ) -> None:
-        super().__init__(reader, writer, service)
-        self._languages = languages
+        super().__init__(reader, writer, service, languages)
         self._request = Transcribe()
         self._place = ExitStack()
         self._sound: WyomingSound | None = None
@@ -52,7 +51,7 @@ class AsrLink(Link):
 
     def info(self) -> Info:
         """Return the recognisers."""
-        return asr_info(self.service.shelf.models, self._languages)
+        return asr_info(self.service.shelf.models, self.languages)
 
     async def handle_event(self, event: Event) -> bool:
         """Take a request or sound; other events are dropped, as the protocol has it."""

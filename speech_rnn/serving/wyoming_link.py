@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -24,7 +24,7 @@ LOST = (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError)
 LINE_BYTES = 64 << 10
 """Bytes of the header of an event, at most."""
 MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
-"""What the library raises for an event that has another form than the protocol."""
+"""The errors that the library raises if an event does not follow the protocol."""
 
 
 class GuardedReader:
@@ -88,17 +88,21 @@ class Link(AsyncEventHandler):
     ----------
     reader, writer : the connection.
     service : the state that all protocols share.
-    info : the description of the server, the answer to `describe`.
+    languages : the languages that the description of the server names.
     """
 
     protocol = "wyoming"
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, service: Service
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        service: Service,
+        languages: Sequence[str],
     ) -> None:
         self._guarded = GuardedReader(reader, service.limits)
         super().__init__(cast(asyncio.StreamReader, self._guarded), writer)
-        self.service = service
+        self.service, self.languages = service, languages
         self._patience = Patience(service.stopping)
 
     @abstractmethod

@@ -39,8 +39,7 @@ class WakeLink(Link):
         service: Service,
         languages: Sequence[str],
     ) -> None:
-        super().__init__(reader, writer, service)
-        self._languages = languages
+        super().__init__(reader, writer, service, languages)
         self._names: list[str] | None = None
         self._sound: WyomingSound | None = None
         self._streams: list[tuple[LiveStream, dict[str, str]]] = []
@@ -49,7 +48,7 @@ class WakeLink(Link):
 
     def info(self) -> Info:
         """Return the words."""
-        return wake_info(self.service.shelf.models, self._languages)
+        return wake_info(self.service.shelf.models, self.languages)
 
     async def handle_event(self, event: Event) -> bool:
         """Take a request or sound; other events are dropped, as the protocol has it."""
