@@ -234,8 +234,8 @@ class Recognizer:
     def answers_as_it_listens(self) -> bool:
         """Whether clips are answered with the words that its spotting finds, as a stream is.
 
-        So it is where its calibration has a threshold for the words of clips, unless a beam, a
-        grammar or several answers are wanted.
+        This is the case if its calibration has a threshold for the words of clips, unless the
+        decoder has a beam, a grammar or several answers.
         """
         has_threshold = self.calibration.unknown_below is not None
         return has_threshold and self.vocabulary.unit == "words" and self.decoder.is_greedy

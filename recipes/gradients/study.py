@@ -1,4 +1,4 @@
-"""Where gradients vanish: how much of the loss's gradient reaches steps in the distant past.
+"""Measure how gradients vanish: the share of the loss's gradient that reaches early steps.
 
 python recipes/gradients/study.py --output DIR
 

@@ -44,7 +44,7 @@ MOST_LEVELS = 200
 """Deepest nesting of brackets and rules that Python's stack can hold."""
 MOST_WORDS = 20_000
 MOST_ARCS = 50_000
-"""Above, the graph would take gigabytes: n optional words in a row have n² / 2 arcs."""
+"""More arcs would take gigabytes: n optional words in a row have n² / 2 arcs."""
 MOST_DRAWN = 100
 """Length of a drawn sentence after which nothing is repeated: nested repeats grow exponentially."""
 MOST_NAMED = 20

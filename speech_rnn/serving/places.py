@@ -1,4 +1,4 @@
-"""Where a server listens."""
+"""The addresses and ports of a server."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from speech_rnn.errors import ConfigurationError, did_you_mean
 
 SERVED = {"http": "port", "wake": "wake_port", "asr": "asr_port"}
-"""What can be served, with the field of its port."""
+"""The protocols, and the field that holds the port of each."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a server listens.
+    """The addresses and ports of a server.
 
     Parameters
     ----------

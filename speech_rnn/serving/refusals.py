@@ -1,4 +1,4 @@
-"""What a client is told when its request is refused."""
+"""The reasons for which a request is refused, and the answer that a client gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the protocols of one server share: recognisers, threads, bounds, figures, the end."""
+"""The state that the protocols of a server share: recognisers, threads, limits and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server has, as Wyoming's `describe` asks for it."""
+"""The description of a server that answers Wyoming's `describe`."""
 
 from __future__ import annotations
 

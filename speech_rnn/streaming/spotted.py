@@ -24,7 +24,7 @@ def spotted(
     ----------
     pieces : the posteriors of the sound, (t, C) each, in their order.
     spotter : a spotter at the beginning of a stream; afterwards it is at the end of one.
-    n_samples : length of the sound, in samples, after which no word ends; None knows none.
+    n_samples : length of the sound in samples; no word ends later. None sets no limit.
     """
     stop = np.iinfo(np.int64).max if n_samples is None else n_samples
     least_blank, words = 1.0, []

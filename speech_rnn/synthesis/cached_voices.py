@@ -1,4 +1,4 @@
-"""What all synthesizers share: how clips are drawn, and their cache."""
+"""The parts that all synthesizers share: the drawing of clips, and the cache."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ COSTS = {
     "trainings on near misses of espeak-ng alone had 8, 0 and 0 false accepts, and three with "
     "Kokoro's beside them 2, 1 and 1 (page of keywords_stream)"
 }
-"""What is lost without a synthesizer."""
+"""The accuracy that is lost without each synthesizer."""
 
 
 @dataclass(frozen=True)

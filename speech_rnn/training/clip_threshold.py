@@ -1,4 +1,4 @@
-"""The threshold at which a word of a clip is believed, by a recogniser that listens."""
+"""Fit the threshold from which a word of a clip counts, for a recogniser that listens."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def clip_threshold(
     Raises
     ------
     ConfigurationError
-        for a share out of its range, and a recogniser that spots no words.
+        if the share is out of its range, or the recogniser spots no words.
     DataError
         if there are no such clips.
     """
