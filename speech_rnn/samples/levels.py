@@ -19,6 +19,11 @@ def amplitude(decibels: float) -> float:
     return float(10 ** (decibels / 20))
 
 
+def decibels(amplitude: float) -> float | None:
+    """Return an amplitude in dB relative to full scale, which is 1; None for 0."""
+    return float(20 * np.log10(amplitude)) if amplitude > 0 else None
+
+
 def low_level(peak: float) -> str | None:
     """Return the problem of a sound with this peak if it is too quiet, otherwise None."""
     if peak <= amplitude(SILENCE_DB):
