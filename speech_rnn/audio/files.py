@@ -150,6 +150,20 @@ class OpenSound:
         if resampler:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True).clip(-1, 1)
 
+    def recorded(
+        self, start_seconds: float = 0.0, duration_seconds: float | None = None
+    ) -> NDArray[np.float32]:
+        """Read the rest of the sound, or a stretch of it, as it was recorded, (N, channels).
+
+        Samples are neither mixed, resampled nor clipped.
+
+        Raises
+        ------
+        AudioError
+            as `load_audio` does for a sound that cannot be read.
+        """
+        return _read(self.file, self.name, start_seconds, duration_seconds)
+
     def load(
         self,
         sample_rate: int,
@@ -159,7 +173,7 @@ class OpenSound:
         check: Check = True,
     ) -> NDArray[np.float32]:
         """Read the rest of the sound, or a stretch of it; see `load_audio`."""
-        samples = _read(self.file, self.name, start_seconds, duration_seconds)
+        samples = self.recorded(start_seconds, duration_seconds)
         if self.mix.channel is not None:
             samples = self.mix(samples)
         self._warn(self.problems, check=check)

@@ -62,22 +62,24 @@ def check_waveform(waveform: NDArray[np.float32], sample_rate: int) -> list[str]
     offset = float(mono.mean(dtype=np.float64)) if len(mono) else 0.0
     if wrong := low_level(float(np.abs(mono - np.float32(offset)).max(initial=0.0))):
         problems.append(wrong)
-    if _clipped_share(waveform) > MOST_CLIPPED:
+    if clipped_share(waveform) > MOST_CLIPPED:
         problems.append(
             f"is clipped: more than {100 * MOST_CLIPPED:g} % of its samples are cut off at full "
             "scale; record it with less gain"
         )
     if abs(offset) > MOST_DC_OFFSET:
         problems.append(
-            f"has a DC offset: its mean is more than {MOST_DC_OFFSET:g} from 0; remove it"
+            f"has a DC offset: its mean is more than {MOST_DC_OFFSET:g} from 0; remove it: "
+            "ffmpeg -i FILE -af highpass=f=20 OTHER.wav"
         )
     return problems
 
 
-def _clipped_share(waveform: NDArray[np.float32]) -> float:
-    """Return the share of samples at full scale and level with the one before, in any channel.
+def clipped_share(waveform: NDArray[np.float32]) -> float:
+    """Return the share of samples at full scale and level with the one before.
 
-    A peak that just reaches full scale is round, so its neighbours differ.
+    Of (N, channels) it is that of the channel with the largest share. A peak that just reaches full
+    scale is round, so its neighbours differ.
     """
     if len(waveform) < 2 or np.abs(waveform).max() < FULL_SCALE:
         return 0.0

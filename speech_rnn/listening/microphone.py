@@ -149,14 +149,27 @@ class Microphone:
         return "default" if self._device is None else repr(self._device)
 
     def _devices(self) -> str:
-        inputs = [
-            f"{number} {device['name']!r} ({device['max_input_channels']} channels)"
-            for number, device in enumerate(self._sounddevice.query_devices())
-            if device["max_input_channels"]
-        ]
+        inputs = input_devices()
         if not inputs:
             return "there is no input device; --input FILE, or --input - for raw PCM, needs none"
         return f"there are {', '.join(inputs)}: --microphone NUMBER, or a part of its name"
+
+
+def input_devices() -> list[str]:
+    """Return number, name and channels of each device that records, such as ``1 'Desk' (…)``.
+
+    Raises
+    ------
+    MissingExtraError
+        if sounddevice is not installed.
+    AudioError
+        if PortAudio is not installed.
+    """
+    return [
+        f"{number} {device['name']!r} ({device['max_input_channels']} channels)"
+        for number, device in enumerate(_sounddevice().query_devices())
+        if device["max_input_channels"]
+    ]
 
 
 def _sounddevice() -> Any:
