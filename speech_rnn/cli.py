@@ -29,6 +29,7 @@ OWN_VERBS = (
     "learn",
     "forget",
     "models",
+    "doctor",
     "export",
     "generate",
     "report",

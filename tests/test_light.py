@@ -37,6 +37,10 @@ MODULES = [
     "speech_rnn.transcribe",
     "speech_rnn.spot",
     "speech_rnn.listen",
+    "speech_rnn.doctor",
+    "speech_rnn.diagnosis.examination",
+    "speech_rnn.diagnosis.installation",
+    "speech_rnn.reporting.diagnosis",
     "speech_rnn.reporting.progress",
     "speech_rnn.cli",
     "speech_rnn.train",
@@ -110,6 +114,8 @@ LINES = [
     (("spot", *MODEL, "scene.wav"), "(?s)low.*high.*high.*middle"),
     (("spot", *MODEL, "--gate", "scene.wav"), "(?s)low.*high.*high.*middle"),
     (("listen", *MODEL, "--input", "scene.wav", "--fast"), "(?s)low.*high.*high.*middle"),
+    (("doctor", *MODEL, "scene.wav"), "^  answer      low high high middle, "),
+    (("doctor",), "^  recogniser  answers as it should"),
 ]
 ANSWERS = pytest.mark.parametrize(
     ("arguments", "heard"),
