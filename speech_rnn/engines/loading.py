@@ -43,3 +43,8 @@ def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
         engine, description = TorchEngine.load(path, device)
     try_out(engine, description, str(path))
     return engine, description
+
+
+def name_of(path: Path) -> str:
+    """Return a recogniser's name: its file without the ending, or the folder of its run."""
+    return path.parent.name if path.name == RUN_FILE else path.stem

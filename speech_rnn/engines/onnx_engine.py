@@ -104,6 +104,11 @@ class OnnxEngine:
             ) from error
 
     @property
+    def content(self) -> bytes:
+        """The content of the file."""
+        return self.path.read_bytes() if self._content is None else self._content
+
+    @property
     def device(self) -> str:
         """The device on which it computes."""
         return "cpu"

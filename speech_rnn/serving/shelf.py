@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_rnn.engines.loading import RUN_FILE
+from speech_rnn.engines.loading import RUN_FILE, name_of
 from speech_rnn.errors import ConfigurationError, SpeechRnnError, did_you_mean
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.serving.logs import log
@@ -65,7 +65,7 @@ class Shelf:
         self._seen: dict[Path, Stamp | None] = {}
         self._failed: dict[Path, Stamp | None] = {}
         for path in self._files:
-            name = _name(path)
+            name = name_of(path)
             if name in self._models:
                 raise ConfigurationError(
                     f"model={str(path)!r}: another is named {name!r}; rename it"
@@ -113,7 +113,7 @@ class Shelf:
         """
         found: dict[str, Model] = {}
         for path in (*self._files, *self._in_folder()):
-            name = _name(path)
+            name = name_of(path)
             if name in found:
                 self._fail(path, _stamp(path), f"another recogniser is named {name!r}")
                 continue
@@ -161,10 +161,6 @@ class Shelf:
             return sorted(path for path in self._folder.iterdir() if path.suffix in SUFFIXES)
         except OSError:
             return []
-
-
-def _name(path: Path) -> str:
-    return path.parent.name if path.name == RUN_FILE else path.stem
 
 
 def _stamp(path: Path) -> Stamp | None:

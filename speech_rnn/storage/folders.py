@@ -52,6 +52,13 @@ def make_folder(path: str | os.PathLike[str], name: str) -> Path:
     return path
 
 
+def cache_folder(name: str) -> Path:
+    """Return a folder of downloaded files: below ``XDG_CACHE_HOME``, or below ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"  # XDG's own rule
+    return root / "speech_rnn" / name
+
+
 @contextmanager
 def writing(
     folder: str | os.PathLike[str], name: str, way_out: str | None = None

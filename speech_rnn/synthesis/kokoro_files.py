@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_rnn.data.download import alone, download
+from speech_rnn.storage import folders
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,8 @@ FILES: Mapping[str, Released] = {
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloaded files: below ``XDG_CACHE_HOME``, or below ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"  # XDG's own rule
-    return root / "speech_rnn" / "kokoro"
+    """Return the folder of downloaded files; see `folders.cache_folder`."""
+    return folders.cache_folder("kokoro")
 
 
 def found(folder: str | Path) -> dict[str, Path]:
