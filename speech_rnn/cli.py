@@ -26,6 +26,7 @@ OWN_VERBS = (
     "spot",
     "listen",
     "serve",
+    "page",
     "learn",
     "forget",
     "models",

@@ -27,6 +27,7 @@ FLOORS = [
     {"recognizer"},
     {"listening", "detection", "evaluation"},
     {"diagnosis", "exporting", "learning", "training"},
+    {"browser"},
     {"reporting", "benchmarking", "serving"},
     {"config"},
     {
@@ -41,6 +42,7 @@ FLOORS = [
         "learn",
         "listen",
         "models",
+        "page",
         "recipes",
         "report",
         "search",

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from speech_rnn.browser.writing import STATIC
 from speech_rnn.config.app import CONF, recipes
 from tests.test_architecture import ROOT
 
@@ -27,6 +28,8 @@ def test_the_wheel_holds_the_package_and_its_configuration(wheel):
     for path in CONF.rglob("*.yaml"):
         assert f"speech_rnn/conf/{path.relative_to(CONF).as_posix()}" in names
     assert "speech_rnn/py.typed" in names
+    for path in STATIC.iterdir():
+        assert f"speech_rnn/browser/static/{path.name}" in names
 
 
 @pytest.mark.slow

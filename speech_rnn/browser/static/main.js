@@ -1,0 +1,221 @@
+/** The page: what its buttons do, and what it shows of the recogniser. */
+
+import { Pictures } from "./drawing.js";
+import { History } from "./history.js";
+import { Recogniser } from "./recogniser.js";
+import { TokenError, useToken } from "./resources.js";
+import { Microphone, decodedFile, microphoneProblem } from "./sounds.js";
+import { wordColumns } from "./spotter.js";
+import { Detections, Thresholds } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const LAG_SECONDS = 0.12; // by which the pictures follow the sound, so that they scroll evenly
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const CALM_SECONDS = 0.5;
+
+function say(text, isWrong = false) {
+  at("status").textContent = text;
+  at("status").classList.toggle("wrong", isWrong);
+}
+
+class Page {
+  constructor(recogniser) {
+    const { description } = recogniser;
+    const columns = wordColumns(description.tokens);
+    const words = columns.map((column) => description.tokens[column]);
+    this.recogniser = recogniser;
+    this.history = new History(description, columns);
+    this.pictures = new Pictures(
+      { wave: at("wave"), spectrum: at("spectrum"), scores: at("scores") },
+      this.history,
+      words,
+    );
+    this.detections = new Detections((found) => this.show(found));
+    this.thresholds = new Thresholds(words, description.spotting, (values) =>
+      recogniser.useThresholds(values),
+    );
+    this.microphone = null;
+    this.pending = [];
+    this.edge = 0;
+    this.follows = true;
+    this.drawn = 0;
+    this.connect();
+    say("Ready. Press Listen, or drop a sound file here.");
+    requestAnimationFrame((now) => this.frame(now));
+  }
+
+  connect() {
+    const { recogniser } = this;
+    recogniser.onHeard = (message) => this.hear(message);
+    recogniser.onAgain = ({ words }) => this.detections.replace(words);
+    recogniser.onFailed = (reason) => say(`The recogniser fails: ${reason}.`, true);
+    at("listen").disabled = at("file").disabled = false;
+    at("listen").onclick = () => (this.microphone ? this.stopListening() : this.listen());
+    at("file").onchange = ({ target }) => {
+      if (target.files[0]) this.open(target.files[0]);
+      target.value = "";
+    };
+    at("position").oninput = ({ target }) => {
+      this.follows = target.value === target.max;
+      this.edge = Number(target.value);
+    };
+    let depth = 0; // of the elements that a file is dragged over
+    const shade = (change) => (at("drop").hidden = (depth = Math.max(0, depth + change)) === 0);
+    addEventListener("dragenter", () => shade(1));
+    addEventListener("dragleave", () => shade(-1));
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      shade(-depth);
+      if (event.dataTransfer.files[0]) this.open(event.dataTransfer.files[0]);
+    });
+  }
+
+  begin(sampleRate) {
+    this.history.clear();
+    this.detections.replace([]);
+    this.pending = [];
+    this.edge = 0;
+    this.follows = true;
+    at("position").value = at("position").max = 0;
+    const options = { isGated: at("gate").checked, thresholds: this.thresholds.values };
+    this.recogniser.begin(sampleRate, options);
+  }
+
+  async listen() {
+    at("listen").disabled = true;
+    say("Waiting for the microphone.");
+    const microphone = new Microphone((samples) => this.recogniser.push(samples));
+    try {
+      const sampleRate = await microphone.start();
+      this.begin(sampleRate);
+      this.microphone = microphone;
+      this.showListening();
+      say("Listening.");
+    } catch (error) {
+      say(microphoneProblem(error), true);
+    }
+    at("listen").disabled = false;
+  }
+
+  async stopListening() {
+    const { microphone } = this;
+    this.microphone = null;
+    this.showListening();
+    await microphone.stop();
+    this.recogniser.finish();
+    say("Stopped.");
+  }
+
+  showListening() {
+    const isOn = this.microphone !== null;
+    at("listen").textContent = isOn ? "Stop" : "Listen";
+    at("listen").setAttribute("aria-pressed", String(isOn));
+  }
+
+  async open(file) {
+    if (this.microphone) await this.stopListening();
+    say(`Reading ${file.name}.`);
+    try {
+      const { samples, sampleRate } = await decodedFile(file);
+      this.begin(sampleRate);
+      this.file = { name: file.name, seconds: samples.length / sampleRate };
+      this.recogniser.whole(samples);
+    } catch {
+      say(`${file.name} is no sound that this browser can read.`, true);
+    }
+  }
+
+  hear({ samples, pieces, words, pending, isEnd, soundSeconds, computeSeconds }) {
+    this.history.addSamples(samples);
+    this.history.addPosteriors(pieces);
+    this.detections.add(words);
+    this.pending = pending;
+    const share = computeSeconds / soundSeconds;
+    at("speed").textContent = `The recogniser computes for ${(100 * share).toFixed(1)} % of the time.`;
+    at("speed").dataset.share = share;
+    if (this.microphone) {
+      if (share > 1) say("This device is too slow for the recogniser: words come late.", true);
+      return;
+    }
+    if (!this.file) return;
+    const { name, seconds } = this.file;
+    const percent = Math.floor((100 * soundSeconds) / seconds);
+    if (!isEnd) return say(`Recognising ${name}: ${percent} %.`);
+    const n = this.detections.words.length;
+    say(`${name}: ${n} ${n === 1 ? "word" : "words"} in ${seconds.toFixed(1)} s.`);
+    this.file = null;
+  }
+
+  /** Bring a detection into the pictures. */
+  show({ start, end }) {
+    const middle = (start + end) / 2 + this.pictures.seconds / 2;
+    this.follows = false;
+    this.edge = Math.min(this.history.seconds, Math.max(this.pictures.seconds, middle));
+  }
+
+  frame(now) {
+    const seconds = Math.min(0.1, (now - (this.last ?? now)) / 1000);
+    this.last = now;
+    this.scroll(seconds);
+    if (!calm.matches || now - this.drawn >= 1000 * CALM_SECONDS) {
+      this.drawn = now;
+      this.pictures.draw(Math.max(this.edge, this.pictures.seconds), this.detections.words, this.pending);
+    }
+    requestAnimationFrame((next) => this.frame(next));
+  }
+
+  /** Move the right side of the pictures towards the newest sound. */
+  scroll(seconds) {
+    const newest = this.history.seconds;
+    if (this.follows) {
+      const next = this.edge + seconds;
+      const isBehind = next < newest - 3 * LAG_SECONDS || !this.microphone;
+      this.edge = Math.min(newest, isBehind ? newest - (this.microphone ? LAG_SECONDS : 0) : next);
+    }
+    const position = at("position");
+    const least = Math.min(newest, this.history.begin + this.pictures.seconds);
+    position.min = least.toFixed(1);
+    position.max = newest.toFixed(1);
+    position.value = this.follows ? position.max : this.edge;
+    position.disabled = newest <= this.pictures.seconds;
+    position.setAttribute("aria-valuetext", `${this.edge.toFixed(1)} seconds`);
+  }
+}
+
+/** Ask for the token of the server, and return once there is one. */
+function askForToken() {
+  const form = at("token-form");
+  form.hidden = false;
+  say("This server needs its token.");
+  at("token").focus();
+  return new Promise((resolve) => {
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      form.hidden = true;
+      useToken(at("token").value);
+      resolve();
+    };
+  });
+}
+
+async function start() {
+  say("Loading the recogniser.");
+  try {
+    const recogniser = await Recogniser.load();
+    const { name, tokens, sample_rate: rate } = recogniser.description;
+    at("name").textContent = name;
+    document.title = `${name} – speech_rnn`;
+    const n = wordColumns(tokens).length;
+    at("about").textContent = `${n} words at ${rate / 1000} kHz, recognised in this browser: no sound leaves it.`;
+    new Page(recogniser);
+  } catch (error) {
+    if (error instanceof TokenError) {
+      await askForToken();
+      return start();
+    }
+    say(`The page cannot start: ${error.message}.`, true);
+  }
+}
+
+start();

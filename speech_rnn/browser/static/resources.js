@@ -1,0 +1,48 @@
+/** The files of the page: beside it, or within it as base64 where it is a single file. */
+
+let token = null;
+
+/** Send this token with each request from now on. */
+export function useToken(value) {
+  token = value;
+}
+
+/** The server wants a token. */
+export class TokenError extends Error {}
+
+function inlined(name) {
+  return document.querySelector(`script[data-file="${name}"]`)?.textContent;
+}
+
+async function decoded(base64) {
+  const answer = await fetch(`data:application/octet-stream;base64,${base64}`);
+  return answer.arrayBuffer();
+}
+
+/** Return the bytes of a file; the query of the page, such as ?model=NAME, goes along. */
+export async function bytesOf(name) {
+  const base64 = inlined(name);
+  if (base64 !== undefined) return decoded(base64);
+  const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+  const address = new URL(name, document.baseURI);
+  address.search = location.search;
+  const answer = await fetch(address, { headers });
+  if (answer.status === 401) throw new TokenError("the server wants its token");
+  if (!answer.ok) throw new Error(await reasonOf(answer, name));
+  return answer.arrayBuffer();
+}
+
+async function reasonOf(answer, name) {
+  try {
+    return (await answer.json()).error.message;
+  } catch {
+    return `${name} could not be loaded (${answer.status})`;
+  }
+}
+
+/** Return the address of a script. */
+export async function scriptAddress(name) {
+  const base64 = inlined(name);
+  if (base64 === undefined) return new URL(name, document.baseURI);
+  return URL.createObjectURL(new Blob([await decoded(base64)], { type: "text/javascript" }));
+}
