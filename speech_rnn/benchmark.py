@@ -40,7 +40,7 @@ WAKE_EXAMPLES = (
 
 app = typer.Typer(
     cls=_SpeedByDefault,
-    help="Compare speed, or (wake) the detection of wake words, with other programs.",
+    help="Compare speed, or the detection of wake words, with other programs.",
     epilog=epilog(EXAMPLES),
     add_completion=False,
 )
@@ -61,7 +61,9 @@ def speed(
     ] = None,
     onnx: Annotated[
         list[Path] | None,
-        typer.Option(help="The same model as an ONNX file; repeatable. By default it is exported."),
+        typer.Option(
+            help="The same model as an ONNX file. Repeatable. By default, the model is exported."
+        ),
     ] = None,
     audio: Annotated[
         Path | None,
@@ -112,39 +114,43 @@ def speed(
 def wake(
     keywords: Annotated[
         Path,
-        typer.Option(help="Folder with one folder of recordings a word. The test split is used."),
+        typer.Option(
+            help="Folder with one folder of recordings for each word. The test split is used."
+        ),
     ],
     model: Annotated[
-        list[Path] | None, typer.Option(help="A recogniser that can stream; repeatable.")
+        list[Path] | None, typer.Option(help="A recogniser that can stream. Repeatable.")
     ] = None,
     word: Annotated[
         list[str] | None,
         typer.Option(
-            help="A word to find; repeatable. The defaults are alexa, computer and jarvis."
+            help="A word to detect. Repeatable. The defaults are alexa, computer and jarvis."
         ),
     ] = None,
     speech: Annotated[
         list[str] | None,
-        typer.Option(help="File or folder of speech without the words; repeatable."),
+        typer.Option(help="File or folder of speech without the words. Repeatable."),
     ] = None,
     noise: Annotated[
         list[str] | None,
-        typer.Option(help="File or folder of noise; repeatable. The default is pink noise."),
+        typer.Option(help="File or folder of noise. Repeatable. The default is pink noise."),
     ] = None,
     room: Annotated[
         list[str] | None,
         typer.Option(
-            help="File or folder of room impulse responses; repeatable. Each is a condition."
+            help="File or folder of room impulse responses. Repeatable. Each "
+            "response is one more test condition."
         ),
     ] = None,
     snr_db: Annotated[
         list[float] | None,
         typer.Option(
-            help="SNR in dB; repeatable. Each is a condition. The defaults are 10, 5 and 0."
+            help="SNR in dB. Repeatable. Each SNR is one test condition. The "
+            "defaults are 10, 5 and 0."
         ),
     ] = None,
     hours: Annotated[float, typer.Option(help="Hours of sound in each condition.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of the streams.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the composed sound.")] = 0,
     jobs: Annotated[int, typer.Option(help="Number of processes that run at a time.")] = 1,
     rounds: Annotated[
         int, typer.Option(help="Number of times that each engine is timed, in turns.")

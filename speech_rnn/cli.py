@@ -14,12 +14,15 @@ from speech_rnn.reporting.examples import epilog
 
 HYDRA_VERBS = {
     "train": "Train a recogniser: speech-rnn train +recipe=NAME [key=value …].",
-    "evaluate": "Score a recogniser: speech-rnn evaluate model=FILE +recipe=NAME.",
+    "evaluate": "Measure the accuracy of a recogniser: speech-rnn evaluate "
+    "model=FILE +recipe=NAME.",
     "audit": "Find clips with doubtful labels: speech-rnn audit +recipe=NAME.",
     "detect": "Count misses and false accepts in hours of sound: speech-rnn detect model=FILE …",
-    "search": "Search the settings of a recipe: speech-rnn search +recipe=NAME [key=value …].",
-    "stress": "Score a recogniser in noise, rooms and narrow bands: speech-rnn stress model=FILE …",
-    "tune": "Choose thresholds that keep a promise: speech-rnn tune model=FILE …",
+    "search": "Search better settings of a recipe: speech-rnn search +recipe=NAME [key=value …].",
+    "stress": "Measure the accuracy in noise, in rooms and in narrow bands: "
+    "speech-rnn stress model=FILE …",
+    "tune": "Choose thresholds for a limit on false accepts or misses: "
+    "speech-rnn tune model=FILE …",
 }
 OWN_VERBS = (
     "transcribe",

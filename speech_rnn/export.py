@@ -23,7 +23,7 @@ def export(
         Path, typer.Option(help="File to write: .onnx, or .tflite with --openwakeword.")
     ],
     model: Annotated[
-        Path | None, typer.Option(help="The recogniser, a recognizer.safetensors.")
+        Path | None, typer.Option(help="The recogniser: a recognizer.safetensors file.")
     ] = None,
     embedding: Annotated[
         bool, typer.Option(help="Export the front end of the package instead of a recogniser.")
@@ -44,14 +44,21 @@ def export(
     clips: Annotated[
         Path | None,
         typer.Option(
-            help="Clips for --int8 to measure the accuracy on: one folder a word, or a manifest."
+            help="Clips on which --int8 measures the accuracy: a folder with one "
+            "folder for each word, or a manifest."
         ),
     ] = None,
     limit: Annotated[
-        float, typer.Option(help="Largest loss of accuracy on the clips, in percentage points.")
+        float,
+        typer.Option(
+            help="Largest loss of accuracy on the clips that --int8 accepts, in percentage points."
+        ),
     ] = 0.3,
 ) -> None:
-    """Write a recogniser, or the front end of the package, as one ONNX file without PyTorch."""
+    """Write a recogniser, or the front end of the package, as one ONNX file.
+
+    The file runs without PyTorch.
+    """
     with spoken_errors():
         if embedding == (model is not None):
             raise ConfigurationError("give either --model FILE or --embedding")

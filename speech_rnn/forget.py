@@ -24,27 +24,31 @@ def forget(
     model: Annotated[
         Path,
         typer.Option(
-            help="The recogniser. Without --output its file is replaced.",
+            help="The recogniser to change. Without --output, its file is overwritten.",
             show_default=DEFAULT_MODEL,
         ),
     ] = STARTER,
     output: Annotated[
-        Path | None, typer.Option(help="File of the new recogniser. --model stays as it is.")
+        Path | None,
+        typer.Option(
+            help="File for the changed recogniser. The file of --model is then not changed."
+        ),
     ] = None,
     background: Annotated[
         str | None,
         typer.Option(
-            help="File or folder of sound from your room, in which false accepts are counted."
+            help="File or folder of sound from your room. False accepts are counted in it."
         ),
     ] = None,
     language: Annotated[
-        str, typer.Option(help="Language in which espeak-ng speaks the word, such as de.")
+        str,
+        typer.Option(help="Language of the word, such as de. espeak-ng uses it to speak the word."),
     ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Remove a word from a recogniser; the other words stay as they are.
 
-    If `learn` added the word, the answers are those from before, to the bit.
+    If `learn` added the word, the recogniser then gives exactly the answers that it gave before.
     """
     with spoken_errors(), own_stdout():
         from speech_rnn.learning.files import changed_file

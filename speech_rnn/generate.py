@@ -19,10 +19,13 @@ EXAMPLES = (
 
 def generate(
     grammar: Annotated[
-        Path | None, typer.Option(help="A grammar (JSGF) whose sentences are drawn.")
+        Path | None, typer.Option(help="A grammar (JSGF). The sentences are drawn from it.")
     ] = None,
     lm: Annotated[
-        Path | None, typer.Option(help="A language_model.safetensors of +recipe=language_model.")
+        Path | None,
+        typer.Option(
+            help="A language model: the file language_model.safetensors of +recipe=language_model."
+        ),
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of sentences.")] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
@@ -33,7 +36,7 @@ def generate(
         ),
     ] = 1.0,
 ) -> None:
-    """Generate sentences, one a line, from a grammar or a recurrent language model."""
+    """Generate random sentences, one in each line, from a grammar or a language model."""
     with spoken_errors():
         if (grammar is None) == (lm is None):
             raise ConfigurationError("give one of --grammar FILE and --lm FILE")

@@ -22,7 +22,11 @@ EXAMPLES = (
 
 def learn(
     clips: Annotated[
-        list[str], typer.Argument(help="Recordings, or folders of them. Each holds the word once.")
+        list[str],
+        typer.Argument(
+            help="Recordings of the word, or folders of them. Each recording "
+            "contains the word once."
+        ),
     ],
     word: Annotated[
         str, typer.Option(help="A new word or phrase, or one that `learn` added before.")
@@ -30,29 +34,34 @@ def learn(
     model: Annotated[
         Path,
         typer.Option(
-            help="The recogniser. Without --output its file is replaced.",
+            help="The recogniser to change. Without --output, its file is overwritten.",
             show_default=DEFAULT_MODEL,
         ),
     ] = STARTER,
     output: Annotated[
-        Path | None, typer.Option(help="File of the new recogniser. --model stays as it is.")
+        Path | None,
+        typer.Option(
+            help="File for the changed recogniser. The file of --model is then not changed."
+        ),
     ] = None,
     background: Annotated[
         str | None,
         typer.Option(
-            help="File or folder of sound from your room, without the word: half of it is trained "
-            "on, false accepts are counted in the other half."
+            help="File or folder of sound from your room that does not contain the "
+            "word. One half helps to learn the word; false accepts are counted "
+            "in the other half."
         ),
     ] = None,
     language: Annotated[
-        str, typer.Option(help="Language in which espeak-ng speaks the word, such as de.")
+        str,
+        typer.Option(help="Language of the word, such as de. espeak-ng uses it to speak the word."),
     ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Add a word to a recogniser from one or more recordings, in seconds and without training.
 
-    The weights of the other words stay as they are. If `learn` added the word before, the new clips
-    join the earlier ones.
+    The weights of the other words do not change. If `learn` added the word before, it uses the new
+    clips and the earlier ones.
     """
     with spoken_errors(), own_stdout():
         from speech_rnn.learning.files import changed_file, read_clips

@@ -49,23 +49,26 @@ def listen(
         typer.Option("--fast", help="Read a file as fast as possible instead of in real time."),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object for each event.")
+        bool, typer.Option("--json", help="Print one JSON object for each detection.")
     ] = False,
     command: Annotated[
         str | None,
-        typer.Option("--exec", help="Program to run for each event, such as 'notify {word}'."),
+        typer.Option("--exec", help="Program to run for each detection, such as 'notify {word}'."),
     ] = None,
     save_triggers: Annotated[
-        Path | None, typer.Option(help="Folder for recordings of the sound around each event.")
+        Path | None, typer.Option(help="Folder in which the sound around each detection is saved.")
     ] = None,
     around_seconds: Annotated[
-        tuple[float, float], typer.Option(help="Seconds kept before and after an event.")
+        tuple[float, float],
+        typer.Option(
+            help="Seconds of sound before and after a detection that --save-triggers saves."
+        ),
     ] = (0.5, 0.5),
     device: Annotated[
         str, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:N or mps.")
     ] = "cpu",
 ) -> None:
-    """Print words as they are spoken into a microphone, a pipe or a file."""
+    """Print words as soon as they are spoken, from a microphone, a pipe or a file."""
     with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.listening.formats import json_line, text_line
         from speech_rnn.listening.live import choose_actions, choose_source, events_of

@@ -28,7 +28,7 @@ def models(
         bool, typer.Option("--json", help="Print one JSON object for each file.")
     ] = False,
 ) -> None:
-    """Describe recognisers: their words, and the words trained on synthetic speech only."""
+    """Describe recognisers: their words, and which were trained on synthetic speech only."""
     with spoken_errors():
         from speech_rnn.recognizer import Recognizer
         from speech_rnn.reporting.summary import Summary

@@ -50,19 +50,20 @@ __all__ = ["FORMAT_VERSION", "FileResult", "Recognizer", "transcribe_files"]
 
 
 class Recognizer:
-    """Features, model and vocabulary as one thing that answers.
+    """A recogniser: features, model and vocabulary in one object.
 
     Parameters
     ----------
     engine : computes the logits; see `from_modules` for modules of PyTorch.
     vocabulary : the meaning of each logit.
-    provenance : plain values about its origin: recipe, data hashes, seed, commit, figures.
-    token_bonus : added to the score of each token of a sequence, unless the decoder has its own.
-    calibration : the temperature of a classifier, and when it withholds an answer. Where clips
-        are answered as a stream is (`answers_as_it_listens`), ``unknown_below`` is the threshold
-        of their words in place of the stream's.
-    spotting : settings with which words are detected, as `speech_rnn.tune` has chosen it; None uses
-        the defaults of the head.
+    provenance : plain values about its origin: recipe, hashes of the data, seed, commit, figures.
+    token_bonus : value added to the score of each token of a sequence, unless the decoder has its
+        own.
+    calibration : temperature of a classifier, and the thresholds below which its answer is empty.
+        If clips are answered with the words that spotting finds (`answers_as_it_listens`),
+        ``unknown_below`` is the threshold of the words of a clip.
+    spotting : settings with which words are detected in a stream, such as `speech_rnn.tune` chooses
+        them; None uses the defaults of the head.
 
     Attributes
     ----------
@@ -105,13 +106,14 @@ class Recognizer:
     def from_modules(
         cls, features: LogMel, model: AcousticModel, vocabulary: Vocabulary, **settings: Any
     ) -> Recognizer:
-        """Return a recogniser of features and a model of PyTorch.
+        """Return a recogniser that is made of PyTorch modules.
 
         Parameters
         ----------
-        features : waveform to frames.
-        model : frames to logits.
-        vocabulary, settings : as of `Recognizer`.
+        features : module that computes frames from a waveform.
+        model : module that computes logits from frames.
+        vocabulary : meaning of each logit, as in `Recognizer`.
+        settings : further parameters of `Recognizer`.
 
         Raises
         ------
@@ -124,12 +126,12 @@ class Recognizer:
 
     @property
     def features(self) -> LogMel:
-        """The features as a module of PyTorch; `ModelError` for an ONNX file, which has none."""
+        """The features as a module of PyTorch. An ONNX file has none and raises `ModelError`."""
         return self._module("features")
 
     @property
     def model(self) -> AcousticModel:
-        """The model as a module of PyTorch; `ModelError` for an ONNX file, which has none."""
+        """The model as a module of PyTorch. An ONNX file has none and raises `ModelError`."""
         return self._module("model")
 
     def _module(self, name: str) -> Any:
@@ -142,7 +144,7 @@ class Recognizer:
 
     @property
     def device(self) -> torch.device | str:
-        """Where the logits are computed."""
+        """Device on which the logits are computed."""
         return self.engine.device
 
     @property
@@ -159,7 +161,7 @@ class Recognizer:
         block_seconds: float = 0.1,
         check: bool = True,
     ) -> EventStream:
-        """Return a stream that takes chunks of sound of any size and gives words as they are said.
+        """Return a stream that takes chunks of sound of any size and reports words soon after.
 
         Parameters
         ----------
@@ -196,7 +198,7 @@ class Recognizer:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return log-probabilities (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
 
-        They are calibrated, where the recogniser is.
+        They are calibrated if the recogniser is calibrated.
         """
         logits, steps = self.logits(waveform, lengths)
         return log_softmax(logits / np.float32(self.calibration.temperature)), steps
@@ -206,15 +208,15 @@ class Recognizer:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return logits (B, T, C) and lengths (B,) of clips (B, N); T is 1 for classes.
 
-        Padding never changes them. A clip shorter than a window is padded with silence to one.
-        Arrays come back, whatever came in.
+        Padding never changes them. A clip that is shorter than a window is padded with silence. The
+        results are numpy arrays for every type of input.
         """
         return self.engine.logits(
             np.ascontiguousarray(waveform, np.float32), np.ascontiguousarray(lengths, np.int64)
         )
 
     def recognize(self, waveform: ArrayLike, lengths: ArrayLike) -> list[Hypothesis]:
-        """Answer for a batch of clips (B, N) of `sample_rate` with their lengths (B,)."""
+        """Recognise a batch of clips (B, N) at `sample_rate` with their lengths (B,)."""
         if self.answers_as_it_listens:
             return self._spotted(waveform, lengths)
         logits, steps = self.logits(waveform, lengths)
@@ -232,9 +234,9 @@ class Recognizer:
 
     @property
     def answers_as_it_listens(self) -> bool:
-        """Whether clips are answered with the words that its spotting finds, as a stream is.
+        """Whether a clip is recognised as a stream would be: by spotting words.
 
-        This is the case if its calibration has a threshold for the words of clips, unless the
+        This is the case if the calibration has a threshold for the words of clips, unless the
         decoder has a beam, a grammar or several answers.
         """
         has_threshold = self.calibration.unknown_below is not None
@@ -260,15 +262,15 @@ class Recognizer:
         return WordSpotter(spotting, tokens, step, self.sample_rate)
 
     def is_long(self, duration: float) -> bool:
-        """Whether a sound of so many seconds is read in windows. A class needs it as a whole."""
+        """Whether a sound of this many seconds is read in windows. A classifier never does so."""
         return self.engine.head == "ctc" and duration > LONG_SECONDS
 
     def recognize_long(self, blocks: Iterable[NDArray[np.float32]]) -> Hypothesis:
-        """Answer for a sound of any length, in memory that does not grow with it.
+        """Recognise a sound of any length in constant memory.
 
         Parameters
         ----------
-        blocks : the sound from its start, (n,) each, at `sample_rate`.
+        blocks : consecutive blocks of the sound, (n,) samples each, at `sample_rate`.
         """
         step = self.step_seconds
         heard = (
@@ -297,20 +299,20 @@ class Recognizer:
         self, audio: list[Sound] | list[NDArray[Any]], sample_rate: int | None = None
     ) -> list[Hypothesis]: ...
     def transcribe(self, audio: Any, sample_rate: int | None = None) -> Any:
-        """Answer for a sound or a list of sounds.
+        """Recognise a sound or a list of sounds.
 
         Parameters
         ----------
         audio : a path, the bytes of a file, an open file, or samples (N,) in [-1, 1]; or a list of
             those.
-        sample_rate : the rate of samples, in Hz; None means the recogniser's own. Files hold
-            theirs.
+        sample_rate : sample rate of `audio` if it is samples, in Hz; None means the recogniser's
+            own. For files it is ignored, because they contain their rate.
 
         Raises
         ------
         AudioError
-            if a sound cannot be read, is empty or holds NaN or infinite values, and for an empty
-            list or anything else that is no sound.
+            if a sound cannot be read, is empty or contains NaN or infinite values; also for an
+            empty list, and for values that are not sounds.
         """
         if isinstance(audio, list) and audio and not isinstance(audio[0], (int, float)):
             return self._answers([self._samples(sound, sample_rate) for sound in audio])
@@ -354,7 +356,7 @@ class Recognizer:
 
     @property
     def description(self) -> dict[str, Any]:
-        """What a file holds beside the weights, as plain values for JSON."""
+        """The content of a file besides the weights, as plain values for JSON."""
         return {
             "version": FORMAT_VERSION,
             **self.engine.describe(),
@@ -366,15 +368,15 @@ class Recognizer:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the recogniser as one file with its description as JSON, all or nothing.
+        """Write the recogniser as one file. An error leaves no incomplete file behind.
 
-        Features and model become a safetensors file. What came from an ONNX file is written as one,
-        which needs the extra ``[export]``.
+        A recogniser from PyTorch modules is written as a safetensors file, a recogniser from an
+        ONNX file as an ONNX file. The latter needs the extra ``[export]``.
 
         Raises
         ------
         ConfigurationError
-            if the path has the ending of the other kind.
+            if the path has the ending of the other format.
         MissingExtraError
             if an ONNX file needs the package onnx, which is not installed.
         """
@@ -385,7 +387,7 @@ class Recognizer:
         atomic.write(path, content)
 
     def check_can_save(self, path: str | Path) -> None:
-        """Raise the `ConfigurationError` of `save` before the work that would be lost."""
+        """Raise the `ConfigurationError` of `save` now, before long work whose result is saved."""
         if (Path(path).suffix == ".onnx") != ("onnx" in self.engine.describe()):
             raise ConfigurationError(
                 f"path={str(path)!r}: a recogniser from an ONNX file is saved as .onnx, any "
@@ -398,16 +400,17 @@ class Recognizer:
 
         Parameters
         ----------
-        path : a file that ends in ``.onnx`` is run by ONNX Runtime, without PyTorch; any other is
-            a safetensors file, or the folder of a run, which holds one. Without one, it is the
-            recogniser that comes with the package.
-        device : device of PyTorch.
+        path : an ``.onnx`` file, which ONNX Runtime runs without PyTorch; or a safetensors file; or
+            the folder of a training, which contains one. The default is the recogniser of the
+            package.
+        device : device of PyTorch, such as ``cpu`` or ``cuda``.
 
         Raises
         ------
         ModelError
-            if the file is missing, cut short, of a newer format, not a Recognizer, or if what it
-            computes does not fit its description or the installed ONNX Runtime.
+            if the file is missing, incomplete, of a newer format or not a recogniser; or if its
+            model does not fit its description, or gives other logits with the installed ONNX
+            Runtime.
         MissingExtraError
             if a safetensors file needs PyTorch, which is not installed.
         """

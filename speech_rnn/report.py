@@ -19,12 +19,15 @@ EXAMPLES = (
 def report(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="The output_dir of a training; or several of them, to compare."),
+        typer.Argument(
+            help="Folder of a training (its output_dir). Several folders are compared on one page."
+        ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            help="File of the page. The default is report.html, or comparison.html for several."
+            help="File of the page. The default is report.html for one training and "
+            "comparison.html for several."
         ),
     ] = None,
 ) -> None:

@@ -21,71 +21,105 @@ EXAMPLES = (
 
 def serve(
     model: Annotated[
-        list[Path] | None, typer.Option(help="A recogniser; repeat it for several.")
+        list[Path] | None, typer.Option(help="A recogniser to serve. Repeatable.")
     ] = None,
     models: Annotated[
-        Path | None, typer.Option(help="Folder of recognisers, looked through again and again.")
+        Path | None,
+        typer.Option(
+            help="Folder of recognisers to serve. New and changed files are loaded "
+            "without a restart."
+        ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address of HTTP; 0.0.0.0 is reached from other machines.")
+        str,
+        typer.Option(
+            help="Address for HTTP and WebSockets. With 0.0.0.0, other machines can connect."
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of HTTP; 0: a free one.")
+        int,
+        typer.Option(min=0, max=65535, help="Port for HTTP and WebSockets. 0 chooses a free port."),
     ] = 8000,
     wyoming_host: Annotated[
-        str, typer.Option(help="Address of Wyoming, for Home Assistant; it knows no token.")
+        str,
+        typer.Option(
+            help="Address for Wyoming, the protocol of Home Assistant. Wyoming has no tokens."
+        ),
     ] = "127.0.0.1",
     wake_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of Wyoming's wake words.")
+        int, typer.Option(min=0, max=65535, help="Port for wake words over Wyoming.")
     ] = 10400,
     asr_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of Wyoming's speech to text.")
+        int, typer.Option(min=0, max=65535, help="Port for speech to text over Wyoming.")
     ] = 10300,
     only: Annotated[
-        list[str] | None, typer.Option(help="Serve only this: http, wake or asr; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Serve only this: http, wake (wake words) or asr (speech to text). Repeatable."
+        ),
     ] = None,
     stdio: Annotated[
         str | None,
-        typer.Option(help="Serve Wyoming's wake or asr to one client over stdin and stdout."),
+        typer.Option(
+            help="Serve wake or asr over Wyoming to one client, on standard input and output."
+        ),
     ] = None,
     zeroconf: Annotated[
-        bool, typer.Option("--zeroconf", help="Announce Wyoming, so that Home Assistant finds it.")
+        bool,
+        typer.Option(
+            "--zeroconf",
+            help="Announce the Wyoming ports in the network, so that Home Assistant finds them.",
+        ),
     ] = False,
     language: Annotated[
         list[str] | None,
-        typer.Option(help="The language that Home Assistant sees; en if none is given."),
+        typer.Option(
+            help="Language that is reported to Home Assistant. Repeatable. The default is en."
+        ),
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(envvar="SPEECH_RNN_TOKEN", help="Token that clients of HTTP have to send."),
+        typer.Option(
+            envvar="SPEECH_RNN_TOKEN", help="Token that HTTP and WebSocket clients must send."
+        ),
     ] = None,
     origin: Annotated[
         list[str] | None,
-        typer.Option(help="Origin of pages that may ask, such as https://home.example."),
+        typer.Option(
+            help="Origin of web pages that may connect, such as https://home.example. Repeatable."
+        ),
     ] = None,
     grammar: Annotated[
-        Path | None, typer.Option(help="A grammar (JSGF): only its sentences are transcribed.")
+        Path | None, typer.Option(help="A grammar (JSGF). Only its sentences are recognised.")
     ] = None,
     reject: Annotated[
         float,
         typer.Option(
-            help="Reject a sentence less probable than this, relative to unconstrained decoding."
+            help="Give an empty answer if the best sentence of the grammar is less "
+            "probable than this, relative to the best answer without the "
+            "grammar."
         ),
     ] = 0.0,
     max_streams: Annotated[
         int | None,
-        typer.Option(min=1, help="Streams at once; measured at the start without it."),
+        typer.Option(
+            min=1, help="Largest number of streams at once. By default it is measured at the start."
+        ),
     ] = None,
     max_connections: Annotated[
-        int, typer.Option(min=1, help="Open connections of each port.")
+        int, typer.Option(min=1, help="Largest number of open connections of each port.")
     ] = 500,
-    max_megabytes: Annotated[float, typer.Option(help="Size of a recording, in MiB.")] = 25.0,
-    max_seconds: Annotated[float, typer.Option(help="Duration of a recording, in s.")] = 600.0,
+    max_megabytes: Annotated[
+        float, typer.Option(help="Largest size of a recording, in MiB.")
+    ] = 25.0,
+    max_seconds: Annotated[
+        float, typer.Option(help="Longest duration of a recording, in seconds.")
+    ] = 600.0,
     idle_seconds: Annotated[
-        float, typer.Option(help="Close a stream after so many seconds without sound.")
+        float, typer.Option(help="Close a stream after this many seconds without sound.")
     ] = 300.0,
 ) -> None:
-    """Serve recognisers until Ctrl-C: HTTP in OpenAI's shape, WebSockets, and Wyoming."""
+    """Run a server for recognition over HTTP (OpenAI's interface), WebSockets and Wyoming."""
     with spoken_errors():
         import asyncio
 

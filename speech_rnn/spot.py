@@ -26,27 +26,30 @@ EXAMPLES = (
 @with_stream_options
 def spot(
     paths: Annotated[
-        list[str], typer.Argument(help="Sound files, folders, or - for standard input.")
+        list[str], typer.Argument(help="Sound files, folders of them, or - for standard input.")
     ],
     options: StreamOptions,
     model: Model = STARTER,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object for each event.")
+        bool, typer.Option("--json", help="Print one JSON object for each detection.")
     ] = False,
     form: Annotated[
         str | None,
-        typer.Option("--format", help="Format of the output: csv, audacity, textgrid or webvtt."),
+        typer.Option(
+            "--format",
+            help="Format of the output instead of plain lines: csv, audacity, textgrid or webvtt.",
+        ),
     ] = None,
     output_dir: Annotated[
-        Path | None, typer.Option(help="Folder for one output file for each sound file.")
+        Path | None, typer.Option(help="Folder to write to: one output file for each sound file.")
     ] = None,
     channel: Channel = None,
-    recursive: Annotated[bool, typer.Option(help="Search folders inside folders.")] = False,
+    recursive: Annotated[bool, typer.Option(help="Search subfolders as well.")] = False,
     device: Annotated[
         str, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:N or mps.")
     ] = "cpu",
 ) -> None:
-    """Find words in recordings of any length, with start, end and confidence of each."""
+    """Find words in recordings of any length. Print the start, end and confidence of each word."""
     with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.audio import find_audio
         from speech_rnn.listening.files import FileEnd, spot_files

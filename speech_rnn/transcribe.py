@@ -28,18 +28,19 @@ EXAMPLES = (
 
 def transcribe(
     paths: Annotated[
-        list[str], typer.Argument(help="Sound files, folders, or - for standard input.")
+        list[str], typer.Argument(help="Sound files, folders of them, or - for standard input.")
     ],
     model: Annotated[
         Path,
         typer.Option(
-            help="The recogniser: a file of `train` or `export`.", show_default=DEFAULT_MODEL
+            help="The recogniser: a file that `train` or `export` wrote.",
+            show_default=DEFAULT_MODEL,
         ),
     ] = STARTER,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each file.")
     ] = False,
-    recursive: Annotated[bool, typer.Option(help="Search folders inside folders.")] = False,
+    recursive: Annotated[bool, typer.Option(help="Search subfolders as well.")] = False,
     device: Annotated[
         str, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:N or mps.")
     ] = "cpu",
@@ -47,15 +48,17 @@ def transcribe(
         int | None,
         typer.Option(
             min=1,
-            help="Width of the beam search. Without it, decoding is greedy, or has width 50 "
-            "with --lm or --hot-word.",
+            help="Width of the beam search: number of candidates kept at each step. "
+            "The default is 50 with --lm or --hot-word, and greedy decoding "
+            "otherwise.",
         ),
     ] = None,
     n_best: Annotated[
         int,
         typer.Option(
             min=1,
-            help="Number of answers for each file. Sequences need --beam or --grammar for it.",
+            help="Number of answers for each file. A recogniser of sequences gives "
+            "several only with --beam or --grammar.",
         ),
     ] = 1,
     grammar: Annotated[
@@ -64,12 +67,17 @@ def transcribe(
     reject: Annotated[
         float,
         typer.Option(
-            help="Reject a sentence less probable than this, relative to unconstrained decoding."
+            help="Give an empty answer if the best sentence of the grammar is less "
+            "probable than this, relative to the best answer without the "
+            "grammar."
         ),
     ] = 0.0,
     lm: Annotated[
         Path | None,
-        typer.Option(help="A language model: ARPA, KenLM, or a file of +recipe=language_model."),
+        typer.Option(
+            help="File of a language model: ARPA, KenLM, or a model trained by "
+            "+recipe=language_model."
+        ),
     ] = None,
     lm_weight: Annotated[float, typer.Option(help="Weight of the language model's scores.")] = 0.5,
     token_bonus: Annotated[
@@ -84,10 +92,10 @@ def transcribe(
     ] = None,
     channel: Channel = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Number of files recognised at once.")
+        int, typer.Option(min=1, help="Number of files that are recognised at once.")
     ] = 32,
 ) -> None:
-    """Transcribe sound files with a trained recogniser, in the order given."""
+    """Transcribe sound files: print the words that are spoken in each file."""
     with spoken_errors(), own_stdout():
         from speech_rnn.audio import find_audio
         from speech_rnn.decoding.choosing import choose_decoder

@@ -47,7 +47,8 @@ def load_audio(
         1 MHz, up to 256 channels. If ffmpeg is installed, also the formats of phones and browsers:
         M4A, AAC, WebM, WMA, AMR, ….
     sample_rate : sample rate of the result, in Hz.
-    start_seconds, duration_seconds : the stretch to read; a duration of None, or beyond the end,
+    start_seconds : start of the part to read, in seconds.
+    duration_seconds : duration of the part to read, in seconds; None, or a value beyond the end,
         reads to the end.
     channel : index of the channel to take, from 0; None takes the mean of all channels, or the
         loudest one if they cancel each other.

@@ -129,29 +129,35 @@ class Augment(_Parameters, nn.Module):
     pitch_semitones : change of pitch and formants that keeps the duration.
     vtlp : factor on the formant frequencies; pitch and duration stay (vocal tract length
         perturbation: Jaitly and Hinton, 2013).
-    lead_ms, trail_ms : silence added before and after the clip; negative values cut it.
-    gain_db : change of level.
-    rooms : source of impulse responses; each clip with reverberation draws one of them.
+    lead_ms : silence added before the clip, in ms; a negative value cuts the clip.
+    trail_ms : silence added after the clip, in ms; a negative value cuts the clip.
+    gain_db : change of level, in dB.
+    rooms : source of impulse responses; each clip with reverberation gets a random one.
     reverb_probability : probability of reverberation.
     noise_probability : probability of mixing noise into a clip.
     noise_snr_db : range of the SNR in dB, relative to the power of the whole clip.
     noise : source of noise by kind; all kinds are equally frequent. Three in ten clips get two
         kinds at once, the second up to 10 dB below the first. See `set_kinds`.
-    recorded_share : share of clips that get a stretch of `set_noise`'s recordings, if there are
-        any and there is no `noise`. The others get noise whose spectrum falls with f^-a, a in
-        [0, 2]: white, pink and brown.
-    low_shelf_db, high_shelf_db : change of level below 50 to 400 Hz, and above 1.1 to 3.2 kHz,
-        where microphones and rooms differ most.
-    equalizer_db : change of level at each of `equalizer_bands` peaks. Their frequencies are uniform
-        in octaves from 60 Hz to nine tenths of the band. Half of a change is left 0.2 to 1 octave
-        away from its peak.
-    equalizer_bands : number of those peaks.
+    recorded_share : share of noisy clips whose noise is from recordings, if there are any
+        (`set_noise`) and there is no `noise`. The other clips get white, pink or brown noise: its
+        spectrum falls with f^-a, a in [0, 2].
+    low_shelf_db : change of level of low frequencies, in dB. They end at a random frequency from 50
+        to 400 Hz. Microphones and rooms differ much there.
+    high_shelf_db : change of level of high frequencies, in dB. They begin at a random frequency
+        from 1.1 to 3.2 kHz.
+    equalizer_db : change of level at each of `equalizer_bands` peaks, in dB. Their frequencies are
+        uniform in octaves from 60 Hz to nine tenths of half the sample rate. Half of a change is
+        left 0.2 to 1 octave away from its peak.
+    equalizer_bands : number of peaks of the equaliser.
     band_probability : probability of limiting a clip to a band, as telephones and small microphones
         do.
-    band_low_hz, band_high_hz : lower and upper end of the band.
-    time_masks, time_mask_frames : number of masked stretches of frames, and their maximum length.
-    feature_masks, feature_mask_size : the same across features (SpecAugment, Park et al., 2019).
-        Masked values are replaced by the clip's mean.
+    band_low_hz : lower end of the band, in Hz.
+    band_high_hz : upper end of the band, in Hz.
+    time_masks : number of stretches of frames that are masked (SpecAugment, Park et al., 2019).
+    time_mask_frames : longest stretch, in frames.
+    feature_masks : number of ranges of features that are masked (SpecAugment). Masked values are
+        replaced by the clip's mean.
+    feature_mask_size : widest range of features.
 
     Raises
     ------

@@ -33,7 +33,8 @@ class Rooms:
     diffuse : number of random responses without a room: Gaussian noise that decays exponentially
         after the direct sound (Polack, 1988). They need no other package.
     decay_seconds : shortest and longest time in which diffuse sound decays by 60 dB.
-    width_m, height_m : smallest and largest width and height of a room, in metres.
+    width_m : smallest and largest width of a room, in metres.
+    height_m : smallest and largest height of a room, in metres.
     absorption : lowest and highest absorption of the walls: 0.1 is a bathroom, 0.6 a living room.
     seconds : longest response; later sound is cut off.
     seed : seed of the rooms.

@@ -50,7 +50,9 @@ class Connected:
     level_db : change of level of a word.
     noise_snr_db : SNR of the words over the noise, which is one of the corpus's recordings, or
         pink noise if it has none; None adds no noise.
-    train_utterances, validation_utterances, test_utterances : number of utterances of a split.
+    train_utterances : number of utterances in an epoch of training.
+    validation_utterances : number of utterances of the validation split.
+    test_utterances : number of utterances of the test split.
     curriculum_epochs : number of epochs over which the longest training utterance grows to the
         maximum of `n_words`. Short utterances let a CTC model learn the single words first.
     repeat_share : additional share of training words that repeat the word before them. Repeated

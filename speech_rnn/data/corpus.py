@@ -64,10 +64,10 @@ class Utterance:
         speech and for any word outside the vocabulary.
     speaker : the speaker, or empty where it is not known.
     split : ``train``, ``validation`` or ``test``.
-    start_seconds, duration_seconds : the stretch; a duration of None extends to the end of the
-        file.
+    start_seconds : start of the part of the file, in seconds.
+    duration_seconds : duration of the part of the file, in seconds; None extends it to the end.
     gain : factor on the samples; 0 gives digital silence.
-    composition : the parts of a composed utterance; None for a stretch of one file.
+    composition : the parts of a composed utterance; None for a part of one file.
     """
 
     audio: str

@@ -52,13 +52,15 @@ class Folder:
     Parameters
     ----------
     root : the folder with one folder per word.
-    words : the classes in their order; None takes all, sorted.
+    words : the classes in their order; None takes all folders, sorted.
     split : ``hash``; ``speaker``, which splits by hash and requires a `speaker_pattern`; or
         ``lists``: ``train.txt``, ``validation.txt`` (or ``validation_list.txt``) and ``test.txt``
         (or ``testing_list.txt``) in `root`, with one path relative to `root` per line. Clips in no
         list are used for training if there is no ``train.txt``, and left out otherwise.
-    test_percentage, validation_percentage : shares of all clips; 0 leaves a split empty, and a sum
-        of 100 leaves nothing to train on.
+    test_percentage : share of all clips that are for the test, in per cent; 0 leaves the split
+        empty.
+    validation_percentage : share of all clips that are for validation, in per cent; 0 leaves the
+        split empty.
     speaker_pattern : a regular expression that is searched for in the path below `root`; its group
         ``speaker``, or its only group, is the speaker.
     noise : sound files, or folders of them, that training may mix in; None takes those of

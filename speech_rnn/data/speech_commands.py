@@ -98,19 +98,23 @@ class SpeechCommands:
     ----------
     root : the unpacked corpus, or the folder that holds it as ``speech_commands_v0.02``.
     version : 1 (30 words) or 2 (35 words).
-    task : ``all`` words, or ``12`` classes.
+    task : ``all`` for all words, or ``12`` for the task of ten commands, unknown word and silence.
     words : the classes of task ``all``, in order; None takes all words of the version that have
         training clips.
     others_unknown : whether the clips of all words but `words` are ``_unknown_``, in task ``all``.
     test_set : test set of the 12-class task, ``B`` or ``A``.
-    silence_percentage, unknown_percentage : number of clips of ``_silence_`` and ``_unknown_`` in
-        each split, in per cent of its commands.
+    silence_percentage : number of clips of ``_silence_`` in each split, in per cent of the number
+        of clips of commands.
+    unknown_percentage : number of clips of ``_unknown_`` in each split, in per cent of the number
+        of clips of commands.
     drop_silent : whether to leave out of training and validation the clips whose peak is -50 dB of
         full scale or less, in which no word is audible. This reads all clips.
     seed : seed of the choice of unknown words, and of the crops and gains of silence.
     download : whether to download what is missing.
-    url, sha256 : URL and hash of the archive; None uses the official ones.
-    test_url, test_sha256 : URL and hash of the archive of test set B.
+    url : URL of the archive; None uses the official one.
+    sha256 : hash of the archive; None uses the official one.
+    test_url : URL of the archive of test set B; None uses the official one.
+    test_sha256 : hash of the archive of test set B; None uses the official one.
 
     Raises
     ------

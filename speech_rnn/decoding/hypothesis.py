@@ -31,9 +31,9 @@ class Hypothesis:
     Parameters
     ----------
     words : the words in order; empty if there is no word.
-    confidence : probability in [0, 1] of the class, of the least certain step of a greedy CTC
-        path, or of the sequence that a beam search found; with a grammar, the probability of the
-        best allowed path relative to the best of all paths.
+    confidence : a probability in [0, 1]. For a classifier: of the class. For greedy decoding of a
+        sequence: of the least certain step. For a beam search: of the sequence. With a grammar: of
+        the best path that the grammar allows, relative to the best of all paths.
     reason : reason why there is no word: ``silence``, ``unknown``, or ``ambiguous`` if the
         confidence was too low; otherwise None.
     alternatives : the next best answers, if requested; a withheld answer comes first.
@@ -54,7 +54,7 @@ class Hypothesis:
 
     @property
     def label(self) -> str:
-        """The text, or the label of the reason if there is none."""
+        """The text; if it is empty, the label of the reason, such as ``_unknown_``."""
         return LABELS.get(self.reason or "", self.text)
 
     def to_dict(self) -> dict[str, Any]:

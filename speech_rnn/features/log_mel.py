@@ -43,39 +43,47 @@ class LogMel(LogMelParameters, nn.Module):
     Parameters
     ----------
     sample_rate : sample rate of the waveform, in Hz.
-    win_length, hop_length : number of samples of a window, and between two windows.
+    win_length : number of samples of a window.
+    hop_length : number of samples from the start of a window to the start of the next.
     n_fft : number of points of the Fourier transform, even; windows are padded with zeros.
     window : ``hann``, ``hamming``, ``povey``, ``blackman`` or ``rectangular``.
-    periodic : whether the window repeats every `win_length` samples, or is symmetric.
-    framing : positions of the T windows of N samples. ``center``: centred at every hop from sample
-        0, T = 1 + N // hop_length. ``snip``: inside the clip, T = 1 + (N - win_length) //
-        hop_length (Kaldi). ``edges``: centred in the middle of every hop, the clip mirrored at its
-        borders, T = (N + hop_length // 2) // hop_length (Kaldi without snip_edges).
+    periodic : whether the window is periodic (True) or symmetric (False).
+    framing : positions of the T windows in a clip of N samples. ``center``: one window is centred
+        at each hop from sample 0, T = 1 + N // hop_length. ``snip``: all windows lie inside the
+        clip, T = 1 + (N - win_length) // hop_length (Kaldi). ``edges``: one window is centred in
+        the middle of each hop, and the clip is mirrored at its ends, T = (N + hop_length // 2) //
+        hop_length (Kaldi without snip_edges).
     pad_mode : padding of a clip with ``center``: ``constant`` (zeros), or ``reflect`` (the clip
         mirrored at its end samples).
-    preemphasis : coefficient within each window, 0 to 1.
+    preemphasis : coefficient of the pre-emphasis within each window, from 0 (none) to 1.
     remove_dc_offset : whether to subtract each window's mean.
     dither : standard deviation of the noise added to each window after `scale`, in training only.
     scale : factor on the waveform, which is in [-1, 1].
     power : exponent of the magnitude spectrum.
-    n_mels, fmin, fmax : number and range in Hz of the mel filters; None is half the sample rate.
-    mel_scale : ``htk``, ``slaney``, or ``kaldi``: HTK's, with triangles straight in mel.
-    mel_norm : None: triangles of height 1. ``slaney``: of equal area.
-    log : ``natural``, or ``db``: 10 log10.
-    amin, log_offset : the logarithm is that of max(energy + log_offset, amin).
-    top_db : floor below the clip's highest value, in the unit of `log`, or None.
-    normalization : None; ``utterance``: over the clip; ``sliding``: over the frame and the
-        `sliding_window` frames before it, where the first frames of a clip share the statistics of
-        its first `min_sliding_window`; ``global``: by `set_statistics`. Deltas are computed after
-        it.
-    sliding_window, min_sliding_window : number of frames of ``sliding`` normalization.
+    n_mels : number of mel filters.
+    fmin : lowest frequency of the mel filters, in Hz.
+    fmax : highest frequency of the mel filters, in Hz; None is half the sample rate.
+    mel_scale : ``htk``, ``slaney`` or ``kaldi``. ``kaldi`` is the scale of HTK with filters that
+        are triangles in mel instead of Hz.
+    mel_norm : None for filters of height 1, ``slaney`` for filters of equal area.
+    log : ``natural``, or ``db`` for 10 log10.
+    amin : smallest value of which the logarithm is taken: log(max(energy + log_offset, amin)).
+    log_offset : value added to each energy before the logarithm.
+    top_db : values that lie more than this below the clip's highest value are raised to it, in the
+        unit of `log`; None raises none.
+    normalization : frames over which the mean is computed that is subtracted. None subtracts no
+        mean. ``utterance``: all frames of the clip. ``sliding``: the frame and the `sliding_window`
+        frames before it; the first `min_sliding_window` frames share one mean. ``global``: the
+        training data, see `set_statistics`. Deltas are computed afterwards.
+    sliding_window : number of earlier frames in the statistics of ``sliding`` normalization.
+    min_sliding_window : number of frames in the statistics at the start of a clip.
     normalize_variance : whether to divide by the standard deviation, too.
-    deltas, delta_window, delta_mode : number of appended orders of time derivatives (0, 1 or 2),
-        number of frames of each fit (odd), and treatment of the ends: see
-        `definitions.add_deltas`.
-    precise : whether to compute the mel filters in float64, and the cosine transform of `MFCC`
-        separately for each frame's mean (128 times -100 dB, summed in float32, may lose 1e-3), as
-        librosa does. False computes both in float32, with the same rounding as torchaudio.
+    deltas : number of time derivatives that are appended to each frame: 0, 1 or 2.
+    delta_window : number of frames from which a derivative is computed; odd.
+    delta_mode : treatment of the ends of a clip, see `definitions.add_deltas`.
+    precise : whether to compute the mel filters in float64, as librosa does, and the cosine
+        transform of `MFCC` separately for each frame's mean, which avoids rounding errors of 1e-3.
+        False computes both in float32, with the same rounding as torchaudio.
     allow_empty_filters : whether to accept filters that are so narrow that no frequency of `n_fft`
         falls into them; their outputs are constant.
 

@@ -28,7 +28,7 @@ class MFCC(MFCCParameters, LogMel):
     use_energy : whether coefficient 0 is replaced by the log energy of the window (Kaldi).
     raw_energy : whether that energy is computed before pre-emphasis and window, or after.
     energy_floor : lowest energy of a window, after `scale`; 0 leaves only Kaldi's 2**-23.
-    sample_rate, win_length, … allow_empty_filters : all parameters of `LogMel`, whose docstring
+    sample_rate, win_length, … allow_empty_filters : as in `LogMel`, whose docstring
         also lists the values of torchaudio, librosa and Kaldi (`MFCC.like`).
 
     Raises

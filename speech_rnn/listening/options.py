@@ -23,7 +23,9 @@ Model = Annotated[
 ]
 Channel = Annotated[
     int | None,
-    typer.Option(min=0, help="Channel to use, counted from 0. The default is the mean of all."),
+    typer.Option(
+        min=0, help="Channel to use, counted from 0. The default is the mean of all channels."
+    ),
 ]
 Number = float | None
 
@@ -60,7 +62,10 @@ class StreamOptions:
         Number, typer.Option(help="Minimum gap between two detections of the same word.")
     ] = None
     gate: Annotated[
-        bool, typer.Option("--gate", help="Listen only to sound above the noise floor.")
+        bool,
+        typer.Option(
+            "--gate", help="Use a gate: process sound only while it is louder than the noise floor."
+        ),
     ] = False
     gate_margin_db: Annotated[
         Number, typer.Option(help="Level above the noise floor that opens the gate, in dB.")
@@ -71,7 +76,7 @@ class StreamOptions:
     ] = None
     gate_preroll_seconds: Annotated[
         Number,
-        typer.Option(help="Seconds of sound before the opening of the gate that are used as well."),
+        typer.Option(help="Seconds of sound before the gate opened that are processed as well."),
     ] = None
     gate_floor_seconds: Annotated[
         Number,

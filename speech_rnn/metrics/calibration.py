@@ -18,7 +18,8 @@ class Reliability:
     Parameters
     ----------
     counts : number of answers in each of equally wide bins of confidence.
-    confidences, accuracies : their means in each bin; None for an empty bin.
+    confidences : mean confidence of the answers in each bin; None for an empty bin.
+    accuracies : share of right answers in each bin; None for an empty bin.
     """
 
     counts: tuple[int, ...]
@@ -70,8 +71,9 @@ class RiskCoverage:
 
     Parameters
     ----------
-    coverage, risk : share of all clips that are answered, and share of wrong answers among these,
-        from the most confident answer alone to all of them.
+    coverage : share of all clips that are answered: first only the most confident answer counts,
+        then the next ones, and at the end all.
+    risk : share of wrong answers among those that count, for each coverage.
     """
 
     coverage: tuple[float, ...]

@@ -118,7 +118,8 @@ def bootstrap_interval(
 
     Parameters
     ----------
-    errors, lengths : (n_utterances,) edits and reference words of each utterance.
+    errors : (n_utterances,) number of edits of each utterance.
+    lengths : (n_utterances,) number of reference words of each utterance.
 
     Raises
     ------
@@ -152,7 +153,9 @@ def paired_difference(
 
     Parameters
     ----------
-    first, second, lengths : (n_utterances,) edits of each system, and reference words.
+    first : (n_utterances,) number of edits of the first system in each utterance.
+    second : (n_utterances,) number of edits of the second system in each utterance.
+    lengths : (n_utterances,) number of reference words of each utterance.
 
     Returns
     -------

@@ -33,10 +33,11 @@ class Gating:
     ----------
     margin_db : level above the noise floor that opens the gate, in dB. At 4, steady noise keeps it
         closed and digits at 10 dB SNR open it; at 3, pink noise opened it a quarter of the time.
-    hangover_seconds : seconds for which it stays open after that.
-    preroll_seconds : seconds before it opened that also pass, because onsets are quieter than
-        words.
-    floor_seconds : seconds after which louder noise becomes the floor; words must be shorter.
+    hangover_seconds : seconds for which the gate stays open after the sound is quiet again.
+    preroll_seconds : seconds of sound before the gate opened that also pass, because the beginning
+        of a word may be quiet.
+    floor_seconds : seconds after which steady louder sound becomes the new noise floor. Words must
+        be shorter.
     least_db : level in dB of full scale below which all sound is silence.
 
     Raises

@@ -36,20 +36,25 @@ NEVER = -(2**62)
 
 @dataclass(frozen=True)
 class Spotting:
-    """Settings of the detection; the module docstring says how each of them acts.
+    """Settings that decide when a word is reported.
+
+    A word opens when its score reaches the threshold, and closes when the score falls below
+    `release` times the threshold. It is reported once while it is open.
 
     Parameters
     ----------
     threshold : score in (0, 1] at which a word opens.
-    thresholds : thresholds of words that have their own.
-    release : share of the threshold in (0, 1] at which a word closes.
-    smoothing_seconds : duration of the smoothing; at least one step.
-    smoothing : ``mean``, for posteriors that last as long as a word, with 0 before the start of the
-        stream; or ``max``, for the spikes of CTC.
-    settle_seconds, min_seconds, refractory_seconds : durations in seconds.
-    lags : seconds by which the evidence of a word starts, and ends, after the word itself, where
-        they are known, because models without look-ahead are late. They are subtracted from
-        the times of events.
+    thresholds : thresholds of single words, in place of `threshold`.
+    release : share of the threshold in (0, 1] below which a word closes.
+    smoothing_seconds : time over which the posteriors are smoothed to a score; at least one step.
+    smoothing : ``mean`` for networks whose posterior of a word stays high as long as the word, or
+        ``max`` for CTC, whose posterior is high for one or few steps.
+    settle_seconds : time without a rise of its score after which a word is reported.
+    min_seconds : shortest duration of a detection; shorter ones are ignored.
+    refractory_seconds : minimum gap between two detections of the same word.
+    lags : delays of the detected start and of the detected end of each word, in seconds, if they
+        are known. Networks without look-ahead detect a word late. The delays are subtracted from
+        the times.
 
     Raises
     ------

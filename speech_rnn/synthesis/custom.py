@@ -30,8 +30,11 @@ class Custom:
     recordings : a folder with one folder per word, such as ``lights_on/``; three to ten clips per
         word help. None trains on synthetic voices alone.
     recorded_share : share of recordings in the training clips of a word that has recordings.
-    language, accents : language and accents of the synthetic voices; see `Synthetic`.
-    train_clips, validation_clips, test_clips : number of synthetic clips of each word.
+    language : language of the synthetic voices; see `Synthetic`.
+    accents : accents of the synthetic voices; see `Synthetic`.
+    train_clips : number of synthetic training clips of each word.
+    validation_clips : number of synthetic validation clips of each word.
+    test_clips : number of synthetic test clips of each word.
     seed : seed of the synthetic voices.
 
     Raises

@@ -73,11 +73,15 @@ class Synthetic(CachedVoices):
 
     Parameters
     ----------
-    train_clips, validation_clips, test_clips : number of clips of each word.
+    train_clips : number of training clips of each word.
+    validation_clips : number of validation clips of each word.
+    test_clips : number of test clips of each word.
     language : language of the words, such as ``de``.
     accents : accent codes of espeak-ng, such as ``en-us``; None takes those of the language.
     rate_wpm : lowest and highest rate in words per minute, within 80 and 450.
-    pitch, pitch_range : lowest and highest, within 0 and 99, relative to each voice's own.
+    pitch : lowest and highest pitch, from 0 to 99; 50 is the voice's own.
+    pitch_range : smallest and largest range of the pitch, from 0 (monotone) to 99; 50 is the
+        voice's own.
     """
 
     train_clips: int = 160

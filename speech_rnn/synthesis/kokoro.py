@@ -73,13 +73,14 @@ class NeuralVoices(CachedVoices):
     ----------
     folder : folder with ``kokoro-v1.0.int8.onnx`` and ``voices-v1.0.bin``, Apache 2.0, from the
         release page of kokoro-onnx. Missing files are taken from the cache that `fetch` fills.
-    train_clips, validation_clips, test_clips : number of clips of each word; 0 leaves a split
-        empty.
+    train_clips : number of training clips of each word; 0 leaves the split empty.
+    validation_clips : number of validation clips of each word; 0 leaves the split empty.
+    test_clips : number of test clips of each word; 0 leaves the split empty.
     voices : patterns of voice names, whose second letter is f for female and m for male voices:
         ``?m_*`` selects the male ones.
     language : language of the words, one of `LANGUAGES`.
     accents : language codes by which words become phonemes; None takes those of the language.
-    speed : slowest and fastest, within 0.5 and 2.
+    speed : lowest and highest factor on the speaking rate, from 0.5 to 2.
     """
 
     folder: str = field(kw_only=True)

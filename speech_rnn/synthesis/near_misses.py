@@ -36,7 +36,8 @@ class NearMisses:
 
     Parameters
     ----------
-    espeak, kokoro : functions that return a source for a list of words, one per synthesizer.
+    espeak : function from a list of words to a source of their clips by espeak-ng; None omits it.
+    kokoro : function from a list of words to a source of their clips by Kokoro; None omits it.
     per_word : number of similar words for each word, and for each word of a phrase.
     frequent : number of most frequent words of the language to choose from.
     language : language of the vocabulary, such as ``de``.

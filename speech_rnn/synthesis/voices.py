@@ -25,7 +25,10 @@ class Voices:
 
     Parameters
     ----------
-    espeak, kokoro, flite, piper : synthesizers; null leaves one out.
+    espeak : clips spoken by espeak-ng; None leaves them out.
+    kokoro : clips spoken by Kokoro; None leaves them out.
+    flite : clips spoken by flite; None leaves them out.
+    piper : clips spoken by Piper; None leaves them out.
     people : a source of a few recordings, whose training clips are added.
     people_times : number of times that each of these clips is repeated.
     noise : sound files, or folders of them, that training may mix in; a recipe calls it
