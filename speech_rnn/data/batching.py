@@ -161,7 +161,7 @@ def _balanced(
     return np.repeat(order, times)
 
 
-class _Collate:
+class Collate:
     """Makes a `Batch` from indices of clips."""
 
     def __init__(self, clips: Clips, vocabulary: Vocabulary) -> None:
@@ -170,15 +170,20 @@ class _Collate:
             vocabulary.encode(row.text)  # raise for a missing token before training starts
 
     def __call__(self, indices: list[int]) -> Batch:
+        """Return the batch."""
         samples, lengths = pad([self.clips[index] for index in indices])
+        return replace(self.silent(indices), samples=samples, lengths=lengths)
+
+    def silent(self, indices: list[int]) -> Batch:
+        """Return the batch without its samples, which are then not read."""
         rows = [self.clips.utterances[index] for index in indices]
         targets = [
             torch.tensor(self.vocabulary.encode(row.text), dtype=torch.int64) for row in rows
         ]
         spans = [self._spans(row) for row in rows]
         return Batch(
-            samples,
-            lengths,
+            torch.zeros((len(rows), 0), dtype=torch.int16),
+            torch.zeros(len(rows), dtype=torch.int64),
             pad_sequence(targets, batch_first=True),  # (B, L)
             torch.tensor([len(target) for target in targets]),
             indices,
@@ -209,7 +214,7 @@ def batches(
     DataError
         if a text does not fit the vocabulary.
     """
-    collate = _Collate(clips, vocabulary)
+    collate = Collate(clips, vocabulary)
     classes = None
     if balance:
         classes = np.array([vocabulary.encode(row.text)[0] for row in clips.utterances])

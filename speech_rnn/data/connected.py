@@ -126,6 +126,9 @@ class Connected:
 class ConnectedClips:
     """The words of an `AudioCache` joined into utterances, which are new in each epoch.
 
+    `n_epochs` is the number of epochs after which the utterances of the first come again; None
+    repeats none.
+
     Parameters
     ----------
     cache : isolated words.
@@ -146,10 +149,12 @@ class ConnectedClips:
             self._samples[word.audio, word.start_seconds] = cache[index][stretch]
         self._noise = {str(file): load_audio(file, self.sample_rate) for file in corpus.noise}
         self._draw = _Draw(connected, words, corpus)
+        self.n_epochs: int | None = None
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Compose the utterances of an epoch."""
+        epoch = epoch % self.n_epochs if self.n_epochs else epoch
         share = min(1.0, (epoch + 1) / max(1, self.connected.curriculum_epochs))
         longest = math.ceil(self.connected.n_words[1] * share)
         self.utterances = [

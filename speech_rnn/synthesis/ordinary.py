@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 from speech_rnn.data.combining import merged
 from speech_rnn.data.corpus import Corpus
+from speech_rnn.data.rng import choose
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.synthesis.espeak import Synthetic
 from speech_rnn.synthesis.espeak_library import Espeak
@@ -19,6 +21,8 @@ LEAST_LETTERS = 3
 """Shorter words are left out if the language has enough longer ones."""
 DEAL = ("train",) * 6 + ("validation", "test")
 """Splits to which the words are dealt in turn; no word is in two of them."""
+IN_A_ROW = (2, 5)
+"""Fewest and most words of a stretch of talk."""
 
 
 @dataclass(frozen=True)
@@ -26,31 +30,36 @@ class OrdinaryWords:
     """Frequent words of a language (wordfreq, Speer 2022) spoken by espeak-ng.
 
     Six of eight words are for training; validation and test have other words, in other voices.
-    They therefore measure how the recogniser treats words that it was not trained on.
+    They therefore measure how the recogniser treats words that it was not trained on. Words that
+    are spoken in a row run into each other: talk is more than its single words.
 
     Parameters
     ----------
     root : folder of the clips.
     language : the language of the words.
     n_words : number of words.
-    clips : number of clips of each word.
+    clips : number of clips of each word, and of each stretch of talk.
+    n_talk : number of stretches of talk: a few of the frequent words, drawn at random, in a row.
 
     Raises
     ------
     ConfigurationError
-        if there are fewer words than splits, or `clips` is below 1.
+        if there are fewer words than splits, `clips` is below 1, or `n_talk` below 0.
     """
 
     root: str
     language: str = "en"
     n_words: int = 600
     clips: int = 2
+    n_talk: int = 0
 
     def __post_init__(self) -> None:
         if self.n_words < len(DEAL):
             raise ConfigurationError(f"n_words={self.n_words} must be {len(DEAL)} or more")
         if self.clips < 1:
             raise ConfigurationError(f"clips={self.clips} must be 1 or more")
+        if self.n_talk < 0:
+            raise ConfigurationError(f"n_talk={self.n_talk} must be 0 or more")
 
     def prepare(self, words: Sequence[str]) -> Corpus:
         """Synthesize whatever is not in the cache; none of the words sounds like one of `words`.
@@ -63,7 +72,8 @@ class OrdinaryWords:
             if one of them lacks the language.
         """
         texts = ordinary_words(words, self.language, self.n_words)
-        return merged(self._spoken(texts, split) for split in dict.fromkeys(DEAL))
+        spoken = [texts, talk(texts, self.n_talk)] if self.n_talk else [texts]
+        return merged(self._spoken(each, split) for each in spoken for split in dict.fromkeys(DEAL))
 
     def _spoken(self, texts: Sequence[str], split: str) -> Corpus:
         own = [word for index, word in enumerate(texts) if DEAL[index % len(DEAL)] == split]
@@ -76,6 +86,18 @@ class OrdinaryWords:
             test_clips=clips["test"],
             language=self.language,
         ).prepare()
+
+
+def talk(words: Sequence[str], n_stretches: int) -> list[str]:
+    """Return different stretches of two to five words; each has words of one split only."""
+    random = Random("talk")
+    dealt = [[*words[split :: len(DEAL)]] for split in range(len(DEAL))]
+    said: dict[str, None] = {}
+    while len(said) < n_stretches:
+        own = dealt[len(said) % len(DEAL)]
+        count = choose(range(IN_A_ROW[0], IN_A_ROW[1] + 1), random)
+        said[" ".join(choose(own, random) for _ in range(count))] = None
+    return [*said]
 
 
 def ordinary_words(words: Sequence[str], language: str, n_words: int) -> list[str]:

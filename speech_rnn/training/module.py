@@ -98,8 +98,7 @@ class SpeechModule(SeededModule):
         """Augment a batch, and return its mean loss and the number of its clips."""
         if isinstance(batch, EmbeddedBatch):
             logits, lengths = self._logits(batch)
-            loss = self._loss(logits, lengths, batch.clips, self.settings.label_smoothing)
-            return loss, len(batch.clips.indices)
+            return self._training_loss(logits, lengths, batch.clips), len(batch.clips.indices)
         generator = torch.Generator(self.device)
         generator.manual_seed(self.step_seed(1))
         with torch.no_grad():
@@ -108,10 +107,16 @@ class SpeechModule(SeededModule):
             if mixture:
                 frames, lengths = mixup(frames, lengths, *mixture)
         logits, lengths = self.model(frames, lengths)
+        return self._training_loss(logits, lengths, batch, mixture), len(batch.indices)
+
+    def _training_loss(
+        self, logits: Tensor, lengths: Tensor, batch: Batch, mixture: Mixture | None = None
+    ) -> Tensor:
+        """Return the loss with label smoothing, mixed targets, and that of the steps."""
         loss = self._loss(logits, lengths, batch, self.settings.label_smoothing, mixture)
         if batch.spans is not None and self.settings.frame_weight:
             loss = loss + self._frame_loss(logits, lengths, batch, batch.spans)
-        return loss, len(batch.indices)
+        return loss
 
     def _frame_loss(self, logits: Tensor, lengths: Tensor, batch: Batch, spans: Tensor) -> Tensor:
         """Return the weighted cross-entropy between each step and the word spoken there."""
@@ -151,20 +156,22 @@ class SpeechModule(SeededModule):
         return self.augment.frames(frames, lengths, generator), lengths, spans
 
     @torch.no_grad()
-    def embed(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor]:
+    def embed(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return embeddings (B, S, D) of clips before normalisation, and their lengths (B,).
 
-        The clips are augmented with draws that depend on the seed and the numbers `drawn`; without
-        numbers they are not augmented.
+        The third are the times of their words, as in `Batch.spans`. The clips are augmented with
+        draws that depend on the seed and the numbers `drawn`; without numbers they are not
+        augmented.
         """
         batch = batch.to(self.device)
         with self.trainer.precision_plugin.forward_context():
             if not drawn:
-                return self.model.embed(*self.features(batch.waveform, batch.lengths))
+                frames, lengths = self.features(batch.waveform, batch.lengths)
+                return *self.model.embed(frames, lengths), batch.spans
             generator = torch.Generator(self.device)
             generator.manual_seed(mixed_seed(self.run.seed, *drawn, 3))
-            frames, lengths, _ = self._changed(batch, generator)
-            return self.model.embed(frames, lengths)
+            frames, lengths, spans = self._changed(batch, generator)
+            return *self.model.embed(frames, lengths), spans
 
     def _logits(self, batch: Batch | EmbeddedBatch) -> tuple[Tensor, Tensor]:
         """Return logits of clips, or of their embeddings; see `AcousticModel`."""

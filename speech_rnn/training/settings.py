@@ -90,9 +90,9 @@ class Trainer:
         draws; the clip itself stays unchanged, and a batch holds ``batch_size * (1 + copies)``
         clips. With 0, each clip is augmented once.
     views : number of augmented copies of each clip that a completely frozen front processes once.
-        Epochs use them in turn; they are kept in memory as float16. With 0, every step augments
-        the clips and runs the front. So it does with mixup, `frame_weight` or connected words, and
-        if the embeddings would take more than 2 GiB.
+        Epochs use them in turn; they are kept in memory as float16. Connected words are joined anew
+        in each. With 0, every step augments the clips and runs the front. So it does with mixup,
+        and if the embeddings would take more than 2 GiB.
     balance : exponent in [0, 2]. With 0, an epoch has each clip once; with 1, it has as many clips,
         but all classes are equally frequent. The share of a class of n clips is proportional to
         n^(1 - balance): above 1 the rarest class is the most frequent, which helps words of which

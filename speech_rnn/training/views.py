@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,8 +12,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
-from speech_rnn.data.batching import Batch, BucketSampler
-from speech_rnn.data.cache import AudioCache, Lengths
+from speech_rnn.data.batching import Batch, BucketSampler, Collate
+from speech_rnn.data.cache import Lengths
+from speech_rnn.data.connected import ConnectedClips
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.training.settings import Trainer
@@ -30,11 +32,11 @@ PLAIN = -1
 class Embed(Protocol):
     """A function that computes the embeddings of a frozen front."""
 
-    def __call__(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor]:
-        """Return embeddings (B, S, D) and their lengths (B,).
+    def __call__(self, batch: Batch, *drawn: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return embeddings (B, S, D), their lengths (B,), and the times of their words.
 
-        The clips are augmented with draws that depend on the numbers `drawn`; without numbers they
-        are not augmented.
+        The times are as in `Batch.spans`. The clips are augmented with draws that depend on the
+        numbers `drawn`; without numbers they are not augmented.
         """
 
 
@@ -58,12 +60,20 @@ class EmbeddedBatch:
         return EmbeddedBatch(self.steps.to(device), self.lengths.to(device), self.clips.to(device))
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A clip in a view: its embeddings (S, D), and the times of its words (L, 2) if known."""
+
+    steps: Tensor
+    spans: Tensor | None
+
+
 class Views:
     """Makes an `EmbeddedBatch` from indices of clips: the collate function of a `DataLoader`.
 
     A view is an augmented copy of all clips. Epochs use the views in turn, and the first one that
     needs a view computes it. A view depends only on the seed and its number, so that a resumed run
-    has the same views as an uninterrupted one.
+    has the same views as an uninterrupted one. Connected words are joined anew in each view.
 
     Parameters
     ----------
@@ -75,34 +85,49 @@ class Views:
     def __init__(
         self, loader: DataLoader[Batch], embed: Embed, trainer: Trainer | None = None
     ) -> None:
+        assert isinstance(loader.collate_fn, Collate)
         self.sampler, self.collate = _sampler(loader), loader.collate_fn
         self.embed, self.trainer = embed, trainer
-        self._kept: dict[int, list[Tensor]] = {}
+        self._kept: dict[int, list[Kept]] = {}
 
     def __call__(self, indices: list[int]) -> EmbeddedBatch:
         """Return clips in the views of the sampler's epoch, view by view."""
         views = views_of(self.sampler.epoch, self.trainer)
         rows = [self._view(view)[index] for view in views for index in indices]
-        clips = self.collate(indices).repeated(len(views))
+        clips = self.collate.silent(indices).repeated(len(views))
         return EmbeddedBatch(
-            pad_sequence(rows, batch_first=True),  # (B, S, D)
-            torch.tensor([len(row) for row in rows]),
-            replace(clips, samples=clips.samples[:, :0], spans=None),
+            pad_sequence([row.steps for row in rows], batch_first=True),  # (B, S, D)
+            torch.tensor([len(row.steps) for row in rows]),
+            replace(clips, spans=_joined([row.spans for row in rows])),
         )
 
     @torch.no_grad()
-    def _view(self, view: int) -> list[Tensor]:
-        """Return the embeddings (S, D) of all clips in a view."""
+    def _view(self, view: int) -> list[Kept]:
+        """Return all clips in a view."""
         if view not in self._kept:
-            kept: dict[int, Tensor] = {}
+            kept: dict[int, Kept] = {}
             by_length = BucketSampler(self.sampler.clips, self.sampler.batch_size)
             for number, indices in enumerate(by_length):
                 drawn = () if view == PLAIN else (view, number)
-                steps, lengths = self.embed(self.collate(indices), *drawn)
-                for index, row, length in zip(indices, steps, lengths.tolist(), strict=True):
-                    kept[index] = row[:length].to("cpu", torch.float16, copy=True)
+                batch = self.collate(indices)
+                steps, lengths, spans = self.embed(batch, *drawn)
+                steps = steps.to("cpu", torch.float16)
+                for row, index in enumerate(indices):
+                    n_words = int(batch.target_lengths[row])
+                    kept[index] = Kept(
+                        steps[row, : lengths[row]].clone(),
+                        None if spans is None else spans[row, :n_words].cpu(),
+                    )
             self._kept[view] = [kept[index] for index in range(len(kept))]
         return self._kept[view]
+
+
+def _joined(rows: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the times of words (B, L, 2), as in `Batch.spans`."""
+    known = [row for row in rows if row is not None]
+    if len(known) < len(rows):
+        return None
+    return pad_sequence(known, batch_first=True, padding_value=-torch.inf)
 
 
 def views_of(epoch: int, trainer: Trainer | None) -> list[int]:
@@ -131,12 +156,9 @@ def embedded_once(
         return training, held_out
     n_views = len({view for n in range(trainer.max_epochs) for view in views_of(n, trainer)})
     clips, others = (_sampler(loader).clips for loader in (training, held_out))
-    width = front.n_outputs * BYTES
-    n_bytes = width * sum(
-        times * -(-features.n_frames(n_samples) // front.subsampling)
-        for split, times in ((clips, n_views), (others, 1))
-        for n_samples in split.n_samples.tolist()
-    )
+    lengths = [*_lengths(clips, n_views), *_lengths(others, 1)]
+    n_steps = (-(-features.n_frames(length) // front.subsampling) for length in lengths)
+    n_bytes = front.n_outputs * BYTES * sum(n_steps)
     if reason := _reason(clips, n_bytes, trainer):
         log.info("the frozen front end is computed in every step: %s", reason)
         return training, held_out
@@ -146,17 +168,25 @@ def embedded_once(
         len(clips),
         n_bytes / 1e6,
     )
+    if isinstance(clips, ConnectedClips):
+        clips.n_epochs = trainer.views
     views = Views(training, embed, trainer), Views(held_out, embed)
     return _loader(training, views[0]), _loader(held_out, views[1])
 
 
+def _lengths(clips: Lengths, n_epochs: int) -> Iterator[int]:
+    """Yield the samples of each clip in the first epochs."""
+    for epoch in reversed(range(n_epochs)):  # which ends with the first, ready for the training
+        clips.set_epoch(epoch)
+        yield from clips.n_samples.tolist()
+
+
 def _reason(clips: Lengths, n_bytes: int, trainer: Trainer) -> str | None:
     """Return the reason why the embeddings cannot be kept, or None."""
-    if not isinstance(clips, AudioCache):
-        return "connected words are other utterances in each epoch"
-    for name in ("mixup", "frame_weight"):
-        if value := getattr(trainer, name):
-            return f"trainer.{name}={value} needs the frames of each step"
+    if trainer.mixup:
+        return f"trainer.mixup={trainer.mixup} needs the frames of each step"
+    if trainer.copies and isinstance(clips, ConnectedClips):
+        return f"trainer.copies={trainer.copies} needs the same utterances in each epoch"
     if n_bytes > MOST_BYTES:
         return (
             f"its embeddings take {n_bytes / 2**30:.1f} GiB, more than {MOST_BYTES / 2**30:g} "

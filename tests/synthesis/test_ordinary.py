@@ -56,7 +56,21 @@ def test_distinct_texts_by_hand():
     assert [*distinct(texts, sounds, [("g",)])] == ["too", "to"]
 
 
-@pytest.mark.parametrize("wrong", [{"n_words": 7}, {"clips": 0}])
+def test_talk_is_words_of_one_split_in_a_row(tmp_path):
+    corpus = OrdinaryWords(str(tmp_path), n_words=24, clips=1, n_talk=16).prepare(WORDS)
+    words, said = {}, dict.fromkeys(SPLITS, 0)
+    for row in corpus.utterances:
+        if " " not in row.text:
+            words[row.text] = row.split
+    for row in corpus.utterances:
+        if " " in row.text:
+            assert 2 <= len(row.text.split()) <= 5
+            assert {words[word] for word in row.text.split()} == {row.split}
+            said[row.split] += 1
+    assert said == {"train": 12, "validation": 2, "test": 2}
+
+
+@pytest.mark.parametrize("wrong", [{"n_words": 7}, {"clips": 0}, {"n_talk": -1}])
 def test_wrong_numbers_are_refused(wrong, tmp_path):
     with pytest.raises(ConfigurationError, match="or more"):
         OrdinaryWords(str(tmp_path), **wrong)

@@ -74,12 +74,12 @@ def assert_same(one, other):
         assert torch.equal(value, weights(other)[name]), name
 
 
-def module_of(trainer, rows, augment=None, n_frozen=2):
+def module_of(trainer, rows, augment=None, n_frozen=2, unit="classes"):
     features = LogMel()
     front = model("whisper_tiny", n_frozen=n_frozen)
+    vocabulary = Vocabulary.of(list(WORDS), unit)
     torch.manual_seed(0)
-    network = front(n_features=80, n_outputs=2, head="classification").eval()
-    vocabulary = Vocabulary.of(list(WORDS))
+    network = front(n_features=80, n_outputs=len(vocabulary.tokens), head=vocabulary.head).eval()
     module = SpeechModule(
         features, network, vocabulary, augment or Augment(), Run(trainer=trainer)
     ).eval()
@@ -201,7 +201,6 @@ def test_the_memory_is_logged(rows, caplog):
     ("trainer", "most", "reason"),
     [
         ({"mixup": 0.2}, 2**30, "trainer.mixup=0.2 needs the frames of each step"),
-        ({"frame_weight": 0.5}, 2**30, "trainer.frame_weight=0.5 needs the frames of each step"),
         ({}, 100, r"embeddings take 0.0 GiB, more than 9.31323e-08 (trainer.views=4)"),
     ],
 )
@@ -216,13 +215,49 @@ def test_each_step_is_computed_if_nothing_can_be_kept(
     assert reason in text
 
 
-def test_connected_words_are_computed_in_each_step(rows, caplog):
-    module, loader = module_of(Trainer(), rows)
-    clips = ConnectedClips(loader.batch_sampler.clips, Connected(), Corpus(tuple(rows), WORDS))
-    joined = batches(clips, Vocabulary.of(list(WORDS), "words"), 4, seed=0)
-    found, text = shown(caplog, module, joined, module.features)
-    assert found == (joined, joined)
-    assert "connected words are other utterances in each epoch" in text
+def joined_words(rows, trainer, **connected):
+    module, loader = module_of(trainer, rows, unit="words")
+    corpus = Corpus(tuple(rows), WORDS)
+    given = Connected(train_utterances=6, **connected)
+    clips = ConnectedClips(loader.batch_sampler.clips, given, corpus)
+    return module, clips, batches(clips, module.vocabulary, 4, seed=0)
+
+
+def test_connected_words_are_joined_anew_in_each_view(rows, caplog):
+    module, clips, loader = joined_words(rows, Trainer(max_epochs=5, views=2))
+    (training, _), text = shown(caplog, module, loader, module.features)
+    assert "is computed once: 2 views of 6 clips" in text
+    said = []
+    for epoch in range(4):
+        training.batch_sampler.set_epoch(epoch)
+        said.append([row.text for row in clips.utterances])
+        for batch in training:
+            clips_now = loader.collate_fn(batch.clips.indices)
+            frames, lengths = module.features(clips_now.waveform, clips_now.lengths)
+            _, n_steps = module.model.embed(frames, lengths)
+            assert torch.equal(batch.lengths, n_steps)
+            assert torch.equal(batch.clips.targets, clips_now.targets)
+    assert said[:2] == said[2:]
+    assert said[0] != said[1]
+
+
+def test_kept_embeddings_of_connected_words_have_the_loss_of_each_step(rows, monkeypatch):
+    monkeypatch.setattr(pl.Trainer, "estimated_stepping_batches", 10)
+    trainer = Trainer(frame_weight=0.5, last_frame_weight=0.5, views=1)
+    module, _, loader = joined_words(rows, trainer, noise_snr_db=None)
+    kept = Views(loader, module.embed)
+    for indices in ([0, 1, 2, 3], [4, 5], [5, 0]):
+        (found, _), (expected, _) = (
+            module.loss(each(indices)) for each in (kept, loader.collate_fn)
+        )
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_copies_of_connected_words_are_computed_in_each_step(rows, caplog):
+    module, _, loader = joined_words(rows, Trainer(copies=1))
+    found, text = shown(caplog, module, loader, module.features)
+    assert found == (loader, loader)
+    assert "trainer.copies=1 needs the same utterances in each epoch" in text
 
 
 @pytest.mark.parametrize(("n_frozen", "trainer"), [(1, {}), (2, {"views": 0})])
