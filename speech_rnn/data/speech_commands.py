@@ -8,9 +8,10 @@ import math
 import os
 import random
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,6 +103,7 @@ class SpeechCommands:
     words : the classes of task ``all``, in order; None takes all words of the version that have
         training clips.
     others_unknown : whether the clips of all words but `words` are ``_unknown_``, in task ``all``.
+        In training, all of these words come equally often: clips of rare words are repeated.
     test_set : test set of the 12-class task, ``B`` or ``A``.
     silence_percentage : number of clips of ``_silence_`` in each split, in per cent of the number
         of clips of commands.
@@ -186,7 +188,8 @@ class SpeechCommands:
             words = tuple(self.words or self._present(clips, tree))
             rows = [row for row in clips if row.text in words]
             if self.others_unknown:
-                rows += [replace(row, text=UNKNOWN) for row in clips if row.text not in words]
+                others = [row for row in clips if row.text not in words]
+                rows += [replace(row, text=UNKNOWN) for row in _evenly(others)]
         shares = {SILENCE: self.silence_percentage, UNKNOWN: self.unknown_percentage}
         wanted = [word for word in words if shares.get(word, 1)]
         require_every_class(rows, wanted, ["train"], str(tree))
@@ -349,6 +352,17 @@ def _official_test(tree: Path) -> Iterable[Utterance]:
             speaker, found, _ = name.partition("_nohash_")
             speaker = speaker.rpartition("_")[2] if found else ""
             yield Utterance(f"{tree}{os.sep}{word}{os.sep}{name}", word, speaker, "test")
+
+
+def _evenly(rows: Sequence[Utterance]) -> list[Utterance]:
+    """Return about as many rows, in which the words of training come equally often."""
+    said: dict[str, list[Utterance]] = defaultdict(list)
+    for row in rows:
+        if row.split == "train":
+            said[row.text].append(row)
+    each = sum(map(len, said.values())) // max(1, len(said))
+    training = [row for own in said.values() for row in islice(cycle(own), each)]
+    return [*training, *(row for row in rows if row.split != "train")]
 
 
 def _by_turns(rows: list[Utterance]) -> list[Utterance]:

@@ -164,6 +164,27 @@ def test_all_but_some_words_are_unknown(data):
         corpus(data, others_unknown=True)
 
 
+def test_words_that_are_unknown_come_equally_often_in_training(tmp_path):
+    members = corpus_files(("yes", "bird", "tree"), takes=4, **SHORT)
+    rare = [name for name in members if "/tree/" in name or name.startswith("tree/")]
+    write_tree(
+        tmp_path / V2_TREE, {name: members[name] for name in members if name not in rare[6:]}
+    )
+    of_all, some = corpus(tmp_path), corpus(tmp_path, words=("yes",), others_unknown=True)
+    clips = counts(of_all, "train")
+    assert 0 < clips["tree"] < clips["bird"]
+    heard = Counter(
+        Path(row.audio).parent.name for row in some.split("train") if row.text == "_unknown_"
+    )
+    assert heard["tree"] == heard["bird"] == (clips["tree"] + clips["bird"]) // 2
+    validation = [row.audio for row in some.split("validation") if row.text == "_unknown_"]
+    assert (
+        len(set(validation))
+        == len(validation)
+        == counts(of_all, "validation").total() - counts(of_all, "validation")["yes"]
+    )
+
+
 def test_the_order_does_not_depend_on_the_file_system(data, tmp_path):
     members = corpus_files(takes=2, **SHORT)
     write_tree(tmp_path / V2_TREE, dict(reversed(members.items())))
