@@ -1,6 +1,6 @@
-"""What can go wrong, as few kinds: a command catches `SpeechRnnError` and prints no traceback.
+"""Errors of the package. Commands catch `SpeechRnnError` and print its message only.
 
-Every message reads ``name=value``, the rule that it breaks, and the way out.
+A message says which value is wrong (``name=value``), which rule it breaks, and what to do.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ MOST_NAMES = 30
 
 
 class SpeechRnnError(Exception):
-    """Root of the project's errors. `exit_code` is what a command ends with."""
+    """Base class of the project's errors. `exit_code` is the exit code of a command."""
 
     exit_code = 1
 
 
 class SpeechRnnWarning(UserWarning):
-    """Root of the project's warnings. A command prints one as a note, without a line of source."""
+    """Base class of the project's warnings. A command prints a warning as one line, ``note: …``."""
 
 
 class ConfigurationError(SpeechRnnError, ValueError):
-    """Wrong use: an unknown key, a value out of range, parts that do not fit each other."""
+    """Wrong use, such as an unknown key, a value out of range, or parts that do not fit."""
 
     exit_code = 2
 
@@ -77,7 +77,7 @@ class AudioError(SpeechRnnError):
 
 
 class DataError(SpeechRnnError):
-    """A corpus, manifest or archive that is not what it should be."""
+    """A corpus, manifest or archive that is missing or wrong."""
 
 
 class ModelError(SpeechRnnError):
@@ -85,7 +85,7 @@ class ModelError(SpeechRnnError):
 
 
 class MissingExtraError(SpeechRnnError, ImportError):
-    """A package is not installed; the message gives the line that installs it.
+    """A package is not installed. The message has the command that installs it.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class MissingExtraError(SpeechRnnError, ImportError):
 
 
 def install_line(extra: str | None) -> str:
-    """Return the line that installs this package again from where it came, with an extra.
+    """Return the command that installs this package with an extra, from its present source.
 
     That is the folder of a checkout, or an index of packages (PEP 610, ``direct_url.json``).
     """
@@ -140,7 +140,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def printable(text: str) -> str:
-    """Return a text as a terminal may show it: characters that would command it are escaped.
+    """Return a text that is safe to print on a terminal: control characters are escaped.
 
     A name of a file may hold such characters, and bytes that are no UTF-8. Line ends and tabs stay.
     """
@@ -160,7 +160,7 @@ def _escape(character: str) -> str:
 
 
 def did_you_mean(names: str | Iterable[str], known: Iterable[str]) -> str:
-    """Return the end of a message on unknown names: the nearest known ones, or all known ones.
+    """Return the end of a message about unknown names: the nearest known ones, or all of them.
 
     Parameters
     ----------
@@ -180,14 +180,14 @@ def did_you_mean(names: str | Iterable[str], known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names parted by commas, `MOST_NAMES` of them at most."""
+    """Return names with commas between them, at most `MOST_NAMES`."""
     names = list(names)
     return ", ".join([*names[:MOST_NAMES], *(["…"] if len(names) > MOST_NAMES else [])])
 
 
 @contextmanager
 def plain_install(reason: str = "") -> Iterator[None]:
-    """Name the line that installs it where a package of the plain install is missing.
+    """Turn the error of a missing package of the plain install into a `MissingExtraError`.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def plain_install(reason: str = "") -> Iterator[None]:
 
 @contextmanager
 def notes() -> Iterator[None]:
-    """Print the project's warnings as one line each, ``note: …``, without a line of source."""
+    """Print each of the project's warnings as one line, ``note: …``."""
     plain = warnings.formatwarning
 
     def line(
@@ -255,7 +255,7 @@ def spoken_errors() -> Iterator[None]:
 
 
 def own_error(error: BaseException) -> SpeechRnnError | None:
-    """Return the project's error that led to another: Hydra wraps what a class raises."""
+    """Return the project's error that caused another one, because Hydra wraps errors."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, SpeechRnnError):
         cause = cause.__cause__

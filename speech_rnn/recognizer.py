@@ -440,7 +440,7 @@ def _decoding(settings: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one file: a hypothesis and the duration in seconds, or an error."""
+    """The result of one file: a hypothesis and the duration in seconds, or an error."""
 
     file: str
     hypothesis: Hypothesis | None
@@ -463,8 +463,9 @@ def transcribe_files(
 ) -> Iterator[FileResult]:
     """Transcribe (name, sound) pairs in batches; results come in the same order.
 
-    A file that fails costs itself alone. A batch is read while the one before is recognised, and
-    memory holds these two; a file of sequences of over a minute is read in windows.
+    If a file cannot be read, its result has the error, and the other files are still transcribed.
+    A batch is read while the one before is recognised, so two batches are in memory. A recogniser
+    of sequences reads files of more than a minute in windows.
 
     Parameters
     ----------

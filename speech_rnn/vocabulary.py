@@ -59,7 +59,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, words: Sequence[str], unit: str = "classes") -> Vocabulary:
-        """Make the vocabulary in which `words` can be recognised.
+        """Make the vocabulary of a recogniser for `words`.
 
         Raises
         ------
@@ -80,31 +80,31 @@ class Vocabulary:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The tokens that are neither blank nor a label that says why there is no word."""
+        """The tokens that are words: neither the blank nor labels such as ``_unknown_``."""
         return tuple(token for token in self.tokens if token not in {BLANK, *REASONS})
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def label_of(self, text: str) -> str:
-        """Return the right answer to `text`, its words parted by single spaces.
+        """Return the right answer to `text`, with single spaces between its words.
 
-        A text outside the classes is ``_unknown_`` where that is a class: training and evaluation
-        alike take it as right that such a word is answered with ``_unknown_`` or withheld.
+        If ``_unknown_`` is a class, it is the right answer to every text that is not a class. An
+        empty answer to such a text is right, too.
         """
         label = " ".join(text.split())
         is_foreign = self.unit == "classes" and label not in self.tokens
         return UNKNOWN if is_foreign and UNKNOWN in self.tokens else label
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of `text`: one for a class, see `label_of`, or a sequence for CTC.
+        """Return the token ids of `text`: one id for a class (see `label_of`), a sequence for CTC.
 
-        Silence is an empty sequence for CTC, and none holds the blank.
+        For CTC, silence is an empty sequence, and no sequence contains the blank.
 
         Raises
         ------
         DataError
-            if `text` holds what the vocabulary lacks; it names the nearest token.
+            if the vocabulary lacks a part of `text`; the error names the nearest token.
         """
         ids = {token: index for index, token in enumerate(self.tokens)}
         if self.unit == "classes":
@@ -123,7 +123,7 @@ class Vocabulary:
         return [ids[word] for word in texts]
 
     def split(self, words: Sequence[str]) -> list[str]:
-        """Join the words that are one token together, the longest first; others stand alone."""
+        """Join neighbouring words that are one token, such as "smart mirror", the longest first."""
         longest = max(len(token.split()) for token in self.tokens)
         texts: list[str] = []
         while words:  # "smart mirror" may be one
@@ -134,7 +134,7 @@ class Vocabulary:
         return texts
 
     def decode(self, ids: Sequence[int]) -> tuple[str, ...]:
-        """Return the words that a sequence of token ids (blanks removed) spells."""
+        """Return the words of a sequence of token ids without blanks."""
         tokens = [self.tokens[index] for index in ids]
         return tuple("".join(tokens).split()) if self.unit == "characters" else tuple(tokens)
 

@@ -15,6 +15,7 @@ PLACES = [
     (r"(?:\.\./)+speech_rnn/starter/CARD\.md", "/recipes/card.md"),
     (r"(?:\.\./)+speech_rnn/features/EMBEDDING\.md", "/recipes/embedding_card.md"),
     (r"(?:\.\./)+(?:docs/)?(whisper|house)\.md", r"/\1.md"),
+    (r"(?:\.\./)+docs/((?:explanation|results)/\w+)\.md", r"/\1.md"),
 ]
 """Patterns of links in the repository, each with its place in the site."""
 LINK = re.compile(r"(\]\(\s*)([^)\s#]+)(#[\w-]*)?\)")
@@ -54,8 +55,8 @@ def write_pages(app: Sphinx) -> None:
     }
     listed = "\n".join(pages)
     pages["index"] = (
-        "# Pages of the recipes\n\nEach page has the commands, the seed, the commit and the "
-        "intervals of its figures, and what was tried.\n\n"
+        "# Pages of the recipes\n\nEach page says what the recipe is for, and has its command, its "
+        "figures and what to change.\n\n"
         f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
     )
     for name, text in pages.items():

@@ -214,8 +214,10 @@ def open_audio(
 
     Parameters
     ----------
-    source, channel, name : as in `load_audio`. A source that is not seekable is copied first, into
-        a temporary file if it has more than 64 MiB.
+    source : as in `load_audio`. A source that is not seekable is copied first, into a temporary
+        file if it has more than 64 MiB.
+    channel : as in `load_audio`.
+    name : as in `load_audio`.
     block_seconds : duration of a block, in seconds.
 
     Raises

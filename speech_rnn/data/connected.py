@@ -45,9 +45,9 @@ class Connected:
     ----------
     n_words : fewest and most words of an utterance. One without words has chatter or noise only.
     trim_db : level below the loudest 10 ms of a clip, in dB, at which its word starts and ends.
-    gap_ms : silence between two words; below zero they overlap.
-    edge_ms : silence before the first word and after the last.
-    level_db : change of level of a word.
+    gap_ms : silence between two words, in ms; below zero they overlap.
+    edge_ms : silence before the first word and after the last, in ms.
+    level_db : change of the level of a word, in dB.
     noise_snr_db : SNR of the words over the noise, which is one of the corpus's recordings, or
         pink noise if it has none; None adds no noise.
     train_utterances : number of utterances in an epoch of training.
@@ -60,8 +60,8 @@ class Connected:
     chatter_share : probability of chatter before each word and after the last. Chatter is a clip
         of the corpus that is ``_unknown_``, such as `Negatives` adds. A recogniser that listens
         for hours must learn speech before a word, and long stretches without one.
-    balanced : whether each word opens the same number of training utterances. Otherwise a word
-        with more clips opens more of them.
+    balanced : whether each word is the first one of the same number of training utterances.
+        Otherwise a word with more clips is it more often.
     sentences : a text file with one sentence per line, from which utterances are drawn; None
         joins random words.
     seed : seed of all draws.

@@ -30,7 +30,7 @@ class FreeSpokenDigits:
 
     Parameters
     ----------
-    root : the folder of the files, or the folder that holds them as ``recordings``.
+    root : the folder of the files, or the folder that has them in its folder ``recordings``.
     held_out_speakers : a name or a list of names; with all speakers there is only a test split.
     validation_indices : numbers of the validation recordings; the other ones are for training.
     train_clips : number of training clips of each digit, from all speakers in turn; None takes all.

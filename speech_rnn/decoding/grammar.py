@@ -88,7 +88,7 @@ class Grammar:
 
     Parameters
     ----------
-    text : grammar in the notation above.
+    text : grammar in JSGF.
     name : name of the text in messages, such as its file.
 
     Raises
@@ -125,7 +125,11 @@ class Grammar:
             raise DataError(f"grammar={str(path)!r} cannot be read: {error}") from error
 
     def sentences(self, number: int, seed: int = 0) -> list[str]:
-        """Draw sentences: alternatives are equally probable; options and repeats have half."""
+        """Draw random sentences.
+
+        Alternatives are equally probable; an option, and each further repeat, has a probability
+        of 0.5.
+        """
         reader = _Reader(self.text, self.name)
         random = Random(seed)
         n_drawn = 0

@@ -87,7 +87,7 @@ class AcousticModel(nn.Module):
     causal : whether the convolutions see no later frames.
     pooling : pooling of a classification: the ``last`` state of each direction (with a `chunk`,
         both at the last step), the ``mean`` over time, or ``attention``. CTC scores every step and
-        ignores this and the next two.
+        ignores `pooling`, `n_heads` and `query`.
     n_heads : number of attention heads; each weighs whole hidden vectors, so any number works.
     query : query of the heads: ``learned`` vectors, or projections of the clip's ``middle`` step
         (MHAtt-RNN: Rybakov et al., "Streaming keyword spotting on mobile devices", 2020).

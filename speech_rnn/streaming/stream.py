@@ -220,11 +220,12 @@ class WordSpotter:
 
 
 class EventStream:
-    """Words of sound that arrives in chunks; made by `Recognizer.stream`.
+    """A stream that reports words in sound that arrives in chunks; see `Recognizer.stream`.
 
-    A word is reported soon after its end: the delay is the look-ahead of the model, the settling of
-    the spotting, and up to a block. Times are counted in samples, and therefore exact after any
-    number of hours. Memory is constant. When a gate closes, words that are open are reported.
+    A word is reported soon after its end. The delay is the look-ahead of the model, plus the
+    `settle_seconds` of the spotting, plus up to one block. Times are counted in samples, so they
+    are exact after any number of hours. Memory is constant. When a gate closes, open words are
+    reported.
 
     Parameters
     ----------
@@ -254,7 +255,7 @@ class EventStream:
         return self._spotter.pending
 
     def push(self, chunk: Chunk) -> list[Word]:
-        """Take the next chunk, of any size, and return the words that it decides.
+        """Take the next chunk, of any size, and return the words that are now detected.
 
         Raises
         ------

@@ -60,7 +60,7 @@ class CachedVoices:
     Parameters
     ----------
     words : the classes, each a word or a phrase such as ``lights on``.
-    root : folder of all caches.
+    root : folder in which synthetic clips are stored.
     silence_seconds : shortest and longest silence before, and after, the word, in seconds.
     peak_db : lowest and highest peak level of a clip, in dB relative to full scale.
     sample_rate : sample rate of the files, in Hz.

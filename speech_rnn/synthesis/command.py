@@ -37,7 +37,7 @@ class Spoken(CachedVoices):
         durations: 1.2 is slower) and ``{file}``, the WAV file to write, are filled in.
     voices : values of ``{voice}``, which are used in turn.
     clips : number of clips of each word.
-    stretch : lowest and highest ``{stretch}``.
+    stretch : lowest and highest value of ``{stretch}``.
     language : language of the words.
     speaks : the languages of the program; an empty list allows any.
     files : files that the program needs, such as a voice.
