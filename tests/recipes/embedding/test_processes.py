@@ -1,5 +1,6 @@
 """Processes that average their gradients."""
 
+import pytest
 import torch
 from distillation.processes import average_gradients, in_processes, n_processes, own_number
 from torch import nn
@@ -16,15 +17,6 @@ def share(folder):
     torch.save([n_processes(), shared.grad, own.grad], folder / f"{number}.pt")
 
 
-def test_two_processes_get_the_mean_of_their_gradients(tmp_path):
-    in_processes(2, share, tmp_path)
-    for number in range(2):
-        count, shared, own = torch.load(tmp_path / f"{number}.pt")
-        assert count == 2
-        assert torch.equal(shared, torch.full((2, 3), 1.5))
-        assert torch.equal(own, torch.full((4,), 1.5))
-
-
 def convolve(folder):
     """Write a convolution's gradient of ascending numbers, averaged, and a fused step with it."""
     convolution = nn.Conv2d(3, 4, 3, bias=False).to(memory_format=torch.channels_last)
@@ -34,13 +26,33 @@ def convolve(folder):
     average_gradients([weight])
     torch.optim.SGD([weight], 1.0, fused=True).step()
     is_alike = weight.stride() == weight.grad.stride()
-    torch.save([is_alike, weight.detach()], folder / f"{own_number()}.pt")
+    torch.save([is_alike, weight.detach()], folder / f"fused{own_number()}.pt")
 
 
-def test_a_fused_step_after_averaging_moves_each_weight_by_its_own_gradient(tmp_path):
-    in_processes(2, convolve, tmp_path)
+def share_and_convolve(folder):
+    """Do both in one pair of processes: each loads torch anew."""
+    share(folder)
+    convolve(folder)
+
+
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("averaged")
+    in_processes(2, share_and_convolve, folder)
+    return folder
+
+
+def test_two_processes_get_the_mean_of_their_gradients(averaged):
     for number in range(2):
-        is_alike, weight = torch.load(tmp_path / f"{number}.pt")
+        count, shared, own = torch.load(averaged / f"{number}.pt")
+        assert count == 2
+        assert torch.equal(shared, torch.full((2, 3), 1.5))
+        assert torch.equal(own, torch.full((4,), 1.5))
+
+
+def test_a_fused_step_after_averaging_moves_each_weight_by_its_own_gradient(averaged):
+    for number in range(2):
+        is_alike, weight = torch.load(averaged / f"fused{number}.pt")
         assert is_alike
         assert torch.equal(weight, -torch.arange(108.0).view(4, 3, 3, 3))
 
