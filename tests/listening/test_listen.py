@@ -19,6 +19,7 @@ from speech_rnn.audio import load_audio, resample, write_audio
 from speech_rnn.data.folder import Folder
 from speech_rnn.data.word_folders import folder_of, word_of
 from speech_rnn.errors import AudioError, ConfigurationError, MissingExtraError
+from speech_rnn.exporting import write_onnx
 from speech_rnn.listening.actions import Command, SavedTriggers
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.interrupts import Stop
@@ -28,7 +29,7 @@ from speech_rnn.listening.pcm import RAW, PcmSource
 from speech_rnn.listening.sources import FileSource
 from tests.commands import speech_rnn, typed
 from tests.listeners import RATE, WORDS, scene, train_listener
-from tests.listening.test_spot import MODEL, POSIX, SAID, start
+from tests.listening.test_spot import EXPORTED, MODEL, POSIX, SAID, start
 from tests.microphones import sounddevice
 from tests.streaming.test_streaming import is_right
 from tests.test_recognizer import untrained
@@ -43,6 +44,7 @@ def listener():
 def folder(listener, tmp_path_factory):
     folder = tmp_path_factory.mktemp("room")
     listener.save(folder / "model.safetensors")
+    write_onnx(listener, folder / "model.onnx", streaming=True)
     untrained("words", bidirectional=True).save(folder / "cannot.safetensors")
     write_audio(folder / "scene.wav", scene(SAID, seed=5)[0])
     return folder
@@ -137,7 +139,7 @@ def test_a_file_at_once_and_at_its_pace(listen, truth):
 
 
 def test_an_event_is_reported_immediately(folder, truth):
-    process = start("listen", *MODEL, "--input", "scene.wav", cwd=folder)
+    process = start("listen", *EXPORTED, "--input", "scene.wav", cwd=folder)
     process.stdout.readline()
     first = time.monotonic()
     rest = process.stdout.read()
@@ -153,7 +155,7 @@ def test_an_event_is_reported_immediately(folder, truth):
 def test_a_signal_ends_listening_with_the_open_words(folder, signum, code):
     """The pipe stays open: the word that has not ended yet comes with the signal."""
     process = start(
-        "listen", *MODEL, "--json", "--input", "-", "--save-triggers", f"kept{code}",
+        "listen", *EXPORTED, "--json", "--input", "-", "--save-triggers", f"kept{code}",
         "--around-seconds", "0.5", "60", cwd=folder, stdin=subprocess.PIPE,
     )  # fmt: skip
     samples = np.frombuffer(pcm(), np.int16)
@@ -473,7 +475,7 @@ def test_words_that_name_no_folder(word):
 
 
 def test_the_folder_source_and_an_audit_read_what_was_kept(folder, listen, tmp_path):
-    said = [WORDS[number % 3] for number in range(45)]
+    said = [WORDS[number % 3] for number in range(24)]
     write_audio(tmp_path / "long.wav", scene(said, seed=11)[0])
     kept = tmp_path / "kept"
     result = listen("--input", tmp_path / "long.wav", "--fast", "--save-triggers", kept)
@@ -481,13 +483,13 @@ def test_the_folder_source_and_an_audit_read_what_was_kept(folder, listen, tmp_p
     assert [row.split()[-1] for row in result.stdout.splitlines()] == said
     corpus = Folder(str(kept), validation_percentage=0).prepare()
     assert corpus.words == tuple(sorted(WORDS))
-    assert len(corpus.utterances) == 45
+    assert len(corpus.utterances) == 24
     # One that is labelled wrong: the audit finds it.
     wrong = sorted((kept / "low").glob("*.wav"))[0]
     wrong.rename(kept / "high" / wrong.name)
     arguments = [
-        *("data=folder", f"data.root={kept}", "data.validation_percentage=0", "folds=3"),
-        *("features.n_mfcc=13", "augment=none", "model.hidden_size=16", "trainer.max_epochs=12"),
+        *("data=folder", f"data.root={kept}", "data.validation_percentage=0", "folds=2"),
+        *("features.n_mfcc=13", "augment=none", "model.hidden_size=16", "trainer.max_epochs=8"),
         *("trainer.batch_size=8", "optim.learning_rate=1e-2", "output_dir=out", "page_clips=2"),
     ]
     audited = speech_rnn("audit", *arguments, cwd=tmp_path)

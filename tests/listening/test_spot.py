@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from speech_rnn.audio import resample, write_audio
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.errors import ConfigurationError, Stopped
+from speech_rnn.exporting import write_onnx
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.files import FileEnd, spot_files
 from speech_rnn.listening.interrupts import Stop
@@ -31,6 +32,8 @@ from tests.test_recognizer import untrained
 
 SAID = ["low", "high", "high", "middle", "low"]
 MODEL = ("--model", "model.safetensors")
+EXPORTED = ("--model", "model.onnx")
+"""The same recogniser for processes of their own, which need not load torch for it."""
 POSIX = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows has no such signals and terminals"
 )
@@ -46,6 +49,7 @@ def folder(listener, tmp_path_factory):
     """A folder with a model and scenes of several rates, channels and kinds."""
     folder = tmp_path_factory.mktemp("recordings")
     listener.save(folder / "model.safetensors")
+    write_onnx(listener, folder / "model.onnx", streaming=True)
     untrained("words", bidirectional=True).save(folder / "cannot.safetensors")
     waveform, _ = scene(SAID, seed=5)
     write_audio(folder / "scene.wav", waveform)
@@ -75,7 +79,7 @@ def test_module_and_console_script_find_the_same(folder, spot, truth):
     lines = [line.split() for line in expected.splitlines()]
     assert is_right([Word(word, *map(float, numbers)) for *numbers, word in lines], truth)
     for module in (True, False):
-        result = speech_rnn("spot", *MODEL, "scene.wav", cwd=folder, module=module, apart=module)
+        result = speech_rnn("spot", *MODEL, "scene.wav", cwd=folder, module=module)
         assert (result.returncode, result.stdout, result.stderr) == (0, expected, "")
 
 
@@ -244,9 +248,9 @@ def test_progress_tells_how_far(listener, folder):
 
 @POSIX
 def test_a_terminal_shows_how_far_and_a_file_gets_the_words(folder, spot):
-    output, shown = on_a_terminal("spot", *MODEL, "scene.wav", cwd=folder)
+    output, shown = on_a_terminal("spot", *EXPORTED, "scene.wav", cwd=folder)
     assert "1 of 1: scene.wav" in shown
-    assert output == spot("scene.wav").stdout != ""
+    assert output == spot(*EXPORTED, "scene.wav").stdout != ""
 
 
 def test_a_request_to_stop(monkeypatch):
@@ -325,7 +329,7 @@ def start(*arguments, cwd, **options):
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, signum, code):
     write_long(tmp_path / "long.wav", 20)
-    process = start("spot", *MODEL, "--json", tmp_path / "long.wav", cwd=folder)
+    process = start("spot", *EXPORTED, "--json", tmp_path / "long.wav", cwd=folder)
     first = "".join(process.stdout.readline() for _ in range(3))
     process.send_signal(signum)
     out, err = process.communicate(timeout=60)
@@ -345,7 +349,7 @@ def test_a_signal_writes_the_document_so_far(folder, tmp_path):
     write_long(tmp_path / "long.wav", 20)
     options = ("--format", "csv", "--output-dir", tmp_path)
     # A line of the file before says that hearing has begun.
-    process = start("spot", *MODEL, *options, "scene.wav", tmp_path / "long.wav", cwd=folder)
+    process = start("spot", *EXPORTED, *options, "scene.wav", tmp_path / "long.wav", cwd=folder)
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("scene.csv")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -361,8 +365,9 @@ def test_a_signal_writes_the_document_so_far(folder, tmp_path):
 
 @POSIX
 def test_a_silent_pipe_can_be_interrupted(folder):
-    process = start("spot", *MODEL, "-", cwd=folder, stdin=subprocess.PIPE)
-    time.sleep(5)  # what comes earlier is a wish of the same end
+    process = start("spot", *EXPORTED, "-", cwd=folder, stdin=subprocess.PIPE)
+    process.stdin.write("\0" * 200_000)  # a pipe holds 64 KiB: the process reads
+    process.stdin.flush()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "interrupted\n")
@@ -370,7 +375,7 @@ def test_a_silent_pipe_can_be_interrupted(folder):
 
 def test_output_stops_when_nobody_reads_it(folder, tmp_path):
     write_long(tmp_path / "long.wav", 2)
-    process = start("spot", *MODEL, tmp_path / "long.wav", cwd=folder)
+    process = start("spot", *EXPORTED, tmp_path / "long.wav", cwd=folder)
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=60) == 1
