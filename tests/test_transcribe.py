@@ -56,7 +56,7 @@ def test_module_and_console_script_are_the_same_code(folder, transcribe):
     expected = transcribe("0.wav").stdout
     assert expected.strip() in ("low", "middle", "high")
     for module in (True, False):
-        result = speech_rnn("transcribe", *MODEL, "0.wav", cwd=folder, module=module, apart=module)
+        result = speech_rnn("transcribe", *MODEL, "0.wav", cwd=folder, module=module)
         assert result.returncode == 0
         assert result.stdout == expected
         assert result.stderr == ""

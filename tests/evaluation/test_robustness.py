@@ -142,7 +142,7 @@ def test_the_sweep_from_the_command_line(tmp_path):
     for told in ("in noise, the worst kind first", "bell, -5 dB", "gain_db -30.0"):
         assert told in result.stdout
     loud = "conditions.snr_db=[loud]"
-    wrong = speech_rnn("stress", *arguments, loud, cwd=tmp_path, module=True, apart=True)
+    wrong = speech_rnn("stress", *arguments, loud, cwd=tmp_path, module=True)
     assert wrong.returncode == 2
     assert "conditions.snr_db=['loud'] must be of type list (number)" in wrong.stderr
 

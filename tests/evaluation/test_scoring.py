@@ -66,7 +66,7 @@ def test_texts_from_the_command_line(tmp_path):
     (tmp_path / "h.txt").write_text("left go\ngo\n")
     arguments = ("--references", "r.txt", "--hypotheses", "h.txt")
     for module in (True, False):
-        result = speech_rnn("evaluate", *arguments, cwd=tmp_path, module=module, apart=module)
+        result = speech_rnn("evaluate", *arguments, cwd=tmp_path, module=module)
         assert result.returncode == 0, result.stderr
         assert (
             "word error rate 25.00 % (0 substituted, 1 deleted, 0 inserted of 4;" in result.stdout

@@ -251,7 +251,7 @@ def test_case_f05_half_a_log_of_a_killed_run_is_read(run, tmp_path, left):
 
 
 def test_a_folder_without_a_run_is_reported(tmp_path, run, monkeypatch, capsys):
-    result = speech_rnn("report", tmp_path, cwd=tmp_path, apart=True)
+    result = speech_rnn("report", tmp_path, cwd=tmp_path)
     assert result.returncode == 2
     assert "holds no metrics.json; give the output_dir of a training" in result.stderr
     assert "Traceback" not in result.stderr

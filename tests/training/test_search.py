@@ -179,7 +179,7 @@ def test_the_door_searches_on_validation_alone_and_says_how_to_train_the_best(tm
     best = result.stdout.splitlines()[-1]
     assert best.startswith("best: python -m speech_rnn.train data=manifest")
 
-    again = speech_rnn("search", *arguments, cwd=tmp_path, module=True, apart=True)
+    again = speech_rnn("search", *arguments, cwd=tmp_path, module=True)
     assert again.returncode == 2
     assert "holds a run already; add resume=true" in again.stderr
     more = ("resume=true", "trials=4")
