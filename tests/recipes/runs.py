@@ -16,7 +16,8 @@ FEW_CLIPS = (
     "trainer.label_smoothing=0",
 )
 
-
+A_FEW_STEPS = ("+debug=fast", "trainer.batch_size=8")
+"""Three small batches of any recipe."""
 SPEAKERS = ("george", "jackson")
 
 

@@ -3,7 +3,14 @@ import pytest
 from tests.commands import speech_rnn
 from tests.model.test_whisper import needs_weights
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import accuracy, evaluate, few_digits, train, transcribe
+from tests.recipes.runs import (
+    A_FEW_STEPS,
+    accuracy,
+    evaluate,
+    few_digits,
+    train,
+    transcribe,
+)
 
 ROOT = f"data.root={SHARED / 'digits'}"
 
@@ -11,7 +18,7 @@ ROOT = f"data.root={SHARED / 'digits'}"
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     root = f"data.root={few_digits(tmp_path / 'digits')}"
-    metrics = train("digits", tmp_path, root, "extra=null", "+debug=fast")
+    metrics = train("digits", tmp_path, root, "extra=null", *A_FEW_STEPS)
     assert metrics["n_clips"] == {"train": 100, "validation": 40, "test": 40}
     held_out = "data.held_out_speakers=[george]"
     again = evaluate("digits", tmp_path, root, held_out, "extra=null")

@@ -1,7 +1,15 @@
 import pytest
 
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import accuracy, error_rate, evaluate, few_digits, train, transcribe
+from tests.recipes.runs import (
+    A_FEW_STEPS,
+    accuracy,
+    error_rate,
+    evaluate,
+    few_digits,
+    train,
+    transcribe,
+)
 
 ROOT = f"data.root={SHARED / 'digits'}"
 DIGIT = "zero | one | two | three | four | five | six | seven | eight | nine"
@@ -11,7 +19,7 @@ DIGIT = "zero | one | two | three | four | five | six | seven | eight | nine"
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     few = ("extra=null", "connected.validation_utterances=20", "connected.test_utterances=20")
     root = f"data.root={few_digits(tmp_path / 'digits')}"
-    train("digits_ctc", tmp_path, root, *few, "+debug=fast")
+    train("digits_ctc", tmp_path, root, *few, *A_FEW_STEPS)
     evaluate("digits_ctc", tmp_path, root, *few, "decoding=beam", "decoding.beam_size=4")
     path = tmp_path / "digits.jsgf"
     path.write_text("<pair> = (zero | one | two) nine;")

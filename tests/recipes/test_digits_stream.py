@@ -1,6 +1,6 @@
 from speech_rnn.recognizer import Recognizer
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import few_digits, train
+from tests.recipes.runs import A_FEW_STEPS, few_digits, train
 
 
 @needs_shared
@@ -15,6 +15,6 @@ def test_a_few_steps_give_a_recogniser_that_can_stream(tmp_path):
         "connected.train_utterances=40",
         "connected.validation_utterances=10",
         "connected.test_utterances=10",
-        "+debug=fast",
+        *A_FEW_STEPS,
     )
     assert Recognizer.load(tmp_path / "run/recognizer.safetensors").can_stream

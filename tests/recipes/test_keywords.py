@@ -2,7 +2,7 @@ import pytest
 
 from speech_rnn.audio import write_audio
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import accuracy, train, transcribe
+from tests.recipes.runs import A_FEW_STEPS, accuracy, train, transcribe
 from tests.tones import TONES_HZ, tone
 
 ROOT = f"data.root={SHARED / 'keywords'}"
@@ -18,11 +18,16 @@ def test_the_hash_split(tmp_path):
     assert texts.count("smart mirror") >= 18
 
 
-def test_any_folder_of_words_runs_to_the_last_line(tmp_path):
+def write_tones(folder):
+    """Write 40 clips of each tone to a folder of its own, and return where they lie."""
     for word in TONES_HZ:
-        (tmp_path / "clips" / f"{word}_tone").mkdir(parents=True)
+        (folder / "clips" / f"{word}_tone").mkdir(parents=True)
         for number in range(40):
-            write_audio(tmp_path / f"clips/{word}_tone/{number}.flac", tone(word, 0.3, number))
-    metrics = train("keywords", tmp_path, f"data.root={tmp_path / 'clips'}", "+debug=fast")
+            write_audio(folder / f"clips/{word}_tone/{number}.flac", tone(word, 0.3, number))
+    return folder / "clips"
+
+
+def test_any_folder_of_words_runs_to_the_last_line(tmp_path):
+    metrics = train("keywords", tmp_path, f"data.root={write_tones(tmp_path)}", *A_FEW_STEPS)
     labels = metrics["test"]["confusion"]["labels"]
     assert set(labels) <= {"low tone", "middle tone", "high tone", "_other_"}

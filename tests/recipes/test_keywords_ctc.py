@@ -1,9 +1,8 @@
 import pytest
 
-from speech_rnn.audio import write_audio
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import error_rate, train
-from tests.tones import TONES_HZ, tone
+from tests.recipes.runs import A_FEW_STEPS, error_rate, train
+from tests.recipes.test_keywords import write_tones
 
 ROOT = f"data.root={SHARED / 'keywords'}"
 
@@ -18,15 +17,11 @@ def test_the_hash_split(tmp_path):
 
 
 def test_any_folder_of_words_runs_to_the_last_line(tmp_path):
-    for word in TONES_HZ:
-        (tmp_path / "clips" / f"{word}_tone").mkdir(parents=True)
-        for number in range(40):
-            write_audio(tmp_path / f"clips/{word}_tone/{number}.flac", tone(word, 0.3, number))
     metrics = train(
         "keywords_ctc",
         tmp_path,
-        f"data.root={tmp_path / 'clips'}",
+        f"data.root={write_tones(tmp_path)}",
         "connected.test_utterances=40",
-        "+debug=fast",
+        *A_FEW_STEPS,
     )
     assert set(metrics["test"]["per_length"]) == {"1", "2", "3", "4"}
