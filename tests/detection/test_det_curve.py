@@ -193,7 +193,7 @@ def test_the_command_with_recordings(folder):
     (folder / "labels.csv").write_text(
         "\n".join(["file,word,start,end", *lines, "rooms/kitchen.wav,lou,1,2", "x.wav,low,1,2"])
     )
-    wrong = speech_rnn("detect", *arguments, cwd=folder, apart=True)
+    wrong = speech_rnn("detect", *arguments, cwd=folder, module=True)
     assert wrong.returncode == 1
     assert "labels.csv line 11: file='x.wav' is not among the recordings" in wrong.stderr
 

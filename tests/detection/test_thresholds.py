@@ -218,7 +218,6 @@ def test_the_command(tmp_path, listener, kind):
     wrong = speech_rnn("tune", *arguments, f"output=tuned.{other}", "miss_rate=0.1", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "is saved as .onnx, any other" in wrong.stderr
-    apart = kind == "onnx"  # once
-    wrong = speech_rnn("tune", *arguments, cwd=tmp_path, module=True, apart=apart)
+    wrong = speech_rnn("tune", *arguments, cwd=tmp_path, module=True)
     assert wrong.returncode == 2
     assert "promise one of them" in wrong.stderr
