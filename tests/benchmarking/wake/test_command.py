@@ -2,13 +2,14 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from speech_rnn.audio import load_audio
-from speech_rnn.benchmarking.wake import named_models
+from speech_rnn.benchmarking.wake import named_models, running
 from speech_rnn.benchmarking.wake.contenders import RIVALS, rivals
 from speech_rnn.benchmarking.wake.rival import RATE, run_rival
 from speech_rnn.data.folder import Folder
@@ -43,7 +44,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_the_command(folder):
+def test_the_command(folder, monkeypatch):
+    """Within this process; the slow test below runs the contenders in processes of their own."""
+    monkeypatch.setattr(
+        running, "ProcessPoolExecutor", lambda jobs, *_, **__: ThreadPoolExecutor(jobs)
+    )
     given = ("--keywords", "words", "--model", "tones.safetensors", "--word", "low")
     more = ("--word", "high", "--hours", 0.02, "--snr-db", 10, "--room", "hall.wav", "--rounds", 1)
     done = speech_rnn("benchmark", "wake", *given, *more, "--output", "out", cwd=folder)
