@@ -21,7 +21,7 @@ def write_sentences(folder, number, *, seed=0):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("language")
-    text = write_sentences(folder, 1500)
+    text = write_sentences(folder, 800)
     overrides = (f"language_model.text={text}", "trainer.max_epochs=12")
     last_line = "language model: "
     return folder, train("language_model", folder, *overrides, last_line=last_line)
