@@ -71,6 +71,8 @@ def _run_here(verb, arguments, cwd, stdin, module):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(cwd)
         patch.setenv("COLUMNS", WIDE["COLUMNS"])
+        # Hydra composes everything once more to read `hydra.mode`, which no file here sets.
+        patch.setattr("hydra._internal.hydra.Hydra.get_mode", lambda *_, **__: None)
         for name, pipe in pipes.items():
             patch.setattr(sys, name, pipe)
         patch.setattr(
