@@ -17,10 +17,10 @@ SMALL = (
 )
 
 
-def run(manifest, output_dir, *overrides, cwd, command="train", apart=False):
+def run(manifest, output_dir, *overrides, cwd, command="train"):
     """Run a command on a manifest with a small model, and return the finished process."""
     arguments = (*SMALL, f"data.path={manifest}", f"output_dir={output_dir}", *overrides)
-    return speech_rnn(command, *arguments, cwd=cwd, module=True, apart=apart)
+    return speech_rnn(command, *arguments, cwd=cwd, module=True)
 
 
 def assert_same_weights(one, other):
