@@ -160,9 +160,10 @@ HEAVY = {
             HEAVY | {"torch", "soundfile", "sounddevice"},
         ),
         (("speech_rnn.audio", "speech_rnn.metrics"), HEAVY | {"torch"}),
-        (("speech_rnn.features", "speech_rnn.model", "speech_rnn.recognizer"), HEAVY),
+        (("speech_rnn.features", "speech_rnn.model"), HEAVY | {"soundfile"}),
         (
             (
+                "speech_rnn.recognizer",
                 "speech_rnn.training.settings",
                 "speech_rnn.training.claiming",
                 "speech_rnn.reporting.terminal",

@@ -572,15 +572,6 @@ def test_endings_are_lower_case():
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in AUDIO_SUFFIXES)
 
 
-@pytest.mark.parametrize("module", ["speech_rnn.audio", "speech_rnn.metrics"])
-def test_an_import_is_light(module):
-    heavy = {"torch", "hydra", "lightning", "pytorch_lightning", "matplotlib"}
-    code = f"import sys, {module}; print(*(sys.modules.keys() & {heavy!r}))"
-    command = [sys.executable, "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert result.stdout.split() == []
-
-
 def test_flac_in_memory_is_the_sound():
     waveform = np.linspace(-1, 1, 999, dtype=np.float32)
     found = load_audio(encode_flac(waveform, 8000), 8000, check=False)

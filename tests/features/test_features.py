@@ -1,8 +1,6 @@
 import copy
 import json
 import math
-import subprocess
-import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
@@ -854,19 +852,6 @@ def test_wrong_chunks_are_named():
     for chunk in (torch.zeros(800), torch.zeros(1, 800), torch.zeros(2, 800, dtype=torch.int16)):
         with pytest.raises(ConfigurationError, match=r"chunk has shape .* must be \(2, n\) floats"):
             stream.push(chunk)
-
-
-def test_importing_features_brings_nothing_heavy():
-    code = """
-import sys
-import speech_rnn.features
-heavy = {"hydra", "omegaconf", "lightning", "pytorch_lightning", "matplotlib", "soundfile"}
-print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("name", ["torchaudio", "librosa", "kaldi"])
