@@ -16,8 +16,6 @@ from speech_rnn.serving.logs import log
 from speech_rnn.serving.refusals import TOO_SLOW, WRONG_ORIGIN, WRONG_TOKEN, RefusalError
 from speech_rnn.serving.service import LINGER_SECONDS, Service, within
 
-OPEN_PATHS = ("/healthz",)
-"""Paths that need no token."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 BEARER = b"bearer "
 
@@ -30,6 +28,7 @@ class Guard:
     app : the application that is guarded.
     service : counts.
     paths : the paths that there are, for the metrics.
+    open_paths : paths that need no token.
     token : the token that a client has to send; None lets all in.
     origins : the origins of pages, such as ``https://home.example``, whose scripts may ask, beside
         the server's own.
@@ -43,11 +42,13 @@ class Guard:
         *,
         service: Service,
         paths: Sequence[str],
+        open_paths: Sequence[str],
         token: str | None = None,
         origins: Sequence[str] = (),
         is_local: bool = True,
     ) -> None:
-        self._app, self._service, self._paths = app, service, frozenset(paths)
+        self._app, self._service = app, service
+        self._paths, self._open_paths = frozenset(paths), frozenset(open_paths)
         self._token = token.encode() if token else None
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._is_local = is_local
@@ -81,7 +82,7 @@ class Guard:
                 WRONG_ORIGIN,
                 f"origin={origin[:100]!r} may not ask; the server needs --origin for it",
             )
-        if self._token is None or scope["path"] in OPEN_PATHS:
+        if self._token is None or scope["path"] in self._open_paths:
             return
         given = headers.get("authorization", "").encode("latin-1")  # as Starlette decodes it
         token = given[len(BEARER) :] if given.lower().startswith(BEARER) else b""

@@ -19,6 +19,7 @@ from speech_rnn.serving.service import Service, within
 from speech_rnn.serving.shelf import Model
 from speech_rnn.serving.transcripts import SHAPES
 
+HEALTH = "/healthz"
 MOST_FIELDS = 20
 """Fields of a form; OpenAI's has seven."""
 FORM_BYTES = 64 << 10
@@ -41,7 +42,7 @@ class Http:
     def routes(self) -> list[Route]:
         """The routes, for Starlette."""
         return [
-            Route("/healthz", self.health),
+            Route(HEALTH, self.health),
             Route("/metrics", self.metrics),
             Route("/openapi.json", self.openapi),
             Route("/v1/models", self.models),

@@ -18,9 +18,10 @@ from starlette.types import ASGIApp
 
 from speech_rnn.serving.connections import patient_protocol
 from speech_rnn.serving.guard import ErrorResponse, Guard
-from speech_rnn.serving.http import Http
+from speech_rnn.serving.http import HEALTH, Http
 from speech_rnn.serving.limits import Limits
 from speech_rnn.serving.listen import Listen
+from speech_rnn.serving.pages import Pages
 from speech_rnn.serving.refusals import RefusalError
 from speech_rnn.serving.service import Service
 from speech_rnn.serving.vosk import Vosk
@@ -36,7 +37,9 @@ def application(
     service: Service, *, token: str | None, origins: Sequence[str], is_local: bool
 ) -> ASGIApp:
     """Return all of HTTP and the WebSockets behind the guard; see `Guard`."""
+    pages = Pages(service)
     routes: list[BaseRoute] = [
+        *pages.routes,
         *Http(service).routes,
         WebSocketRoute("/listen", Listen(service).answer),
         WebSocketRoute("/vosk", Vosk(service).answer),
@@ -54,7 +57,15 @@ def application(
             Middleware(CORSMiddleware, allow_origins=[*origins], allow_headers=["Authorization"])
         )
     app = Starlette(routes=routes, middleware=middleware, exception_handlers={RefusalError: refuse})
-    return Guard(app, service=service, paths=paths, token=token, origins=origins, is_local=is_local)
+    return Guard(
+        app,
+        service=service,
+        paths=paths,
+        open_paths=(HEALTH, *pages.open_paths),
+        token=token,
+        origins=origins,
+        is_local=is_local,
+    )
 
 
 class WebServer:

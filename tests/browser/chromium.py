@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
+pytest.importorskip("websockets", reason="the extra [serve] is not installed")
+
 from websockets.sync.client import connect
 
 BROWSER = next(
@@ -71,7 +75,7 @@ class Tab:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def until(self, script, seconds=30):
+    def until(self, script, seconds=90):
         """Wait until an expression is true, and return the seconds that it took."""
         start = time.monotonic()
         while not self.run(script):
@@ -94,6 +98,10 @@ class Tab:
         down = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
         self.call("Input.dispatchKeyEvent", **down, **common)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def close(self):
+        """Close it, so that it takes no time from others."""
+        self.call("Page.close")
 
     def picture(self):
         """Return a picture of the window as PNG."""

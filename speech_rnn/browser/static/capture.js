@@ -1,6 +1,6 @@
 /** Runs beside the sound card: hands on the mean of the channels in chunks. */
 
-const CHUNK = 1024;
+const CHUNK = 2048;
 
 class Capture extends AudioWorkletProcessor {
   constructor() {

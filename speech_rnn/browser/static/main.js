@@ -10,11 +10,12 @@ import { Detections, Thresholds } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const LAG_SECONDS = 0.12; // by which the pictures follow the sound, so that they scroll evenly
+const LATE_SECONDS = 2; // of sound that waits, after which the page says so
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const CALM_SECONDS = 0.5;
 
 function say(text, isWrong = false) {
-  at("status").textContent = text;
+  if (at("status").textContent !== text) at("status").textContent = text; // a live region
   at("status").classList.toggle("wrong", isWrong);
 }
 
@@ -47,7 +48,10 @@ class Page {
   connect() {
     const { recogniser } = this;
     recogniser.onHeard = (message) => this.hear(message);
-    recogniser.onAgain = ({ words }) => this.detections.replace(words);
+    recogniser.onAgain = ({ words }) => {
+      this.detections.replace(words);
+      this.pictures.isStale = true;
+    };
     recogniser.onFailed = (reason) => say(`The recogniser fails: ${reason}.`, true);
     at("listen").disabled = at("file").disabled = false;
     at("listen").onclick = () => (this.microphone ? this.stopListening() : this.listen());
@@ -135,8 +139,9 @@ class Page {
     at("speed").textContent = `The recogniser computes for ${(100 * share).toFixed(1)} % of the time.`;
     at("speed").dataset.share = share;
     if (this.microphone) {
-      if (share > 1) say("This device is too slow for the recogniser: words come late.", true);
-      return;
+      const late = this.recogniser.pushedSeconds - soundSeconds;
+      const isLate = late > LATE_SECONDS;
+      return say(isLate ? `This device is slow: words come ${late.toFixed(0)} s late.` : "Listening.", isLate);
     }
     if (!this.file) return;
     const { name, seconds } = this.file;
@@ -158,9 +163,14 @@ class Page {
     const seconds = Math.min(0.1, (now - (this.last ?? now)) / 1000);
     this.last = now;
     this.scroll(seconds);
-    if (!calm.matches || now - this.drawn >= 1000 * CALM_SECONDS) {
+    const { words } = this.detections;
+    const edge = Math.max(this.edge, this.pictures.seconds);
+    const shown = [edge, this.history.nColumns, this.history.nScored, words.length, this.pending].join();
+    const isNew = shown !== this.shown || this.pictures.isStale;
+    if (isNew && (!calm.matches || now - this.drawn >= 1000 * CALM_SECONDS)) {
       this.drawn = now;
-      this.pictures.draw(Math.max(this.edge, this.pictures.seconds), this.detections.words, this.pending);
+      this.shown = shown;
+      this.pictures.draw(edge, words, this.pending);
     }
     requestAnimationFrame((next) => this.frame(next));
   }
@@ -173,6 +183,8 @@ class Page {
       const isBehind = next < newest - 3 * LAG_SECONDS || !this.microphone;
       this.edge = Math.min(newest, isBehind ? newest - (this.microphone ? LAG_SECONDS : 0) : next);
     }
+    if (this.placed === `${this.edge} ${newest} ${this.follows}`) return;
+    this.placed = `${this.edge} ${newest} ${this.follows}`;
     const position = at("position");
     const least = Math.min(newest, this.history.begin + this.pictures.seconds);
     position.min = least.toFixed(1);
@@ -187,6 +199,7 @@ class Page {
 function askForToken() {
   const form = at("token-form");
   form.hidden = false;
+  at("token").value = "";
   say("This server needs its token.");
   at("token").focus();
   return new Promise((resolve) => {

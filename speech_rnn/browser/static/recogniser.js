@@ -22,14 +22,13 @@ export class Recogniser {
 
   /** Load everything that it needs. */
   static async load() {
-    const [text, model, runtime, address] = await Promise.all([
+    const [text, model, runtime] = await Promise.all([
       bytesOf("recogniser.json"),
       bytesOf("recogniser.onnx"),
       bytesOf(RUNTIME),
-      scriptAddress("worker.js"),
     ]);
     const recogniser = JSON.parse(new TextDecoder().decode(text));
-    const worker = new Worker(address, { type: "module" });
+    const worker = new Worker(scriptAddress("worker.js"), { type: "module" });
     await new Promise((resolve, reject) => {
       worker.onmessage = ({ data }) =>
         data.kind === "ready" ? resolve() : reject(new Error(data.reason));
@@ -49,10 +48,13 @@ export class Recogniser {
   /** Begin a stream, which ends the one before. */
   begin(sampleRate, { isGated, thresholds }) {
     this.id += 1;
+    this.sampleRate = sampleRate;
+    this.pushedSeconds = 0;
     this.worker.postMessage({ kind: "begin", id: this.id, sampleRate, isGated, thresholds });
   }
 
   push(samples) {
+    this.pushedSeconds += samples.length / this.sampleRate;
     this.worker.postMessage({ kind: "chunk", id: this.id, samples }, [samples.buffer]);
   }
 

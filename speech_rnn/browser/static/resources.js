@@ -40,9 +40,9 @@ async function reasonOf(answer, name) {
   }
 }
 
-/** Return the address of a script. */
-export async function scriptAddress(name) {
+/** Return the address of a script. Pages of files may not start a thread from a blob. */
+export function scriptAddress(name) {
   const base64 = inlined(name);
   if (base64 === undefined) return new URL(name, document.baseURI);
-  return URL.createObjectURL(new Blob([await decoded(base64)], { type: "text/javascript" }));
+  return `data:text/javascript;base64,${base64}`;
 }

@@ -19,8 +19,8 @@ export class Microphone {
     const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     this.media = await navigator.mediaDevices.getUserMedia({ audio: plain });
     try {
-      this.context = new AudioContext();
-      await this.context.audioWorklet.addModule(await scriptAddress("capture.js"));
+      this.context = new AudioContext({ latencyHint: "playback" }); // fewer gaps when busy
+      await this.context.audioWorklet.addModule(scriptAddress("capture.js"));
       this.node = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
       this.node.port.onmessage = ({ data }) => this.take(data);
       this.source = this.context.createMediaStreamSource(this.media);
