@@ -13,7 +13,7 @@ from speech_rnn.config.keys import MODEL_FILE, check
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ("-m", "--cfg", "job")
 PYTHONS = ("python", "python3")
-OTHERS = ("piper.download_voices", "venv")
+OTHERS = ("http.server", "piper.download_voices", "venv")
 """Modules of others that a page runs."""
 
 

@@ -1,0 +1,125 @@
+"""The page in a real Chromium: files, the microphone, thresholds, keyboard, light and dark."""
+
+import json
+import re
+
+import pytest
+
+from speech_rnn import Recognizer
+from speech_rnn.browser.description import for_browser
+from speech_rnn.browser.writing import write_folder
+from speech_rnn.streaming.spotter import Spotting
+from tests.browser.chromium import BROWSER, browser, served
+from tests.browser.driving import READY, drop, wav, words_of
+from tests.browser.node import runtime_or_skip
+from tests.browser.sounds import assert_same, events_of, noise, phrases
+from tests.real import needs_shared
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer.load()
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    return runtime_or_skip()
+
+
+@pytest.fixture(scope="module")
+def address(recognizer, runtime, tmp_path_factory):
+    """The address of the page of the package's recogniser, at any web server."""
+    folder = tmp_path_factory.mktemp("page")
+    write_folder(for_browser(recognizer, "starter"), folder, runtime)
+    with served(folder) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def new_tab(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+@pytest.fixture
+def tab(new_tab):
+    found = new_tab()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def sound():
+    return phrases(12)
+
+
+@needs_shared
+def test_a_dropped_file_gives_the_events_of_python(address, tab, recognizer, sound):
+    tab.open(address)
+    tab.until(READY)
+    drop(tab, wav(sound))
+    assert_same(words_of(tab), events_of(sound, recognizer=recognizer), recognizer.step_seconds)
+    assert len(words_of(tab)) > 8
+    # Live regions speak for those who do not see.
+    spoken = tab.run("document.querySelector('[aria-live]').textContent")
+    last = words_of(tab)[-1]
+    assert spoken.endswith(f"{last['word']}, at {last['start']:.1f} seconds, 100 percent")
+    # Thresholds that are moved answer again; all of it also by the keyboard.
+    tab.run("document.querySelector('#all input').focus()")
+    for _ in range(45):
+        tab.press("ArrowRight")
+    spotting = Spotting(**recognizer.spotting.to_dict() | {"threshold": 0.95})
+    stream = recognizer.stream(spotting=spotting, check=False)
+    mine = [*stream.push(sound), *stream.finish()]
+    tab.until(f"document.querySelectorAll('#detections li').length === {len(mine)}")
+    assert_same(words_of(tab), mine, recognizer.step_seconds)
+    told, addresses = tab.mistakes()
+    assert told == []
+    assert all(one.startswith((address, "data:", "blob:")) for one in addresses)
+
+
+@needs_shared
+def test_a_file_that_is_silent_or_no_sound_is_answered(address, tab):
+    tab.open(address)
+    tab.until(READY)
+    drop(tab, wav(noise(3)))
+    assert words_of(tab) == []
+    drop(tab, b"no sound", "/is no sound/.test(document.getElementById('status').textContent)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)], ids=["phone", "desk"])
+def test_the_page_fits_the_window(scheme, width, height, address, tab):
+    tab.open(address, width, height, scheme)
+    tab.until(READY)
+    found = json.loads(
+        tab.run("""JSON.stringify({
+          overflow: document.scrollingElement.scrollWidth - innerWidth,
+          flat: [...document.querySelectorAll("canvas")].filter(c => c.clientHeight < 40).length,
+          paper: getComputedStyle(document.body).backgroundColor,
+          ink: getComputedStyle(document.body).color,
+          unnamed: [...document.querySelectorAll("button, input, canvas")].filter(
+            e => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).length,
+        })""")
+    )
+    assert found["overflow"] <= 0
+    assert found["flat"] == found["unnamed"] == 0
+    light = [sum(map(int, re.findall(r"\d+", found[name])[:3])) / 765 for name in ("paper", "ink")]
+    assert (light[0] < 0.2) == (scheme == "dark")
+    assert abs(light[0] - light[1]) > 0.7
+
+
+def test_the_keyboard_reaches_everything(address, tab):
+    tab.open(address)
+    tab.until(READY)
+    reached = []
+    for _ in range(5):
+        tab.press("Tab")
+        reached.append(tab.run("document.activeElement.id || document.activeElement.tagName"))
+    assert reached[:3] == ["listen", "file", "gate"]
+    assert "threshold-All words" in reached
