@@ -34,11 +34,13 @@ def doctor(
     model: Annotated[
         Path,
         typer.Option(
-            help="The recogniser: a file of `train` or `export`.", show_default=DEFAULT_MODEL
+            help="The recogniser: a file that `train` or `export` wrote.",
+            show_default=DEFAULT_MODEL,
         ),
     ] = STARTER,
     microphone: Annotated[
-        bool, typer.Option("--microphone", help="Record from the microphone and examine that.")
+        bool,
+        typer.Option("--microphone", help="Record from the microphone and examine the recording."),
     ] = False,
     device: Annotated[
         str | None, typer.Option(help="Number of the microphone, or part of its name.")
