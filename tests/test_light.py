@@ -114,8 +114,8 @@ LINES = [
     (("spot", *MODEL, "scene.wav"), "(?s)low.*high.*high.*middle"),
     (("spot", *MODEL, "--gate", "scene.wav"), "(?s)low.*high.*high.*middle"),
     (("listen", *MODEL, "--input", "scene.wav", "--fast"), "(?s)low.*high.*high.*middle"),
-    (("doctor", *MODEL, "scene.wav"), "^  answer      low high high middle, "),
-    (("doctor",), "^  recogniser  answers as it should"),
+    (("doctor", *MODEL, "scene.wav"), "^  answer        low high high middle, "),
+    (("doctor",), "^  recogniser    answers as it should"),
 ]
 ANSWERS = pytest.mark.parametrize(
     ("arguments", "heard"),

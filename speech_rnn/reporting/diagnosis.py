@@ -9,14 +9,14 @@ from textwrap import fill
 from speech_rnn.decoding.hypothesis import LABELS
 from speech_rnn.diagnosis.answers import Answer
 from speech_rnn.diagnosis.examination import Examination
-from speech_rnn.diagnosis.extras import Extra
+from speech_rnn.diagnosis.extras import LIGHT, Extra
 from speech_rnn.diagnosis.installation import Installation
 from speech_rnn.diagnosis.measures import Measures
 from speech_rnn.errors import printable
 from speech_rnn.samples.activity import MOST_SNR_DB
 
 WIDTH = 88
-HEAD = 12
+HEAD = 14
 """Width of the first column."""
 
 
@@ -128,8 +128,11 @@ def _devices(names: Sequence[str] | None) -> str:
 def _extras(extras: Sequence[Extra]) -> list[tuple[str, str]]:
     complete = [each.name for each in extras if each.name and not each.missing]
     rows = [("extras", ", ".join(complete) or "none")] if extras else []
+    is_light = any(each.missing for each in extras if not each.name)
+    if is_light:
+        rows.append(("installation", "light, without PyTorch; trains nothing"))
     for each in extras:
-        if each.missing:
-            what = f"[{each.name}]" if each.name else "plain"
+        if each.missing and (not is_light or each.name in ("", *LIGHT)):
+            what = f"[{each.name}]" if each.name else "the rest"
             rows.append((what, f"missing: {each.line}"))
     return rows

@@ -38,9 +38,9 @@ def test_a_good_recording_on_one_screen(tmp_path):
     lines = done.stdout.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 100
-    assert "  format      FLAC, PCM_16, 16000 Hz, 1 channel, 1.00 s" in lines
-    assert re.search(r"^  answer      stop, 100 %$", done.stdout, re.M)
-    assert re.search(r"^  nearest     stop 100 %, \w+ \d+ %, ", done.stdout, re.M)
+    assert "  format        FLAC, PCM_16, 16000 Hz, 1 channel, 1.00 s" in lines
+    assert re.search(r"^  answer        stop, 100 %$", done.stdout, re.M)
+    assert re.search(r"^  nearest       stop 100 %, \w+ \d+ %, ", done.stdout, re.M)
     assert lines[-1] == "nothing is wrong"
 
 
@@ -84,7 +84,7 @@ def test_what_was_spoilt_is_found(tmp_path, spoil, expected):
 def test_a_word_that_is_none_of_the_recogniser(tmp_path):
     train_listener(bidirectional=False).save(tmp_path / "tones.safetensors")
     done = doctor("--model", "tones.safetensors", CLIP["yes"], cwd=tmp_path)
-    found = re.search(r"^  nearest     (low|middle|high) ", done.stdout, re.M)
+    found = re.search(r"^  nearest       (low|middle|high) ", done.stdout, re.M)
     assert found, done.stdout
 
 
@@ -93,7 +93,7 @@ def test_the_evidence_of_a_classifier(tmp_path):
     recognizer.save(tmp_path / "mine.safetensors")
     done = doctor("--model", "mine.safetensors", CLIP["yes"], cwd=tmp_path)
     evidence = Recognizer.load(tmp_path / "mine.safetensors").transcribe(CLIP["yes"]).evidence
-    assert f"\n  evidence    {evidence:.2f}\n" in done.stdout
+    assert f"\n  evidence      {evidence:.2f}\n" in done.stdout
 
 
 def test_a_long_recording_is_examined_in_its_first_minute(tmp_path):
@@ -108,7 +108,7 @@ def test_one_file_that_cannot_be_read_costs_itself(tmp_path):
     (tmp_path / "bad.wav").write_bytes(b"no sound")
     done = doctor("bad.wav", CLIP["yes"], "gone.wav", cwd=tmp_path)
     assert done.returncode == 1
-    assert re.search("^  answer      yes", done.stdout, re.M)
+    assert re.search("^  answer        yes", done.stdout, re.M)
     bad, gone = done.stderr.splitlines()
     assert bad.startswith("error: bad.wav: ")
     assert "gone.wav" in gone
@@ -122,7 +122,7 @@ def test_standard_input(tmp_path):
 def test_the_installation(tmp_path):
     done = doctor(cwd=tmp_path)
     assert done.returncode == 0
-    assert "  recogniser  answers as it should, in " in done.stdout
+    assert "  recogniser    answers as it should, in " in done.stdout
     assert len(done.stdout.splitlines()) <= 40
     found = json.loads(doctor("--json", cwd=tmp_path).stdout)
     assert found["recogniser"]["problem"] is None

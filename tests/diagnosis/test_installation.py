@@ -1,15 +1,18 @@
 """Whether the recogniser of the package answers, and what an installation has."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from speech_rnn.diagnosis import installation
+from speech_rnn.diagnosis.extras import Extra
 from speech_rnn.diagnosis.installation import check_recogniser, examine_installation
 from speech_rnn.engines import probe
 from speech_rnn.errors import ModelError
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.reporting.diagnosis import print_installation
 from tests.microphones import sounddevice
 
 
@@ -79,3 +82,21 @@ def test_what_is_missing_is_told_with_the_way_out(monkeypatch):
     assert any("apt install ffmpeg" in text for text in found.findings)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert examine_installation().devices is None
+
+
+def test_a_light_installation_names_what_it_may_have(monkeypatch, capsys):
+    whole = examine_installation()
+    lacking = (
+        Extra("", ("torch>=2.6",), "pip install 'speech-rnn'"),
+        Extra("mic", ("sounddevice>=0.5",), "pip install 'sounddevice>=0.5'"),
+        Extra("report", ("jinja2>=3",), "pip install 'speech-rnn[report]'"),
+    )
+    print_installation(replace(whole, extras=lacking), as_json=False)
+    shown = capsys.readouterr().out
+    assert "  installation  light, without PyTorch" in shown
+    assert "  [mic]         missing: pip install 'sounddevice>=0.5'\n" in shown
+    assert "[report]" not in shown
+    print_installation(replace(whole, extras=lacking[2:]), as_json=False)
+    shown = capsys.readouterr().out
+    assert "  [report]      missing: pip install 'speech-rnn[report]'\n" in shown
+    assert "light" not in shown
