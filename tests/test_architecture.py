@@ -28,7 +28,7 @@ FLOORS = [
     {"listening", "detection", "evaluation"},
     {"diagnosis", "exporting", "learning", "training"},
     {"browser"},
-    {"reporting", "benchmarking", "serving"},
+    {"reporting", "benchmarking", "ovos", "serving"},
     {"config"},
     {
         "audit",

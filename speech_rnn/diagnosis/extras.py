@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from speech_rnn.errors import install_line
 
-LIGHT = ("mic", "serve")
+LIGHT = ("mic", "serve", "ovos")
 """Extras that work without PyTorch, so that a light install may have them, too."""
 
 
