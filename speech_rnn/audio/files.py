@@ -340,11 +340,10 @@ def write_audio(
         raise AudioError(
             f"{path}: samples of shape={samples.shape} must be finite and one channel (N,)"
         )
-    levels = np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
     try:
         # Encode in memory first: libsndfile does not report a full disk reliably.
         encoded = io.BytesIO()
-        soundfile.write(encoded, levels, sample_rate, subtype="PCM_16", format=encoding)
+        soundfile.write(encoded, _levels(samples), sample_rate, subtype="PCM_16", format=encoding)
         atomic.write(path, encoded.getbuffer())
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -353,10 +352,17 @@ def write_audio(
         ) from error
 
 
+def _levels(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
+
+
 def encode_flac(waveform: NDArray[np.float32], sample_rate: int = 16_000) -> bytes:
-    """Return samples (N,) in [-1, 1] as a 16-bit FLAC file, to embed in other files."""
+    """Return samples (N,) in [-1, 1] as a 16-bit FLAC file, to embed in other files.
+
+    Samples that come from 16 bits are those of the file, to the bit.
+    """
     file = io.BytesIO()
-    soundfile.write(file, waveform.clip(-1, 1), sample_rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, _levels(waveform), sample_rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 

@@ -24,8 +24,9 @@ from speech_rnn.audio.containers import (
 )
 from speech_rnn.audio.ffmpeg import PROGRAM, can_convert, converted
 from speech_rnn.audio.mpeg import LEAST_SHARE, begins_with_frame, count_frames, with_length
-from speech_rnn.errors import AudioError, ConfigurationError
+from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.samples.limits import check_channels, check_rate
+from speech_rnn.storage.tar import parted, read_member
 
 Sound = str | os.PathLike[str] | bytes | BinaryIO
 """A path, the bytes of a file, or an open file, which need not be seekable."""
@@ -137,6 +138,8 @@ def _checked(source: Sound, name: str, problems: list[str]) -> str | bytes | Bin
     if not isinstance(source, (str, os.PathLike)):
         copied = _copied(source, name)
         return _prepared(copied, name, problems) or copied
+    if inside := parted(os.fspath(source)):
+        return _member(*inside, name, problems)
     path = Path(source)
     if path.is_dir():
         raise AudioError(f"{name}: is a folder; name a file in it")
@@ -154,6 +157,18 @@ def _checked(source: Sound, name: str, problems: list[str]) -> str | bytes | Bin
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{name}: cannot be opened ({reason}); check path and rights") from error
     return _prepared(copied, name, problems) or copied
+
+
+def _member(archive: str, member: str, name: str, problems: list[str]) -> BinaryIO:
+    """Return a member of a tar archive."""
+    try:
+        content = io.BytesIO(read_member(archive, member))
+    except OSError as error:
+        reason = error.strerror or error
+        raise AudioError(f"{name}: cannot be opened ({reason}); check its name") from error
+    except DataError as error:
+        raise AudioError(str(error)) from error
+    return _prepared(content, name, problems) or content
 
 
 def _copied(source: BinaryIO | bytes, name: str) -> BinaryIO:
