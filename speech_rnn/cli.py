@@ -19,6 +19,7 @@ HYDRA_VERBS = {
     "audit": "Find clips with doubtful labels: speech-rnn audit +recipe=NAME.",
     "detect": "Count misses and false accepts in hours of sound: speech-rnn detect model=FILE …",
     "search": "Search better settings of a recipe: speech-rnn search +recipe=NAME [key=value …].",
+    "shard": "Write a corpus as tar archives (shards): speech-rnn shard +recipe=NAME output=DIR.",
     "stress": "Measure the accuracy in noise, in rooms and in narrow bands: "
     "speech-rnn stress model=FILE …",
     "tune": "Choose thresholds for a limit on false accepts or misses: "

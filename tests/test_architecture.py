@@ -47,6 +47,7 @@ FLOORS = [
         "report",
         "search",
         "serve",
+        "shard",
         "spot",
         "stress",
         "train",

@@ -21,7 +21,7 @@ from speech_rnn.cli import HYDRA_VERBS, app
 from speech_rnn.config.app import CONF
 from speech_rnn.listening.options import DEFAULT_MODEL
 
-OWN_FILES = ("train", "evaluate", "detect", "tune", "stress", "audit", "search")
+OWN_FILES = ("train", "evaluate", "detect", "tune", "stress", "audit", "search", "shard")
 """Files at the top of ``conf/``, in the order of the page; each adds keys of its own."""
 SETTING = re.compile(r"^(?P<indent> *)(?P<key>\w+):(?P<value>[^#]*)(?:# ?(?P<meaning>.*))?$")
 ALWAYS = ("hydra", "defaults")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.training import Recipe, Run, TrainingResult
 
-OF_THIS_RUN = ("resume", "device", "output_dir", "test")
+OF_THIS_RUN = ("resume", "device", "output_dir", "test", "cache", "workers")
 """Keys that may change when a run is resumed."""
 ALL = "all"
 """Name of a split that stands for the clips of all splits."""
@@ -30,6 +31,7 @@ def kept_config(cfg: DictConfig, *passing: str) -> str:
 
 def run_of(cfg: DictConfig, output_dir: str | Path, config: str) -> Run:
     """Return optimizer, epochs, seed and device from `cfg`."""
+    from speech_rnn.data.placing import Placing
     from speech_rnn.training import Run
 
     return Run(
@@ -40,6 +42,7 @@ def run_of(cfg: DictConfig, output_dir: str | Path, config: str) -> Run:
         output_dir=Path(output_dir),
         resume=cfg.resume,
         config=config,
+        placing=Placing(cfg.cache, cfg.workers, Path(cfg.paths.data) / "cache"),
     )
 
 
@@ -97,7 +100,7 @@ def corpus_of(cfg: DictConfig) -> Corpus:
     return corpus
 
 
-def split_of(cfg: DictConfig) -> tuple[Utterance, ...]:
+def split_of(cfg: DictConfig) -> Sequence[Utterance]:
     """Return the utterances that `cfg` selects."""
     corpus = corpus_of(cfg)
     if connected := instantiate(cfg.connected):

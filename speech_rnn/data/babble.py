@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
-from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.cache import FULL_SCALE, KnownClips
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.mixing import faded, trim
 from speech_rnn.data.splits import hash_percentage
 from speech_rnn.vocabulary import SILENCE
 
 Samples = NDArray[np.float32]
+MOST_CLIPS = 200_000
+"""Number of clips of a corpus whose speakers may be heard in the babble."""
 LEVEL_DB = (-5.0, 5.0)
 """Range of the talkers' levels in dB: some are nearer than others."""
 PAUSE_DB = 30.0
@@ -90,13 +93,27 @@ def talker_of(row: Utterance) -> str:
     return row.speaker or row.audio
 
 
-def clips_by_talker(cache: AudioCache) -> dict[str, list[NDArray[np.int16]]]:
-    """Return the clips of each speaker in a cache, without silence."""
-    found: dict[str, list[NDArray[np.int16]]] = {}
-    for index, row in enumerate(cache.utterances):
-        if row.text != SILENCE and cache[index].any():
-            found.setdefault(talker_of(row), []).append(cache[index])
-    return found
+def clips_by_talker(cache: KnownClips) -> dict[str, ClipsOf]:
+    """Return the clips of each speaker, without silence; of the first clips, if they are many."""
+    found: dict[str, list[int]] = {}
+    for index, row in enumerate(islice(cache.utterances, MOST_CLIPS)):
+        if row.text != SILENCE and not cache.is_silent(index):
+            found.setdefault(talker_of(row), []).append(index)
+    return {name: ClipsOf(cache, indices) for name, indices in found.items()}
+
+
+@dataclass(frozen=True)
+class ClipsOf(Sequence[NDArray[np.int16]]):
+    """The clips of one speaker, which are read when they are needed."""
+
+    clips: KnownClips
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.clips[self.indices[place]]
 
 
 def sides_of(talkers: Iterable[str]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from torch.utils.data import DataLoader, Sampler
 
 from speech_rnn.data.babble import talker_of
 from speech_rnn.data.cache import FULL_SCALE, Clips, Lengths
-from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.corpus import Utterance, texts_of_rows
+from speech_rnn.data.shards.clips import ShardClips
+from speech_rnn.data.shards.order import ShardOrder
+from speech_rnn.errors import ConfigurationError, SpeechRnnError
 from speech_rnn.vocabulary import Vocabulary
 
 
@@ -70,9 +74,11 @@ class Batch:
 
 def pad(clips: Sequence[NDArray[np.int16]]) -> tuple[Tensor, Tensor]:
     """Pad clips to a common length; return samples (B, N) int16 and lengths (B,)."""
-    lengths = torch.tensor([len(clip) for clip in clips])
-    samples = pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True)  # (B, N)
-    return samples, lengths
+    lengths = [len(clip) for clip in clips]
+    samples = np.zeros((len(clips), max(lengths)), np.int16)  # (B, N)
+    for row, clip in zip(samples, clips, strict=True):
+        row[: len(clip)] = clip
+    return torch.from_numpy(samples), torch.tensor(lengths)
 
 
 class BucketSampler(Sampler[list[int]]):
@@ -113,17 +119,24 @@ class BucketSampler(Sampler[list[int]]):
         self.seed = seed
         self.classes, self.balance = classes, balance
         self.pool_size = pool_batches * batch_size
-        self.epoch = 0
+        self.epoch = self.start = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Select the epoch for which clips are drawn and ordered."""
-        self.epoch = epoch
+    def begin(self, epoch: int, start: int = 0) -> None:
+        """Select the epoch for which clips are drawn and ordered, and its first batch.
+
+        Later iterations begin with the first batch again.
+        """
+        self.epoch, self.start = epoch, start
         self.clips.set_epoch(epoch)
 
     def __len__(self) -> int:
         return -(-len(self.clips) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        start, self.start = self.start, 0
+        yield from islice(self._batches(), start, None)
+
+    def _batches(self) -> Iterator[list[int]]:
         n_samples = self.clips.n_samples
         if self.seed is None:
             yield from self._cut(np.argsort(n_samples, kind="stable"))
@@ -162,15 +175,21 @@ def _balanced(
 
 
 class Collate:
-    """Makes a `Batch` from indices of clips."""
+    """Makes a `Batch` from indices of clips.
+
+    Raises
+    ------
+    DataError
+        if a text does not fit the vocabulary.
+    """
 
     def __init__(self, clips: Clips, vocabulary: Vocabulary) -> None:
         self.clips, self.vocabulary = clips, vocabulary
-        for row in clips.utterances:
-            vocabulary.encode(row.text)  # raise for a missing token before training starts
+        for text in texts_of_rows(clips.utterances):
+            vocabulary.encode(text)  # raise for a missing token before training starts
 
     def __call__(self, indices: list[int]) -> Batch:
-        """Return the batch."""
+        """Return the batch of these clips."""
         samples, lengths = pad([self.clips[index] for index in indices])
         return replace(self.silent(indices), samples=samples, lengths=lengths)
 
@@ -206,29 +225,81 @@ def batches(
     *,
     seed: int | None = None,
     balance: float = 0.0,
-) -> DataLoader[Batch]:
+    workers: int = 0,
+) -> Loader:
     """Return an iterable of `Batch`es over all clips, optionally balanced by their first token.
+
+    With `workers`, so many processes read clips ahead; the batches are the same.
 
     Raises
     ------
     DataError
         if a text does not fit the vocabulary.
+    ConfigurationError
+        if clips of shards are to be balanced.
     """
     collate = Collate(clips, vocabulary)
+    if isinstance(clips, ShardClips):
+        if balance:
+            raise ConfigurationError(
+                f"trainer.balance={balance} draws clips in any order, and shards are read in "
+                "sequence; set it to 0, or keep the clips: cache=disk"
+            )
+        return Loader(ShardOrder(clips, batch_size, seed=seed), collate, workers)
     classes = None
     if balance:
         classes = np.array([vocabulary.encode(row.text)[0] for row in clips.utterances])
     sampler = BucketSampler(clips, batch_size, seed=seed, classes=classes, balance=balance)
-    return _loader(sampler, collate)
+    return Loader(sampler, collate, workers)
 
 
 def bucketed(
     items: Lengths, collate: Callable[[list[int]], Any], batch_size: int, *, seed: int | None = None
-) -> DataLoader[Any]:
+) -> Loader:
     """Return batches of items of similar length; `collate` makes a batch from their indices."""
-    return _loader(BucketSampler(items, batch_size, seed=seed), collate)
+    return Loader(BucketSampler(items, batch_size, seed=seed), collate)
 
 
-def _loader(sampler: BucketSampler, collate: Callable[[list[int]], Any]) -> DataLoader[Any]:
-    places = range(len(sampler.clips))
-    return DataLoader(places, batch_sampler=sampler, collate_fn=collate)  # type: ignore[arg-type]
+class Loader(DataLoader[Any]):
+    """Batches in the order of a sampler, made by `collate` from the indices of their items.
+
+    Parameters
+    ----------
+    sampler : order of the batches.
+    collate : function that makes a batch.
+    workers : number of processes that make batches ahead; with 0, each is made when it is needed.
+    """
+
+    def __init__(
+        self,
+        sampler: BucketSampler | ShardOrder,
+        collate: Callable[[list[int]], Any],
+        workers: int = 0,
+    ) -> None:
+        places: Any = range(len(sampler.clips))
+        super().__init__(
+            places, batch_sampler=sampler, collate_fn=_Reported(collate), num_workers=workers
+        )
+        self.order, self.collate = sampler, collate
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, SpeechRnnError):
+                raise batch
+            yield batch
+
+
+@dataclass(frozen=True)
+class _Reported:
+    """Returns an error of the project in place of a batch.
+
+    One that is raised in a worker would reach the user with the worker's traceback.
+    """
+
+    collate: Callable[[list[int]], Any]
+
+    def __call__(self, indices: list[int]) -> Any:
+        try:
+            return self.collate(indices)
+        except SpeechRnnError as error:
+            return error

@@ -80,7 +80,7 @@ class Merged:
 
 def to_train(corpus: Corpus, times: int = 1) -> Corpus:
     """Return only the training clips of a corpus, repeated this many times."""
-    return replace(corpus, utterances=corpus.split("train") * times)
+    return replace(corpus, utterances=tuple(corpus.split("train")) * times)
 
 
 def to_test(corpus: Corpus) -> Corpus:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
-from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize, read_stretch
+from speech_rnn.data.cache import FULL_SCALE, KnownClips, quantize, read_stretch
 from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.data.mixing import compose, trim
 from speech_rnn.data.rng import check_ranges, choose
@@ -124,7 +124,7 @@ class Connected:
 
 
 class ConnectedClips:
-    """The words of an `AudioCache` joined into utterances, which are new in each epoch.
+    """The words of single clips joined into utterances, which are new in each epoch.
 
     `n_epochs` is the number of epochs after which the utterances of the first come again; None
     repeats none.
@@ -136,7 +136,7 @@ class ConnectedClips:
     corpus : the corpus of the words.
     """
 
-    def __init__(self, cache: AudioCache, connected: Connected, corpus: Corpus) -> None:
+    def __init__(self, cache: KnownClips, connected: Connected, corpus: Corpus) -> None:
         self.connected, self.sample_rate = connected, cache.sample_rate
         words = []
         self._samples: dict[tuple[str, float], NDArray[np.int16]] = {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,6 +89,44 @@ class Utterance:
         return values
 
 
+class CompactRows(Sequence[Utterance], ABC):
+    """Rows of one split that are made when they are asked for."""
+
+    @abstractmethod
+    def texts(self) -> Counter[str]:
+        """Return how often each text occurs."""
+
+
+class PartedRows(Sequence[Utterance]):
+    """The rows of several splits, each of which is kept in its own way.
+
+    Parameters
+    ----------
+    parts : the rows of each split.
+    sha256 : hash of all rows.
+    """
+
+    def __init__(self, parts: Mapping[str, CompactRows], sha256: str) -> None:
+        self.parts, self.sha256 = dict(parts), sha256
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts.values()))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        for rows in self.parts.values():
+            if index < len(rows):
+                return rows[index]
+            index -= len(rows)
+        raise IndexError(index)
+
+
+def texts_of_rows(rows: Sequence[Utterance]) -> Counter[str]:
+    """Return how often each text occurs in rows."""
+    return rows.texts() if isinstance(rows, CompactRows) else Counter(row.text for row in rows)
+
+
 @dataclass(frozen=True)
 class Corpus:
     """The three splits that a source provides for training and evaluation.
@@ -101,7 +141,7 @@ class Corpus:
         Otherwise each of `words` is one token, such as ``lights on``, the name of a folder.
     """
 
-    utterances: tuple[Utterance, ...]
+    utterances: Sequence[Utterance]
     words: tuple[str, ...]
     noise: tuple[Path, ...] = ()
     synthetic: tuple[str, ...] = ()
@@ -120,12 +160,16 @@ class Corpus:
             words = sorted({word for text in words for word in text.split()})
         return Vocabulary.of(tuple(words), unit)
 
-    def split(self, name: str) -> tuple[Utterance, ...]:
+    def split(self, name: str) -> Sequence[Utterance]:
         """Return the rows of one split, in order."""
+        if isinstance(self.utterances, PartedRows):
+            return self.utterances.parts.get(name, ())
         return tuple(row for row in self.utterances if row.split == name)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the rows, with file names in place of full paths."""
+        if isinstance(self.utterances, PartedRows):
+            return self.utterances.sha256
         digest = hashlib.sha256()
         for row in self.utterances:
             named = row.to_dict() | {"audio": _name(row.audio)}

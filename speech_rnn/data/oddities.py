@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.cache import AudioCache
+from speech_rnn.data.cache import KnownClips
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.errors import AudioError
 from speech_rnn.samples.levels import amplitude
@@ -33,7 +33,7 @@ SAMPLE_RATE = 16_000
 log = logging.getLogger(__name__)
 
 
-def tell_oddities(caches: Mapping[str, AudioCache], path: Path | None = None) -> None:
+def tell_oddities(caches: Mapping[str, KnownClips], path: Path | None = None) -> None:
     """Log how many clips are silent, clipped and so on, and list them in a file.
 
     Parameters

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from speech_rnn.data.cache import AudioCache
+from speech_rnn.data.cache import KnownClips
 
 
-def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
+def overlaps(caches: Mapping[str, KnownClips]) -> list[str]:
     """Describe the clips that are in two splits, with one line for each pair of splits.
 
     Clips are equal if all their samples are, whatever their files are called. Composed utterances
@@ -19,13 +18,15 @@ def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
     ----------
     caches : the clips of each split, in the order of the splits.
     """
-    clips = {split: list(_sounds(cache)) for split, cache in caches.items()}
-    files = {split: dict(found) for split, found in clips.items()}
     lines = []
-    for first, second in combinations(clips, 2):
-        both = [sound for sound, _ in clips[second] if sound in files[first]]
+    for first, second in combinations(caches, 2):
+        later = list(_sounds(caches[second]))
+        files = dict(later)
+        # The first split may be too large to be kept.
+        shared = {sound: file for sound, file in _sounds(caches[first]) if sound in files}
+        both = [sound for sound, _ in later if sound in shared]
         if both:
-            one, other = files[second][both[0]], files[first][both[0]]
+            one, other = files[both[0]], shared[both[0]]
             example = one if one == other else f"{one}, the same sound as {other}"
             lines.append(
                 f"{len(both)} of {len(caches[second])} clips of the {second} split are in the "
@@ -35,8 +36,8 @@ def overlaps(caches: Mapping[str, AudioCache]) -> list[str]:
     return lines
 
 
-def _sounds(cache: AudioCache) -> Iterator[tuple[bytes, str]]:
+def _sounds(cache: KnownClips) -> Iterator[tuple[bytes, str]]:
     """Yield a hash of the samples of each clip, and the name of its file."""
-    for row, clip in zip(cache.utterances, map(cache.__getitem__, range(len(cache))), strict=True):
-        if row.composition is None and clip.any():
-            yield hashlib.blake2b(clip.tobytes(), digest_size=16).digest(), row.audio
+    for index, row in enumerate(cache.utterances):
+        if row.composition is None and not cache.is_silent(index):
+            yield cache.digest(index), row.audio

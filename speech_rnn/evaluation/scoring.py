@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.data.batching import BucketSampler, pad
-from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.cache import FULL_SCALE, AudioCache, KnownClips
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
@@ -55,7 +55,7 @@ def evaluate(
     *,
     batch_size: int = 64,
     change: Change | None = None,
-    cache: AudioCache | None = None,
+    cache: KnownClips | None = None,
     audio_csv: Path | None = None,
 ) -> Evaluation:
     """Recognise utterances and compare the answers with the references.
@@ -246,7 +246,7 @@ def _word_figures(
 
 def _recognize(
     recognizer: Recognizer,
-    cache: AudioCache,
+    cache: KnownClips,
     utterances: Sequence[Utterance],
     batch_size: int,
     change: Change | None,

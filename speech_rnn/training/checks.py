@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from speech_rnn.data.corpus import SPLITS, Corpus
+from speech_rnn.data.corpus import SPLITS, Corpus, texts_of_rows
 from speech_rnn.data.words import look_alike
 from speech_rnn.errors import DataError, listed
 from speech_rnn.evaluation.foreign import check_texts
@@ -40,9 +40,7 @@ def check_corpus(
         if training or validation have no clips, if there is only one class, if a class has no
         training clip, or if no test clip has a word of the training.
     """
-    n_clips = {
-        split: Counter(_labels(corpus, split, vocabulary)) for split in ("train", "validation")
-    }
+    n_clips = {split: _labels(corpus, split, vocabulary) for split in ("train", "validation")}
     for split, counts in n_clips.items():
         if not counts:
             raise DataError(f"split={split!r} has no clips; give the corpus some")
@@ -63,11 +61,15 @@ def check_corpus(
     if test and (rows := corpus.split("test")):
         check_texts(rows, vocabulary)
         if vocabulary.unit == "classes":
-            _check_counts(vocabulary, Counter(_labels(corpus, "test", vocabulary)), "test")
+            _check_counts(vocabulary, _labels(corpus, "test", vocabulary), "test")
 
 
-def _labels(corpus: Corpus, split: str, vocabulary: Vocabulary) -> Iterable[str]:
-    return (vocabulary.label_of(row.text) for row in corpus.split(split))
+def _labels(corpus: Corpus, split: str, vocabulary: Vocabulary) -> Counter[str]:
+    """Return the number of clips of each label."""
+    counts: Counter[str] = Counter()
+    for text, n_clips in texts_of_rows(corpus.split(split)).items():
+        counts[vocabulary.label_of(text)] += n_clips
+    return counts
 
 
 def _check_counts(vocabulary: Vocabulary, n_clips: Counter[str], split: str) -> None:
@@ -84,7 +86,7 @@ def _check_counts(vocabulary: Vocabulary, n_clips: Counter[str], split: str) -> 
 
 def _tell_few(corpus: Corpus, splits: Sequence[str]) -> None:
     """Log the number of clips of each class if any word has few training clips."""
-    n_clips = {split: Counter(row.text for row in corpus.split(split)) for split in splits}
+    n_clips = {split: texts_of_rows(corpus.split(split)) for split in splits}
     words = [word for word in corpus.words if word not in REASONS]
     few = [f"{word} ({n})" for word in words if 0 < (n := n_clips["train"][word]) < FEW]
     if not few:

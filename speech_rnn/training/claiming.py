@@ -130,10 +130,11 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _reached(last: Path, config: str) -> str:
-    """Return the last finished epoch of an interrupted run as text; empty before the first ends."""
+    """Return the epoch that an interrupted run reached as text; empty without a checkpoint."""
     if not last.exists():
         return ""
     n_epochs = _settings(config).get("trainer.max_epochs")
-    return f"after epoch {read_checkpoint(last)['epoch'] + 1}" + (
-        f" of {n_epochs}" if n_epochs else ""
-    )
+    checkpoint = read_checkpoint(last)
+    progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+    where = "after" if progress["processed"] > checkpoint["epoch"] else "in"
+    return f"{where} epoch {checkpoint['epoch'] + 1}" + (f" of {n_epochs}" if n_epochs else "")

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from pytorch_lightning.callbacks import (
     RichProgressBar,
 )
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-from torch.utils.data import DataLoader
 
+from speech_rnn.data.batching import Loader
 from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import DataError, ModelError, Stopped
 from speech_rnn.storage.folders import shown
@@ -38,9 +39,7 @@ logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", module="pytorch_lightning")
 
 
-def fit(
-    module: SeededModule, training: DataLoader[Any], validation: DataLoader[Any], run: Run
-) -> int:
+def fit(module: SeededModule, training: Loader, validation: Loader, run: Run) -> int:
     """Train a module, load the weights that `run.trainer` selects, and return the last epoch.
 
     ``checkpoints/`` and ``logs/`` are written into `run.output_dir`.
@@ -56,7 +55,10 @@ def fit(
     """
     checkpoints = run.output_dir / CHECKPOINTS
     last = checkpoints / LAST
-    if run.resume and not last.exists():
+    is_resumed = run.resume and last.exists()
+    if is_resumed:
+        _go_to(training, read_checkpoint(last)["global_step"], run.trainer.limit_batches)
+    elif run.resume:
         log.info("resume=true, but there is no %s: the training starts from the beginning", last)
     _check_room(module, run.output_dir)
     lightning = lightning_trainer(run)
@@ -65,14 +67,20 @@ def fit(
             module,
             training,
             validation,
-            ckpt_path=last if run.resume and last.exists() else None,
+            ckpt_path=last if is_resumed else None,
             weights_only=True,
         )
     _restore(module, checkpoints / f"{run.trainer.select}.ckpt")
     return lightning.current_epoch
 
 
-def validated(module: SpeechModule, clips: DataLoader[Any], run: Run) -> dict[str, float]:
+def _go_to(training: Loader, step: int, limit_batches: int | None) -> None:
+    """Let the next batch be that of a step; Lightning would begin the epoch again."""
+    n_batches = len(training) if limit_batches is None else min(len(training), limit_batches)
+    training.order.begin(*divmod(step, n_batches))
+
+
+def validated(module: SpeechModule, clips: Loader, run: Run) -> dict[str, float]:
     """Return ``loss`` and ``error_rate`` of a module with its current weights on held-out clips."""
     lightning = pl.Trainer(
         **_common(run), logger=False, enable_checkpointing=False, enable_progress_bar=False
@@ -119,6 +127,7 @@ def lightning_trainer(run: Run) -> pl.Trainer:
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", "validation/loss", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
+        _within_epochs(checkpoints, trainer.checkpoint_minutes),
         LearningRateMonitor("step"),
         RichProgressBar() if show_progress else _EpochLog(),
     ]
@@ -139,6 +148,14 @@ def lightning_trainer(run: Run) -> pl.Trainer:
         enable_progress_bar=show_progress,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
+    )
+
+
+def _within_epochs(checkpoints: Path, minutes: float) -> ModelCheckpoint:
+    """Return the callback that writes the last checkpoint also within an epoch."""
+    interval = timedelta(minutes=minutes)
+    return ModelCheckpoint(
+        checkpoints, "last", train_time_interval=interval, enable_version_counter=False
     )
 
 

@@ -57,8 +57,7 @@ class SeededModule(pl.LightningModule):
         """Select the order of the epoch's batches."""
         # After a resume, Lightning counts an epoch twice (measured: tests/test_training.py).
         loader: Any = self.trainer.train_dataloader
-        epoch = self.global_step // int(self.trainer.num_training_batches)
-        loader.batch_sampler.set_epoch(epoch)
+        loader.order.begin(*divmod(self.global_step, int(self.trainer.num_training_batches)))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which advances with each step."""

@@ -17,13 +17,15 @@ from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
 from speech_rnn.data.babble import clips_by_talker, sides_of
 from speech_rnn.data.batching import Batch, batches
-from speech_rnn.data.cache import AudioCache, Clips
+from speech_rnn.data.cache import AudioCache, Clips, KnownClips
 from speech_rnn.data.combining import exclude, joined, to_train
 from speech_rnn.data.connected import Connected, ConnectedClips
-from speech_rnn.data.corpus import SPLITS, Corpus, Source
+from speech_rnn.data.corpus import SPLITS, Corpus, PartedRows, Source
+from speech_rnn.data.kept_clips import ClipsOnDisk
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.data.overlap import overlaps
+from speech_rnn.data.placing import Placing
 from speech_rnn.decoding.alignment import steps_needed
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.engines.device import check_precision, choose_device
@@ -110,6 +112,8 @@ class Recipe:
     def isolated(self) -> Corpus:
         """Prepare the corpus before its words are joined into utterances."""
         corpus = self.source.prepare()
+        if isinstance(corpus.utterances, PartedRows):
+            self._check_shards()
         if self.exclude is not None:
             corpus = exclude(corpus, self.exclude)
         if self.extra is not None:
@@ -117,6 +121,15 @@ class Recipe:
         if self.negatives is not None:
             corpus = self.negatives.join(corpus, to_train=True)
         return corpus
+
+    def _check_shards(self) -> None:
+        """Raise for clips that would join those of shards, or leave them."""
+        for name, no in (("exclude", "null"), ("extra", "null"), ("negatives", "none")):
+            if getattr(self, name) is not None:
+                raise ConfigurationError(
+                    f"{name} changes the clips of a corpus, and shards are read as they are: write "
+                    f"shards with it (speech-rnn shard), and train with {name}={no}"
+                )
 
 
 @dataclass(frozen=True)
@@ -164,20 +177,30 @@ def _trained(
     corpus = recipe.connect(isolated)
     vocabulary = corpus.vocabulary(recipe.unit)
     check_corpus(corpus, vocabulary, connected=recipe.connected is not None, test=test)
-    caches = _read(corpus, recipe.features.sample_rate, test)
+    caches = _read(corpus, recipe.features.sample_rate, test, run.placing)
     tell_oddities(caches, run.output_dir / "audio.csv")
     clips: Clips = caches["train"]
     if recipe.connected is not None:
         clips = ConnectedClips(caches["train"], recipe.connected, corpus)
     batch_size = run.trainer.batch_size
+    workers = workers_for(clips, run.placing)
     if recipe.features.normalization == "global":
-        _set_statistics(recipe.features, batches(clips, vocabulary, batch_size))
+        loader = batches(clips, vocabulary, batch_size, workers=workers)
+        _set_statistics(recipe.features, loader)
     model = _untrained(recipe, vocabulary, run.seed, front_weights)
     if vocabulary.head == "ctc":
         _check_room([clips, caches["validation"]], vocabulary, recipe.features, model)
 
-    training = batches(clips, vocabulary, batch_size, seed=run.seed, balance=run.trainer.balance)
-    held_out = batches(caches["validation"], vocabulary, batch_size)
+    training = batches(
+        clips,
+        vocabulary,
+        batch_size,
+        seed=run.seed,
+        balance=run.trainer.balance,
+        workers=workers,
+    )
+    workers = workers_for(caches["validation"], run.placing)
+    held_out = batches(caches["validation"], vocabulary, batch_size, workers=workers)
     augment = _augment(recipe, corpus, caches["train"])
     module = SpeechModule(recipe.features, model, vocabulary, augment, run)
     loaders = embedded_once(training, held_out, recipe.features, model, module.embed, run.trainer)
@@ -260,14 +283,20 @@ def check_parts(recipe: Recipe, run: Run) -> Pretrained | None:
     return None if front is None else pretrained(front, recipe.front_weights)
 
 
-def _read(corpus: Corpus, sample_rate: int, test: bool) -> dict[str, AudioCache]:
+def workers_for(clips: Clips, placing: Placing) -> int:
+    """Return the number of processes that read clips ahead of the step."""
+    if isinstance(clips, (AudioCache, ConnectedClips)):
+        return 0
+    return placing.workers_of(is_decoded=not isinstance(clips, ClipsOnDisk))
+
+
+def _read(corpus: Corpus, sample_rate: int, test: bool, placing: Placing) -> dict[str, KnownClips]:
     """Read the clips of each split; log skipped files, and clips that are in two splits."""
-    caches = {}
-    for split in SPLITS:
-        rows = corpus.split(split)
-        if split == "test" and not (test and rows):
-            continue
-        caches[split] = AudioCache(rows, sample_rate)
+    rows = {split: corpus.split(split) for split in SPLITS}
+    if not (test and rows["test"]):
+        del rows["test"]
+    caches = placing.open(rows, sample_rate)
+    for split in caches:
         for error in caches[split].failures.values():
             log.warning("left out of %s: %s", split, error)
     for line in overlaps(caches):
@@ -276,7 +305,7 @@ def _read(corpus: Corpus, sample_rate: int, test: bool) -> dict[str, AudioCache]
     return caches
 
 
-def _sizes(corpus: Corpus, caches: dict[str, AudioCache]) -> dict[str, int]:
+def _sizes(corpus: Corpus, caches: dict[str, KnownClips]) -> dict[str, int]:
     """Return the number of clips of each split, without those that could not be read."""
     return {
         split: len(caches[split] if split in caches else corpus.split(split)) for split in SPLITS
@@ -296,7 +325,7 @@ def _untrained(
     return model
 
 
-def _augment(recipe: Recipe, corpus: Corpus, training: AudioCache) -> Augment:
+def _augment(recipe: Recipe, corpus: Corpus, training: KnownClips) -> Augment:
     """Return the augmentation with its noise: by kinds, or the corpus's noise recordings."""
     sample_rate = recipe.features.sample_rate
     augment = recipe.augment or Augment(sample_rate)
@@ -346,7 +375,7 @@ def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
 
 
 def _provenance(
-    recipe: Recipe, corpus: Corpus, caches: dict[str, AudioCache], run: Run
+    recipe: Recipe, corpus: Corpus, caches: dict[str, KnownClips], run: Run
 ) -> dict[str, Any]:
     """Return the provenance of a Recognizer as plain values for JSON."""
     return {

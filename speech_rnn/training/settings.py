@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 import speech_rnn
+from speech_rnn.data.placing import Placing
 from speech_rnn.errors import ConfigurationError
 
 
@@ -110,6 +111,8 @@ class Trainer:
     select : epoch whose weights the Recognizer gets: ``best`` (lowest validation loss) or
         ``last``.
     limit_batches : number of batches in an epoch; None takes all. A few are enough for a trial.
+    checkpoint_minutes : minutes between two checkpoints within an epoch, from which `resume`
+        continues with the next step; there is also one at the end of each epoch.
     progress : whether to show a progress bar on terminals.
 
     Raises
@@ -133,10 +136,18 @@ class Trainer:
     patience: int | None = None
     select: str = "best"
     limit_batches: int | None = None
+    checkpoint_minutes: float = 10.0
     progress: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "batch_size", "gradient_clip", "patience", "limit_batches"):
+        for name in (
+            "max_epochs",
+            "batch_size",
+            "gradient_clip",
+            "patience",
+            "limit_batches",
+            "checkpoint_minutes",
+        ):
             self._check(name, lambda value: value > 0, "above 0")
         for name in ("mixup", "copies", "views"):
             self._check(name, lambda value: value >= 0, "0, which is off, or more")
@@ -185,6 +196,7 @@ class Run:
     output_dir : folder that receives all files of the training.
     resume : whether to continue from the last checkpoint in `output_dir`, if there is one.
     config : the configuration as YAML, which is stored in `output_dir` and with the weights.
+    placing : where clips are kept.
     """
 
     optim: AdamWCosine = AdamWCosine()
@@ -194,6 +206,7 @@ class Run:
     output_dir: Path = Path("outputs")
     resume: bool = False
     config: str = ""
+    placing: Placing = field(default_factory=Placing)
 
     def provenance(self) -> dict[str, Any]:
         """Return commit, seed and configuration as plain values for JSON.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader
 
-from speech_rnn.data.batching import Batch, BucketSampler, Collate
+from speech_rnn.data.batching import Batch, BucketSampler, Collate, Loader
 from speech_rnn.data.cache import Lengths
 from speech_rnn.data.connected import ConnectedClips
 from speech_rnn.features import LogMel
@@ -69,7 +68,7 @@ class Kept:
 
 
 class Views:
-    """Makes an `EmbeddedBatch` from indices of clips: the collate function of a `DataLoader`.
+    """Makes an `EmbeddedBatch` from indices of clips: the collate function of a `Loader`.
 
     A view is an augmented copy of all clips. Epochs use the views in turn, and the first one that
     needs a view computes it. A view depends only on the seed and its number, so that a resumed run
@@ -82,11 +81,10 @@ class Views:
     trainer : settings with the number of `views` and `copies`; None does not augment.
     """
 
-    def __init__(
-        self, loader: DataLoader[Batch], embed: Embed, trainer: Trainer | None = None
-    ) -> None:
-        assert isinstance(loader.collate_fn, Collate)
-        self.sampler, self.collate = _sampler(loader), loader.collate_fn
+    def __init__(self, loader: Loader, embed: Embed, trainer: Trainer | None = None) -> None:
+        assert isinstance(loader.order, BucketSampler)
+        assert isinstance(loader.collate, Collate)
+        self.sampler, self.collate = loader.order, loader.collate
         self.embed, self.trainer = embed, trainer
         self._kept: dict[int, list[Kept]] = {}
 
@@ -140,13 +138,13 @@ def views_of(epoch: int, trainer: Trainer | None) -> list[int]:
 
 
 def embedded_once(
-    training: DataLoader[Batch],
-    held_out: DataLoader[Batch],
+    training: Loader,
+    held_out: Loader,
     features: LogMel,
     model: AcousticModel,
     embed: Embed,
     trainer: Trainer,
-) -> tuple[DataLoader[Any], DataLoader[Any]]:
+) -> tuple[Loader, Loader]:
     """Return loaders of `EmbeddedBatch`es if the whole front is frozen, otherwise the given ones.
 
     A log line gives the memory that the embeddings take, or the reason why they cannot be kept.
@@ -155,7 +153,10 @@ def embedded_once(
     if front is None or not front.is_frozen or not trainer.views or trainer.limit_batches:
         return training, held_out
     n_views = len({view for n in range(trainer.max_epochs) for view in views_of(n, trainer)})
-    clips, others = (_sampler(loader).clips for loader in (training, held_out))
+    if not isinstance(training.order, BucketSampler):
+        log.info("the frozen front end is computed in every step: clips are read from shards")
+        return training, held_out
+    clips, others = training.order.clips, held_out.order.clips
     lengths = [*_lengths(clips, n_views), *_lengths(others, 1)]
     n_steps = (-(-features.n_frames(length) // front.subsampling) for length in lengths)
     n_bytes = front.n_outputs * BYTES * sum(n_steps)
@@ -171,7 +172,7 @@ def embedded_once(
     if isinstance(clips, ConnectedClips):
         clips.n_epochs = trainer.views
     views = Views(training, embed, trainer), Views(held_out, embed)
-    return _loader(training, views[0]), _loader(held_out, views[1])
+    return Loader(training.order, views[0]), Loader(held_out.order, views[1])
 
 
 def _lengths(clips: Lengths, n_epochs: int) -> Iterator[int]:
@@ -193,12 +194,3 @@ def _reason(clips: Lengths, n_bytes: int, trainer: Trainer) -> str | None:
             f"(trainer.views={trainer.views})"
         )
     return None
-
-
-def _sampler(loader: DataLoader[Batch]) -> BucketSampler:
-    assert isinstance(loader.batch_sampler, BucketSampler)
-    return loader.batch_sampler
-
-
-def _loader(given: DataLoader[Batch], collate: Views) -> DataLoader[Any]:
-    return DataLoader(given.dataset, batch_sampler=given.batch_sampler, collate_fn=collate)

@@ -38,7 +38,7 @@ lengths = st.lists(st.integers(1, 50), min_size=1, max_size=60).map(np.array)
 @given(lengths, st.integers(1, 9), st.integers(0, 5), st.one_of(st.none(), st.integers(0, 5)))
 def test_every_clip_comes_once_an_epoch(n_samples, batch_size, epoch, seed):
     sampler = BucketSampler(Sizes(n_samples), batch_size, seed=seed, pool_batches=3)
-    sampler.set_epoch(epoch)
+    sampler.begin(epoch)
     cut = list(sampler)
     assert sorted(index for batch in cut for index in batch) == list(range(len(n_samples)))
     assert all(len(batch) <= batch_size for batch in cut)
@@ -50,7 +50,7 @@ def test_seed_and_epoch_decide_the_order():
 
     def order(seed, epoch):
         sampler = BucketSampler(Sizes(n_samples), 4, seed=seed)
-        sampler.set_epoch(epoch)
+        sampler.begin(epoch)
         return list(sampler)
 
     assert order(1, 2) == order(1, 2)
@@ -66,7 +66,7 @@ def test_a_balanced_epoch_has_each_class_as_often_as_is_said(classes, balance, e
     sampler = BucketSampler(
         Sizes(np.ones(len(classes))), 7, seed=1, classes=classes, balance=balance
     )
-    sampler.set_epoch(epoch)
+    sampler.begin(epoch)
     drawn = [index for batch in sampler for index in batch]
     assert len(drawn) == len(classes)
     assert drawn == [index for batch in sampler for index in batch]
@@ -83,7 +83,7 @@ def test_every_clip_has_its_turn_in_a_balanced_training():
     sampler = BucketSampler(Sizes(np.ones(100)), 8, seed=0, classes=classes, balance=1.0)
     orders = []
     for epoch in range(30):
-        sampler.set_epoch(epoch)
+        sampler.begin(epoch)
         orders.append([index for batch in sampler for index in batch])
     times = np.bincount(np.concatenate(orders))
     assert orders[0] != orders[1]

@@ -229,7 +229,7 @@ def test_connected_words_are_joined_anew_in_each_view(rows, caplog):
     assert "is computed once: 2 views of 6 clips" in text
     said = []
     for epoch in range(4):
-        training.batch_sampler.set_epoch(epoch)
+        training.batch_sampler.begin(epoch)
         said.append([row.text for row in clips.utterances])
         for batch in training:
             clips_now = loader.collate_fn(batch.clips.indices)
