@@ -54,7 +54,8 @@ def test_minutes_of_real_sound_give_the_events_of_python(tmp_path):
 @pytest.mark.parametrize("unit", ["classes", "words"])
 def test_every_kind_of_model_has_the_posteriors_of_python(unit, tmp_path):
     pytest.importorskip("onnx", reason="the extra [export] is not installed")
-    recognizers = {name: streaming(unit, **settings) for name, settings in MODELS.items()}
+    kinds = MODELS.keys() - {"chunks of an lstm"}  # which cannot be exported
+    recognizers = {name: streaming(unit, **MODELS[name]) for name in sorted(kinds)}
     lengths = (0.0, 0.01, 0.3, 1.7)
     cases, expected = [], []
     for name, recognizer in recognizers.items():

@@ -80,6 +80,14 @@ def test_random_posteriors_give_the_same_events():
     assert n_words > N_SPOTTERS
 
 
+def test_a_word_may_have_any_name():
+    posteriors = np.repeat(np.eye(3, dtype=np.float32), 30, axis=0)
+    tokens = ["_blank_", "constructor", "toString"]
+    case = spotter_case(Spotting(), posteriors, []) | {"tokens": tokens}
+    (found,) = in_node("rules.mjs", [case], "spotter")
+    assert [one["word"] for one in found["words"]] == tokens[1:]
+
+
 def test_a_slider_does_what_thresholds_do():
     values = [0.2, 0.9, 0.4]
     cases = [draw_case(seed) for seed in range(50)]

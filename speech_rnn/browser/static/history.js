@@ -86,7 +86,7 @@ export class History {
         // Columns between two stretches have no score.
         while (this.nScored < begin) this.scoreColumn(this.nScored++, null, 0);
         for (let at = begin; at < column(this.nSteps + 1); at++) this.scoreColumn(at, values, row);
-        this.nScored = column(this.nSteps + 1);
+        this.nScored = Math.max(this.nScored, column(this.nSteps + 1));
       }
       if (closes) this.nSteps = 0;
     }

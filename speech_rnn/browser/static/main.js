@@ -51,6 +51,7 @@ class Page {
     recogniser.onAgain = ({ words }) => {
       this.detections.replace(words);
       this.pictures.isStale = true;
+      this.summarise();
     };
     recogniser.onFailed = (reason) => say(`The recogniser fails: ${reason}.`, true);
     at("listen").disabled = at("file").disabled = false;
@@ -67,15 +68,14 @@ class Page {
     const shade = (change) => (at("drop").hidden = (depth = Math.max(0, depth + change)) === 0);
     addEventListener("dragenter", () => shade(1));
     addEventListener("dragleave", () => shade(-1));
-    addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => {
-      event.preventDefault();
       shade(-depth);
       if (event.dataTransfer.files[0]) this.open(event.dataTransfer.files[0]);
     });
   }
 
   begin(sampleRate) {
+    this.file = null;
     this.history.clear();
     this.detections.replace([]);
     this.pending = [];
@@ -135,21 +135,28 @@ class Page {
     this.history.addPosteriors(pieces);
     this.detections.add(words);
     this.pending = pending;
-    const share = computeSeconds / soundSeconds;
-    at("speed").textContent = `The recogniser computes for ${(100 * share).toFixed(1)} % of the time.`;
-    at("speed").dataset.share = share;
+    if (soundSeconds) {
+      const share = computeSeconds / soundSeconds;
+      at("speed").textContent = `The recogniser computes for ${(100 * share).toFixed(1)} % of the time.`;
+      at("speed").dataset.share = share;
+    }
     if (this.microphone) {
       const late = this.recogniser.pushedSeconds - soundSeconds;
       const isLate = late > LATE_SECONDS;
       return say(isLate ? `This device is slow: words come ${late.toFixed(0)} s late.` : "Listening.", isLate);
     }
-    if (!this.file) return;
+    if (!this.file) return; // the microphone has stopped
     const { name, seconds } = this.file;
     const percent = Math.floor((100 * soundSeconds) / seconds);
     if (!isEnd) return say(`Recognising ${name}: ${percent} %.`);
+    this.summarise();
+  }
+
+  /** Say how many words a file has. */
+  summarise() {
     const n = this.detections.words.length;
+    const { name, seconds } = this.file;
     say(`${name}: ${n} ${n === 1 ? "word" : "words"} in ${seconds.toFixed(1)} s.`);
-    this.file = null;
   }
 
   /** Bring a detection into the pictures. */
@@ -211,6 +218,10 @@ function askForToken() {
     };
   });
 }
+
+// Otherwise the browser would leave the page for a file that is dropped early.
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => event.preventDefault());
 
 async function start() {
   say("Loading the recogniser.");

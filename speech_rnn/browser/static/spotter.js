@@ -13,6 +13,11 @@ export function wordColumns(tokens) {
   return tokens.flatMap((token, column) => (NO_WORDS.includes(token) ? [] : [column]));
 }
 
+/** Return the value of a word that has one of its own: a word may be called "constructor". */
+export function ownValue(values, word) {
+  return Object.hasOwn(values, word) ? values[word] : undefined;
+}
+
 /** Detects words in posteriors that arrive in pieces, independently of how they are cut. */
 export class Spotter {
   /**
@@ -31,7 +36,7 @@ export class Spotter {
     this.shortest = round(spotting.min_seconds / stepSeconds);
     this.refractory = round(spotting.refractory_seconds / stepSeconds);
     this.setThresholds(
-      this.words.map((word) => spotting.thresholds[word] ?? spotting.threshold),
+      this.words.map((word) => ownValue(spotting.thresholds, word) ?? spotting.threshold),
     );
     this.begin();
   }
@@ -201,7 +206,7 @@ export class WordSpotter {
   }
 
   timed({ word, start, stop, confidence }, piece) {
-    const [first, last] = (this.lags[word] ?? [0, 0]).map((lag) => round(lag * this.sampleRate));
+    const [first, last] = (ownValue(this.lags, word) ?? [0, 0]).map((lag) => round(lag * this.sampleRate));
     const begin = piece.start + Math.max(0, start * this.stepLength - first);
     // The end of a stretch may lie within a step.
     const end = Math.min(piece.start + stop * this.stepLength - last, piece.stop);

@@ -1,5 +1,7 @@
 /** The lists beside the pictures: the detections, and the thresholds of the words. */
 
+import { ownValue } from "./spotter.js";
+
 const at = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(100 * share)} %`;
 
@@ -65,7 +67,7 @@ export class Thresholds {
    * @param {function} changed is called with the values when a person moves one.
    */
   constructor(words, spotting, changed) {
-    this.own = words.map((word) => spotting.thresholds[word] ?? spotting.threshold);
+    this.own = words.map((word) => ownValue(spotting.thresholds, word) ?? spotting.threshold);
     this.common = spotting.threshold;
     this.changed = changed;
     this.values = [...this.own];
