@@ -33,7 +33,7 @@ class ClipsOnDisk(SurveyedClips):
     ----------
     utterances : rows of a corpus.
     sample_rate : sample rate of the clips in Hz.
-    found : what is known of the clips.
+    found : survey of the clips.
     file : their samples, one clip after the other.
     """
 

@@ -196,7 +196,7 @@ class Run:
     output_dir : folder that receives all files of the training.
     resume : whether to continue from the last checkpoint in `output_dir`, if there is one.
     config : the configuration as YAML, which is stored in `output_dir` and with the weights.
-    placing : where clips are kept.
+    placing : the place where clips are kept.
     """
 
     optim: AdamWCosine = AdamWCosine()
