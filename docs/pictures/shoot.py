@@ -23,7 +23,7 @@ from tests.browser.driving import DONE, READY
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 RATE = 16_000
-SIZES = {"page": (1240, 960, 1), "page_phone": (390, 844, 1.5)}
+SIZES = {"page": (1240, 800, 1), "page_phone": (390, 844, 1.5)}
 """Width and height in CSS pixels, and pixels of the picture for each of those."""
 
 

@@ -136,7 +136,7 @@ def browser(folder, *flags):
             line.split()[-1] for line in process.stderr if line.startswith("DevTools listening on")
         )
         threading.Thread(target=process.stderr.read, daemon=True).start()
-        with connect(address, max_size=None) as socket:
+        with connect(address, max_size=None, ping_interval=None) as socket:
 
             def new_tab():
                 tab = Tab(socket, None)

@@ -2,23 +2,29 @@
 
 import json
 import re
+import time
 
+import numpy as np
 import pytest
+import soundfile
 
 from speech_rnn import Recognizer
 from speech_rnn.browser.description import for_browser
-from speech_rnn.browser.writing import write_folder
+from speech_rnn.browser.writing import write_folder, write_single_file
 from speech_rnn.streaming.spotter import Spotting
 from tests.browser.chromium import BROWSER, browser, served
 from tests.browser.driving import READY, drop, wav, words_of
 from tests.browser.node import runtime_or_skip
-from tests.browser.sounds import assert_same, events_of, noise, phrases
+from tests.browser.sounds import RATE, assert_same, events_of, noise, phrases
 from tests.real import needs_shared
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
 ]
+
+N_SPOKEN = 8
+"""Phrases that the microphone hears: about 25 s, as they are played in real time."""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,40 @@ def test_a_file_that_is_silent_or_no_sound_is_answered(address, tab):
     drop(tab, wav(noise(3)))
     assert words_of(tab) == []
     drop(tab, b"no sound", "/is no sound/.test(document.getElementById('status').textContent)")
+
+
+@needs_shared
+@pytest.mark.parametrize("is_single", [False, True], ids=["served", "double click"])
+def test_the_microphone_hears_each_phrase_once(
+    is_single, address, recognizer, runtime, tmp_path, record_property
+):
+    spoken = phrases(2 if is_single else N_SPOKEN, first=12)
+    said = np.concatenate([noise(1), spoken, noise(2)])
+    soundfile.write(tmp_path / "said.wav", said, RATE, subtype="PCM_16")
+    mine = [one.word for one in events_of(spoken, recognizer=recognizer)]
+    if is_single:
+        found = for_browser(recognizer, "starter")
+        address = write_single_file(found, tmp_path / "page.html", runtime).path.as_uri()
+    flags = (
+        *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+        f"--use-file-for-fake-audio-capture={tmp_path / 'said.wav'}%noloop",
+    )
+    with browser(tmp_path, *flags) as new_tab:
+        tab = new_tab()
+        tab.open(address)
+        ready = tab.until(READY)
+        tab.run("document.getElementById('listen').click()")
+        start = time.monotonic()
+        tab.until("document.querySelector('#detections li') !== null")
+        record_property("seconds to the first word", ready + time.monotonic() - start)
+        time.sleep(max(0, start + len(said) / RATE - time.monotonic()))
+        tab.until(f"document.querySelectorAll('#detections li').length >= {len(mine)}")
+        tab.run("document.getElementById('listen').click()")
+        tab.until("document.getElementById('status').textContent === 'Stopped.'")
+        assert [one["word"] for one in words_of(tab)] == mine
+        share = float(tab.run("document.getElementById('speed').dataset.share"))
+        record_property("share of the time that is computed", share)
+        assert tab.mistakes()[0] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
