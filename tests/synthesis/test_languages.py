@@ -110,10 +110,10 @@ def test_case_19_a_language_goes_for_the_other_words_too(tmp_path):
     pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
     line = ["+recipe=custom", "words=['grün','tür auf']", "language=de", f"paths.data={tmp_path}"]
     few = [f"data.espeak.{split}_clips=1" for split in ("train", "validation", "test")]
-    few += ["negatives.others.n_words=16", "negatives.others.clips=1"]
+    few += [f"negatives.others.{key}" for key in ("n_words=16", "clips=1", "n_talk=8")]
     rows = corpus_of(compose("train", as_typed([*line, *few]))).utterances
     spoken = [row.audio for row in rows if row.text != "_silence_"]
-    assert len(spoken) == 3 * 2 + 16
+    assert len(spoken) == 3 * 2 + 16 + 8
     assert all("-de-" in audio for audio in spoken)
 
 

@@ -9,7 +9,7 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.languages import accents_of, unreadable
 from speech_rnn.synthesis.near_misses import distinct
-from speech_rnn.synthesis.ordinary import OrdinaryWords
+from speech_rnn.synthesis.ordinary import OrdinaryWords, talk
 
 pytest.importorskip("espeakng_loader", reason="synthetic voices need the extra [synth]")
 pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
@@ -68,6 +68,11 @@ def test_talk_is_words_of_one_split_in_a_row(tmp_path):
             assert {words[word] for word in row.text.split()} == {row.split}
             said[row.split] += 1
     assert said == {"train": 12, "validation": 2, "test": 2}
+
+
+def test_a_few_words_make_few_stretches_of_talk():
+    said = talk([*"abcdefgh"], 1500)  # a a, a a a, …: four stretches of each word
+    assert sorted(map(len, map(str.split, said))) == [2] * 8 + [3] * 8 + [4] * 8 + [5] * 8
 
 
 @pytest.mark.parametrize("wrong", [{"n_words": 7}, {"clips": 0}, {"n_talk": -1}])
