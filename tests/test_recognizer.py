@@ -251,7 +251,7 @@ def test_a_file_is_opened_and_read_once(unit, tmp_path):
 
 
 PACKAGE = Path(speech_rnn.__file__).parent
-TOOLS = {"errors.py", "samples", "tensors"}
+TOOLS = {"errors.py", "samples", "storage", "tensors"}
 
 
 def folders_entered(call):

@@ -116,7 +116,7 @@ def test_one_file_that_cannot_be_read_costs_itself(tmp_path):
 
 def test_standard_input(tmp_path):
     done = doctor("-", cwd=tmp_path, stdin=CLIP["yes"].read_bytes())
-    assert b"answer      yes" in done.stdout
+    assert b"answer        yes" in done.stdout
 
 
 def test_the_installation(tmp_path):

@@ -16,6 +16,7 @@ FEW = (
     "data.espeak.validation_clips=3",
     "data.espeak.test_clips=3",
     "negatives.others.n_words=16",
+    "negatives.others.n_talk=8",
     "negatives.others.clips=1",
     *(f"connected.{split}_utterances=16" for split in ("train", "validation", "test")),
 )
@@ -26,8 +27,9 @@ def test_words_and_recordings_of_ones_own(tmp_path):
     write_audio(tmp_path / "mine/lights_on/me.wav", tone("low"), 16_000)
     mine = ("words=[lights on,lights off]", f"recordings={tmp_path / 'mine'}")
     metrics = train("custom", tmp_path, *mine, *FEW, "+debug=fast")
-    # 12 clips of two words, the recording 8 times, and 12 of 16 other words once each.
-    assert metrics["n_clips"]["train"] == 2 * 12 + 8 + 12
+    # 12 clips of two words, the recording 8 times, 12 of 16 other words and 6 of 8
+    # stretches of talk once each.
+    assert metrics["n_clips"]["train"] == 2 * 12 + 8 + 12 + 6
     recognizer = Recognizer.load(tmp_path / "run/recognizer.safetensors")
     assert recognizer.can_stream
     assert {"lights on", "lights off"} == set(recognizer.vocabulary.words)
@@ -49,7 +51,7 @@ def test_people_are_recognised_after_training_on_synthetic_speech_only(tmp_path)
     words = "words=[smart mirror,snowboy,view glass]"
     short = ("trainer.max_epochs=4", "data.espeak.train_clips=40", "negatives.others.n_words=100")
     short += ("connected.train_utterances=500", "connected.test_utterances=40")
-    short += ("data.kokoro=null", "data.flite=null")
+    short += ("data.kokoro=null", "data.flite=null", "negatives.others.n_talk=100")
     train("custom", tmp_path, words, *short)
     people = (f"data.root={SHARED / 'keywords'}", "data.words=[smart mirror,snowboy,view glass]")
     assert evaluate("keywords", tmp_path, *people)["accuracy"]["accuracy"] >= 0.5

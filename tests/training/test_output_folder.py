@@ -210,7 +210,9 @@ def test_case_26_differences_are_named(tmp_path, monkeypatch):
 
 def test_an_interrupted_search_goes_on_in_its_own_folder(tmp_path):
     trial = tmp_path / "search/trials/0"
-    WholeCheckpoints().save_checkpoint({"epoch": 2}, trial / "checkpoints/last.ckpt")
+    loops = {"fit_loop": {"epoch_progress": {"current": {"processed": 3}}}}
+    checkpoint = {"epoch": 2, "loops": loops}
+    WholeCheckpoints().save_checkpoint(checkpoint, trial / "checkpoints/last.ckpt")
     with (
         pytest.raises(Stopped, match=r"interrupted after epoch 3; .*\(output_dir=.*search\)$"),
         claimed(tmp_path / "search", "", resume=True, work="trials"),
