@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from wyoming.info import AsrModel, AsrProgram, Attribution, Info, WakeModel, WakeProgram
 
@@ -12,6 +13,7 @@ from speech_rnn.errors import did_you_mean
 from speech_rnn.serving.refusals import UNKNOWN_WORD, RefusalError
 from speech_rnn.serving.shelf import Model
 
+T = TypeVar("T")
 PROGRAM = "speech-rnn"
 BY = Attribution(name="speech_rnn", url="")
 DESCRIPTION = "Speech commands and wake words, recognised offline"
@@ -56,47 +58,33 @@ def wanted_words(
 def wake_info(models: Sequence[Model], languages: Sequence[str]) -> Info:
     """Return the wake words."""
     words = [
-        WakeModel(
-            name=name,
-            attribution=BY,
-            installed=True,
-            description=word,
-            version=__version__,
-            languages=[*languages],
-            phrase=word,
-        )
+        _described(WakeModel, name, word, languages=[*languages], phrase=word)
         for name, (_, word) in wake_words(models).items()
     ]
-    program = WakeProgram(
-        name=PROGRAM,
-        attribution=BY,
-        installed=True,
-        description=DESCRIPTION,
-        version=__version__,
-        models=words,
-    )
-    return Info(wake=[program])
+    return Info(wake=[_described(WakeProgram, PROGRAM, DESCRIPTION, models=words)])
 
 
 def asr_info(models: Sequence[Model], languages: Sequence[str]) -> Info:
     """Return the recognisers of whole commands."""
-    described = [
-        AsrModel(
-            name=model.name,
-            attribution=BY,
-            installed=True,
-            description=f"{model.name}: {len(model.recognizer.vocabulary.words)} words",
-            version=__version__,
+    recognisers = [
+        _described(
+            AsrModel,
+            model.name,
+            f"{model.name}: {len(model.recognizer.vocabulary.words)} words",
             languages=[*languages],
         )
         for model in models
     ]
-    program = AsrProgram(
-        name=PROGRAM,
+    return Info(asr=[_described(AsrProgram, PROGRAM, DESCRIPTION, models=recognisers)])
+
+
+def _described(kind: Callable[..., T], name: str, description: str, **more: Any) -> T:
+    """Return a model or a program of this package, as Wyoming describes it."""
+    return kind(
+        name=name,
+        description=description,
         attribution=BY,
         installed=True,
-        description=DESCRIPTION,
         version=__version__,
-        models=described,
+        **more,
     )
-    return Info(asr=[program])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event, Eventable, async_read_event
 from wyoming.info import Describe, Info
@@ -19,6 +22,7 @@ from speech_rnn.serving.limits import Limits
 from speech_rnn.serving.logs import log
 from speech_rnn.serving.refusals import BAD_REQUEST, TOO_LARGE, TOO_SLOW, RefusalError, refusal_of
 from speech_rnn.serving.service import LINGER_SECONDS, Patience, Service, within
+from speech_rnn.serving.wyoming_sound import WyomingSound
 
 LOST = (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError)
 LINE_BYTES = 64 << 10
@@ -103,19 +107,63 @@ class Link(AsyncEventHandler):
         self._guarded = GuardedReader(reader, service.limits)
         super().__init__(cast(asyncio.StreamReader, self._guarded), writer)
         self.service, self.languages = service, languages
+        self.place = ExitStack()
         self._patience = Patience(service.stopping)
+        self._sound: WyomingSound | None = None
+        self.release()
 
     @abstractmethod
     def info(self) -> Info:
         """Return what the server has."""
 
     @abstractmethod
-    async def end(self) -> None:
-        """Answer for the sound so far; the server stops."""
+    def request(self, event: Event) -> None:
+        """Take a request; other events are dropped, as the protocol has it."""
 
     @abstractmethod
+    def begin(self, sound: WyomingSound) -> None:
+        """Prepare for a sound, and enter its place into `place`."""
+
+    @abstractmethod
+    async def hear(self, sound: WyomingSound, samples: NDArray[np.float32]) -> None:
+        """Take the next samples of a sound, (n,)."""
+
+    @abstractmethod
+    async def answer(self, sound: WyomingSound) -> None:
+        """Answer for a sound that has ended, and release it."""
+
+    def release(self) -> None:
+        """Forget the sound, and give its place back; there is none at first."""
+        self.place.close()
+        self._sound = None
+
     async def handle_event(self, event: Event) -> bool:
-        """Take an event; return False to close the connection."""
+        """Take sound or a request."""
+        if AudioStart.is_type(event.type):
+            self._begin(event)
+        elif AudioChunk.is_type(event.type):
+            sound = self._sound or self._begin(event)
+            await self.hear(sound, sound.push(event))
+        elif AudioStop.is_type(event.type):
+            await self.end()
+        else:
+            self.request(event)
+        return True
+
+    def _begin(self, event: Event) -> WyomingSound:
+        self.release()
+        self._sound = WyomingSound(event)
+        self.begin(self._sound)
+        return self._sound
+
+    async def end(self) -> None:
+        """Answer for the sound so far, if there is any."""
+        if self._sound is not None:
+            await self.answer(self._sound)
+
+    async def disconnect(self) -> None:
+        """Give the place of the sound back."""
+        self.release()
 
     async def run(self) -> None:
         """Take events until the client or the server ends."""
