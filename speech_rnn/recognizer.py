@@ -185,8 +185,12 @@ class Recognizer:
             gating=gating,
             block_seconds=block_seconds,
         )
-        default = self.spotting or Spotting.of(self.vocabulary.head)
-        return EventStream(posteriors, spotting or default, check=check)
+        return EventStream(posteriors, spotting or self.own_spotting, check=check)
+
+    @property
+    def own_spotting(self) -> Spotting:
+        """Settings of the detection: the tuned ones, or the defaults of the head."""
+        return self.spotting or Spotting.of(self.vocabulary.head)
 
     def to(self, device: str | torch.device) -> Recognizer:
         """Compute on `device` from now on, and return the recogniser."""
@@ -256,8 +260,7 @@ class Recognizer:
 
     def clip_spotter(self, threshold: float) -> WordSpotter:
         """Return a spotter for the words of one clip, with one threshold for all words."""
-        given = self.spotting or Spotting.of(self.vocabulary.head)
-        spotting = replace(given, threshold=threshold, thresholds={})
+        spotting = replace(self.own_spotting, threshold=threshold, thresholds={})
         tokens, step = self.vocabulary.tokens, self.engine.step_length
         return WordSpotter(spotting, tokens, step, self.sample_rate)
 

@@ -12,7 +12,6 @@ from speech_rnn.engines.onnx_format import StreamDescription
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.gate import Gating
-from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.streaming.stream import reasons_against_streaming
 
 
@@ -48,14 +47,13 @@ def for_browser(recognizer: Recognizer, name: str) -> ForBrowser:
     if reasons := reasons_against_streaming(recognizer.engine, recognizer.vocabulary):
         raise ConfigurationError("\n".join(reasons))
     stream, content = _streaming(recognizer)
-    spotting = recognizer.spotting or Spotting.of(recognizer.vocabulary.head)
     description = {
         "name": name,
         "tokens": list(recognizer.vocabulary.tokens),
         "sample_rate": recognizer.sample_rate,
         "step_length": recognizer.engine.step_length,
         "temperature": recognizer.calibration.temperature,
-        "spotting": spotting.to_dict(),
+        "spotting": recognizer.own_spotting.to_dict(),
         "gating": asdict(Gating()),
         "stream": asdict(stream),
     }

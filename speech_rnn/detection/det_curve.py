@@ -113,11 +113,6 @@ class SceneDetections:
         return [self.reported[event] - self.labels[label].end for label, event in hits]
 
 
-def own_spotting(recognizer: Recognizer) -> Spotting:
-    """Return the recogniser's detection settings: the tuned ones, or the defaults of its head."""
-    return recognizer.spotting or Spotting.of(recognizer.vocabulary.head)
-
-
 def detect_in(
     recognizer: Recognizer,
     scene: Scene,
@@ -303,7 +298,7 @@ def detect(
     """
     if not scenes:
         raise DataError("there is no sound to measure on; give recordings, or compose a stream")
-    spotting = own_spotting(recognizer)
+    spotting = recognizer.own_spotting
     if threshold is not None:
         spotting = replace(spotting, threshold=threshold, thresholds={})
     scenes_found = [

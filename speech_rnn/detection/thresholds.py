@@ -20,7 +20,6 @@ from speech_rnn.detection.det_curve import (
     SceneDetections,
     Watch,
     detect_in,
-    own_spotting,
 )
 from speech_rnn.detection.matching import (
     TOLERANCE_SECONDS,
@@ -282,7 +281,7 @@ def tune(
     DataError
         if a word is not spoken in the tuning scene, or no thresholds keep the promise.
     """
-    spotting = own_spotting(recognizer)
+    spotting = recognizer.own_spotting
     words = recognizer.vocabulary.words
     said = {label.word for label in tuning.labels}
     if missing := [word for word in words if word not in said]:

@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from speech_rnn.detection.det_curve import own_spotting
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting.encoder import clip_logits
 from speech_rnn.exporting.graph import Graph
@@ -50,7 +49,7 @@ def export_wake_head(recognizer: Recognizer, word: str) -> onnx.ModelProto:
     score = graph.op("Gather", posteriors, token, axis=2)  # (1, T)
     if model.pooling is None:
         score = graph.op("Slice", score, [-n_smoothed(recognizer)], [2**62], [1])
-        is_max = own_spotting(recognizer).smoothing == "max"
+        is_max = recognizer.own_spotting.smoothing == "max"
         score = graph.op("ReduceMax" if is_max else "ReduceMean", score, [1], keepdims=1)
     graph.output("score", graph.op("Reshape", score, [1, 1]), "float32", [1, 1])
     made = graph.model()

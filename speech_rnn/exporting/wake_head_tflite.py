@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from speech_rnn.detection.det_curve import own_spotting
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.exporting.layers import as_array
 from speech_rnn.exporting.tflite_graph import Tensor, TfliteGraph
@@ -54,7 +53,7 @@ def tflite_wake_head(recognizer: Recognizer, word: str) -> bytes:
     if model.pooling is None:
         n_smooth = min(N_STEPS, n_smoothed(recognizer))
         last = graph.slice(posteriors, [N_STEPS - n_smooth, token], [n_smooth, 1])
-        is_max = own_spotting(recognizer).smoothing == "max"
+        is_max = recognizer.own_spotting.smoothing == "max"
         score = graph.reduce(last, "REDUCE_MAX" if is_max else "MEAN")
     else:
         score = graph.slice(posteriors, [0, token], [1, 1])

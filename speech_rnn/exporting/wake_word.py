@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speech_rnn.detection.det_curve import own_spotting
 from speech_rnn.errors import ConfigurationError, did_you_mean
 from speech_rnn.model.embedding import CHANNELS, SpeechEmbedding
 
@@ -26,7 +25,7 @@ RECIPE = (
 
 def n_smoothed(recognizer: Recognizer) -> int:
     """Return the number of steps over which the score of a CTC model is smoothed."""
-    return max(1, round(own_spotting(recognizer).smoothing_seconds / recognizer.step_seconds))
+    return max(1, round(recognizer.own_spotting.smoothing_seconds / recognizer.step_seconds))
 
 
 def check_word(recognizer: Recognizer, word: str) -> int:

@@ -24,7 +24,6 @@ from speech_rnn.learning.words import (
     without_word,
 )
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.synthesis.words import check_words
 from speech_rnn.vocabulary import BLANK, REASONS
 
@@ -207,8 +206,7 @@ def _material(
 
 def _lasts(recognizer: Recognizer) -> bool:
     """Return whether posteriors last as long as a word; a pure CTC model emits short spikes."""
-    head = recognizer.vocabulary.head
-    return (recognizer.spotting or Spotting.of(head)).smoothing == "mean"
+    return recognizer.own_spotting.smoothing == "mean"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def spotting_of(config: Mapping[str, Any], recognizer: Recognizer) -> Spotting:
     ConfigurationError
         if both are given, or a value is out of its range.
     """
-    own = recognizer.spotting or Spotting.of(recognizer.vocabulary.head)
+    own = recognizer.own_spotting
     names = [name for name in ("threshold", "sensitivity") if config.get(name) is not None]
     if not names:
         return own

@@ -21,7 +21,6 @@ from speech_rnn.detection.det_curve import (
     Scene,
     SceneDetections,
     detect_in,
-    own_spotting,
 )
 from speech_rnn.engines.loading import RUN_FILE
 from speech_rnn.errors import ConfigurationError, MissingExtraError
@@ -124,7 +123,7 @@ class Own(Contender):
         """Run over a scene from its start, with its own thresholds and with `THRESHOLDS`."""
         recognizer = Recognizer.load(self.path)
         known = OfWords(scene, self.words)
-        return detect_in(recognizer, known, own_spotting(recognizer), THRESHOLDS)
+        return detect_in(recognizer, known, recognizer.own_spotting, THRESHOLDS)
 
     @property
     def identity(self) -> list[str]:
