@@ -14,6 +14,7 @@ from pathlib import Path
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.storage import atomic
 from speech_rnn.storage.folders import cache_folder, writing
+from speech_rnn.storage.hashing import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +73,9 @@ def how_to_get() -> str:
 
 def _is_whole(folder: Path) -> bool:
     return all(
-        (folder / name).is_file() and _sha256((folder / name).read_bytes()) == sha256
+        (folder / name).is_file() and file_sha256(folder / name) == sha256
         for name, sha256 in FILES.items()
     )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _kept(files: dict[str, bytes]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import lzma
 import os
@@ -28,6 +27,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.storage.folders import locked
+from speech_rnn.storage.hashing import file_sha256
 
 CHUNK_BYTES = 1 << 18
 # The status codes 408, 429 and 5xx are temporary; any other 4xx is permanent.
@@ -426,11 +426,7 @@ def _bar(name: str) -> Iterator[Show]:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                digest.update(chunk)
+        return file_sha256(path)
     except OSError as error:
         raise DataError(f"path={str(path)!r} cannot be read: {error}") from error
-    return digest.hexdigest()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -79,20 +80,15 @@ def clips_on_disk(
     DataError
         if the folder cannot be written, or no clip can be read.
     """
-    with writing(make_folder(folder, "paths.data"), "paths.data"):
-        place = folder / f"{split}-{origin(utterances, sample_rate)[:16]}"
-        samples, index = place.with_suffix(".int16"), place.with_suffix(".npz")
-        with locked(place.with_suffix(".lock")):
-            found = Survey.read(index)
-            if found is None or not _is_as_written(samples, found):
-                with atomic.replacing(samples) as partial:
-                    with partial.open("wb") as file:
-                        found = survey(
-                            utterances, sample_rate, lambda clip: file.write(bytes_of(clip))
-                        )
-                    index.unlink(missing_ok=True)  # it must never describe another file
-                found.write(index)
-            return ClipsOnDisk(utterances, sample_rate, found, samples)
+    with _index_of(utterances, sample_rate, folder, split) as index:
+        samples, found = index.with_suffix(".int16"), Survey.read(index)
+        if found is None or not _is_as_written(samples, found):
+            with atomic.replacing(samples) as partial:
+                with partial.open("wb") as file:
+                    found = survey(utterances, sample_rate, lambda clip: file.write(bytes_of(clip)))
+                index.unlink(missing_ok=True)  # it must never describe another file
+            found.write(index)
+        return ClipsOnDisk(utterances, sample_rate, found, samples)
 
 
 def clips_on_demand(
@@ -105,15 +101,23 @@ def clips_on_demand(
     DataError
         if the folder cannot be written, or no clip can be read.
     """
+    with _index_of(utterances, sample_rate, folder, split) as index:
+        found = Survey.read(index)
+        if found is None:
+            found = survey(utterances, sample_rate)
+            found.write(index)
+        return ClipsOnDemand(utterances, sample_rate, found)
+
+
+@contextmanager
+def _index_of(
+    utterances: Sequence[Utterance], sample_rate: int, folder: Path, split: str
+) -> Iterator[Path]:
+    """Yield the file of the survey of rows, locked against other processes."""
     with writing(make_folder(folder, "paths.data"), "paths.data"):
         place = folder / f"{split}-{origin(utterances, sample_rate)[:16]}"
-        index = place.with_suffix(".npz")
         with locked(place.with_suffix(".lock")):
-            found = Survey.read(index)
-            if found is None:
-                found = survey(utterances, sample_rate)
-                found.write(index)
-        return ClipsOnDemand(utterances, sample_rate, found)
+            yield place.with_suffix(".npz")
 
 
 def _is_as_written(samples: Path, found: Survey) -> bool:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +20,7 @@ from speech_rnn.data.cache import (
 )
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.errors import SpeechRnnError
-from speech_rnn.storage import atomic
+from speech_rnn.storage.packed import read_packed, write_packed
 
 FORMAT = 1
 """Version of the files; those of another version are made again."""
@@ -58,28 +55,20 @@ class Survey:
         OSError
             if it cannot be written.
         """
-        words = {"failures": [*self.failures.items()], "oddities": self.oddities}
-        plain = json.dumps({**words, "sha256": self.sha256, "format": FORMAT}).encode()
-        with atomic.replacing(path) as partial:
-            np.savez(
-                partial,
-                n_samples=self.n_samples,
-                digests=self.digests,
-                silent=self.silent,
-                plain=np.frombuffer(plain, np.uint8),
-            )
+        arrays = {"n_samples": self.n_samples, "digests": self.digests, "silent": self.silent}
+        plain = {
+            "failures": [*self.failures.items()],
+            "oddities": self.oddities,
+            "sha256": self.sha256,
+        }
+        write_packed(path, arrays, plain, FORMAT)
 
     @classmethod
     def read(cls, path: Path) -> Survey | None:
         """Read a survey; None if it is missing, damaged or of another version."""
-        try:
-            with np.load(path) as file:
-                arrays = {name: file[name] for name in ("n_samples", "digests", "silent")}
-                plain: dict[str, Any] = json.loads(file["plain"].tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        if (found := read_packed(path, FORMAT)) is None:
             return None
-        if plain["format"] != FORMAT:
-            return None
+        arrays, plain = found
         failures = {int(place): error for place, error in plain["failures"]}
         oddities = [(int(place), problem) for place, problem in plain["oddities"]]
         return cls(**arrays, failures=failures, oddities=oddities, sha256=plain["sha256"])

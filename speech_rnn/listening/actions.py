@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
@@ -23,6 +22,7 @@ from speech_rnn.errors import AudioError, ConfigurationError, DataError, did_you
 from speech_rnn.listening.events import Event
 from speech_rnn.listening.formats import COLUMNS
 from speech_rnn.storage import atomic
+from speech_rnn.storage.hashing import file_sha256
 
 Tell = Callable[[str], None]
 """A function that prints a problem while listening continues."""
@@ -241,7 +241,7 @@ class SavedTriggers:
         self._waiting: list[_Waiting] = []
         self._row = {
             "model": str(model),
-            "model_sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+            "model_sha256": file_sha256(model),
         }
         self.n_saved = self.n_failures = 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from speech_rnn.engines.loading import RUN_FILE
 from speech_rnn.errors import ConfigurationError, MissingExtraError
 from speech_rnn.evaluation.machine import versions
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.storage.hashing import file_sha256
 from speech_rnn.streaming.stream import reasons_against_streaming
 
 RIVALS: dict[str, Any] = {
@@ -128,7 +128,7 @@ class Own(Contender):
     @property
     def identity(self) -> list[str]:
         """The name, the content of the file, and the words."""
-        return [self.name, hashlib.sha256(Path(self.path).read_bytes()).hexdigest(), *self.words]
+        return [self.name, file_sha256(self.path), *self.words]
 
     def listening(self) -> Listening:
         """Return a function to time, which takes samples."""

@@ -46,7 +46,7 @@ class ShardClips:
     def __getitem__(self, index: int) -> NDArray[np.int16]:
         place = self.utterances.place(index)
         content = self._files.read(place)
-        name = f"{place.shard.path}/{bytes(place.shard.names[place.number]).decode()}"
+        name = self.utterances[index].audio
         return quantize(load_audio(content, self.sample_rate, name=name, check=False))
 
     def set_epoch(self, epoch: int) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,8 @@ from speech_rnn.audio.flac import HEADER_BYTES, flac_header
 from speech_rnn.data.corpus import SPLITS
 from speech_rnn.data.shards.labels import JSON, TEXTS, Labels
 from speech_rnn.errors import AudioError, DataError
-from speech_rnn.storage import atomic
+from speech_rnn.storage.hashing import file_sha256
+from speech_rnn.storage.packed import read_packed, write_packed
 from speech_rnn.storage.tar import Member, walk
 
 FORMAT = 1
@@ -67,20 +66,15 @@ class Shard:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in values.items() if name not in arrays}
-        content = np.frombuffer(json.dumps({**plain, "format": FORMAT}).encode(), np.uint8)
-        with atomic.replacing(path) as partial:
-            np.savez(partial, plain=content, **arrays)  # type: ignore[arg-type]
+        write_packed(path, arrays, plain, FORMAT)
 
     @classmethod
     def read(cls, path: Path) -> Shard | None:
         """Read a scan; None if it is missing, damaged or of another version."""
-        try:
-            with np.load(path) as file:
-                plain: dict[str, Any] = json.loads(file["plain"].tobytes())
-                arrays = {name: file[name] for name in file.files if name != "plain"}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        if (found := read_packed(path, FORMAT)) is None:
             return None
-        return cls(**plain, **arrays) if plain.pop("format") == FORMAT else None
+        arrays, plain = found
+        return cls(**plain, **arrays)
 
 
 def scanned(path: Path, labels: Callable[[], Labels], folder: Path, sources: str) -> Shard:
@@ -97,11 +91,7 @@ def scanned(path: Path, labels: Callable[[], Labels], folder: Path, sources: str
         if the shard is missing, empty, torn or unsorted, if its clips differ in their sample rate,
         or if one has no text.
     """
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    origin = f"{path.absolute()} {found.st_size} {found.st_mtime_ns} {sources} {FORMAT}"
+    origin = f"{stamp(path)} {sources} {FORMAT}"
     kept = folder / f"shard-{hashlib.sha256(origin.encode()).hexdigest()[:20]}.npz"
     shard = Shard.read(kept)
     if shard is None:
@@ -110,26 +100,30 @@ def scanned(path: Path, labels: Callable[[], Labels], folder: Path, sources: str
     return shard
 
 
+def stamp(path: Path) -> str:
+    """Return the path, size and time of change of a file.
+
+    Raises
+    ------
+    DataError
+        if it cannot be read.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return f"{path.absolute()} {found.st_size} {found.st_mtime_ns}"
+
+
 def scan(path: Path, labels: Labels) -> Shard:
     """Read a shard and return what is known of its clips; see `scanned`."""
     rows = _Rows(path)
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else None
-        sha256 = digest.hexdigest() if digest else _sha256(file)
         for key, members in _grouped(path):
             audio = [one for end, one in members.items() if f".{end}" in AUDIO_SUFFIXES]
             if audio:
                 rows.add(key, audio[0], members, labels, file)
-    return rows.shard(sha256)
-
-
-def _sha256(file: BinaryIO) -> str:
-    """Return the SHA-256 of a file (Python 3.10 has no `hashlib.file_digest`)."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+    return rows.shard(file_sha256(path))
 
 
 def _grouped(path: Path) -> Iterator[tuple[str, dict[str, Member]]]:

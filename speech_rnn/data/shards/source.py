@@ -27,7 +27,7 @@ from speech_rnn.data.shards.index import (
 )
 from speech_rnn.data.shards.labels import LabelFiles, cuts_of
 from speech_rnn.data.shards.rows import Picked, ShardRows
-from speech_rnn.data.shards.scan import Shard, scanned
+from speech_rnn.data.shards.scan import Shard, scanned, stamp
 from speech_rnn.data.splits import split_by_hash
 from speech_rnn.data.words import texts_of
 from speech_rnn.errors import ConfigurationError, DataError
@@ -104,7 +104,7 @@ class Shards:
         picked = _split(files, shards)
         rows = {split: ShardRows(picked[split], split, self.buffer) for split in SPLITS}
         texts = {text for split in ("train", "validation") for text in rows[split].texts()}
-        index = next((index for _, index in indices), None)
+        index = next(iter(indices.values()), None)
         words = texts_of(self.words) if self.words else index.words if index else sorted(texts)
         is_sentences = index.sentences if index else not self.words
         whole = hashlib.sha256("".join(map(sha256_of, rows.values())).encode()).hexdigest()
@@ -116,8 +116,8 @@ class Shards:
             is_sentences,
         )
 
-    def _files(self) -> tuple[dict[str, list[Path]], list[tuple[Path, Index]]]:
-        """Return the archives of each split, and the indices beside them."""
+    def _files(self) -> tuple[dict[str, list[Path]], dict[Path, Index]]:
+        """Return the archives of each split, and the index of each folder that has one."""
         files = {"train": expanded(self.path, "data.path"), "validation": [], "test": []}
         for split, given in (("validation", self.validation), ("test", self.test)):
             if given is not None:
@@ -145,24 +145,20 @@ class Shards:
             for file in paths:
                 if index := indices.get(file.parent):
                     check_size(file, index, file.parent / INDEX)
-        return files, [(folder / INDEX, index) for folder, index in indices.items()]
+        return files, indices
 
-    def _scanned(
-        self, files: Sequence[Path], indices: Sequence[tuple[Path, Index]]
-    ) -> dict[Path, Shard]:
+    def _scanned(self, files: Sequence[Path], indices: Mapping[Path, Index]) -> dict[Path, Shard]:
         """Return what is known of each shard."""
         tables = [] if self.manifest is None else expanded(self.manifest, "data.manifest")
         labels = LabelFiles(tables)
-        beside = {place.parent: (place, index) for place, index in indices}
         folder = Path(self.folder)
 
         def of(file: Path) -> Shard:
             cuts = cuts_of(file)
-            sources = " ".join(map(_stamp, [*tables, *([cuts] if cuts else [])]))
+            sources = " ".join(map(stamp, [*tables, *([cuts] if cuts else [])]))
             shard = scanned(file, lambda: labels.of_shard(file), folder, sources)
-            if file.parent in beside:
-                place, index = beside[file.parent]
-                check_scan(shard, index, place)
+            if index := indices.get(file.parent):
+                check_scan(shard, index, file.parent / INDEX)
             return shard
 
         with (
@@ -249,11 +245,3 @@ def _check_rates(shards: Sequence[Shard]) -> None:
             f"shards mix sample rates: {first} has {one} Hz and {second} has {other} Hz; use "
             "shards of one rate"
         )
-
-
-def _stamp(path: Path) -> str:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    return f"{path.absolute()} {found.st_size} {found.st_mtime_ns}"

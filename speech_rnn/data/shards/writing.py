@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -11,11 +10,8 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +23,7 @@ from speech_rnn.data.shards.index import INDEX, NOISE, Index, ShardEntry, SplitE
 from speech_rnn.errors import ConfigurationError, DataError, SpeechRnnError
 from speech_rnn.storage import atomic
 from speech_rnn.storage.folders import shown
+from speech_rnn.storage.hashing import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +98,10 @@ def _written(
     following = next(clips, None)
     while following is not None:
         path = folder / f".{split}-{len(shards)}.{os.getpid()}.0.part.tar"
-        with path.open("wb") as file, _archive(file) as archive:
+        with (
+            path.open("wb") as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+        ):
             contents = _Contents()
             while following is not None and (not contents.clips or file.tell() < most_bytes):
                 row, flac, n_samples = following
@@ -123,22 +123,10 @@ def _written(
     return SplitEntry(n_clips, round(seconds, 3), dict(sorted(classes.items())), entries)
 
 
-@contextmanager
-def _archive(file: BinaryIO) -> Iterator[tarfile.TarFile]:
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        yield archive
-
-
 def _entry(partial: Path, path: Path, contents: _Contents) -> ShardEntry:
-    digest = hashlib.sha256()
-    with partial.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    size = partial.stat().st_size
+    size, sha256 = partial.stat().st_size, file_sha256(partial)
     partial.replace(path)
-    return ShardEntry(
-        path.name, size, digest.hexdigest(), contents.clips, round(contents.seconds, 3)
-    )
+    return ShardEntry(path.name, size, sha256, contents.clips, round(contents.seconds, 3))
 
 
 @dataclass
@@ -147,11 +135,10 @@ class _Contents:
 
     clips: int = 0
     seconds: float = 0.0
-    _keys: Iterator[int] = field(default_factory=count)
 
     def add(self, archive: tarfile.TarFile, row: Utterance, flac: bytes, seconds: float) -> None:
         """Add a clip to the archive."""
-        key = f"{next(self._keys):08d}"
+        key = f"{self.clips:08d}"
         about = {
             "text": row.text,
             "speaker": row.speaker,
