@@ -20,6 +20,7 @@ from speech_rnn.audio.headers import UNKNOWN_LENGTH, Sound, decoding_errors, ope
 from speech_rnn.audio.signal import AudioWarning, check_waveform, resample
 from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.samples.downmix import Downmix
+from speech_rnn.samples.integers import quantize
 from speech_rnn.samples.limits import check_channel, check_rate
 from speech_rnn.storage import atomic
 
@@ -343,7 +344,7 @@ def write_audio(
     try:
         # Encode in memory first: libsndfile does not report a full disk reliably.
         encoded = io.BytesIO()
-        soundfile.write(encoded, _levels(samples), sample_rate, subtype="PCM_16", format=encoding)
+        soundfile.write(encoded, quantize(samples), sample_rate, subtype="PCM_16", format=encoding)
         atomic.write(path, encoded.getbuffer())
     except (OSError, ValueError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -352,17 +353,13 @@ def write_audio(
         ) from error
 
 
-def _levels(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.rint(samples * 32768.0).clip(-32768, 32767).astype(np.int16)
-
-
 def encode_flac(waveform: NDArray[np.float32], sample_rate: int = 16_000) -> bytes:
     """Return samples (N,) in [-1, 1] as a 16-bit FLAC file, to embed in other files.
 
     Samples that come from 16 bits are those of the file, to the bit.
     """
     file = io.BytesIO()
-    soundfile.write(file, _levels(waveform), sample_rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, quantize(waveform), sample_rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 

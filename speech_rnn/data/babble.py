@@ -13,10 +13,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
-from speech_rnn.data.cache import FULL_SCALE, KnownClips
+from speech_rnn.data.cache import KnownClips
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.mixing import faded, trim
 from speech_rnn.data.splits import hash_percentage
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.vocabulary import SILENCE
 
 Samples = NDArray[np.float32]

@@ -15,11 +15,12 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Sampler
 
 from speech_rnn.data.babble import talker_of
-from speech_rnn.data.cache import FULL_SCALE, Clips, Lengths
+from speech_rnn.data.cache import Clips, Lengths
 from speech_rnn.data.corpus import Utterance, texts_of_rows
 from speech_rnn.data.shards.clips import ShardClips
 from speech_rnn.data.shards.order import ShardOrder
 from speech_rnn.errors import ConfigurationError, SpeechRnnError
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.vocabulary import Vocabulary
 
 

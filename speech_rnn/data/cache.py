@@ -18,9 +18,9 @@ from speech_rnn.audio import Check, load_audio
 from speech_rnn.data.corpus import Part, Utterance
 from speech_rnn.data.mixing import compose
 from speech_rnn.errors import DataError, SpeechRnnError
+from speech_rnn.samples.integers import FULL_SCALE, quantize
 from speech_rnn.vocabulary import SILENCE
 
-FULL_SCALE = 32768.0
 READ_AT_ONCE = 2048
 """Number of clips that threads read before the first of them is used up."""
 
@@ -217,11 +217,6 @@ def read_stretch(
         duration_seconds=row.duration_seconds,
         check=check,
     )
-
-
-def quantize(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Round samples in [-1, 1] to 16 bits without a change of scale; louder samples are clipped."""
-    return np.rint(waveform * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def read_clip(utterance: Utterance, sample_rate: int) -> NDArray[np.float32]:

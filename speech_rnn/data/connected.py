@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import audio_duration, load_audio
-from speech_rnn.data.cache import FULL_SCALE, KnownClips, quantize, read_stretch
+from speech_rnn.data.cache import KnownClips, read_stretch
 from speech_rnn.data.corpus import PINK, Composition, Corpus, Part, Utterance
 from speech_rnn.data.mixing import compose, trim
 from speech_rnn.data.rng import check_ranges, choose
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
+from speech_rnn.samples.integers import FULL_SCALE, quantize
 from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import REASONS, SILENCE, UNKNOWN, Vocabulary
 

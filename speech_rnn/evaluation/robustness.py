@@ -17,7 +17,7 @@ from speech_rnn.audio import load_audio
 from speech_rnn.audio.finding import sound_files
 from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.babble import clips_by_talker, sides_of, talker_of
-from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
+from speech_rnn.data.cache import AudioCache
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.noise_bank import Clips, NoiseBank
 from speech_rnn.data.oddities import tell_oddities
@@ -25,6 +25,7 @@ from speech_rnn.errors import ConfigurationError
 from speech_rnn.evaluation.results import Evaluation
 from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.samples.integers import FULL_SCALE, quantize
 
 Samples = NDArray[np.float32]
 Measured = tuple["Condition", Evaluation]

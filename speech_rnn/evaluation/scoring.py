@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.data.batching import BucketSampler, pad
-from speech_rnn.data.cache import FULL_SCALE, AudioCache, KnownClips
+from speech_rnn.data.cache import AudioCache, KnownClips
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
@@ -40,6 +40,7 @@ from speech_rnn.metrics import (
     word_error_rate,
 )
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import REASONS, SILENCE, Vocabulary
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.cache import AudioCache
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.folder import Folder
 from speech_rnn.data.manifest import read_manifest
@@ -18,6 +18,7 @@ from speech_rnn.evaluation.scoring import evaluate
 from speech_rnn.exporting.export import export_onnx
 from speech_rnn.metrics import Accuracy
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.storage import atomic
 
 N_SHOWN = 200

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.data.batching import BucketSampler, pad
-from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.cache import AudioCache
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.streaming.spotted import spotted
 from speech_rnn.training.calibration import check_false_accepts
 

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.batching import Batch, BucketSampler, batches, pad
-from speech_rnn.data.cache import FULL_SCALE, AudioCache, quantize
+from speech_rnn.data.cache import AudioCache
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import read_manifest
 from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.errors import DataError
+from speech_rnn.samples.integers import FULL_SCALE, quantize
 from speech_rnn.vocabulary import Vocabulary
 from tests.tones import TONES_HZ, write_corpus
 

@@ -13,13 +13,14 @@ from torch.nn import functional as F
 
 from speech_rnn.audio import write_audio
 from speech_rnn.data.batching import batches
-from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.cache import AudioCache
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import Composition, Part, Utterance
 from speech_rnn.data.manifest import Manifest, read_manifest, write_manifest
 from speech_rnn.data.mixing import compose, pink_noise, spoken, trim
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.training import step_targets
 from speech_rnn.vocabulary import SILENCE, UNKNOWN, Vocabulary
 from tests.commands import speech_rnn

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.cache import FULL_SCALE, AudioCache
+from speech_rnn.data.cache import AudioCache
 from speech_rnn.data.corpus import Corpus
 from speech_rnn.data.manifest import Manifest
 from speech_rnn.data.negatives import Negatives
 from speech_rnn.errors import ConfigurationError, DataError
+from speech_rnn.samples.integers import FULL_SCALE
 from tests.tones import TONES_HZ, tone, write_corpus
 
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.cache import quantize
 from speech_rnn.decoding.hypothesis import Word
 from speech_rnn.detection.det_curve import Scene, SceneDetections
+from speech_rnn.samples.integers import quantize
 from speech_rnn.streaming.spotter import Spotter, Spotting
 
 RATE = 16_000

@@ -21,11 +21,11 @@ from speech_rnn.benchmarking.wake.contenders import Contender, Own, rivals
 from speech_rnn.benchmarking.wake.kept import Kept, Task
 from speech_rnn.benchmarking.wake.results import Cost, Listened, WakeReport
 from speech_rnn.benchmarking.wake.rival import CHUNK, RATE, STEP_SECONDS
-from speech_rnn.data.cache import quantize
 from speech_rnn.detection.det_curve import Scene
 from speech_rnn.detection.matching import DetPoint, Quantiles
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.evaluation.machine import n_cores, processor, versions
+from speech_rnn.samples.integers import quantize
 
 TOLERANCE_SECONDS = 1.0
 """Largest distance in seconds between an event and its word. Engines read windows that end after

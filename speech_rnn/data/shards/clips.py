@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import load_audio
-from speech_rnn.data.cache import quantize
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.shards.rows import Place, ShardRows
 from speech_rnn.errors import DataError
+from speech_rnn.samples.integers import quantize
 
 OPEN_FILES = 32
 """Number of shards that a process keeps open."""

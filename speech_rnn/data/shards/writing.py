@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import encode_flac, load_audio, write_audio
-from speech_rnn.data.cache import FULL_SCALE, read_each
+from speech_rnn.data.cache import read_each
 from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.shards.index import INDEX, NOISE, Index, ShardEntry, SplitEntry
 from speech_rnn.errors import ConfigurationError, DataError, SpeechRnnError
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.storage import atomic
 from speech_rnn.storage.folders import shown
 from speech_rnn.storage.hashing import file_sha256
