@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from speech_rnn.errors import ConfigurationError, SpeechRnnError, printable, spoken_errors
 from speech_rnn.listening.interrupts import stopping
-from speech_rnn.listening.options import DEFAULT_MODEL
+from speech_rnn.listening.options import AnyModel
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout, tell
 from speech_rnn.starter import STARTER
@@ -31,13 +30,7 @@ def doctor(
             "is examined."
         ),
     ] = None,
-    model: Annotated[
-        Path,
-        typer.Option(
-            help="The recogniser: a file that `train` or `export` wrote.",
-            show_default=DEFAULT_MODEL,
-        ),
-    ] = STARTER,
+    model: AnyModel = STARTER,
     microphone: Annotated[
         bool,
         typer.Option("--microphone", help="Record from the microphone and examine the recording."),

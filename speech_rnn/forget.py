@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from speech_rnn.errors import spoken_errors
-from speech_rnn.listening.options import DEFAULT_MODEL
+from speech_rnn.listening.options import ChangedFile, ChangedModel, WordLanguage
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout
 from speech_rnn.starter import STARTER
@@ -21,29 +20,15 @@ EXAMPLES = (
 
 def forget(
     word: Annotated[str, typer.Option(help="The word to remove.")],
-    model: Annotated[
-        Path,
-        typer.Option(
-            help="The recogniser to change. Without --output, its file is overwritten.",
-            show_default=DEFAULT_MODEL,
-        ),
-    ] = STARTER,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="File for the changed recogniser. The file of --model is then not changed."
-        ),
-    ] = None,
+    model: ChangedModel = STARTER,
+    output: ChangedFile = None,
     background: Annotated[
         str | None,
         typer.Option(
             help="File or folder of sound from your room. False accepts are counted in it."
         ),
     ] = None,
-    language: Annotated[
-        str,
-        typer.Option(help="Language of the word, such as de. espeak-ng uses it to speak the word."),
-    ] = "en",
+    language: WordLanguage = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Remove a word from a recogniser; the other words stay as they are.

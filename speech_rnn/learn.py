@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from speech_rnn.errors import spoken_errors
-from speech_rnn.listening.options import DEFAULT_MODEL
+from speech_rnn.listening.options import ChangedFile, ChangedModel, WordLanguage
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout, tell
 from speech_rnn.starter import STARTER
@@ -31,19 +30,8 @@ def learn(
     word: Annotated[
         str, typer.Option(help="A new word or phrase, or one that `learn` added before.")
     ],
-    model: Annotated[
-        Path,
-        typer.Option(
-            help="The recogniser to change. Without --output, its file is overwritten.",
-            show_default=DEFAULT_MODEL,
-        ),
-    ] = STARTER,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="File for the changed recogniser. The file of --model is then not changed."
-        ),
-    ] = None,
+    model: ChangedModel = STARTER,
+    output: ChangedFile = None,
     background: Annotated[
         str | None,
         typer.Option(
@@ -52,10 +40,7 @@ def learn(
             "in the other half."
         ),
     ] = None,
-    language: Annotated[
-        str,
-        typer.Option(help="Language of the word, such as de. espeak-ng uses it to speak the word."),
-    ] = "en",
+    language: WordLanguage = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Add a word to a recogniser from one or more recordings, in seconds and without training.

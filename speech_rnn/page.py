@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
-from speech_rnn.listening.options import DEFAULT_MODEL
+from speech_rnn.listening.options import Model
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.starter import STARTER
 
@@ -24,9 +24,7 @@ def page(
     output: Annotated[
         Path, typer.Option(help="Folder to write, or the .html file of --single-file.")
     ],
-    model: Annotated[
-        Path, typer.Option(help="A recogniser that can stream.", show_default=DEFAULT_MODEL)
-    ] = STARTER,
+    model: Model = STARTER,
     single_file: Annotated[
         bool,
         typer.Option("--single-file", help="Write one file that opens without a web server."),

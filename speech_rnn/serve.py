@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from speech_rnn.errors import spoken_errors
+from speech_rnn.listening.options import Grammar, Reject
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.starter import STARTER
 
@@ -89,17 +90,8 @@ def serve(
             help="Origin of web pages that may connect, such as https://home.example. Repeatable."
         ),
     ] = None,
-    grammar: Annotated[
-        Path | None, typer.Option(help="A grammar (JSGF). Only its sentences are recognised.")
-    ] = None,
-    reject: Annotated[
-        float,
-        typer.Option(
-            help="Give an empty answer if the best sentence of the grammar is less "
-            "probable than this, relative to the best answer without the "
-            "grammar."
-        ),
-    ] = 0.0,
+    grammar: Grammar = None,
+    reject: Reject = 0.0,
     max_streams: Annotated[
         int | None,
         typer.Option(

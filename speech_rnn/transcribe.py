@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speech_rnn.errors import printable, spoken_errors
-from speech_rnn.listening.options import DEFAULT_MODEL, Channel
+from speech_rnn.listening.options import AnyModel, Channel, Grammar, Reject
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout, tell, tracked
 from speech_rnn.starter import STARTER
@@ -30,13 +30,7 @@ def transcribe(
     paths: Annotated[
         list[str], typer.Argument(help="Sound files, folders of them, or - for standard input.")
     ],
-    model: Annotated[
-        Path,
-        typer.Option(
-            help="The recogniser: a file that `train` or `export` wrote.",
-            show_default=DEFAULT_MODEL,
-        ),
-    ] = STARTER,
+    model: AnyModel = STARTER,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object for each file.")
     ] = False,
@@ -61,17 +55,8 @@ def transcribe(
             "several only with --beam or --grammar.",
         ),
     ] = 1,
-    grammar: Annotated[
-        Path | None, typer.Option(help="A grammar (JSGF). Only its sentences are recognised.")
-    ] = None,
-    reject: Annotated[
-        float,
-        typer.Option(
-            help="Give an empty answer if the best sentence of the grammar is less "
-            "probable than this, relative to the best answer without the "
-            "grammar."
-        ),
-    ] = 0.0,
+    grammar: Grammar = None,
+    reject: Reject = 0.0,
     lm: Annotated[
         Path | None,
         typer.Option(

@@ -1,4 +1,4 @@
-"""The command-line options that spotting and listening share."""
+"""The command-line options that several verbs share."""
 
 from __future__ import annotations
 
@@ -20,6 +20,37 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "the recogniser of the package"
 Model = Annotated[
     Path, typer.Option(help="A recogniser that can stream.", show_default=DEFAULT_MODEL)
+]
+AnyModel = Annotated[
+    Path,
+    typer.Option(
+        help="The recogniser: a file that `train` or `export` wrote.", show_default=DEFAULT_MODEL
+    ),
+]
+ChangedModel = Annotated[
+    Path,
+    typer.Option(
+        help="The recogniser to change. Without --output, its file is overwritten.",
+        show_default=DEFAULT_MODEL,
+    ),
+]
+ChangedFile = Annotated[
+    Path | None,
+    typer.Option(help="File for the changed recogniser. The file of --model is then not changed."),
+]
+WordLanguage = Annotated[
+    str,
+    typer.Option(help="Language of the word, such as de. espeak-ng uses it to speak the word."),
+]
+Grammar = Annotated[
+    Path | None, typer.Option(help="A grammar (JSGF). Only its sentences are recognised.")
+]
+Reject = Annotated[
+    float,
+    typer.Option(
+        help="Give an empty answer if the best sentence of the grammar is less probable than this, "
+        "relative to the best answer without the grammar."
+    ),
 ]
 Channel = Annotated[
     int | None,
