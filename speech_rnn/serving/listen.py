@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from starlette.websockets import WebSocket
 
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.errors import SpeechRnnError
 from speech_rnn.serving.incoming import Incoming
 from speech_rnn.serving.live import LiveStream
 from speech_rnn.serving.refusals import BAD_REQUEST, RefusalError
 from speech_rnn.serving.service import Service
 from speech_rnn.serving.shelf import Model
-from speech_rnn.serving.sockets import Socket, answered, as_rate, loaded_json, refused_before
+from speech_rnn.serving.sockets import Socket, answered, as_rate, loaded_json, opening
 
 
 class Listen:
@@ -37,7 +36,7 @@ class Listen:
     async def answer(self, websocket: WebSocket) -> None:
         """Serve one client. The query may hold ``model`` and ``sample_rate``."""
         service, query = self._service, websocket.query_params
-        try:
+        async with opening(websocket, service, "listen"):
             model = service.shelf.find(query.get("model"))
             rate = as_rate(query.get("sample_rate", model.recognizer.sample_rate))
             with service.place("listen"):
@@ -45,9 +44,6 @@ class Listen:
                 await websocket.accept()
                 talk = partial(_Talk(service, model, stream).run, rate=rate)
                 await answered(websocket, service, "listen", talk)
-        except SpeechRnnError as error:  # before it was accepted
-            service.refused("listen", error)
-            await refused_before(websocket, error)
 
 
 class _Talk:

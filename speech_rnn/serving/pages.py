@@ -40,7 +40,7 @@ class Pages:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._runtime: Path | None = None
+        self._files: dict[str, Path] | None = None
         self._kept: dict[str, tuple[Recognizer, ForBrowser]] = {}
         self._names = {f"/{name}": name for name in page_files(Path()) if name != PAGE}
 
@@ -61,21 +61,20 @@ class Pages:
 
     async def page(self, request: Request) -> Response:
         """Return the page, or the line that says how to get its runtime."""
-        if self._runtime is None:
-            self._runtime = await self._service.aside(cached_runtime)
-        if self._runtime is None:
-            return PlainTextResponse(f"{how_to_get()}, then load this again\n", 503)
-        return self._answer(request, PAGE)
+        if self._files is None:
+            runtime = await self._service.aside(cached_runtime)
+            if runtime is None:
+                return PlainTextResponse(f"{how_to_get()}, then load this again\n", 503)
+            self._files = page_files(runtime)
+        return self._answer(request, self._files[PAGE])
 
     async def file(self, request: Request) -> Response:
         """Return another file of the page."""
-        if self._runtime is None:
+        if self._files is None:
             return await self.page(request)
-        return self._answer(request, self._names[request.url.path])
+        return self._answer(request, self._files[self._names[request.url.path]])
 
-    def _answer(self, request: Request, name: str) -> Response:
-        assert self._runtime is not None
-        path = page_files(self._runtime)[name]
+    def _answer(self, request: Request, path: Path) -> Response:
         response = FileResponse(
             path,
             media_type=MEDIA_TYPES[path.suffix],

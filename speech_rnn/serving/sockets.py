@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -151,7 +151,11 @@ async def answered(
         log("closed", protocol=protocol, code=code)
 
 
-async def refused_before(websocket: WebSocket, error: SpeechRnnError) -> None:
-    """Answer a handshake with the status of a refusal."""
-    response = ErrorResponse(refusal_of(error))
-    await websocket.send_denial_response(response)
+@asynccontextmanager
+async def opening(websocket: WebSocket, service: Service, protocol: str) -> AsyncIterator[None]:
+    """Answer an error before the connection is accepted with the status of a refusal."""
+    try:
+        yield
+    except SpeechRnnError as error:
+        service.refused(protocol, error)
+        await websocket.send_denial_response(ErrorResponse(refusal_of(error)))

@@ -8,13 +8,13 @@ from typing import Any
 from starlette.websockets import WebSocket
 
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.errors import SpeechRnnError, did_you_mean
+from speech_rnn.errors import did_you_mean
 from speech_rnn.serving.incoming import Samples
 from speech_rnn.serving.live import LiveStream
 from speech_rnn.serving.refusals import BAD_REQUEST, UNKNOWN_WORD, RefusalError
 from speech_rnn.serving.service import Service
 from speech_rnn.serving.shelf import Model
-from speech_rnn.serving.sockets import Socket, answered, as_rate, loaded_json, refused_before
+from speech_rnn.serving.sockets import Socket, answered, as_rate, loaded_json, opening
 
 RATE = 8000
 """Sample rate of a client that tells none, in Hz, as Vosk's server has it."""
@@ -38,15 +38,12 @@ class Vosk:
     async def answer(self, websocket: WebSocket) -> None:
         """Serve one client. The query may hold ``model``."""
         service = self._service
-        try:
+        async with opening(websocket, service, "vosk"):
             model = service.shelf.find(websocket.query_params.get("model"))
             with service.place("vosk"):
                 talk = _Talk(service, model)
                 await websocket.accept()
                 await answered(websocket, service, "vosk", talk.run)
-        except SpeechRnnError as error:  # before it was accepted
-            service.refused("vosk", error)
-            await refused_before(websocket, error)
 
 
 class _Talk:
