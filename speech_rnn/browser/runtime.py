@@ -34,7 +34,7 @@ FILES = {
 isolated from other origins."""
 ARCHIVE = f"{PACKAGE}-{VERSION}.tgz"
 PLACES = ("", "dist", "package/dist", f"node_modules/{PACKAGE}/dist")
-"""Where a folder may have the files."""
+"""Subfolders in which the files are looked for."""
 SECONDS = 600
 """Time after which npm is given up."""
 

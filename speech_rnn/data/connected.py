@@ -36,7 +36,7 @@ LATEST_SECONDS = 30
 
 @dataclass(frozen=True)
 class Connected:
-    """How isolated words become utterances. Every draw is uniform in its range.
+    """Settings by which isolated words become utterances. Every draw is uniform in its range.
 
     The words of an utterance come from one speaker, where speakers are known. Training composes
     new utterances in each epoch; those of validation and test depend only on the seed and on

@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Composition:
-    """How an utterance is composed from parts.
+    """The composition of an utterance from parts.
 
     Parameters
     ----------

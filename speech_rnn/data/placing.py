@@ -35,7 +35,7 @@ UNBOUNDED = 1 << 60
 
 @dataclass(frozen=True)
 class Placing:
-    """Where clips are kept, and how many processes read those that are not in memory.
+    """Decides where clips are kept, and how many processes read those that are not in memory.
 
     Batches are the same wherever clips are kept, to the bit. With ``auto`` and ``none``, training
     clips of shards are read from these, in an order of their own.

@@ -1,4 +1,4 @@
-"""What is known of clips after they were read once, kept in a file beside their samples."""
+"""Lengths, digests and problems of clips. They are read once and kept beside the samples."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known of the N clips of rows that can be read.
+    """Lengths, digests and problems of the N clips that can be read.
 
     Parameters
     ----------

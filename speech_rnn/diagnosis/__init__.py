@@ -1,1 +1,1 @@
-"""What is wrong with a recording or an installation, and what helps. Needs no torch."""
+"""Find out what is wrong with a recording or an installation, and what helps; without PyTorch."""

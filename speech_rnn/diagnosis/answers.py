@@ -1,4 +1,4 @@
-"""What a recogniser makes of a recording: its answer, the words nearest, and its evidence."""
+"""The answer of a recogniser to a recording, the nearest words, and the evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which extras of this package are complete, read from its own metadata."""
+"""Find the extras of this package that are complete, by its own metadata."""
 
 from __future__ import annotations
 

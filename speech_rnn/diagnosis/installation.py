@@ -26,7 +26,7 @@ TIMED_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Check:
-    """Whether the recogniser of the package computes what it should.
+    """The result of a check of the package's recogniser.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ MOST_SNR_DB = 60.0
 
 @dataclass(frozen=True)
 class Activity:
-    """Where the speech of a sound lies, and how far above the noise.
+    """The extent of the speech in a sound, and its level above the noise.
 
     Parameters
     ----------

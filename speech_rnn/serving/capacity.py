@@ -1,4 +1,4 @@
-"""How many streams a machine computes in real time, and the refusal of more."""
+"""Measure how many streams a machine computes in real time, and refuse more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask: a token, and the pages from which a browser may."""
+"""Check who may ask: the token of a client, and the origin of a web page."""
 
 from __future__ import annotations
 

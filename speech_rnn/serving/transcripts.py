@@ -16,7 +16,7 @@ LEAST = 1e-9
 
 
 class Shape(NamedTuple):
-    """How a transcript is written: a function from it and the asked language, and the type."""
+    """A format of transcripts: the function that writes one, and its media type."""
 
     write: Callable[[Transcript, str], str]
     media_type: str

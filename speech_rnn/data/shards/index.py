@@ -49,7 +49,7 @@ class SplitEntry:
 
 @dataclass(frozen=True)
 class Index:
-    """What the shards of a folder hold.
+    """A description of the shards of a folder.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ JSON = "json"
 
 @dataclass(frozen=True)
 class Label:
-    """What is said in a clip, by whom, and the split; empty where it is not known."""
+    """The text, the speaker and the split of a clip; an unknown one is empty."""
 
     text: str
     speaker: str = ""

@@ -21,7 +21,7 @@ class Picked(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a clip lies: its archive, the bytes, and its number among the clips of the archive."""
+    """The place of a clip: its archive, its bytes, and its number among the archive's clips."""
 
     shard: Shard
     offset: int

@@ -28,7 +28,7 @@ NO_DIGEST = bytes(16)
 
 @dataclass(frozen=True)
 class Shard:
-    """What is known of the N clips of a shard.
+    """Labels, lengths and places of the N clips of a shard.
 
     Parameters
     ----------
