@@ -6,12 +6,10 @@ What computes the logits is an engine: PyTorch, or ONNX Runtime alone. Importing
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
@@ -25,7 +23,7 @@ from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.decoding.long_form import LONG_SECONDS, WINDOW_SECONDS, joined, stretches, windows
 from speech_rnn.engines.engine import FORMAT_VERSION, Engine
 from speech_rnn.engines.loading import load_engine
-from speech_rnn.errors import ConfigurationError, ModelError, SpeechRnnError
+from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.starter import STARTER
 from speech_rnn.storage import atomic
 from speech_rnn.storage.typed import fits, typed
@@ -46,7 +44,18 @@ if TYPE_CHECKING:
     from speech_rnn.features import LogMel
     from speech_rnn.model import AcousticModel
 
-__all__ = ["FORMAT_VERSION", "FileResult", "Recognizer", "transcribe_files"]
+__all__ = ["FORMAT_VERSION", "Clip", "LongFile", "Recognizer"]
+
+
+class LongFile(NamedTuple):
+    """A file of sequences that is read in windows when its turn comes, and then closed."""
+
+    sound: OpenSound
+    closing: ExitStack
+
+
+Clip = NDArray[np.float32] | LongFile
+"""The samples of a sound, (n,), or a long file that is open."""
 
 
 class Recognizer:
@@ -318,19 +327,42 @@ class Recognizer:
             empty list, and for values that are not sounds.
         """
         if isinstance(audio, list) and audio and not isinstance(audio[0], (int, float)):
-            return self._answers([self._samples(sound, sample_rate) for sound in audio])
+            return self.answer_all([self._samples(sound, sample_rate) for sound in audio])
         if isinstance(audio, (str, os.PathLike, bytes)) or hasattr(audio, "read"):
-            return self._answer(_read(self, audio))
-        return self._answer(self._samples(audio, sample_rate))
+            return self.answer(self.read(audio))
+        return self.answer(self._samples(audio, sample_rate))
 
-    def _answer(self, clip: _Clip) -> Hypothesis:
-        if isinstance(clip, _LongFile):
+    def read(self, sound: Sound, name: str | None = None, channel: int | None = None) -> Clip:
+        """Open a sound, once, and read its samples unless it is long.
+
+        Parameters
+        ----------
+        sound, name, channel : as in `load_audio`.
+
+        Raises
+        ------
+        AudioError
+            if it cannot be read.
+        """
+        with ExitStack() as stack:
+            opening = open_audio(sound, block_seconds=WINDOW_SECONDS, channel=channel, name=name)
+            opened = stack.enter_context(opening)
+            if self.is_long(opened.duration or 0.0):
+                return LongFile(opened, stack.pop_all())
+            return opened.load(self.sample_rate)
+
+    def answer(self, clip: Clip) -> Hypothesis:
+        """Recognise what `read` returned. A long file is closed."""
+        if isinstance(clip, LongFile):
             with clip.closing:
                 return self.recognize_long(clip.sound.resampled(self.sample_rate))
-        return self._answers([clip])[0]
+        return self.answer_all([clip])[0]
 
-    def _answers(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
-        """Answer for clips; those at least twice as long as another are not padded together."""
+    def answer_all(self, clips: Sequence[NDArray[np.float32]]) -> list[Hypothesis]:
+        """Recognise clips, (n,) samples each, at `sample_rate`.
+
+        Clips at least twice as long as another are not padded together.
+        """
         found: dict[int, Hypothesis] = {}
         order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
         while order:
@@ -439,92 +471,3 @@ def _decoding(settings: dict[str, Any]) -> dict[str, Any]:
     if not all(name == "token_bonus" and fits(settings[name], float) for name in settings):
         raise TypeError(f"decoding={settings!r:.80} must be a number, token_bonus")
     return dict(settings)
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """The result of one file: a hypothesis and the duration in seconds, or an error."""
-
-    file: str
-    hypothesis: Hypothesis | None
-    duration: float | None = None
-    error: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for one line of JSON."""
-        if self.hypothesis is None:
-            return {"file": self.file, "error": self.error}
-        return {"file": self.file, "duration": self.duration, **self.hypothesis.to_dict()}
-
-
-def transcribe_files(
-    recognizer: Recognizer,
-    files: Iterable[tuple[str, Sound]],
-    batch_size: int = 32,
-    *,
-    channel: int | None = None,
-) -> Iterator[FileResult]:
-    """Transcribe (name, sound) pairs in batches; results come in the same order.
-
-    If a file cannot be read, its result has the error, and the other files are still transcribed.
-    A batch is read while the one before is recognised, so two batches are in memory. A recogniser
-    of sequences reads files of more than a minute in windows.
-
-    Parameters
-    ----------
-    files : (name, sound) pairs.
-    batch_size : number of files recognised at once.
-    channel : as in `load_audio`.
-    """
-    pending = iter(files)
-    with ThreadPoolExecutor(os.cpu_count()) as readers:
-
-        def read_on() -> list[tuple[str, Future[_Clip]]]:
-            return [
-                (name, readers.submit(_read, recognizer, sound, name, channel))
-                for name, sound in islice(pending, batch_size)
-            ]
-
-        ahead = read_on()
-        while batch := ahead:
-            wait(clip for _, clip in batch)
-            ahead = read_on()
-            read = [clip.result() for _, clip in batch if not clip.exception()]
-            good = [clip for clip in read if not isinstance(clip, _LongFile)]
-            answers = iter(recognizer._answers(good))
-            for name, clip in batch:
-                yield _result(recognizer, name, clip, answers)
-
-
-class _LongFile(NamedTuple):
-    """A file of sequences that is read in windows when its turn comes, and then closed."""
-
-    sound: OpenSound
-    closing: ExitStack
-
-
-_Clip = NDArray[np.float32] | _LongFile
-
-
-def _read(
-    recognizer: Recognizer, sound: Sound, name: str | None = None, channel: int | None = None
-) -> _Clip:
-    """Open a sound, once, and read it unless it is long."""
-    with ExitStack() as stack:
-        opening = open_audio(sound, block_seconds=WINDOW_SECONDS, channel=channel, name=name)
-        opened = stack.enter_context(opening)
-        if recognizer.is_long(opened.duration or 0.0):
-            return _LongFile(opened, stack.pop_all())
-        return opened.load(recognizer.sample_rate)
-
-
-def _result(
-    recognizer: Recognizer, name: str, reading: Future[_Clip], answers: Iterator[Hypothesis]
-) -> FileResult:
-    try:
-        clip = reading.result()
-        if isinstance(clip, _LongFile):
-            return FileResult(name, recognizer._answer(clip), round(clip.sound.duration or 0.0, 4))
-    except SpeechRnnError as error:
-        return FileResult(name, None, error=str(error))
-    return FileResult(name, next(answers), round(len(clip) / recognizer.sample_rate, 4))

@@ -17,7 +17,7 @@ from speech_rnn.reporting.progress import own_stdout, tell, tracked
 from speech_rnn.starter import STARTER
 
 if TYPE_CHECKING:
-    from speech_rnn.recognizer import FileResult
+    from speech_rnn.listening.transcribing import FileResult
 
 EXAMPLES = (
     "speech-rnn transcribe clip.wav",
@@ -84,7 +84,8 @@ def transcribe(
     with spoken_errors(), own_stdout():
         from speech_rnn.audio import find_audio
         from speech_rnn.decoding.choosing import choose_decoder
-        from speech_rnn.recognizer import Recognizer, transcribe_files
+        from speech_rnn.listening.transcribing import transcribe_files
+        from speech_rnn.recognizer import Recognizer
 
         recognizer = Recognizer.load(model, device=device)
         recognizer.decoder = choose_decoder(

@@ -19,8 +19,9 @@ import speech_rnn
 from speech_rnn.audio import write_audio
 from speech_rnn.errors import AudioError, ConfigurationError, ModelError
 from speech_rnn.features import MFCC, LogMel
+from speech_rnn.listening.transcribing import transcribe_files
 from speech_rnn.model import AcousticModel
-from speech_rnn.recognizer import FORMAT_VERSION, Recognizer, transcribe_files
+from speech_rnn.recognizer import FORMAT_VERSION, Recognizer
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.vocabulary import Vocabulary
 from tests.tones import tone

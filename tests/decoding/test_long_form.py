@@ -13,7 +13,7 @@ from speech_rnn.audio import load_audio, resample, write_audio
 from speech_rnn.decoding.greedy import greedy_ctc
 from speech_rnn.decoding.hypothesis import Hypothesis
 from speech_rnn.decoding.long_form import LONG_SECONDS, joined, stretches, windows
-from speech_rnn.recognizer import transcribe_files
+from speech_rnn.listening.transcribing import transcribe_files
 from speech_rnn.vocabulary import Vocabulary
 from tests.test_recognizer import untrained
 from tests.tones import tone
@@ -102,7 +102,8 @@ def test_a_file_in_windows_is_nearly_the_file_as_a_whole(tmp_path):
 
 PEAKS = """
 import sys
-from speech_rnn.recognizer import Recognizer, transcribe_files
+from speech_rnn.listening.transcribing import transcribe_files
+from speech_rnn.recognizer import Recognizer
 recognizer = Recognizer.load("model.safetensors")
 for result in transcribe_files(recognizer, [(path, path) for path in sys.argv[1:]]):
     assert result.error is None, result.error

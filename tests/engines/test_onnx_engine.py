@@ -16,7 +16,7 @@ from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.decoding.grammar import Grammar
 from speech_rnn.errors import ConfigurationError, ModelError
 from speech_rnn.exporting import export_onnx
-from speech_rnn.recognizer import transcribe_files
+from speech_rnn.listening.transcribing import transcribe_files
 from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn
 from tests.listeners import scene
