@@ -16,6 +16,9 @@ from scipy.special import gammaincinv
 
 from speech_rnn.errors import ConfigurationError
 
+DRAWN_AT_ONCE = 1_000_000
+"""Most values that are resampled at once; a million take 16 MB."""
+
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval of a proportion (Wilson, 1927); (0, 1) without trials.
@@ -96,10 +99,12 @@ def quantile_interval(
             f"values of shape={given.shape} must be (N,), at least one, and share={share} in [0, 1]"
         )
     random = np.random.default_rng(seed)
-    found = [
-        np.quantile(given[random.integers(len(given), size=len(given))], share)
-        for _ in range(n_resamples)
-    ]
+    at_once = max(1, DRAWN_AT_ONCE // len(given))
+    found: list[float] = []
+    while len(found) < n_resamples:
+        size = min(at_once, n_resamples - len(found)), len(given)
+        drawn = given[random.integers(len(given), size=size)]
+        found += np.quantile(drawn, share, axis=1).tolist()
     return _percentiles(found, confidence)
 
 

@@ -168,6 +168,16 @@ def test_the_interval_of_a_quantile_holds_the_truth():
     assert quantile_interval([2.0] * 5, 0.95) == (2.0, 2.0)
 
 
+@pytest.mark.parametrize("n_values", [1, 7, 80, 30_011])
+def test_the_interval_of_a_quantile_is_that_of_one_resample_after_another(n_values):
+    """However many fit into memory at once."""
+    values = np.random.default_rng(1).exponential(size=n_values)
+    random = np.random.default_rng(3)
+    drawn = [values[random.integers(n_values, size=n_values)] for _ in range(50)]
+    low, high = np.quantile([np.quantile(one, 0.95) for one in drawn], [0.025, 0.975])
+    assert quantile_interval(values, 0.95, n_resamples=50, seed=3) == (low, high)
+
+
 def test_latency():
     seconds = np.linspace(0.1, 0.3, 101).tolist()
     latency = Quantiles.of(seconds)
