@@ -88,14 +88,13 @@ def test_validation_and_test_never_change(corpus):
 def test_the_list_is_enough(corpus, tmp_path):
     """Written to a manifest and read again, an utterance is the same to the sample."""
     rows = Connected(**SPLITS).join(corpus).split("test")
-    samples = [AudioCache(rows, 16_000)[index] for index in range(len(rows))]
+    samples = list(AudioCache(rows, 16_000))
     for name in ("rows.jsonl", "rows.csv"):
         write_manifest(tmp_path / name, rows)
         read = read_manifest(tmp_path / name)
         assert [row.composition for row in read] == [row.composition for row in rows]
-        cache = AudioCache(read, 16_000)
-        for index, before in enumerate(samples):
-            np.testing.assert_array_equal(cache[index], before)
+        for clip, before in zip(AudioCache(read, 16_000), samples, strict=True):
+            np.testing.assert_array_equal(clip, before)
 
 
 def test_a_composition_is_the_sum_of_its_parts(tmp_path):
