@@ -7,9 +7,6 @@ from hypothesis import settings
 # One process a core runs the tests (pytest-xdist): threads of torch's own would contend with them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# librosa lets Numba compile as it is imported, once an environment: 25 s, of which this saves 9.
-os.environ.setdefault("NUMBA_OPT", "0")
-
 # The machine that runs the tests may be busy: time says nothing about a law. The same examples are
 # drawn in each run, so that further ones would find no more in the next.
 settings.register_profile("speech_rnn", deadline=None, derandomize=True, max_examples=30)

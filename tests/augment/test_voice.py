@@ -1,6 +1,5 @@
 """Tempo, pitch and vocal tract: what moves, by how much, and what stays."""
 
-import librosa
 import numpy as np
 import pytest
 import torch
@@ -8,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.augment import Augment, stretch, vocal_tract_warp
+from tests.kernels import librosa
 
 RATE = 16_000
 FORMANT_HZ = 1200.0

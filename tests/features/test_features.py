@@ -8,7 +8,6 @@ from functools import cache
 from itertools import accumulate, pairwise
 
 import hypothesis.strategies as st
-import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -19,6 +18,7 @@ from torchaudio.compliance import kaldi as torchaudio_kaldi
 
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.features import MFCC, LogMel, definitions
+from tests.kernels import librosa
 from tests.real import SHARED, needs_shared
 
 knf = pytest.importorskip("kaldi_native_fbank")
