@@ -1,5 +1,6 @@
 import logging
 import os
+from contextlib import suppress
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # drawn in each run, so that further ones would find no more in the next.
 settings.register_profile("speech_rnn", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("speech_rnn")
+
+# OpenVoiceOS names the caller in each line of its log. It walks through the stack and all modules
+# to find it, which takes a second within pytest.
+with suppress(ImportError):
+    from ovos_utils.log import LOG
+
+    for level in ("debug", "info", "warning", "error", "exception"):
+        setattr(LOG, level, getattr(logging.getLogger("ovos"), level))
 
 
 @pytest.fixture(autouse=True)
