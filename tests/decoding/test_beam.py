@@ -70,8 +70,8 @@ def test_without_pruning_it_equals_flashlight():
 
 
 def test_its_score_is_that_of_ctc():
-    log_probs = random_log_probs(20, 8, 4)
-    for clip, (best,) in zip(log_probs, BeamSearch(3000)(log_probs, [8] * 20), strict=True):
+    log_probs = random_log_probs(8, 8, 4)
+    for clip, (best,) in zip(log_probs, BeamSearch(3000)(log_probs, [8] * 8), strict=True):
         exact = -torch.nn.functional.ctc_loss(
             torch.from_numpy(clip)[:, None],
             torch.tensor([best.tokens]),
