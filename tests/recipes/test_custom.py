@@ -18,6 +18,7 @@ FEW = (
     "negatives.others.n_words=16",
     "negatives.others.n_talk=8",
     "negatives.others.clips=1",
+    "augment.noise.seconds=5",
     *(f"connected.{split}_utterances=16" for split in ("train", "validation", "test")),
 )
 

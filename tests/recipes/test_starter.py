@@ -28,8 +28,9 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
     (tmp_path / "real" / corpus).symlink_to(SHARED / corpus)
     given = (f"data.root={tmp_path / 'real'}", f"negatives.speech=[{SHARED / 'speech'}]")
     metrics = train(
-        "starter", tmp_path, *given, *WITHOUT, *few, "negatives.others=null", "+debug=fast"
-    )
+        "starter", tmp_path, *given, *WITHOUT, *few, "negatives.others=null",
+        "augment.noise.seconds=5", "+debug=fast",
+    )  # fmt: skip
     assert metrics["synthetic_words"] == []
     assert Recognizer.load(tmp_path / "run/recognizer.safetensors").can_stream
 
