@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 from unicodedata import category
 
 __all__ = [
@@ -100,6 +101,11 @@ class MissingExtraError(SpeechRnnError, ImportError):
         super().__init__(
             f"package={package!r} is not installed{because}: run  {install_line(extra)}"
         )
+        self._given = package, extra, reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let the error reach another process, with its own parameters."""
+        return type(self), self._given
 
 
 def install_line(extra: str | None) -> str:

@@ -19,7 +19,7 @@ ROOT = PACKAGE.parent
 FLOORS = [
     {"errors", "starter", "tensors"},
     {"storage", "samples"},
-    {"vocabulary", "audio", "features", "metrics"},
+    {"vocabulary", "audio", "features", "metrics", "parallel"},
     {"model"},
     {"engines", "augment", "data", "language"},
     {"decoding", "synthesis"},
