@@ -11,9 +11,23 @@ import typer
 
 from speech_rnn.errors import spoken_errors
 from speech_rnn.listening.interrupts import stopping
-from speech_rnn.listening.options import Channel, Model, StreamOptions, with_stream_options
+from speech_rnn.listening.options import (
+    Channel,
+    Jobs,
+    Model,
+    Parts,
+    RayAddress,
+    StreamOptions,
+    with_stream_options,
+)
 from speech_rnn.reporting.examples import run_alone
-from speech_rnn.reporting.progress import file_progress, own_stdout, tell, told_at_the_end
+from speech_rnn.reporting.progress import (
+    counted,
+    file_progress,
+    own_stdout,
+    tell,
+    told_at_the_end,
+)
 from speech_rnn.starter import STARTER
 
 EXAMPLES = (
@@ -48,33 +62,43 @@ def spot(
     device: Annotated[
         str, typer.Option(help="Device that computes: auto, cpu, cuda, cuda:N or mps.")
     ] = "cpu",
+    jobs: Jobs = None,
+    ray: RayAddress = None,
+    parts: Parts = None,
 ) -> None:
     """Find words in recordings of any length. Print the start, end and confidence of each word."""
     with spoken_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.audio import find_audio
-        from speech_rnn.listening.files import FileEnd, spot_files
-        from speech_rnn.listening.writers import choose_writer, write_item
-        from speech_rnn.recognizer import Recognizer
+        from speech_rnn.listening.file_jobs import SpotFiles
+        from speech_rnn.listening.files import FileEnd
+        from speech_rnn.listening.many_files import fill, rows_of
+        from speech_rnn.listening.writers import choose_writer, refuse_documents, write_item
+        from speech_rnn.parallel.crews import Spread
 
+        spread = Spread(jobs, ray)
+        spread.check()
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer, tell=tell)
-        recognizer = Recognizer.load(model, device=device)
-        spotting = options.spotting(recognizer.spotting, recognizer.vocabulary.head)
-        gating = options.gating()
-        writer = choose_writer([name for name, _ in files], form, output_dir, as_json=as_json)
-        with told_at_the_end() as ends, file_progress(len(files)) as progress:
-            for item in spot_files(
-                recognizer,
-                files,
-                spotting=spotting,
-                gating=gating,
-                progress=progress,
-                stop=stop,
-                channel=channel,
-            ):
-                written = write_item(writer, item)
-                if isinstance(written, FileEnd):
-                    ends.append(written)
-        if any(end.error is not None for end in ends):
+        job = SpotFiles(model, device, options, channel)
+        if parts is not None:
+            refuse_documents(form, output_dir)
+            with counted(len(files)) as advance, stop.at_once():
+                kept = fill(parts, job, files, spread, tell=tell, advance=advance)
+            print(kept.summary())
+            failed = kept.n_failed > 0
+        else:
+            writer = choose_writer([name for name, _ in files], form, output_dir, as_json=as_json)
+            with told_at_the_end() as ends, file_progress(len(files)) as progress:
+                for item in (
+                    job.start()(files, progress=progress, stop=stop)
+                    if spread.is_alone
+                    else stop.during(rows_of(job, files, spread))
+                ):
+                    written = write_item(writer, item)
+                    if isinstance(written, FileEnd):
+                        ends.append(written)
+                        progress(written.file, written.duration, written.duration)
+            failed = any(end.error is not None for end in ends)
+        if failed:
             sys.exit(1)
 
 

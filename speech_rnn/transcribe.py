@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speech_rnn.errors import printable, spoken_errors
-from speech_rnn.listening.options import AnyModel, Channel, Grammar, Reject
+from speech_rnn.listening.options import AnyModel, Channel, Grammar, Jobs, Parts, RayAddress, Reject
 from speech_rnn.reporting.examples import run_alone
-from speech_rnn.reporting.progress import own_stdout, tell, tracked
+from speech_rnn.reporting.progress import counted, own_stdout, tell, tracked
 from speech_rnn.starter import STARTER
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "speech-rnn transcribe clip.wav",
     "speech-rnn transcribe --model FILE --json recordings/",
-    "speech-rnn transcribe --grammar robot.jsgf --reject 0.01 clip.wav",
+    "speech-rnn transcribe --jobs 4 --parts answers recordings/",
 )
 
 
@@ -79,32 +78,42 @@ def transcribe(
     batch_size: Annotated[
         int, typer.Option(min=1, help="Number of files that are recognised at once.")
     ] = 32,
+    jobs: Jobs = None,
+    ray: RayAddress = None,
+    parts: Parts = None,
 ) -> None:
     """Transcribe sound files: print the words that are spoken in each file."""
     with spoken_errors(), own_stdout():
         from speech_rnn.audio import find_audio
-        from speech_rnn.decoding.choosing import choose_decoder
-        from speech_rnn.listening.transcribing import transcribe_files
-        from speech_rnn.recognizer import Recognizer
+        from speech_rnn.listening.file_jobs import TranscribeFiles
+        from speech_rnn.listening.many_files import fill, rows_of
+        from speech_rnn.parallel.crews import Spread
 
-        recognizer = Recognizer.load(model, device=device)
-        recognizer.decoder = choose_decoder(
-            recognizer.vocabulary,
-            beam=beam,
-            n_best=n_best,
-            grammar=grammar,
-            reject_below=reject,
-            lm=lm,
-            lm_weight=lm_weight,
-            token_bonus=token_bonus,
-            hot_words=hot_word,
-        )
+        decoding = {
+            "beam": beam,
+            "n_best": n_best,
+            "grammar": grammar,
+            "reject_below": reject,
+            "lm": lm,
+            "lm_weight": lm_weight,
+            "token_bonus": token_bonus,
+            "hot_words": hot_word,
+        }
+        job = TranscribeFiles(model, device, decoding, batch_size, channel)
+        spread = Spread(jobs, ray)
+        spread.check()
         files = find_audio(paths, recursive=recursive, stdin=sys.stdin.buffer, tell=tell)
         failed = False
-        results = transcribe_files(recognizer, files, batch_size, channel=channel)
-        for result in tracked(results, len(files)):
-            failed |= result.error is not None
-            _print_result(result, as_json=as_json, with_name=len(files) > 1)
+        if parts is not None:
+            with counted(len(files)) as advance:
+                kept = fill(parts, job, files, spread, tell=tell, advance=advance)
+            print(kept.summary())
+            failed = kept.n_failed > 0
+        else:
+            results = job.start()(files) if spread.is_alone else rows_of(job, files, spread)
+            for result in tracked(results, len(files)):
+                failed |= job.has_failed(result)
+                _print_result(result, as_json=as_json, with_name=len(files) > 1)
         if failed:
             sys.exit(1)
 
@@ -112,7 +121,7 @@ def transcribe(
 def _print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None:
     """Print what was heard in a file: its text, each of several answers with its confidence."""
     if as_json:
-        print(json.dumps(result.to_dict(), ensure_ascii=False), flush=True)
+        print(result.line(), flush=True)
     elif result.hypothesis is None:
         print(f"error: {printable(result.error or '')}", file=sys.stderr)
     else:

@@ -24,14 +24,8 @@ def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
         in the cases of `Recognizer.load`.
     """
     engine: Engine
-    if Path(path).is_dir():
-        path = Path(path) / RUN_FILE
-        if not path.is_file():
-            raise ModelError(
-                f"model={str(path.parent)!r} is a folder without {RUN_FILE}; give the folder of a "
-                "run, or a file that training or export wrote"
-            )
-    if Path(path).suffix == ".onnx":
+    path = file_of(path)
+    if path.suffix == ".onnx":
         from speech_rnn.engines.onnx_engine import OnnxEngine
 
         engine, description = OnnxEngine.load(path, device)
@@ -43,6 +37,25 @@ def load_engine(path: str | Path, device: str) -> tuple[Engine, dict[str, Any]]:
         engine, description = TorchEngine.load(path, device)
     try_out(engine, description, str(path))
     return engine, description
+
+
+def file_of(path: str | Path) -> Path:
+    """Return the file of a recogniser; the folder of a run stands for the one in it.
+
+    Raises
+    ------
+    ModelError
+        if a folder has none.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / RUN_FILE).is_file():
+        raise ModelError(
+            f"model={str(path)!r} is a folder without {RUN_FILE}; give the folder of a run, or a "
+            "file that training or export wrote"
+        )
+    return path / RUN_FILE
 
 
 def name_of(path: Path) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 from speech_rnn.errors import Stopped
 
+T = TypeVar("T")
 IMPATIENT_SECONDS = 1.0
 """Seconds after which a second signal acts at once; a wrapper may send one Ctrl-C twice."""
 
@@ -51,6 +53,17 @@ class Stop:
             yield
         finally:
             self._at_once = False
+
+    def during(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield items, and raise `Stopped` as soon as a signal arrives while one is awaited."""
+        pending = iter(items)
+        while True:
+            with self.at_once():
+                try:
+                    item = next(pending)
+                except StopIteration:
+                    return
+            yield item
 
 
 @contextmanager

@@ -58,6 +58,29 @@ Channel = Annotated[
         min=0, help="Channel to use, counted from 0. The default is the mean of all channels."
     ),
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Number of processes that recognise files, each with one thread. The default is 1, or "
+        "one for each CPU of the cluster of --ray.",
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Use a Ray cluster: HOST:PORT, auto for the one that runs on this machine, or local "
+        "for a new one.",
+    ),
+]
+Parts = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder to write to: JSON Lines in parts. The same command continues a run that was "
+        "stopped."
+    ),
+]
 Number = float | None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -29,6 +30,10 @@ class FileResult:
         if self.hypothesis is None:
             return {"file": self.file, "error": self.error}
         return {"file": self.file, "duration": self.duration, **self.hypothesis.to_dict()}
+
+    def line(self) -> str:
+        """Return the result as a line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
 
 
 def transcribe_files(

@@ -133,6 +133,14 @@ def choose_writer(
     return Lines(lambda event: text_line(event, with_name=len(files) > 1))
 
 
+def refuse_documents(form: str | None, output_dir: Path | None) -> None:
+    """Raise a `ConfigurationError` if a format is chosen for events that a folder of parts gets."""
+    if form is not None or output_dir is not None:
+        raise ConfigurationError(
+            "--parts writes JSON Lines; leave out --format and --output-dir, or --parts"
+        )
+
+
 def document_paths(files: Sequence[str], folder: Path, suffix: str) -> dict[str, Path]:
     """Return the path of each file's document.
 

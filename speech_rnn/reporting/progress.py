@@ -28,6 +28,20 @@ def tracked(items: Iterable[T], total: int) -> Iterator[T]:
 
 
 @contextmanager
+def counted(total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is called with a number of items whenever so many are done.
+
+    The progress bar is on stderr, if that is a terminal.
+    """
+    if not sys.stderr.isatty():
+        yield lambda n_items: None
+        return
+    with _progress() as progress:
+        task = progress.add_task("", total=total)
+        yield lambda n_items: progress.advance(task, n_items)
+
+
+@contextmanager
 def own_stdout() -> Iterator[None]:
     """Reserve standard output for this program; libraries print on standard error.
 
