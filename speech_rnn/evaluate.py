@@ -30,13 +30,18 @@ def run(cfg: DictConfig) -> None:
     from hydra.utils import instantiate
 
     from speech_rnn.config.build import split_of
+    from speech_rnn.evaluation.batches import Elsewhere, here
     from speech_rnn.evaluation.comparison import compare
     from speech_rnn.evaluation.foreign import check_texts
     from speech_rnn.evaluation.scoring import evaluate
+    from speech_rnn.parallel.crews import Spread
     from speech_rnn.recognizer import Recognizer
     from speech_rnn.reporting.terminal import print_comparison, print_evaluation
 
     files = [cfg.model_file, cfg.versus] if cfg.versus else [cfg.model_file]
+    spread = Spread(cfg.jobs, cfg.ray)
+    spread.check()
+    ways = [here if spread.is_alone else Elsewhere(file, cfg.device, spread) for file in files]
     recognizers = [Recognizer.load(file, device=cfg.device) for file in files]
     for recognizer in recognizers:
         recognizer.decoder = instantiate(cfg.decoding)
@@ -46,7 +51,10 @@ def run(cfg: DictConfig) -> None:
         check_texts(rows, recognizer.vocabulary)
     folder = Path(HydraConfig.get().runtime.output_dir)
     settings = {"batch_size": cfg.trainer.batch_size, "audio_csv": folder / "audio.csv"}
-    first, *others = [evaluate(one, rows, **settings) for one in recognizers]
+    first, *others = [
+        evaluate(one, rows, recognize=way, **settings)
+        for one, way in zip(recognizers, ways, strict=True)
+    ]
     first.write(folder)
     print_evaluation(first)
     for second in others:

@@ -11,12 +11,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_rnn.data.batching import BucketSampler, pad
+from speech_rnn.data.batching import BucketSampler
 from speech_rnn.data.cache import AudioCache, KnownClips
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.oddities import tell_oddities
 from speech_rnn.decoding.hypothesis import Hypothesis, Word
 from speech_rnn.errors import DataError
+from speech_rnn.evaluation.batches import Recognize, here
 from speech_rnn.evaluation.results import (
     OTHER,
     Evaluation,
@@ -40,7 +41,6 @@ from speech_rnn.metrics import (
     word_error_rate,
 )
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.storage.text import read_lines
 from speech_rnn.vocabulary import REASONS, SILENCE, Vocabulary
 
@@ -58,6 +58,7 @@ def evaluate(
     change: Change | None = None,
     cache: KnownClips | None = None,
     audio_csv: Path | None = None,
+    recognize: Recognize = here,
 ) -> Evaluation:
     """Recognise utterances and compare the answers with the references.
 
@@ -66,6 +67,7 @@ def evaluate(
     change : function that changes the samples of an utterance before recognition.
     cache : the samples of these utterances, if they have been read already.
     audio_csv : CSV file for problems of the sounds, if they are read here.
+    recognize : function that recognises batches: here, or in several processes (`Elsewhere`).
 
     Raises
     ------
@@ -77,7 +79,7 @@ def evaluate(
     if cache is None:
         cache = AudioCache(utterances, recognizer.sample_rate)
         tell_oddities({utterances[0].split: cache}, audio_csv)
-    rows = _recognize(recognizer, cache, utterances, batch_size, change)
+    rows = _recognize(recognizer, cache, utterances, batch_size, change, recognize)
     return score(rows, recognizer.vocabulary)
 
 
@@ -251,17 +253,18 @@ def _recognize(
     utterances: Sequence[Utterance],
     batch_size: int,
     change: Change | None,
+    recognize: Recognize,
 ) -> list[Row]:
+    batches = list(BucketSampler(cache, batch_size))
+
+    def clips(indices: Sequence[int]) -> list[NDArray[np.int16]]:
+        if change is None:
+            return [cache[index] for index in indices]
+        return [change(cache[index], cache.utterances[index]) for index in indices]
+
     answers: dict[int, Hypothesis] = {}
-    for indices in BucketSampler(cache, batch_size):
-        sounds = [cache[index] for index in indices]
-        if change is not None:
-            sounds = [
-                change(sound, cache.utterances[i]) for i, sound in zip(indices, sounds, strict=True)
-            ]
-        samples, lengths = pad(sounds)
-        found = recognizer.recognize(samples.numpy() / np.float32(FULL_SCALE), lengths.numpy())
-        answers.update(zip(indices, found, strict=True))
+    for number, found in recognize(recognizer, map(clips, batches), len(batches)):
+        answers.update(zip(batches[number], found, strict=True))
     readable = iter(range(len(cache)))
     rows = []
     for place, utterance in enumerate(utterances):
