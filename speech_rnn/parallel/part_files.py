@@ -73,7 +73,7 @@ class PartFiles:
     Parameters
     ----------
     folder : an existing folder, which no other process writes; see `part_files`.
-    manifest : what decides the rows.
+    manifest : description of the run, which decides its rows.
 
     Attributes
     ----------
