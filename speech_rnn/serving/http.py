@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from functools import partial
 
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import FormData
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from speech_rnn.errors import did_you_mean
+from speech_rnn.serving.forms import field, file_of, read_form
 from speech_rnn.serving.openapi import description
 from speech_rnn.serving.recording import transcribed
-from speech_rnn.serving.refusals import BAD_REQUEST, TOO_LARGE, TOO_SLOW, RefusalError
-from speech_rnn.serving.service import Service, within
+from speech_rnn.serving.refusals import BAD_REQUEST, RefusalError
+from speech_rnn.serving.service import Service
 from speech_rnn.serving.shelf import Model
 from speech_rnn.serving.transcripts import SHAPES
 
 HEALTH = "/healthz"
-MOST_FIELDS = 20
-"""Fields of a form; OpenAI's has seven."""
-FORM_BYTES = 64 << 10
-"""Bytes of a form beside the recording in it, and of a field."""
 TRUE = ("true", "1", "yes", "on")
 
 
@@ -78,80 +73,28 @@ class Http:
     async def transcriptions(self, request: Request) -> Response:
         """Recognise a recording."""
         with self._service.recording():
-            form = await self._form(request)
+            form = await read_form(request, self._service.limits)
             try:
                 return await self._answer(form)
             finally:
                 await form.close()
 
     async def _answer(self, form: FormData) -> Response:
-        name = _field(form, "response_format") or "json"
+        name = field(form, "response_format") or "json"
         if name not in SHAPES:
             hint = did_you_mean(name, SHAPES)
             raise RefusalError(BAD_REQUEST, f"response_format={name[:100]!r} is not known{hint}")
-        if _field(form, "stream").lower() in TRUE:
+        if field(form, "stream").lower() in TRUE:
             raise RefusalError(BAD_REQUEST, "stream=true is not supported; leave it out")
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise RefusalError(BAD_REQUEST, "file= is missing; send the recording as a form's file")
-        model = self._service.shelf.find(_field(form, "model") or None)
-        content = await file.read()
+        content = await file_of(form)
+        model = self._service.shelf.find(field(form, "model") or None)
         work = partial(transcribed, model.recognizer, content, self._service.limits.seconds)
         transcript = await self._service.aside(work)
         self._service.metrics.sound.labels("http").inc(transcript.duration)
         shape = SHAPES[name]
         return Response(
-            shape.write(transcript, _field(form, "language")), media_type=shape.media_type
+            shape.write(transcript, field(form, "language")), media_type=shape.media_type
         )
-
-    async def _form(self, request: Request) -> FormData:
-        """Read a form: in memory alone, of bounded size, in bounded time."""
-        limits = self._service.limits
-        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            raise RefusalError(BAD_REQUEST, "the body must be multipart/form-data with file=")
-        most = limits.request_bytes + FORM_BYTES
-        length = request.headers.get("content-length", "0")
-        if length.isdigit() and int(length) > most:
-            raise _too_large(limits.request_bytes)
-        parser = MultiPartParser(
-            request.headers,
-            _bounded(request, most, limits.request_bytes),
-            max_files=1,
-            max_fields=MOST_FIELDS,
-            max_part_size=FORM_BYTES,
-        )
-        parser.spool_max_size = most + 1  # never a temporary file
-        try:
-            return await within(limits.body_seconds, parser.parse())
-        except MultiPartException as error:
-            raise RefusalError(BAD_REQUEST, f"the form cannot be read: {error.message}") from error
-        except TimeoutError as error:
-            raise RefusalError(
-                TOO_SLOW, f"the request took longer than {limits.body_seconds:g} s to arrive"
-            ) from error
-        except ClientDisconnect as error:
-            raise RefusalError(BAD_REQUEST, "the connection was lost") from error
-
-
-async def _bounded(request: Request, most: int, told: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body up to so many bytes, whatever its header says."""
-    n_bytes = 0
-    async for chunk in request.stream():
-        n_bytes += len(chunk)
-        if n_bytes > most:
-            raise _too_large(told)
-        yield chunk
-
-
-def _too_large(n_bytes: int) -> RefusalError:
-    return RefusalError(
-        TOO_LARGE, f"the recording has more than {n_bytes / 1e6:g} MB; send it in shorter parts"
-    )
-
-
-def _field(form: FormData, name: str) -> str:
-    value = form.get(name)
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _model(model: Model) -> dict[str, object]:
