@@ -29,6 +29,7 @@ from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import DataError, ModelError, Stopped
 from speech_rnn.storage.folders import shown
 from speech_rnn.training.checkpoints import BEST, CHECKPOINTS, LAST, read_checkpoint
+from speech_rnn.training.epochs import Epoch
 from speech_rnn.training.module import SeededModule, SpeechModule
 from speech_rnn.training.settings import Run
 from speech_rnn.training.whole_checkpoints import WholeCheckpoints
@@ -175,15 +176,13 @@ class _EpochLog(Callback):
     """Logs one line per epoch if there is no terminal for a progress bar."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        shown = [
-            f"{name.replace('/', ' ').replace('_', ' ')} {value:.4f}"
-            for name, value in figures.items()
+        figures = {
+            name.replace("/", " ").replace("_", " "): float(value)
+            for name, value in trainer.callback_metrics.items()
             if name.startswith(("train/loss", "validation/"))
-        ]
-        log.info(
-            "epoch %d of %s: %s", trainer.current_epoch + 1, trainer.max_epochs, ", ".join(shown)
-        )
+        }
+        assert trainer.max_epochs is not None
+        log.info("%s", Epoch(trainer.current_epoch + 1, trainer.max_epochs, figures).line())
 
 
 def _restore(module: SeededModule, path: Path) -> None:
