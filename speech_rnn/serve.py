@@ -152,7 +152,7 @@ def serve(
         check_stdio(stdio)
         files = model or ([] if models else [STARTER])
         start_logs()
-        shelf = Shelf(files, models, prepare)
+        shelf = Shelf(files, [models] if models else [], prepare)
         if stdio is not None:
             asyncio.run(run_stdio(lambda: Service(shelf, limits), stdio, languages))
         else:

@@ -1,9 +1,10 @@
-"""The recognisers that a server has: files, and a folder that is looked through again and again."""
+"""The recognisers that a server has: files, and folders that are looked through again and again."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +44,13 @@ class Shelf:
     Parameters
     ----------
     files : recognisers that are served as long as the server runs; they have to load.
-    folder : a folder whose .onnx and .safetensors files come and go.
+    folders : folders whose .onnx and .safetensors files come and go.
     prepare : is called with each recogniser that was loaded, and may refuse it.
 
     Raises
     ------
     ConfigurationError
-        for two files of one name, and a folder that is none or holds no recogniser.
+        for two files of one name, a folder that is none, and if there is no recogniser at all.
     ModelError, MissingExtraError
         for one of the files that cannot be loaded.
     """
@@ -57,10 +58,10 @@ class Shelf:
     def __init__(
         self,
         files: Sequence[Path],
-        folder: Path | None = None,
+        folders: Sequence[Path] = (),
         prepare: Callable[[Recognizer], None] = lambda recognizer: None,
     ) -> None:
-        self._files, self._folder, self._prepare = list(files), folder, prepare
+        self._files, self._folders, self._prepare = list(files), list(folders), prepare
         self._models: dict[str, Model] = {}
         self._seen: dict[Path, Stamp | None] = {}
         self._failed: dict[Path, Stamp | None] = {}
@@ -71,15 +72,17 @@ class Shelf:
                     f"model={str(path)!r}: another is named {name!r}; rename it"
                 )
             self._models[name] = self._load(name, path, _stamp(path))
-        if folder is not None and not folder.is_dir():
-            raise ConfigurationError(
-                f"models={str(folder)!r} is no folder; give one of recognisers"
-            )
-        self._seen = {path: _stamp(path) for path in self._in_folder()}  # loaded at once
+        for folder in self._folders:
+            if not folder.is_dir():
+                raise ConfigurationError(
+                    f"models={str(folder)!r} is no folder; give one of recognisers"
+                )
+        self._seen = {path: _stamp(path) for path in self._in_folders()}  # loaded at once
         self.scan()
         if not self._models:
             raise ConfigurationError(
-                f"models={str(folder)!r} holds no recogniser that can be loaded"
+                f"models={', '.join(map(str, self._folders))!r} holds no recogniser that can be "
+                "loaded"
             )
 
     @property
@@ -105,6 +108,11 @@ class Shelf:
             raise RefusalError(UNKNOWN_MODEL, f"model={name!r} is not there{hint}")
         return models[name]
 
+    def has(self, path: Path) -> bool:
+        """Return whether a file, as it is now, is loaded."""
+        stamp = _stamp(path)
+        return any(model.path == path and model.stamp == stamp for model in self._models.values())
+
     def scan(self) -> None:
         """Load what is new or has changed, and drop what is gone. One thread at a time may call it.
 
@@ -112,7 +120,7 @@ class Shelf:
         read while it is being written.
         """
         found: dict[str, Model] = {}
-        for path in (*self._files, *self._in_folder()):
+        for path in (*self._files, *self._in_folders()):
             name = name_of(path)
             if name in found:
                 self._fail(path, _stamp(path), f"another recogniser is named {name!r}")
@@ -154,13 +162,12 @@ class Shelf:
             self._failed[path] = stamp
             log("model refused", level=logging.WARNING, file=str(path), reason=reason)
 
-    def _in_folder(self) -> list[Path]:
-        if self._folder is None:
-            return []
-        try:
-            return sorted(path for path in self._folder.iterdir() if path.suffix in SUFFIXES)
-        except OSError:
-            return []
+    def _in_folders(self) -> list[Path]:
+        found: list[Path] = []
+        for folder in self._folders:
+            with suppress(OSError):
+                found += sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+        return found
 
 
 def _stamp(path: Path) -> Stamp | None:

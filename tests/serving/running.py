@@ -24,7 +24,8 @@ CLIPS = Path(__file__).parents[1] / "clips"
 @contextmanager
 def running(*files, folder=None, limits=None, prepare=lambda recognizer: None, **places):
     """Run a server on free ports as long as the context lasts; stopped as by SIGTERM."""
-    shelf = Shelf(files or ([] if folder else [STARTER]), folder, prepare)
+    folders = [folder] if folder else []
+    shelf = Shelf(files or ([] if folder else [STARTER]), folders, prepare)
     limits = limits or Limits(streams=8)
     started, failed = threading.Event(), []
     held = {}

@@ -28,7 +28,7 @@ def put(content, path):
 
 
 def test_a_new_file_is_served_once_it_stays_the_same(folder):
-    shelf = Shelf([], folder)
+    shelf = Shelf([], [folder])
     assert names(shelf) == ["home"]
     content = STARTER.read_bytes()
     (folder / "new.onnx").write_bytes(content[:-1000])  # it is being written
@@ -44,7 +44,7 @@ def test_a_new_file_is_served_once_it_stays_the_same(folder):
 
 
 def test_a_file_that_breaks_leaves_the_recogniser_that_was_there(folder, caplog):
-    shelf = Shelf([], folder)
+    shelf = Shelf([], [folder])
     before = shelf.find("home").recognizer
     put(b"broken", folder / "home.onnx")
     put(b"broken, too", folder / "other.onnx")
@@ -63,9 +63,9 @@ def test_a_file_that_breaks_leaves_the_recogniser_that_was_there(folder, caplog)
 def test_what_cannot_be_served_is_told_at_the_start(folder, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(ConfigurationError, match="holds no recogniser"):
-        Shelf([], empty)
+        Shelf([], [empty])
     with pytest.raises(ConfigurationError, match="is no folder"):
-        Shelf([], folder / "none")
+        Shelf([], [folder / "none"])
     with pytest.raises(ConfigurationError, match="another is named 'home'"):
         Shelf([folder / "home.onnx", folder / "home.onnx"])
     with pytest.raises(ModelError):
@@ -77,9 +77,9 @@ def test_a_recogniser_that_is_refused_is_left_out(folder):
         raise ConfigurationError("a grammar that does not fit")
 
     with pytest.raises(ConfigurationError, match="holds no recogniser"):
-        Shelf([], folder, refuse)
+        Shelf([], [folder], refuse)
     with pytest.raises(ConfigurationError, match="does not fit"):
-        Shelf([folder / "home.onnx"], None, refuse)
+        Shelf([folder / "home.onnx"], [], refuse)
 
 
 def test_words_that_several_recognisers_have_are_told_apart(folder):
