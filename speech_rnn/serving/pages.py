@@ -6,26 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from speech_rnn.browser.description import ForBrowser, for_browser
 from speech_rnn.browser.runtime import cached_runtime, how_to_get
-from speech_rnn.browser.writing import DESCRIPTION, MODEL, PAGE, page_files
-from speech_rnn.errors import SpeechRnnError
+from speech_rnn.browser.writing import DESCRIPTION, MODEL, PAGE, RUNTIME, STATIC, page_files
 from speech_rnn.recognizer import Recognizer
-from speech_rnn.serving.refusals import refusal_of
 from speech_rnn.serving.service import Service
-
-MEDIA_TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".mjs": "text/javascript",
-    ".txt": "text/plain",
-    ".wasm": "application/wasm",
-}
-"""Types of the files; those of the system differ."""
+from speech_rnn.serving.static_files import file_answer
 
 
 class Pages:
@@ -42,19 +31,22 @@ class Pages:
         self._service = service
         self._files: dict[str, Path] | None = None
         self._kept: dict[str, tuple[Recognizer, ForBrowser]] = {}
-        self._names = {f"/{name}": name for name in page_files(Path()) if name != PAGE}
+        names = [name for name in page_files(Path()) if name != PAGE]
+        self._runtime = [f"/{name}" for name in names if name.startswith(RUNTIME)]
+        self._scripts = [f"/{name}" for name in names if not name.startswith(RUNTIME)]
 
     @property
     def open_paths(self) -> list[str]:
         """The paths that need no token."""
-        return ["/", *self._names]
+        return ["/", *self._scripts, *self._runtime]
 
     @property
     def routes(self) -> list[Route]:
         """The routes, for Starlette."""
         return [
             Route("/", self.page),
-            *(Route(path, self.file) for path in self._names),
+            *(Route(path, self.script) for path in self._scripts),
+            *(Route(path, self.runtime) for path in self._runtime),
             Route(f"/{DESCRIPTION}", self.description),
             Route(f"/{MODEL}", self.model),
         ]
@@ -66,25 +58,17 @@ class Pages:
             if runtime is None:
                 return PlainTextResponse(f"{how_to_get()}, then load this again\n", 503)
             self._files = page_files(runtime)
-        return self._answer(request, self._files[PAGE])
+        return file_answer(request, self._files[PAGE])
 
-    async def file(self, request: Request) -> Response:
-        """Return another file of the page."""
+    async def script(self, request: Request) -> Response:
+        """Return another file of the page, which the page for recording uses as well."""
+        return file_answer(request, STATIC / request.url.path.removeprefix("/"))
+
+    async def runtime(self, request: Request) -> Response:
+        """Return a file of the runtime, or the line that says how to get it."""
         if self._files is None:
             return await self.page(request)
-        return self._answer(request, self._files[self._names[request.url.path]])
-
-    def _answer(self, request: Request, path: Path) -> Response:
-        response = FileResponse(
-            path,
-            media_type=MEDIA_TYPES[path.suffix],
-            stat_result=path.stat(),
-            headers={"Cache-Control": "no-cache"},
-        )
-        tag = response.headers["etag"]
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
-        return response
+        return file_answer(request, self._files[request.url.path.removeprefix("/")])
 
     async def description(self, request: Request) -> Response:
         """Return the settings of a recogniser, of the first without ``?model=NAME``."""
@@ -100,11 +84,7 @@ class Pages:
         model = self._service.shelf.find(request.query_params.get("model"))
         recognizer, found = self._kept.get(model.name, (None, None))
         if recognizer is not model.recognizer or found is None:
-            try:
-                found = await self._service.aside(
-                    partial(for_browser, model.recognizer, model.name)
-                )
-            except SpeechRnnError as error:
-                raise refusal_of(error) from error
+            work = partial(for_browser, model.recognizer, model.name)
+            found = await self._service.aside(work)
             self._kept[model.name] = model.recognizer, found
         return found

@@ -16,13 +16,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from speech_rnn.errors import SpeechRnnError
 from speech_rnn.serving.connections import patient_protocol
 from speech_rnn.serving.guard import ErrorResponse, Guard
 from speech_rnn.serving.http import HEALTH, Http
 from speech_rnn.serving.limits import Limits
 from speech_rnn.serving.listen import Listen
 from speech_rnn.serving.pages import Pages
-from speech_rnn.serving.refusals import RefusalError
+from speech_rnn.serving.refusals import refusal_of
 from speech_rnn.serving.service import Service
 from speech_rnn.serving.vosk import Vosk
 
@@ -47,16 +48,18 @@ def application(
     paths = [route.path for route in routes if isinstance(route, (Route, WebSocketRoute))]
 
     async def refuse(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RefusalError)
+        assert isinstance(error, SpeechRnnError)
         service.refused("http", error)
-        return ErrorResponse(error)
+        return ErrorResponse(refusal_of(error))
 
     middleware = []
     if origins:
         middleware.append(
             Middleware(CORSMiddleware, allow_origins=[*origins], allow_headers=["Authorization"])
         )
-    app = Starlette(routes=routes, middleware=middleware, exception_handlers={RefusalError: refuse})
+    app = Starlette(
+        routes=routes, middleware=middleware, exception_handlers={SpeechRnnError: refuse}
+    )
     return Guard(
         app,
         service=service,

@@ -39,7 +39,7 @@ def test_the_files_of_the_page_are_served(cache):
         assert page.headers["content-type"].startswith("text/html")
         assert page.content == (STATIC / "index.html").read_bytes()
         for path in STATIC.iterdir():
-            if path.name != "index.html":
+            if path.is_file() and path.name != "index.html":
                 found = requests.get(url(server, f"/{path.name}"))
                 assert found.content == path.read_bytes()
                 media = {".js": "text/javascript", ".css": "text/css"}[path.suffix]
@@ -74,7 +74,8 @@ def test_the_recogniser_of_the_page_needs_the_token(cache, tmp_path):
 def test_without_the_runtime_one_line_says_how_to_get_it(cache):
     (cache / SCRIPT).unlink()
     with running() as server:
-        for path in ("/", "/main.js"):
+        assert requests.get(url(server, "/main.js")).status_code == 200
+        for path in ("/", f"/runtime/{WASM}"):
             answer = requests.get(url(server, path))
             assert answer.status_code == 503
             assert re.fullmatch(
