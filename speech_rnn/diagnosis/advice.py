@@ -34,6 +34,13 @@ def advice(measures: Measures, answer: Answer | None, is_whole: bool = True) -> 
     return found if answer is None else [*found, *_of_answer(measures, answer)]
 
 
+def as_sentence(problem: str) -> str:
+    """Return a problem, such as ``is quiet: …`` or ``its channels …``, as a sentence."""
+    subject = "" if problem.startswith("its ") or problem[:1].isdigit() else "It "
+    text = f"{subject}{problem}"
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _of_band(measures: Measures) -> list[str]:
     end = measures.bandwidth_hz
     if end is None or end >= NARROW_HZ or measures.sample_rate < LEAST_RATE:

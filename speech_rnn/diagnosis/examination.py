@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_rnn.audio import Sound, check_waveform, open_audio, resample
-from speech_rnn.diagnosis.advice import advice
+from speech_rnn.diagnosis.advice import advice, as_sentence
 from speech_rnn.diagnosis.answers import Answer, answer
 from speech_rnn.diagnosis.measures import Measures, measure
 from speech_rnn.errors import AudioError
@@ -117,12 +117,5 @@ def _examined(
     answered = answer(recognizer, own)
     is_whole = duration is not None and duration <= measures.seconds + 1 / rate
     noted = [*problems, *check_waveform(recorded, rate)]
-    findings = [*map(_sentence, noted), *advice(measures, answered, is_whole)]
+    findings = [*map(as_sentence, noted), *advice(measures, answered, is_whole)]
     return Examination(name, form, duration, measures, answered, tuple(findings))
-
-
-def _sentence(problem: str) -> str:
-    """Return a problem, such as ``is quiet: …`` or ``its channels …``, as a sentence."""
-    subject = "" if problem.startswith("its ") or problem[:1].isdigit() else "It "
-    text = f"{subject}{problem}"
-    return f"{text[:1].upper()}{text[1:]}."
