@@ -3,9 +3,10 @@
 import { Pictures } from "./drawing.js";
 import { History } from "./history.js";
 import { Recogniser } from "./recogniser.js";
-import { TokenError, useToken } from "./resources.js";
+import { TokenError } from "./resources.js";
 import { Microphone, decodedFile, microphoneProblem } from "./sounds.js";
 import { wordColumns } from "./spotter.js";
+import { askForToken } from "./token.js";
 import { Detections, Thresholds } from "./words.js";
 
 const at = (id) => document.getElementById(id);
@@ -202,23 +203,6 @@ class Page {
   }
 }
 
-/** Ask for the token of the server, and return once there is one. */
-function askForToken() {
-  const form = at("token-form");
-  form.hidden = false;
-  at("token").value = "";
-  say("This server needs its token.");
-  at("token").focus();
-  return new Promise((resolve) => {
-    form.onsubmit = (event) => {
-      event.preventDefault();
-      form.hidden = true;
-      useToken(at("token").value);
-      resolve();
-    };
-  });
-}
-
 // Otherwise the browser would leave the page for a file that is dropped early.
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => event.preventDefault());
@@ -235,7 +219,7 @@ async function start() {
     new Page(recogniser);
   } catch (error) {
     if (error instanceof TokenError) {
-      await askForToken();
+      await askForToken(say);
       return start();
     }
     say(`The page cannot start: ${error.message}.`, true);

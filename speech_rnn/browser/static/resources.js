@@ -23,13 +23,24 @@ async function decoded(base64) {
 export async function bytesOf(name) {
   const base64 = inlined(name);
   if (base64 !== undefined) return decoded(base64);
+  return (await asked(`${name}${location.search}`)).arrayBuffer();
+}
+
+/** Return the answer of the server to a request, or throw its reason. */
+export async function asked(path, options = {}) {
   const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
-  const address = new URL(name, document.baseURI);
-  address.search = location.search;
-  const answer = await fetch(address, { headers });
+  const answer = await fetch(new URL(path, document.baseURI), { ...options, headers });
   if (answer.status === 401) throw new TokenError("the server wants its token");
-  if (!answer.ok) throw new Error(await reasonOf(answer, name));
-  return answer.arrayBuffer();
+  if (!answer.ok) throw new Error(await reasonOf(answer, path));
+  return answer;
+}
+
+/** Return the address of a WebSocket, with the token, which no header can carry there. */
+export function socketAddress(path, query) {
+  const address = new URL(path, document.baseURI);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  address.search = new URLSearchParams(token === null ? query : { ...query, token });
+  return address;
 }
 
 async function reasonOf(answer, name) {

@@ -33,11 +33,16 @@ export class Microphone {
     return this.context.sampleRate;
   }
 
+  /** The name that the browser has for it. */
+  get name() {
+    return this.media.getAudioTracks()[0].label;
+  }
+
   async stop() {
     if (this.node) this.node.port.onmessage = null;
     this.source?.disconnect();
     for (const track of this.media.getTracks()) track.stop();
-    await this.context?.close();
+    if (this.context?.state !== "closed") await this.context?.close();
   }
 }
 
