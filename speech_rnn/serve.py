@@ -15,8 +15,8 @@ from speech_rnn.starter import STARTER
 
 EXAMPLES = (
     "speech-rnn serve",
-    "speech-rnn serve --model outputs/lights/recognizer.safetensors --port 8080",
     "speech-rnn serve --models recognisers/ --host 0.0.0.0 --token SECRET",
+    "speech-rnn serve --model outputs/lights/recognizer.safetensors --record lights/",
 )
 
 
@@ -90,6 +90,18 @@ def serve(
             help="Origin of web pages that may connect, such as https://home.example. Repeatable."
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Serve the page /record, which records words and trains a recogniser of them. "
+            "This folder keeps the recordings and the recogniser. The language is that of "
+            "--language."
+        ),
+    ] = None,
+    train: Annotated[
+        list[str] | None,
+        typer.Option(help="Setting of the trainings of --record, such as device=cuda. Repeatable."),
+    ] = None,
     grammar: Grammar = None,
     reject: Reject = 0.0,
     max_streams: Annotated[
@@ -122,10 +134,11 @@ def serve(
         from speech_rnn.recognizer import Recognizer
         from speech_rnn.serving.limits import Limits
         from speech_rnn.serving.logs import start_logs
-        from speech_rnn.serving.places import Places, check_stdio, chosen_ports
+        from speech_rnn.serving.places import Places, check_record, check_stdio, chosen_ports
         from speech_rnn.serving.server import Server, run, run_stdio
         from speech_rnn.serving.service import Service
         from speech_rnn.serving.shelf import Shelf
+        from speech_rnn.serving.studio import Studio
 
         def prepare(recognizer: Recognizer) -> None:
             recognizer.decoder = choose_decoder(
@@ -151,12 +164,18 @@ def serve(
         )
         check_stdio(stdio)
         files = model or ([] if models else [STARTER])
+        folders = [models] if models else []
+        studio = None
+        if record is not None:
+            check_record(places, stdio)
+            studio = Studio(record, train or (), languages[0])
+            folders.append(studio.recognisers)
         start_logs()
-        shelf = Shelf(files, [models] if models else [], prepare)
+        shelf = Shelf(files, folders, prepare)
         if stdio is not None:
             asyncio.run(run_stdio(lambda: Service(shelf, limits), stdio, languages))
         else:
-            asyncio.run(run(lambda: Server(Service(shelf, limits), places)))
+            asyncio.run(run(lambda: Server(Service(shelf, limits), places, studio)))
 
 
 main = partial(run_alone, serve, EXAMPLES)

@@ -1,8 +1,9 @@
-"""Forms with a recording: read in memory alone, of bounded size, in bounded time."""
+"""Bodies of requests: read in memory alone, of bounded size, in bounded time."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
+from typing import TypeVar
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -15,7 +16,9 @@ from speech_rnn.serving.service import within
 MOST_FIELDS = 20
 """Fields of a form; OpenAI's has seven."""
 FORM_BYTES = 64 << 10
-"""Bytes of a form beside the recording in it, and of a field."""
+"""Bytes of a form beside the recording in it, of a field, and of a text."""
+
+T = TypeVar("T")
 
 
 async def read_form(request: Request, limits: Limits) -> FormData:
@@ -41,15 +44,24 @@ async def read_form(request: Request, limits: Limits) -> FormData:
     )
     parser.spool_max_size = most + 1  # never a temporary file
     try:
-        return await within(limits.body_seconds, parser.parse())
+        return await _arrived(parser.parse(), limits)
     except MultiPartException as error:
         raise RefusalError(BAD_REQUEST, f"the form cannot be read: {error.message}") from error
-    except TimeoutError as error:
-        raise RefusalError(
-            TOO_SLOW, f"the request took longer than {limits.body_seconds:g} s to arrive"
-        ) from error
-    except ClientDisconnect as error:
-        raise RefusalError(BAD_REQUEST, "the connection was lost") from error
+
+
+async def read_text(request: Request, limits: Limits) -> str:
+    """Return the body of a request that is a short text in UTF-8.
+
+    Raises
+    ------
+    RefusalError
+        for a body that is too large, or does not arrive in time.
+    """
+
+    async def whole() -> bytes:
+        return b"".join([chunk async for chunk in _bounded(request, FORM_BYTES, FORM_BYTES)])
+
+    return (await _arrived(whole(), limits)).decode(errors="replace")
 
 
 async def file_of(form: FormData) -> bytes:
@@ -72,6 +84,18 @@ def field(form: FormData, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+async def _arrived(body: Awaitable[T], limits: Limits) -> T:
+    """Return a body that arrives in time."""
+    try:
+        return await within(limits.body_seconds, body)
+    except TimeoutError as error:
+        raise RefusalError(
+            TOO_SLOW, f"the request took longer than {limits.body_seconds:g} s to arrive"
+        ) from error
+    except ClientDisconnect as error:
+        raise RefusalError(BAD_REQUEST, "the connection was lost") from error
+
+
 async def _bounded(request: Request, most: int, told: int) -> AsyncGenerator[bytes, None]:
     """Yield the body up to so many bytes, whatever its header says."""
     n_bytes = 0
@@ -84,5 +108,5 @@ async def _bounded(request: Request, most: int, told: int) -> AsyncGenerator[byt
 
 def _too_large(n_bytes: int) -> RefusalError:
     return RefusalError(
-        TOO_LARGE, f"the recording has more than {n_bytes / 1e6:g} MB; send it in shorter parts"
+        TOO_LARGE, f"the body has more than {n_bytes / 1e6:g} MB; send it in shorter parts"
     )

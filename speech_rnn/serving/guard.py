@@ -18,6 +18,8 @@ from speech_rnn.serving.service import LINGER_SECONDS, Service, within
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 BEARER = b"bearer "
+RECORD = "/record"
+"""Path of the page for recordings, and beginning of the paths below it."""
 
 
 class Guard:
@@ -82,6 +84,12 @@ class Guard:
                 WRONG_ORIGIN,
                 f"origin={origin[:100]!r} may not ask; the server needs --origin for it",
             )
+        if scope["path"].startswith(RECORD) and not self._is_own(headers.get("host", "")):
+            raise RefusalError(
+                WRONG_ORIGIN,
+                f"host={headers.get('host', '')[:100]!r} is not a name of this machine; use "
+                "localhost, or start the server with --origin",
+            )
         if self._token is None or scope["path"] in self._open_paths:
             return
         given = headers.get("authorization", "").encode("latin-1")  # as Starlette decodes it
@@ -103,6 +111,19 @@ class Guard:
         if self._is_local and parts.hostname not in LOOPBACK:
             return False
         return bool(parts.netloc) and parts.netloc == headers.get("host", "").lower()
+
+    def _is_own(self, host: str) -> bool:
+        """Return whether a request names this server by a name of its own.
+
+        A page of another name that leads here sends no origin when it only reads.
+        """
+        host = host.lower()
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        known = {urlsplit(origin).netloc for origin in self._origins}
+        return not self._is_local or name in LOOPBACK or host in known
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"] if scope["path"] in self._paths else "other"

@@ -71,6 +71,23 @@ def check_stdio(name: str | None) -> None:
         raise ConfigurationError(f"stdio={name!r} must be wake or asr")
 
 
+def check_record(places: Places, stdio: str | None) -> None:
+    """Refuse to record where no page is served, and where everybody could listen to the takes.
+
+    Raises
+    ------
+    ConfigurationError
+        without HTTP, and without a token if other machines can connect.
+    """
+    if places.port is None or stdio is not None:
+        raise ConfigurationError("record= needs HTTP; leave --only and --stdio out")
+    if not places.token and not is_loopback(places.host):
+        raise ConfigurationError(
+            f"host={places.host!r} lets other machines connect, and record= keeps recordings of "
+            "people; set a token: SPEECH_RNN_TOKEN=SECRET"
+        )
+
+
 def is_loopback(host: str) -> bool:
     """Return whether an address is of this machine alone."""
     try:

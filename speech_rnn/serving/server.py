@@ -15,6 +15,7 @@ from speech_rnn.serving.discovery import Discovery
 from speech_rnn.serving.logs import log
 from speech_rnn.serving.places import Places, is_loopback
 from speech_rnn.serving.service import Service
+from speech_rnn.serving.studio import Studio
 from speech_rnn.serving.web import WebServer, application
 from speech_rnn.serving.wyoming_asr import AsrLink
 from speech_rnn.serving.wyoming_server import WyomingServer, serve_stdio
@@ -31,14 +32,15 @@ class Server:
     ----------
     service : the service that is served.
     places : the addresses to serve at.
+    studio : the folder of the page ``/record``; None turns the page off.
 
     Attributes
     ----------
     addresses : host and port of each protocol that is served, by its name.
     """
 
-    def __init__(self, service: Service, places: Places) -> None:
-        self.service, self._places = service, places
+    def __init__(self, service: Service, places: Places, studio: Studio | None = None) -> None:
+        self.service, self._places, self._studio = service, places, studio
         self.addresses: dict[str, tuple[str, int]] = {}
         self._web: WebServer | None = None
         self._scanning: asyncio.Future[None] | None = None
@@ -58,6 +60,7 @@ class Server:
             listener = self._bound("http", places.host, places.port)
             app = application(
                 service,
+                self._studio,
                 token=places.token,
                 origins=places.origins,
                 is_local=is_loopback(places.host),
@@ -108,6 +111,8 @@ class Server:
             self._scanning.cancel()
             with suppress(asyncio.CancelledError):
                 await self._scanning
+        if self._studio is not None:
+            await self._studio.teaching.stop()
         await asyncio.gather(*(server.stop() for server in self._wyoming))
         end = time.monotonic() + self.service.limits.stop_seconds
         while self.service.capacity.n_open and time.monotonic() < end:

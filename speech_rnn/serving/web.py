@@ -23,8 +23,10 @@ from speech_rnn.serving.http import HEALTH, Http
 from speech_rnn.serving.limits import Limits
 from speech_rnn.serving.listen import Listen
 from speech_rnn.serving.pages import Pages
+from speech_rnn.serving.record import Record
 from speech_rnn.serving.refusals import refusal_of
 from speech_rnn.serving.service import Service
+from speech_rnn.serving.studio import Studio
 from speech_rnn.serving.vosk import Vosk
 
 HEAD_BYTES = 16 << 10
@@ -35,12 +37,18 @@ wait behind the sound that a client has sent ahead. One that vanished is found b
 
 
 def application(
-    service: Service, *, token: str | None, origins: Sequence[str], is_local: bool
+    service: Service,
+    studio: Studio | None,
+    *,
+    token: str | None,
+    origins: Sequence[str],
+    is_local: bool,
 ) -> ASGIApp:
-    """Return all of HTTP and the WebSockets behind the guard; see `Guard`."""
-    pages = Pages(service)
+    """Return all of HTTP and the WebSockets behind the guard; see `Guard` and `Record`."""
+    pages, record = Pages(service), Record(service, studio)
     routes: list[BaseRoute] = [
         *pages.routes,
+        *record.routes,
         *Http(service).routes,
         WebSocketRoute("/listen", Listen(service).answer),
         WebSocketRoute("/vosk", Vosk(service).answer),
@@ -64,7 +72,7 @@ def application(
         app,
         service=service,
         paths=paths,
-        open_paths=(HEALTH, *pages.open_paths),
+        open_paths=(HEALTH, *pages.open_paths, *record.open_paths),
         token=token,
         origins=origins,
         is_local=is_local,

@@ -22,16 +22,19 @@ CLIPS = Path(__file__).parents[1] / "clips"
 
 
 @contextmanager
-def running(*files, folder=None, limits=None, prepare=lambda recognizer: None, **places):
+def running(
+    *files, folder=None, limits=None, prepare=lambda recognizer: None, studio=None, **places
+):
     """Run a server on free ports as long as the context lasts; stopped as by SIGTERM."""
     folders = [folder] if folder else []
+    folders += [studio.recognisers] if studio else []
     shelf = Shelf(files or ([] if folder else [STARTER]), folders, prepare)
     limits = limits or Limits(streams=8)
     started, failed = threading.Event(), []
     held = {}
 
     async def main():
-        server = Server(Service(shelf, limits), Places(**FREE | places))
+        server = Server(Service(shelf, limits), Places(**FREE | places), studio)
         held.update(server=server, loop=asyncio.get_running_loop(), asked=asyncio.Event())
         await server.start()
         started.set()
