@@ -60,6 +60,7 @@ def record(tab, n_takes):
     tab.until(IS_OFF)
 
 
+@pytest.mark.slow(minutes=1)
 def test_takes_are_saved_and_a_training_starts_and_its_result_listens(
     microphone, tmp_path, record_property
 ):
