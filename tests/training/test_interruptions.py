@@ -59,16 +59,32 @@ def test_an_interrupted_run_resumes_to_the_same_weights(manifest, tmp_path, monk
     assert_same_weights(tmp_path / "whole", tmp_path / "ended")
 
 
+THREE = (
+    "trainer.max_epochs=3",
+    "trainer.checkpoint_minutes=1e-9",
+    "trainer.ema_decay=0.9",
+    "test=false",
+)
+
+
+@pytest.fixture(scope="module")
+def whole(manifest, tmp_path_factory):
+    """Return the folder of a training of three epochs that nothing ends."""
+    folder = tmp_path_factory.mktemp("whole")
+    trained = run(manifest, "run", *THREE, cwd=folder)
+    assert trained.returncode == 0, trained.stderr
+    return folder / "run"
+
+
 @pytest.mark.parametrize("step", [1, 3, 4, 6])  # four steps an epoch
 @pytest.mark.parametrize("kept", [("cache=memory",), ("cache=none", "workers=1")])
-def test_a_run_resumes_in_the_middle_of_an_epoch(manifest, tmp_path, monkeypatch, step, kept):
-    settings = ("trainer.max_epochs=3", "trainer.checkpoint_minutes=1e-9", "test=false")
-    settings += ("trainer.ema_decay=0.9", f"paths.data={tmp_path / 'data'}")
-    whole = run(manifest, "whole", *settings, cwd=tmp_path)
-    assert whole.returncode == 0, whole.stderr
+def test_a_run_resumes_in_the_middle_of_an_epoch(
+    manifest, whole, tmp_path, monkeypatch, step, kept
+):
+    settings = (*THREE, *kept, f"paths.data={tmp_path / 'data'}")
     with monkeypatch.context() as patch:
         signal_at(patch, signal.SIGTERM, step)
-        ended = run(manifest, "ended", *settings, *kept, cwd=tmp_path)
+        ended = run(manifest, "ended", *settings, cwd=tmp_path)
         place = f"after epoch {step // 4}" if step % 4 == 0 else f"in epoch {step // 4 + 1}"
         assert ended.stderr.startswith(f"interrupted {place} of 3; resume=true continues")
     steps, loss = [], SpeechModule.loss
@@ -78,10 +94,10 @@ def test_a_run_resumes_in_the_middle_of_an_epoch(manifest, tmp_path, monkeypatch
         return loss(self, batch)
 
     monkeypatch.setattr(SpeechModule, "loss", counted)
-    resumed = run(manifest, "ended", *settings, *kept, "resume=true", cwd=tmp_path)
+    resumed = run(manifest, "ended", *settings, "resume=true", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert steps == [*range(step, 12)]
-    assert_same_weights(tmp_path / "whole", tmp_path / "ended")
+    assert_same_weights(whole, tmp_path / "ended")
 
 
 def test_case_f03_a_signal_before_the_first_epoch_ends(manifest, tmp_path, monkeypatch):
