@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from speech_rnn.data.babble import talker_of
 from speech_rnn.data.cache import Clips, Lengths
 from speech_rnn.data.corpus import Utterance, texts_of_rows
+from speech_rnn.data.parts import Order, Part, Parts
 from speech_rnn.data.shards.clips import ShardClips
 from speech_rnn.data.shards.order import ShardOrder
 from speech_rnn.errors import ConfigurationError, SpeechRnnError
@@ -38,6 +39,8 @@ class Batch:
     spans : (B, L, 2) float32, the samples at which each target starts and ends, padded with -inf;
         None unless known for every target.
     talkers : speaker of each clip, see `babble.talker_of`; empty if not needed.
+    part : the part of a batch that these clips are; None for clips of no order.
+    word_weight : factor on a mean over their words, see `Part.weight`.
     """
 
     samples: Tensor
@@ -47,6 +50,18 @@ class Batch:
     indices: list[int]
     spans: Tensor | None = None
     talkers: Sequence[str] = ()
+    part: Part | None = None
+    word_weight: float = 1.0
+
+    @property
+    def weight(self) -> float:
+        """Factor on a mean over the clips, see `Part.weight`."""
+        return 1.0 if self.part is None else self.part.weight(len(self.part.indices), self.n_clips)
+
+    @property
+    def n_clips(self) -> int:
+        """Number of clips of the whole batch."""
+        return len(self.indices if self.part is None else self.part.batch)
 
     @property
     def waveform(self) -> Tensor:
@@ -154,6 +169,10 @@ class BucketSampler(Sampler[list[int]]):
         for place in random.permutation(len(cut)):
             yield cut[place]
 
+    def split(self, batch: list[int], n_parts: int) -> list[list[int]]:
+        """Cut a batch into parts with clips of all its lengths."""
+        return [batch[number::n_parts] for number in range(n_parts)]
+
     def _cut(self, order: NDArray[np.int64]) -> list[list[int]]:
         starts = range(0, len(order), self.batch_size)
         return [order[start : start + self.batch_size].tolist() for start in starts]
@@ -176,7 +195,7 @@ def _balanced(
 
 
 class Collate:
-    """Makes a `Batch` from indices of clips.
+    """Makes a `Batch` from a part of a batch.
 
     Raises
     ------
@@ -189,29 +208,36 @@ class Collate:
         for text in texts_of_rows(clips.utterances):
             vocabulary.encode(text)  # raise for a missing token before training starts
 
-    def __call__(self, indices: list[int]) -> Batch:
+    def __call__(self, part: Part) -> Batch:
         """Return the batch of these clips."""
-        samples, lengths = pad([self.clips[index] for index in indices])
-        return replace(self.silent(indices), samples=samples, lengths=lengths)
+        samples, lengths = pad([self.clips[index] for index in part.indices])
+        return replace(self.silent(part), samples=samples, lengths=lengths)
 
-    def silent(self, indices: list[int]) -> Batch:
+    def silent(self, part: Part) -> Batch:
         """Return the batch without its samples, which are then not read."""
-        rows = [self.clips.utterances[index] for index in indices]
-        targets = [
-            torch.tensor(self.vocabulary.encode(row.text), dtype=torch.int64) for row in rows
-        ]
+        rows = [self.clips.utterances[index] for index in part.indices]
+        targets = [torch.tensor(self._encoded(index), dtype=torch.int64) for index in part.indices]
         spans = [self._spans(row) for row in rows]
         return Batch(
             torch.zeros((len(rows), 0), dtype=torch.int16),
             torch.zeros(len(rows), dtype=torch.int64),
             pad_sequence(targets, batch_first=True),  # (B, L)
             torch.tensor([len(target) for target in targets]),
-            indices,
+            part.indices,
             pad_sequence(spans, batch_first=True, padding_value=-torch.inf)  # (B, L, 2)
             if list(map(len, spans)) == list(map(len, targets))
             else None,
             talkers=[talker_of(row) for row in rows],
+            part=part,
+            word_weight=part.weight(self._n_words(part.indices), self._n_words(part.batch)),
         )
+
+    def _encoded(self, index: int) -> list[int]:
+        return self.vocabulary.encode(self.clips.utterances[index].text)
+
+    def _n_words(self, indices: list[int]) -> int:
+        """Return the number of tokens of clips, and 1 for none, as a mean over them has it."""
+        return max(1, sum(len(self._encoded(index)) for index in indices))
 
     def _spans(self, row: Utterance) -> Tensor:
         parts = row.composition.words if row.composition else ()
@@ -227,10 +253,12 @@ def batches(
     seed: int | None = None,
     balance: float = 0.0,
     workers: int = 0,
+    turns: int = 1,
 ) -> Loader:
     """Return an iterable of `Batch`es over all clips, optionally balanced by their first token.
 
-    With `workers`, so many processes read clips ahead; the batches are the same.
+    With `workers`, so many processes read clips ahead; the batches are the same. Processes that
+    train together get parts of each batch, and so does one process with several `turns`.
 
     Raises
     ------
@@ -246,48 +274,60 @@ def batches(
                 f"trainer.balance={balance} draws clips in any order, and shards are read in "
                 "sequence; set it to 0, or keep the clips: cache=disk"
             )
-        return Loader(ShardOrder(clips, batch_size, seed=seed), collate, workers)
+        return Loader(ShardOrder(clips, batch_size, seed=seed), collate, workers, turns)
     classes = None
     if balance:
         classes = np.array([vocabulary.encode(row.text)[0] for row in clips.utterances])
     sampler = BucketSampler(clips, batch_size, seed=seed, classes=classes, balance=balance)
-    return Loader(sampler, collate, workers)
+    return Loader(sampler, collate, workers, turns)
 
 
 def bucketed(
     items: Lengths, collate: Callable[[list[int]], Any], batch_size: int, *, seed: int | None = None
 ) -> Loader:
     """Return batches of items of similar length; `collate` makes a batch from their indices."""
-    return Loader(BucketSampler(items, batch_size, seed=seed), collate)
+    return Loader(BucketSampler(items, batch_size, seed=seed), lambda part: collate(part.indices))
 
 
 class Loader(DataLoader[Any]):
-    """Batches in the order of a sampler, made by `collate` from the indices of their items.
+    """Batches in a seeded order, made by `collate` from parts of them.
 
     Parameters
     ----------
-    sampler : order of the batches.
-    collate : function that makes a batch.
+    order : order of the batches.
+    collate : function that makes a batch from a `Part`.
     workers : number of processes that make batches ahead; with 0, each is made when it is needed.
+    turns : number of parts of a batch that a process gets one after the other.
     """
 
     def __init__(
         self,
-        sampler: BucketSampler | ShardOrder,
-        collate: Callable[[list[int]], Any],
+        order: Order,
+        collate: Callable[[Part], Any],
         workers: int = 0,
+        turns: int = 1,
     ) -> None:
-        places: Any = range(len(sampler.clips))
         super().__init__(
-            places, batch_sampler=sampler, collate_fn=_Reported(collate), num_workers=workers
+            _Parts(),
+            batch_size=None,
+            sampler=Parts(order, turns),
+            collate_fn=_Reported(collate),
+            num_workers=workers,
         )
-        self.order, self.collate = sampler, collate
+        self.order, self.collate, self.turns = order, collate, turns
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         for batch in super().__iter__():
             if isinstance(batch, SpeechRnnError):
                 raise batch
             yield batch
+
+
+class _Parts(Dataset[Part]):
+    """The items of a `Loader`, which are the parts that its sampler yields."""
+
+    def __getitem__(self, part: Part) -> Part:
+        return part
 
 
 @dataclass(frozen=True)
@@ -297,10 +337,10 @@ class _Reported:
     One that is raised in a worker would reach the user with the worker's traceback.
     """
 
-    collate: Callable[[list[int]], Any]
+    collate: Callable[[Part], Any]
 
-    def __call__(self, indices: list[int]) -> Any:
+    def __call__(self, part: Any) -> Any:
         try:
-            return self.collate(indices)
+            return self.collate(part)
         except SpeechRnnError as error:
             return error

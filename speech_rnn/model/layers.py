@@ -7,13 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speech_rnn.tensors.lengths import is_inside, zero_beyond
+from speech_rnn.tensors.processes import summed
 
 State = Tensor | tuple[Tensor, Tensor]
 """State of a recurrent layer, (1, B, H); an LSTM also has its cells."""
 
 
 class MaskedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of maps (B, channels, T, D) over the steps that are not padding."""
+    """Batch normalisation of maps (B, channels, T, D) over the steps that are not padding.
+
+    In training, the mean and the variance are those of the batches of all processes.
+    """
 
     def forward(self, maps: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Normalise; beyond `lengths` the result is undefined. None: there is no padding."""
@@ -26,10 +30,10 @@ class MaskedBatchNorm(nn.BatchNorm1d):
                 lengths = torch.full((len(maps),), maps.shape[2], device=maps.device)
             maps = maps.float()  # mixed precision would lose digits in sums over a batch
             inside = is_inside(maps.shape[2], lengths)[:, None, :, None]  # (B, 1, T, 1)
-            count = inside.sum() * maps.shape[3]
-            mean = maps.where(inside, 0.0).sum((0, 2, 3)) / count  # (channels,)
+            count = summed(inside.sum() * maps.shape[3])
+            mean = summed(maps.where(inside, 0.0).sum((0, 2, 3))) / count  # (channels,)
             deviation = (maps - mean[:, None, None]).where(inside, 0.0)  # (B, channels, T, D)
-            variance = deviation.square().sum((0, 2, 3)) / count  # (channels,)
+            variance = summed(deviation.square().sum((0, 2, 3))) / count  # (channels,)
             self._remember(statistics, mean, variance * count / (count - 1).clamp(min=1))
         scale = self.weight * (variance + self.eps).rsqrt()
         return (maps - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]

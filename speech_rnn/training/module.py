@@ -21,6 +21,7 @@ from speech_rnn.decoding.greedy import greedy_path
 from speech_rnn.features import LogMel
 from speech_rnn.metrics import word_error_rate
 from speech_rnn.model import AcousticModel
+from speech_rnn.tensors.processes import process_of
 from speech_rnn.training.settings import Run
 from speech_rnn.training.targets import Mixture, step_targets
 from speech_rnn.training.views import EmbeddedBatch
@@ -37,27 +38,42 @@ class SeededModule(pl.LightningModule):
     def __init__(self, model: nn.Module, run: Run) -> None:
         super().__init__()
         self.model, self.run = model, run
+        self._part: tuple[int, ...] = ()
 
     def loss(self, batch: Any) -> tuple[Tensor, int]:
-        """Return the mean loss of a training batch, and the number of its clips."""
+        """Return the mean loss of a training batch, and the number of its clips.
+
+        Of a part of a batch, it is the weighted loss (see `Part.weight`), and the number of clips
+        of the whole batch.
+        """
         raise NotImplementedError
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Set the seed of the step, and log the loss."""
+        self._part = self._place(batch_idx)
         torch.manual_seed(self.step_seed())  # dropout
         loss, n_clips = self.loss(batch)
-        self.log("train/loss", loss, batch_size=n_clips, on_step=False, on_epoch=True)
+        self.log(
+            "train/loss", loss, batch_size=n_clips, on_step=False, on_epoch=True, sync_dist=True
+        )
         return loss
+
+    def _place(self, batch_idx: int) -> tuple[int, ...]:
+        """Return numbers that make the draws of each part of a batch differ."""
+        process, processes = process_of()
+        turns = self.trainer.accumulate_grad_batches
+        return (process * turns + batch_idx % turns,) if processes * turns > 1 else ()
 
     def step_seed(self, *numbers: int) -> int:
         """Return a seed for the current step; `numbers` give each purpose a seed of its own."""
-        return mixed_seed(self.run.seed, self.global_step, *numbers)
+        return mixed_seed(self.run.seed, self.global_step, *numbers, *self._part)
 
     def on_train_epoch_start(self) -> None:
         """Select the order of the epoch's batches."""
         # After a resume, Lightning counts an epoch twice (measured: tests/test_training.py).
         loader: Any = self.trainer.train_dataloader
-        loader.order.begin(*divmod(self.global_step, int(self.trainer.num_training_batches)))
+        n_batches = int(self.trainer.num_training_batches) // loader.turns
+        loader.order.begin(*divmod(self.global_step, n_batches))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimizer and its schedule, which advances with each step."""
@@ -97,7 +113,7 @@ class SpeechModule(SeededModule):
         """Augment a batch, and return its mean loss and the number of its clips."""
         if isinstance(batch, EmbeddedBatch):
             logits, lengths = self._logits(batch)
-            return self._training_loss(logits, lengths, batch.clips), len(batch.clips.indices)
+            return self._training_loss(logits, lengths, batch.clips), batch.clips.n_clips
         generator = torch.Generator(self.device)
         generator.manual_seed(self.step_seed(1))
         with torch.no_grad():
@@ -106,15 +122,17 @@ class SpeechModule(SeededModule):
             if mixture:
                 frames, lengths = mixup(frames, lengths, *mixture)
         logits, lengths = self.model(frames, lengths)
-        return self._training_loss(logits, lengths, batch, mixture), len(batch.indices)
+        return self._training_loss(logits, lengths, batch, mixture), batch.n_clips
 
     def _training_loss(
         self, logits: Tensor, lengths: Tensor, batch: Batch, mixture: Mixture | None = None
     ) -> Tensor:
         """Return the loss with label smoothing, mixed targets, and that of the steps."""
         loss = self._loss(logits, lengths, batch, self.settings.label_smoothing, mixture)
+        loss = batch.weight * loss
         if batch.spans is not None and self.settings.frame_weight:
-            loss = loss + self._frame_loss(logits, lengths, batch, batch.spans)
+            of_steps = self._frame_loss(logits, lengths, batch, batch.spans)
+            loss = loss + batch.word_weight * of_steps
         return loss
 
     def _frame_loss(self, logits: Tensor, lengths: Tensor, batch: Batch, spans: Tensor) -> Tensor:
@@ -195,10 +213,10 @@ class SpeechModule(SeededModule):
         if isinstance(batch, EmbeddedBatch):
             batch = batch.clips
         figures: dict[str, Tensor | float] = {
-            "validation/loss": self._loss(logits, lengths, batch),
-            "validation/error_rate": self._error_rate(logits, lengths, batch),
+            "validation/loss": batch.weight * self._loss(logits, lengths, batch),
+            "validation/error_rate": batch.weight * self._error_rate(logits, lengths, batch),
         }
-        self.log_dict(figures, batch_size=len(batch.indices), prog_bar=True)
+        self.log_dict(figures, batch_size=batch.n_clips, prog_bar=True, sync_dist=True)
 
     def _loss(
         self,

@@ -14,8 +14,10 @@ from torch.nn.utils.rnn import pad_sequence
 from speech_rnn.data.batching import Batch, BucketSampler, Collate, Loader
 from speech_rnn.data.cache import Lengths
 from speech_rnn.data.connected import ConnectedClips
+from speech_rnn.data.parts import Part
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
+from speech_rnn.tensors.processes import gathered, process_of
 from speech_rnn.training.settings import Trainer
 
 log = logging.getLogger(__name__)
@@ -68,11 +70,12 @@ class Kept:
 
 
 class Views:
-    """Makes an `EmbeddedBatch` from indices of clips: the collate function of a `Loader`.
+    """Makes an `EmbeddedBatch` from a part of a batch: the collate function of a `Loader`.
 
     A view is an augmented copy of all clips. Epochs use the views in turn, and the first one that
-    needs a view computes it. A view depends only on the seed and its number, so that a resumed run
-    has the same views as an uninterrupted one. Connected words are joined anew in each view.
+    needs a view computes it; processes that train together share this work. A view depends only on
+    the seed and its number, so that a resumed run has the same views as an uninterrupted one.
+    Connected words are joined anew in each view.
 
     Parameters
     ----------
@@ -88,11 +91,11 @@ class Views:
         self.embed, self.trainer = embed, trainer
         self._kept: dict[int, list[Kept]] = {}
 
-    def __call__(self, indices: list[int]) -> EmbeddedBatch:
+    def __call__(self, part: Part) -> EmbeddedBatch:
         """Return clips in the views of the sampler's epoch, view by view."""
         views = views_of(self.sampler.epoch, self.trainer)
-        rows = [self._view(view)[index] for view in views for index in indices]
-        clips = self.collate.silent(indices).repeated(len(views))
+        rows = [self._view(view)[index] for view in views for index in part.indices]
+        clips = self.collate.silent(part).repeated(len(views))
         return EmbeddedBatch(
             pad_sequence([row.steps for row in rows], batch_first=True),  # (B, S, D)
             torch.tensor([len(row.steps) for row in rows]),
@@ -105,9 +108,12 @@ class Views:
         if view not in self._kept:
             kept: dict[int, Kept] = {}
             by_length = BucketSampler(self.sampler.clips, self.sampler.batch_size)
+            process, processes = process_of()
             for number, indices in enumerate(by_length):
+                if number % processes != process:
+                    continue
                 drawn = () if view == PLAIN else (view, number)
-                batch = self.collate(indices)
+                batch = self.collate(Part.whole(indices))
                 steps, lengths, spans = self.embed(batch, *drawn)
                 steps = steps.to("cpu", torch.float16)
                 for row, index in enumerate(indices):
@@ -116,7 +122,8 @@ class Views:
                         steps[row, : lengths[row]].clone(),
                         None if spans is None else spans[row, :n_words].cpu(),
                     )
-            self._kept[view] = [kept[index] for index in range(len(kept))]
+            whole = {index: clip for part in gathered(kept) for index, clip in part.items()}
+            self._kept[view] = [whole[index] for index in range(len(whole))]
         return self._kept[view]
 
 
@@ -172,7 +179,8 @@ def embedded_once(
     if isinstance(clips, ConnectedClips):
         clips.n_epochs = trainer.views
     views = Views(training, embed, trainer), Views(held_out, embed)
-    return Loader(training.order, views[0]), Loader(held_out.order, views[1])
+    turns = training.turns
+    return Loader(training.order, views[0], turns=turns), Loader(held_out.order, views[1])
 
 
 def _lengths(clips: Lengths, n_epochs: int) -> Iterator[int]:

@@ -14,6 +14,7 @@ from speech_rnn.data.batching import batches
 from speech_rnn.data.cache import AudioCache
 from speech_rnn.data.connected import Connected, ConnectedClips
 from speech_rnn.data.corpus import Corpus, Utterance
+from speech_rnn.data.parts import Part
 from speech_rnn.features import LogMel
 from speech_rnn.model.pretrained import pretrained
 from speech_rnn.model.whisper import SIZES, Size, WhisperEncoder
@@ -145,11 +146,11 @@ def test_stored_states_score_like_their_clips(rows, batch_size):
     module, loader = module_of(trainer, rows)
     kept = Views(loader, module.embed)
     with torch.no_grad():
-        for indices in loader.batch_sampler:
-            clips = loader.collate_fn(indices)
+        for part in loader.sampler:
+            clips = loader.collate(part)
             frames, lengths = module.features(clips.waveform, clips.lengths)
             expected, _ = module.model(frames, lengths)
-            batch = kept(indices)
+            batch = kept(part)
             found, _ = module.model(batch.steps.float(), batch.lengths, embedded=True)
             torch.testing.assert_close(found, expected, atol=2e-3, rtol=2e-3)
             assert torch.equal(batch.clips.targets, clips.targets)
@@ -160,7 +161,7 @@ def test_views_differ_and_copies_come_after_the_clips(rows):
     module, loader = module_of(Trainer(copies=2, views=3), rows, augment)
     kept, plain = Views(loader, module.embed, module.settings), Views(loader, module.embed)
     indices = list(range(N_TRAIN))
-    batch, alone = kept(indices), plain(indices)
+    batch, alone = (each(Part.whole(indices)) for each in (kept, plain))
     assert torch.equal(batch.lengths[:N_TRAIN], alone.lengths)
     assert torch.equal(batch.steps[:N_TRAIN, : alone.steps.shape[1]], alone.steps)
     assert (batch.lengths[N_TRAIN:] > alone.lengths.repeat(2)).all()
@@ -219,7 +220,7 @@ def joined_words(rows, trainer, **connected):
     module, loader = module_of(trainer, rows, unit="words")
     corpus = Corpus(tuple(rows), WORDS)
     given = Connected(train_utterances=6, **connected)
-    clips = ConnectedClips(loader.batch_sampler.clips, given, corpus)
+    clips = ConnectedClips(loader.order.clips, given, corpus)
     return module, clips, batches(clips, module.vocabulary, 4, seed=0)
 
 
@@ -229,10 +230,10 @@ def test_connected_words_are_joined_anew_in_each_view(rows, caplog):
     assert "is computed once: 2 views of 6 clips" in text
     said = []
     for epoch in range(4):
-        training.batch_sampler.begin(epoch)
+        training.order.begin(epoch)
         said.append([row.text for row in clips.utterances])
         for batch in training:
-            clips_now = loader.collate_fn(batch.clips.indices)
+            clips_now = loader.collate(batch.clips.part)
             frames, lengths = module.features(clips_now.waveform, clips_now.lengths)
             _, n_steps = module.model.embed(frames, lengths)
             assert torch.equal(batch.lengths, n_steps)
@@ -248,7 +249,7 @@ def test_kept_embeddings_of_connected_words_have_the_loss_of_each_step(rows, mon
     kept = Views(loader, module.embed)
     for indices in ([0, 1, 2, 3], [4, 5], [5, 0]):
         (found, _), (expected, _) = (
-            module.loss(each(indices)) for each in (kept, loader.collate_fn)
+            module.loss(each(Part.whole(indices))) for each in (kept, loader.collate)
         )
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 

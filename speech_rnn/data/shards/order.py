@@ -8,12 +8,12 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-import torch.distributed
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from speech_rnn.data.shards.clips import ShardClips
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.tensors.processes import process_of
 
 CHUNK = 256
 """Number of clips that are read from a shard before the next shard's turn."""
@@ -36,27 +36,29 @@ class ShardOrder(Sampler[list[int]]):
     The order of the shards is shuffled, and `OPEN_SHARDS` of them are read at a time, `CHUNK` clips
     of each in turn. Clips are taken from this sequence in pools of the buffer's size; a pool is
     shuffled, sorted by length and cut into batches, and these are shuffled. Everything depends on
-    the seed, the epoch and the number of processes only: workers change nothing, and an epoch can
-    begin with any of its batches. Without a seed, shards are read in their order, and only lengths
-    sort the pools.
-
-    Each process reads its own part of the pools. Processes have the same number of batches, and
-    each clip is in one batch of one process.
+    the seed and the epoch only: processes and workers change nothing, and an epoch can begin with
+    any of its batches. Without a seed, shards are read in their order, and only lengths sort the
+    pools.
 
     Parameters
     ----------
     clips : clips of shards.
-    batch_size : clips per batch and process; the last batches may have fewer, or, of several
-        processes, one more.
+    batch_size : clips per batch; the last batches may have fewer.
     seed : seed of the order; None for evaluation.
 
     Raises
     ------
     ConfigurationError
-        if there are more processes than clips.
+        if there are more processes than shards.
     """
 
     def __init__(self, clips: ShardClips, batch_size: int, *, seed: int | None = None) -> None:
+        n_shards, processes = len(clips.utterances.bounds) - 1, process_of()[1]
+        if processes > n_shards:
+            raise ConfigurationError(
+                f"{processes} processes cannot share {n_shards} shards, since each reads its own "
+                "stretches of them; start fewer, or write smaller shards: shard_mb"
+            )
         self.clips, self.batch_size, self.seed = clips, batch_size, seed
         self.epoch = self.start = 0
 
@@ -77,26 +79,15 @@ class ShardOrder(Sampler[list[int]]):
             yield from islice(self._batches(sequence, pool), start, None)
             start = 0
 
+    def split(self, batch: list[int], n_parts: int) -> list[list[int]]:
+        """Cut a batch into parts of neighbours, so that each process reads few of the shards."""
+        return [part.tolist() for part in np.array_split(np.sort(batch), n_parts)]
+
     def _pools(self) -> Iterator[Pool]:
-        """Yield the pools of this process."""
-        process, processes = process_of()
         n_clips, size = len(self.clips), self._pool_size
-        if n_clips < processes:
-            raise ConfigurationError(
-                f"{processes} processes cannot share {n_clips} clips; start fewer"
-            )
-        whole = n_clips // (size * processes) * (size * processes)
-        rest = n_clips - whole
-        if 0 < rest < processes:  # too few for each process to have one
-            whole -= size * processes
-            rest += size * processes
-        number = 0
-        for number, start in enumerate(range(process * size, whole, size * processes), start=1):
-            yield Pool(number, start, start + size, size // self.batch_size)
-        if rest:
-            cuts = whole + np.arange(processes + 1) * rest // processes
-            n_batches = math.ceil(rest // processes / self.batch_size)
-            yield Pool(number + 1, int(cuts[process]), int(cuts[process + 1]), n_batches)
+        for number, start in enumerate(range(0, n_clips, size), start=1):
+            stop = min(start + size, n_clips)
+            yield Pool(number, start, stop, math.ceil((stop - start) / self.batch_size))
 
     @property
     def _pool_size(self) -> int:
@@ -118,15 +109,12 @@ class ShardOrder(Sampler[list[int]]):
 
     def _batches(self, sequence: _Sequence, pool: Pool) -> Iterator[list[int]]:
         indices = sequence.clips(pool.start, pool.stop)
-        process, _ = process_of()
         random = None
         if self.seed is not None:
-            random = np.random.default_rng([self.seed, self.epoch, pool.number, process])
+            random = np.random.default_rng([self.seed, self.epoch, pool.number])
             indices = random.permutation(indices)
         indices = indices[np.argsort(self.clips.n_samples[indices], kind="stable")]
         batches = np.split(indices, range(self.batch_size, len(indices), self.batch_size))
-        if len(batches) > pool.n_batches:  # one clip more than the other processes
-            batches = np.array_split(indices, pool.n_batches)
         for place in range(len(batches)) if random is None else random.permutation(len(batches)):
             yield batches[place].tolist()
 
@@ -159,10 +147,3 @@ def _in_turns(
     stops = [np.minimum(each + CHUNK, last) for each, last in zip(starts, lasts, strict=True)]
     order = np.argsort(np.concatenate([np.arange(len(each)) for each in starts]), kind="stable")
     return np.concatenate(starts)[order], np.concatenate(stops)[order]
-
-
-def process_of() -> tuple[int, int]:
-    """Return the number of this process among those that train together, and how many there are."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_rnn.data import parts
+from speech_rnn.data.parts import Parts
 from speech_rnn.data.shards import order
 from speech_rnn.data.shards.order import ShardOrder
 from speech_rnn.errors import ConfigurationError
@@ -35,25 +37,36 @@ shards = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
 
 @given(shards, st.integers(1, 9), st.integers(1, 5), st.one_of(st.none(), st.integers(0, 3)))
-def test_processes_share_the_clips_of_an_epoch(sizes, batch_size, processes, seed):
-    found, counts = [], set()
+def test_processes_share_the_clips_of_each_batch(sizes, batch_size, processes, seed):
+    shares = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(order, "CHUNK", 7)
+        alone = epoch(ShardOrder(clips(sizes), batch_size, seed=seed), 2)
+        assert sorted(index for batch in alone for index in batch) == list(range(sum(sizes)))
         for process in range(processes):
-            patch.setattr(order, "process_of", lambda own=process: (own, processes))
-            sampler = ShardOrder(clips(sizes), batch_size, seed=seed)
-            if sum(sizes) < processes:
-                with pytest.raises(ConfigurationError, match="cannot share"):
-                    len(sampler)
+            for module in (order, parts):
+                patch.setattr(module, "process_of", lambda own=process: (own, processes))
+            if processes > len(sizes):
+                with pytest.raises(ConfigurationError, match=f"cannot share {len(sizes)} shards"):
+                    ShardOrder(clips(sizes), batch_size, seed=seed)
                 return
-            batches = epoch(sampler, 2)
-            assert len(batches) == len(sampler)
-            most = batch_size + (processes > 1)
-            assert all(0 < len(batch) <= most for batch in batches)
-            counts.add(len(batches))
-            found += [index for batch in batches for index in batch]
-    assert sorted(found) == list(range(sum(sizes)))
-    assert len(counts) == 1
+            sampler = ShardOrder(clips(sizes), batch_size, seed=seed)
+            sampler.begin(2)
+            shares.append(list(Parts(sampler)))
+    for batch, *own in zip(alone, *shares, strict=True):
+        assert all(part.batch == batch for part in own)
+        counted = [index for part in own if part.counts for index in part.indices]
+        assert sorted(counted) == sorted(batch)
+        sizes_of_parts = [len(part.indices) for part in own]
+        assert max(sizes_of_parts) - min(sizes_of_parts) <= 1
+
+
+def test_a_process_reads_few_of_the_shards():
+    sampler = ShardOrder(clips([100] * 8, buffer=800), 40, seed=0)
+    sampler.begin(0)
+    first = [sampler.split(batch, 4)[0] for batch in sampler]
+    shards_of_first = np.concatenate(first) // 100
+    assert np.mean(shards_of_first <= 2) > 0.95
 
 
 @given(st.integers(0, 3), st.integers(0, 20))
