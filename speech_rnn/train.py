@@ -11,6 +11,8 @@ from speech_rnn.config.door import hydra_door
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from speech_rnn.training import TrainingResult
+
 
 def run(cfg: DictConfig) -> float | None:
     """Train as `cfg` says, print the evaluation and where the Recognizer is.
@@ -22,21 +24,34 @@ def run(cfg: DictConfig) -> float | None:
     from hydra.utils import instantiate
 
     from speech_rnn.config.build import kept_config, run_of, train_on
-    from speech_rnn.config.callbacks import report_on
-    from speech_rnn.reporting.terminal import print_evaluation, print_language_model
+    from speech_rnn.config.starting import start_processes
+    from speech_rnn.reporting.terminal import print_language_model
+    from speech_rnn.training.processes import joined
 
     is_swept = HydraConfig.get().mode == RunMode.MULTIRUN
+    if start_processes(cfg):
+        return None
     training = run_of(cfg, HydraConfig.get().runtime.output_dir, kept_config(cfg))
     if "language_model" in cfg:
         train_language_model = instantiate(cfg.language_model, _partial_=True)
         print_language_model(train_language_model(run=training, unit=cfg.vocabulary))
         return None
     command = f"python -m speech_rnn.train {shlex.join(HydraConfig.get().overrides.task)}"
-    result = train_on(instantiate(cfg.data), cfg, training, command=command)
+    with joined(training) as training:
+        result = train_on(instantiate(cfg.data), cfg, training, command=command)
+        return _told(result, cfg, is_swept)
+    return None  # a process that has helped
+
+
+def _told(result: TrainingResult, cfg: DictConfig, is_swept: bool) -> float:
+    """Print and report a result, and return its validation loss."""
+    from speech_rnn.config.callbacks import report_on
+    from speech_rnn.reporting.terminal import print_evaluation
+
     if result.evaluation:
         print_evaluation(result.evaluation)
     if cfg.report:
-        report_on(training.output_dir, result.recognizer)
+        report_on(result.file.parent, result.recognizer)
     print(f"recognizer: {result.file}")
     if result.evaluation and result.evaluation.failures and not is_swept:
         sys.exit(1)  # of a sweep, the other runs come first

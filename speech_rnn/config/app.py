@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import shlex
 import sys
+import tempfile
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -39,6 +42,7 @@ from speech_rnn.errors import (
     spoken_errors,
 )
 from speech_rnn.storage.folders import writing
+from speech_rnn.training.launching import is_first
 
 _here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
@@ -281,6 +285,8 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     OmegaConf.register_new_resolver("swept", _swept, replace=True)
     OmegaConf.register_new_resolver("recipe_lines", _indented_recipes, replace=True)
     sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:])
+    if config_name == "train":
+        sys.argv[1:] += _quiet_arguments()
 
     def job(cfg: DictConfig) -> Any:
         folder = HydraConfig.get().runtime.output_dir
@@ -295,6 +301,16 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     logging.raiseExceptions = False  # no traceback for each line of a log that cannot be written
 
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+
+
+def _quiet_arguments() -> list[str]:
+    """Return overrides that keep a process from writing and printing beside the first one."""
+    if is_first():
+        return []
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    log_file = f"hydra.job_logging.handlers.file.filename={os.devnull}"
+    return [f"hydra.run.dir={tempfile.gettempdir()}", log_file]
 
 
 def _indented_recipes() -> str:

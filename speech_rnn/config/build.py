@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OF_THIS_RUN = ("resume", "device", "output_dir", "test", "cache", "workers")
 """Keys that may change when a run is resumed."""
+OF_THESE_PROCESSES = ("devices", "num_nodes")
+"""Keys of the trainer that may change as well."""
 ALL = "all"
 """Name of a split that stands for the clips of all splits."""
 
@@ -26,7 +28,12 @@ ALL = "all"
 def kept_config(cfg: DictConfig, *passing: str) -> str:
     """Return the part of a configuration that must not change on a resume: not `passing` keys."""
     kept = [str(key) for key in cfg if key not in (*OF_THIS_RUN, *passing)]
-    return OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, kept))
+    config = OmegaConf.masked_copy(cfg, kept)
+    if "trainer" in config:
+        config.trainer = {
+            key: value for key, value in config.trainer.items() if key not in OF_THESE_PROCESSES
+        }
+    return OmegaConf.to_yaml(config)
 
 
 def run_of(cfg: DictConfig, output_dir: str | Path, config: str) -> Run:

@@ -16,6 +16,7 @@ from speech_rnn.data.kept_clips import BYTES, clips_on_demand, clips_on_disk
 from speech_rnn.data.shards.clips import ShardClips
 from speech_rnn.data.shards.rows import ShardRows
 from speech_rnn.errors import ConfigurationError, SpeechRnnError, did_you_mean
+from speech_rnn.tensors.processes import neighbours
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Placing:
         what is free, a disk at most 80 %.
     workers : number of processes that read clips ahead of the step, unless clips are in memory.
         None takes one fewer than there are cores, from 1 to 8, for clips that are decoded, and none
-        for those of ``disk``.
+        for those of ``disk``; processes that train together share the cores.
     folder : folder of the files.
 
     Raises
@@ -98,12 +99,13 @@ class Placing:
         """Return the number of processes that read clips, which are decoded anew or not."""
         if self.workers is not None:
             return self.workers
-        return min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1)) if is_decoded else 0
+        own_cores = (os.cpu_count() or 1) // neighbours()
+        return min(MOST_WORKERS, max(1, own_cores - 1)) if is_decoded else 0
 
     def _way(self, splits: Mapping[str, Sequence[Utterance]], sample_rate: int) -> tuple[str, str]:
         """Return where clips have room, and the reason."""
         needed = estimated_bytes([row for rows in splits.values() for row in rows], sample_rate)
-        free, room = free_memory(), _free_space(Path(self.folder))
+        free, room = free_memory() // neighbours(), _free_space(Path(self.folder))
         size = f"clips take about {_gb(needed)}"
         if needed <= MEMORY_SHARE * free:
             return MEMORY, f"{size} of memory, of {_gb(free)} that are free"

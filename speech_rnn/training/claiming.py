@@ -88,7 +88,7 @@ def refuse_other_settings(before: str, now: str, file: Path) -> None:
 
     Two spellings of the same path do not count as different; comments, such as a hash, do.
     """
-    there, here = _settings(before), _settings(now)
+    there, here = settings_of(before), settings_of(now)
     names = [name for name in {**there, **here} if not _is_same(there.get(name), here.get(name))]
     comments = [
         [line for line in text.splitlines() if line.startswith("#")] for text in (before, now)
@@ -108,7 +108,7 @@ def refuse_other_settings(before: str, now: str, file: Path) -> None:
     )
 
 
-def _settings(text: str) -> dict[str, Any]:
+def settings_of(text: str) -> dict[str, Any]:
     """Return the values of a configuration by dotted keys such as ``trainer.max_epochs``."""
     found: dict[str, Any] = {}
 
@@ -133,7 +133,7 @@ def _reached(last: Path, config: str) -> str:
     """Return the epoch that an interrupted run reached as text; empty without a checkpoint."""
     if not last.exists():
         return ""
-    n_epochs = _settings(config).get("trainer.max_epochs")
+    n_epochs = settings_of(config).get("trainer.max_epochs")
     checkpoint = read_checkpoint(last)
     progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
     where = "after" if progress["processed"] > checkpoint["epoch"] else "in"

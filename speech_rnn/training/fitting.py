@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from lightning_fabric.plugins.environments import TorchElasticEnvironment
 from pytorch_lightning.callbacks import (
     Callback,
     EarlyStopping,
@@ -23,14 +24,17 @@ from pytorch_lightning.callbacks import (
     RichProgressBar,
 )
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
 
 from speech_rnn.data.batching import Loader
 from speech_rnn.engines.device import choose_device
 from speech_rnn.errors import DataError, ModelError, Stopped
 from speech_rnn.storage.folders import shown
+from speech_rnn.tensors.processes import from_first, neighbours, process_of
 from speech_rnn.training.checkpoints import BEST, CHECKPOINTS, LAST, read_checkpoint
 from speech_rnn.training.epochs import Epoch
 from speech_rnn.training.module import SeededModule, SpeechModule
+from speech_rnn.training.processes import finish
 from speech_rnn.training.settings import Run
 from speech_rnn.training.whole_checkpoints import WholeCheckpoints
 
@@ -43,7 +47,8 @@ warnings.filterwarnings("ignore", module="pytorch_lightning")
 def fit(module: SeededModule, training: Loader, validation: Loader, run: Run) -> int:
     """Train a module, load the weights that `run.trainer` selects, and return the last epoch.
 
-    ``checkpoints/`` and ``logs/`` are written into `run.output_dir`.
+    ``checkpoints/`` and ``logs/`` are written into `run.output_dir`. Processes that train together
+    leave at the end, and only the first returns; see `processes.finish`.
 
     Raises
     ------
@@ -56,28 +61,37 @@ def fit(module: SeededModule, training: Loader, validation: Loader, run: Run) ->
     """
     checkpoints = run.output_dir / CHECKPOINTS
     last = checkpoints / LAST
-    is_resumed = run.resume and last.exists()
-    if is_resumed:
-        _go_to(training, read_checkpoint(last)["global_step"], run.trainer.limit_batches)
+    step = from_first(lambda: _step_of(last) if run.resume else None)
+    if step is not None:
+        _go_to(training, step, run.trainer.limit_batches)
     elif run.resume:
         log.info("resume=true, but there is no %s: the training starts from the beginning", last)
-    _check_room(module, run.output_dir)
+    from_first(lambda: _check_room(module, run.output_dir))
     lightning = lightning_trainer(run)
     with _raising_interruptions(lightning):
         lightning.fit(
             module,
             training,
             validation,
-            ckpt_path=last if is_resumed else None,
+            ckpt_path=None if step is None else last,
             weights_only=True,
         )
+    epochs = lightning.current_epoch
+    finish()
     _restore(module, checkpoints / f"{run.trainer.select}.ckpt")
-    return lightning.current_epoch
+    return epochs
+
+
+def _step_of(last: Path) -> int | None:
+    """Return the number of steps before a checkpoint; None without one."""
+    return read_checkpoint(last)["global_step"] if last.exists() else None
 
 
 def _go_to(training: Loader, step: int, limit_batches: int | None) -> None:
     """Let the next batch be that of a step; Lightning would begin the epoch again."""
-    n_batches = len(training) if limit_batches is None else min(len(training), limit_batches)
+    n_batches = len(training.order)
+    if limit_batches is not None:
+        n_batches = min(n_batches, limit_batches)
     training.order.begin(*divmod(step, n_batches))
 
 
@@ -98,7 +112,7 @@ def _raising_interruptions(lightning: pl.Trainer) -> Iterator[None]:
         yield
     except SystemExit as error:
         signum = signal.SIGTERM if lightning.received_sigterm else signal.SIGINT
-        raise Stopped(signum) from error
+        raise Stopped(getattr(error.__context__, "signum", signum)) from error
 
 
 def _check_room(module: SeededModule, output_dir: Path) -> None:
@@ -128,10 +142,12 @@ def lightning_trainer(run: Run) -> pl.Trainer:
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", "validation/loss", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "last", enable_version_counter=False),
-        _within_epochs(checkpoints, trainer.checkpoint_minutes),
+        _WithinEpochs(checkpoints, trainer.checkpoint_minutes),
         LearningRateMonitor("step"),
         RichProgressBar() if show_progress else _EpochLog(),
     ]
+    if process_of()[1] > 1:
+        callbacks.append(_OwnSignals())
     if trainer.patience:
         callbacks.append(EarlyStopping("validation/loss", patience=trainer.patience))
     if trainer.ema_decay:
@@ -141,7 +157,8 @@ def lightning_trainer(run: Run) -> pl.Trainer:
         plugins=[WholeCheckpoints()],
         max_epochs=trainer.max_epochs,
         gradient_clip_val=trainer.gradient_clip,
-        limit_train_batches=trainer.limit_batches,
+        limit_train_batches=trainer.limit_batches and trainer.limit_batches * trainer.accumulate,
+        accumulate_grad_batches=trainer.accumulate,
         callbacks=callbacks,
         logger=[CSVLogger(logs, "csv"), TensorBoardLogger(logs, "tensorboard")],
         default_root_dir=run.output_dir,
@@ -152,20 +169,47 @@ def lightning_trainer(run: Run) -> pl.Trainer:
     )
 
 
-def _within_epochs(checkpoints: Path, minutes: float) -> ModelCheckpoint:
-    """Return the callback that writes the last checkpoint also within an epoch."""
-    interval = timedelta(minutes=minutes)
-    return ModelCheckpoint(
-        checkpoints, "last", train_time_interval=interval, enable_version_counter=False
-    )
+class _WithinEpochs(ModelCheckpoint):
+    """Writes the last checkpoint also within an epoch, after a whole batch."""
+
+    def __init__(self, checkpoints: Path, minutes: float) -> None:
+        interval = timedelta(minutes=minutes)
+        super().__init__(
+            checkpoints, "last", train_time_interval=interval, enable_version_counter=False
+        )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *done: Any
+    ) -> None:
+        *_, batch_idx = done
+        if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            super().on_train_batch_end(trainer, pl_module, *done)
+
+
+class _OwnSignals(Callback):
+    """Keeps the handler of SIGTERM: Lightning's own sends to processes that may not receive."""
+
+    def __init__(self) -> None:
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        signal.signal(signal.SIGTERM, self._handler)
 
 
 def _common(run: Run) -> dict[str, Any]:
     """Return the arguments that training and validation share, with Lightning's device name."""
-    device = choose_device(run.device)
+    device, (_, processes) = choose_device(run.device), process_of()
+    together: dict[str, Any] = {"devices": 1 if device.index is None else [device.index]}
+    if processes > 1:
+        # Batch normalisation has the same statistics everywhere: no buffer needs to be sent.
+        strategy = DDPStrategy(
+            cluster_environment=TorchElasticEnvironment(), broadcast_buffers=False
+        )
+        n_own = neighbours()
+        together = {"strategy": strategy, "devices": n_own, "num_nodes": processes // n_own}
     return {
         "accelerator": "gpu" if device.type == "cuda" else device.type,
-        "devices": 1 if device.index is None else [device.index],
+        **together,
         "precision": run.trainer.precision,
         "limit_val_batches": run.trainer.limit_batches,
         "enable_model_summary": False,

@@ -17,12 +17,13 @@ from torch.nn.utils.rnn import pad_sequence
 from speech_rnn.data.batching import bucketed
 from speech_rnn.data.splits import hash_percentage
 from speech_rnn.engines.device import check_precision, choose_device
-from speech_rnn.errors import DataError
+from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.language.ngram import NGram
 from speech_rnn.language.recurrent import BOUNDARY, RecurrentLanguageModel
 from speech_rnn.language.scoring import perplexity
 from speech_rnn.language.text import read_sentences, tokens_of
 from speech_rnn.storage.atomic import write_json
+from speech_rnn.tensors.processes import process_of
 from speech_rnn.training.claiming import claimed
 from speech_rnn.training.fitting import fit
 from speech_rnn.training.module import SeededModule
@@ -86,11 +87,17 @@ def train_language_model(
     Raises
     ------
     ConfigurationError
-        if `run.output_dir` holds another run, or a number is out of range.
+        if `run.output_dir` holds another run, a number is out of range, or there are several
+        processes.
     DataError
         if a text cannot be read, or a split has no sentences.
     """
     check_precision(choose_device(run.device), run.trainer.precision)
+    if (run.trainer.processes or process_of()[1]) > 1 or run.trainer.accumulate > 1:
+        raise ConfigurationError(
+            "a language model trains in one process, with whole batches; leave out "
+            "trainer.devices, trainer.num_nodes and trainer.accumulate"
+        )
     with claimed(run.output_dir, run.config, run.resume):
         splits = _splits(text, validation_text, test_text)
         tokenized = [tokens_of(sentence, unit) for sentence in splits["train"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,14 @@ from speech_rnn.model.pretrained import pretrained
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.storage.atomic import write_json
 from speech_rnn.streaming.spotter import Spotting
+from speech_rnn.tensors.processes import from_first, gathered, process_of
 from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.checks import check_corpus
 from speech_rnn.training.claiming import claimed
 from speech_rnn.training.clip_threshold import clip_threshold
 from speech_rnn.training.fitting import fit, validated
 from speech_rnn.training.module import SpeechModule
+from speech_rnn.training.processes import agree, check_number, first_on_machine
 from speech_rnn.training.settings import Run
 from speech_rnn.training.views import embedded_once
 from speech_rnn.vocabulary import UNKNOWN, Vocabulary, head_of
@@ -157,7 +160,8 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
     Raises
     ------
     ConfigurationError
-        if `run.output_dir` holds another run, or the parts do not fit.
+        if `run.output_dir` holds another run, the parts do not fit, or processes that train
+        together have different clips.
     DataError
         if the corpus is not available, its texts do not fit the vocabulary, or `run.output_dir`
         cannot be written.
@@ -165,20 +169,32 @@ def train(recipe: Recipe, run: Run, *, test: bool = True, command: str = "") -> 
         if the training is interrupted.
     """
     front_weights = check_parts(recipe, run)
-    with claimed(run.output_dir, run.config, run.resume):
+    with _writing(run):
         return _trained(recipe, run, front_weights, test=test, command=command)
+
+
+def _writing(run: Run) -> AbstractContextManager[object]:
+    """Lock the folder in the first process, which is the one that writes."""
+    if process_of()[0]:
+        return nullcontext()
+    return claimed(run.output_dir, run.config, run.resume)
 
 
 def _trained(
     recipe: Recipe, run: Run, front_weights: Pretrained | None, *, test: bool, command: str
 ) -> TrainingResult:
     """Train, calibrate and evaluate in a folder that is locked for the run."""
-    isolated = recipe.isolated()
-    corpus = recipe.connect(isolated)
+    with first_on_machine():
+        isolated = recipe.isolated()
+        corpus = recipe.connect(isolated)
     vocabulary = corpus.vocabulary(recipe.unit)
     check_corpus(corpus, vocabulary, connected=recipe.connected is not None, test=test)
     caches = _read(corpus, recipe.features.sample_rate, test, run.placing)
-    tell_oddities(caches, run.output_dir / "audio.csv")
+    agree(
+        {"corpus": corpus.fingerprint()}
+        | {f"clips of {split}": clips.sha256() for split, clips in caches.items()}
+    )
+    from_first(lambda: tell_oddities(caches, run.output_dir / "audio.csv"))
     clips: Clips = caches["train"]
     if recipe.connected is not None:
         clips = ConnectedClips(caches["train"], recipe.connected, corpus)
@@ -198,6 +214,7 @@ def _trained(
         seed=run.seed,
         balance=run.trainer.balance,
         workers=workers,
+        turns=run.trainer.accumulate,
     )
     workers = workers_for(caches["validation"], run.placing)
     held_out = batches(caches["validation"], vocabulary, batch_size, workers=workers)
@@ -265,6 +282,7 @@ def check_parts(recipe: Recipe, run: Run) -> Pretrained | None:
     ConfigurationError, ModelError
         if values are out of range, parts do not fit each other, or weights cannot be read.
     """
+    check_number(run.trainer)
     check_precision(choose_device(run.device), run.trainer.precision)
     head = head_of(recipe.unit)
     if head == "ctc" or recipe.connected is not None:
@@ -366,10 +384,14 @@ def _set_statistics(features: LogMel, clips: Iterable[Batch]) -> None:
     plain = type(features)(**features.hyperparameters | {"normalization": None, "deltas": 0}).eval()
     count, total, square = 0, torch.zeros(()), torch.zeros(())
     for batch in clips:
+        if not batch.weight:
+            continue  # another process counts these clips
         frames, lengths = plain(batch.waveform, batch.lengths)  # zero beyond the lengths
         count += int(lengths.sum())
         total = total + frames.double().sum(dim=(0, 1))
         square = square + frames.double().square().sum(dim=(0, 1))
+    found = gathered((count, total, square))
+    count, total, square = (sum(each) for each in zip(*found, strict=True))
     mean = total / count
     features.set_statistics(mean.float(), (square / count - mean**2).clamp(min=1e-8).sqrt().float())
 

@@ -80,7 +80,13 @@ class Trainer:
     Parameters
     ----------
     max_epochs : passes over the training split.
-    batch_size : number of clips in a batch.
+    batch_size : number of clips in a batch, of all processes together.
+    devices : number of processes on each machine, each with a GPU of its own or on the CPU; None
+        starts none beside this one, and takes the number of ``torchrun``.
+    num_nodes : number of machines; None is one, or the number of ``torchrun``.
+    accumulate : number of parts of its share of a batch that a process computes one after the
+        other. Their gradients are added, so that a batch needs less memory. Batch normalisation
+        takes its statistics from each part.
     precision : ``32-true``, ``bf16-mixed`` or ``16-mixed``.
     gradient_clip : largest norm of the gradient; None does not clip it.
     label_smoothing : label smoothing of the classification loss, in [0, 1).
@@ -123,6 +129,9 @@ class Trainer:
 
     max_epochs: int = 30
     batch_size: int = 64
+    devices: int | None = None
+    num_nodes: int | None = None
+    accumulate: int = 1
     precision: str = "32-true"
     gradient_clip: float | None = 5.0
     label_smoothing: float = 0.0
@@ -143,6 +152,9 @@ class Trainer:
         for name in (
             "max_epochs",
             "batch_size",
+            "devices",
+            "num_nodes",
+            "accumulate",
             "gradient_clip",
             "patience",
             "limit_batches",
@@ -157,6 +169,13 @@ class Trainer:
         precisions = ("32-true", "bf16-mixed", "16-mixed")
         for name, known in (("select", ("best", "last")), ("precision", precisions)):
             self._check(name, known.__contains__, f"one of {known}")
+
+    @property
+    def processes(self) -> int | None:
+        """Number of processes that the settings name; None if they name none."""
+        if self.devices is None and self.num_nodes is None:
+            return None
+        return (self.devices or 1) * (self.num_nodes or 1)
 
     def _check(self, name: str, holds: Callable[[Any], bool], rule: str) -> None:
         value = getattr(self, name)
@@ -213,10 +232,11 @@ class Run:
 
         The commit is that of a source checkout; it is None for an installed wheel.
         """
-        return {"commit": _commit(), "seed": self.seed, "config": self.config}
+        return {"commit": commit(), "seed": self.seed, "config": self.config}
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """Return the commit of a source checkout; None for an installed wheel."""
     here = Path(speech_rnn.__file__).resolve().parents[1]
     if not (here / ".git").exists():
         return None

@@ -11,6 +11,7 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from speech_rnn.storage import atomic
+from speech_rnn.tensors.processes import from_first
 from speech_rnn.training.checkpoints import read_checkpoint
 
 
@@ -39,5 +40,5 @@ class WholeCheckpoints(TorchCheckpointIO):
         map_location: Any = None,
         weights_only: bool | None = True,
     ) -> dict[str, Any]:
-        """Read a checkpoint; see `read_checkpoint`."""
-        return read_checkpoint(path, map_location)
+        """Read a checkpoint in the first process; see `read_checkpoint`."""
+        return from_first(lambda: read_checkpoint(path, map_location))
