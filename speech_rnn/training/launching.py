@@ -103,6 +103,8 @@ def _places(devices: int, machines: int) -> list[dict[str, str]]:
         LAUNCHED: "1",
         # As torchrun has it: as many threads as cores in each process slow all of them down.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        # One that ends makes torch print pages in the others, and its error is told once.
+        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
     }
     first = int(machine) * devices
     return [

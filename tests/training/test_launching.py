@@ -10,8 +10,13 @@ import pytest
 from speech_rnn.errors import ConfigurationError, SpeechRnnError
 from speech_rnn.training import launching
 from speech_rnn.training.launching import launch
+from speech_rnn.training.processes import check_number
+from speech_rnn.training.settings import Trainer
+from tests.commands import speech_rnn
 
 NOTE = "import os; open(os.environ['RANK'], 'w').write(repr(sorted(os.environ.items())))"
+
+LANGUAGE_MODEL = ("+recipe=language_model", "language_model.text=a.txt", "trainer.devices=2")
 
 
 def command(script):
@@ -87,6 +92,9 @@ time.sleep(60)
 PARENT = """
 from pathlib import Path
 from speech_rnn.training.launching import launch
+from speech_rnn.training.processes import check_number
+from speech_rnn.training.settings import Trainer
+from tests.commands import speech_rnn
 
 launch([sys.executable, "-c", CHILD], 2, 1, Path("run"))
 """
@@ -107,3 +115,26 @@ def test_processes_end_with_the_one_that_started_them(folder):
     parent.kill()
     parent.wait()
     wait_for(folder, "ended-*")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("-m", "seed=1,2", "trainer.devices=2"), "start those with several processes one by one"),
+        (("trainer.devices=2", "trainer.num_nodes=2"), "trainer.num_nodes=2 needs two variables"),
+        (("trainer.devices=0",), "trainer.devices=0 must be above 0"),
+        (("trainer.accumulate=0",), "trainer.accumulate=0 must be above 0"),
+        (LANGUAGE_MODEL, "a language model trains in one process"),
+    ],
+)
+def test_what_several_processes_cannot_do_is_refused(folder, settings, message):
+    ended = speech_rnn("train", *settings, "device=cpu", "output_dir=run", cwd=folder, module=True)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+
+
+def test_only_train_starts_processes():
+    with pytest.raises(ConfigurationError, match="are 4 processes, and this training has 1"):
+        check_number(Trainer(devices=2, num_nodes=2))
+    check_number(Trainer(devices=1))
+    check_number(Trainer())

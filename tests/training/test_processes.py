@@ -13,6 +13,8 @@ from tests.tones import tone, write_corpus
 from tests.training.ranks import Ranks
 from tests.training.small import SMALL
 
+pytestmark = pytest.mark.slow
+
 PLAIN = ("augment=none", "model.dropout=0", "test=false")
 CRNN = ("model=crnn", "model.hidden_size=16", "model.dense=[16]")
 FIFTY_STEPS = ("trainer.max_epochs=13", "trainer.batch_size=13")
@@ -92,7 +94,6 @@ def furthest(one, other):
     return max(float((first[name].double() - second[name].double()).abs().max()) for name in first)
 
 
-@pytest.mark.slow
 def test_two_processes_come_to_the_weights_of_one(train, folder, tmp_path):
     settings = (*SMALL, *CRNN, *PLAIN, *FIFTY_STEPS)
     train("one", *settings)
@@ -114,7 +115,6 @@ def test_two_processes_come_to_the_weights_of_one(train, folder, tmp_path):
     assert epochs[0].partition("epoch")[2] == epochs[1].partition("epoch")[2]
 
 
-@pytest.mark.slow
 def test_parts_of_a_batch_have_the_gradient_of_the_whole(train, tmp_path):
     settings = (*PLAIN, *FIFTY_STEPS, "model.input_normalization=false")
     settings += ("features.normalization=global",)
@@ -125,7 +125,6 @@ def test_parts_of_a_batch_have_the_gradient_of_the_whole(train, tmp_path):
     assert furthest(tmp_path / "whole", tmp_path / "both") < 1e-5
 
 
-@pytest.mark.slow
 def test_a_run_from_shards_goes_on_with_two_processes(train, folder):
     settings = ("data=shards", "data.path=shards", "data.buffer=24", *PLAIN, "workers=1")
     settings += ("trainer.max_epochs=2", "trainer.checkpoint_minutes=1e-9")
@@ -138,7 +137,6 @@ def test_a_run_from_shards_goes_on_with_two_processes(train, folder):
     assert min(step for lines in steps(folder) for step, *_ in lines) == 6
 
 
-@pytest.mark.slow
 def test_a_killed_process_ends_all_and_one_goes_on(train, folder):
     settings = (*PLAIN, "trainer.max_epochs=2", "trainer.checkpoint_minutes=1e-9")
     settings += ("trainer.accumulate=2",)
