@@ -71,11 +71,10 @@ def evidence(
 
     It is the logarithm of the sum of the exponentials of the words' logits, which is their negative
     free energy (Liu et al., 2020). Other classes do not count, because the sounds that they have
-    learnt are only a part of those that occur (figures: recipes/keywords/README.md).
+    learnt are only a part of those that occur (figures: docs/results/keywords.md).
 
     With `against_unknown`, the logit of ``_unknown_`` is subtracted, which gives the log odds of a
-    word against none. This ranks better if ``_unknown_`` was trained on hundreds of other words
-    (figures: recipes/custom/README.md).
+    word against none. This ranks better if ``_unknown_`` was trained on hundreds of other words.
     """
     is_word = np.array([token not in REASONS for token in tokens])
     scores = np.logaddexp.reduce(logits[:, is_word].astype(np.float64), axis=1)

@@ -7,7 +7,7 @@ for clips of the word and low for all others.
 
 States are first whitened by their covariance within words, as in linear discriminant analysis.
 Directions in which one word varies from voice to voice then count little, so that a few clips of
-one person are enough to recognise others. Measured on ten commands in `recipes/custom/README.md`.
+one person are enough to recognise others. `docs/results/learn.md` has figures.
 """
 
 from __future__ import annotations
