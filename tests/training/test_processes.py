@@ -27,7 +27,8 @@ from speech_rnn.training.module import SpeechModule
 
 loss = SpeechModule.loss
 
-def noted(self, batch):
+def noted(self, given):
+    batch = getattr(given, "clips", given)  # of embeddings that were computed once
     rank, step = int(os.environ["RANK"]), self.global_step
     with open(f"steps-{rank}.jsonl", "a") as notes:
         print(json.dumps([step, batch.part.indices, batch.part.batch]), file=notes)
@@ -35,7 +36,7 @@ def noted(self, batch):
         signum, victim, last = map(int, os.environ["SIGNAL_AT"].split(","))
         if (rank, step) == (victim, last):
             os.kill(os.getpid(), signum)
-    return loss(self, batch)
+    return loss(self, given)
 
 SpeechModule.loss = noted
 """
@@ -113,6 +114,18 @@ def test_two_processes_come_to_the_weights_of_one(train, folder, tmp_path):
         for run in (ended, train("again", *settings))
     ]
     assert epochs[0].partition("epoch")[2] == epochs[1].partition("epoch")[2]
+
+
+def test_two_processes_share_the_embeddings_of_a_frozen_front(train, folder, tmp_path):
+    parts = ("front=embedding", "model=gru_on_front", "features.n_mels=40", "~features.n_mfcc")
+    settings = (*SMALL, *PLAIN, *parts, "trainer.views=2", "trainer.max_epochs=4")
+    train("one", *settings)
+    ended = train("two", *settings, ranks=2)
+    assert "the frozen front end is computed once: 2 views" in ended.printed[0]
+    first, second = steps(folder)
+    assert first
+    assert all(not set(one[1]) & set(two[1]) for one, two in zip(first, second, strict=True))
+    assert furthest(tmp_path / "one", tmp_path / "two") < 1e-5
 
 
 def test_parts_of_a_batch_have_the_gradient_of_the_whole(train, tmp_path):
