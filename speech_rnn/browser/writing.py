@@ -15,7 +15,7 @@ from speech_rnn.storage import atomic
 from speech_rnn.storage.folders import make_folder, writing
 
 STATIC = Path(__file__).with_name("static")
-PAGE = "index.html"
+PAGE, LICENCES = "index.html", "licences.txt"
 RUNTIME = "runtime/"
 """Folder of the runtime within the page."""
 DESCRIPTION, MODEL = "recogniser.json", "recogniser.onnx"
@@ -93,6 +93,7 @@ def _single_file(found: ForBrowser, runtime: Path) -> str:
     files = page_files(runtime)
     page = files[PAGE].read_text(encoding="utf-8")
     style = files["style.css"].read_text(encoding="utf-8")
+    licences = files[LICENCES].read_text(encoding="utf-8")
     held = {
         DESCRIPTION: _json(found),
         MODEL: found.content,
@@ -104,6 +105,7 @@ def _single_file(found: ForBrowser, runtime: Path) -> str:
         f'<script type="application/octet-stream" data-file="{name}">{_base64(content)}</script>'
         for name, content in held.items()
     )
+    data = f"<!--\n{licences}-->\n{data}"
     main = f'{data}\n<script type="module">\n{_alone("main.js", files)}</script>\n</body>'
     page = page.replace('<script type="module" src="main.js"></script>\n', "")
     page = page.replace('<link rel="stylesheet" href="style.css">', f"<style>\n{style}</style>")

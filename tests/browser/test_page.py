@@ -87,6 +87,16 @@ def test_a_single_file_names_no_other(starter, stand_in, tmp_path):
         write_single_file(starter, tmp_path / "page", stand_in)
 
 
+def test_the_licence_of_the_runtime_is_in_the_page(starter, stand_in, tmp_path):
+    write_folder(starter, tmp_path / "page", stand_in)
+    write_single_file(starter, tmp_path / "one.html", stand_in)
+    for file in (tmp_path / "page/licences.txt", tmp_path / "one.html"):
+        text = file.read_text(encoding="utf-8")
+        assert "ONNX Runtime Web" in text
+        assert "Copyright (c) Microsoft Corporation" in text
+        assert "Permission is hereby granted, free of charge" in text
+
+
 def test_a_file_in_place_of_the_folder_is_an_error(starter, stand_in, tmp_path):
     (tmp_path / "page").touch()
     with pytest.raises(DataError, match=r"output='.*page' cannot be written"):
