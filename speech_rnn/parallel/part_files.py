@@ -136,8 +136,8 @@ class PartFiles:
         if not path.exists():
             if any(self._folder.glob("part-*")):
                 raise DataError(
-                    f"parts={shown(self._folder)!r} holds parts, and no {RUN} that says of which "
-                    "run; choose another folder"
+                    f"parts={shown(self._folder)!r} holds parts, and no {RUN} that describes "
+                    "their run; choose another folder"
                 )
             with writing(self._folder, "parts"):
                 atomic.write_json(path, ours)

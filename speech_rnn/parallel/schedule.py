@@ -42,7 +42,7 @@ def finished(crew: Crew, job: Job, parts: Iterable[Part]) -> Iterator[Finished]:
 
 
 def in_order(crew: Crew, job: Job, parts: Iterable[Part]) -> Iterator[Finished]:
-    """Yield what `finished` yields in the order of the parts, of which few wait for their turn."""
+    """Yield what `finished` yields, in the order of the parts; few parts wait for their turn."""
     early: dict[int, list[Any]] = {}
     waiting: deque[int] = deque()
 

@@ -96,13 +96,13 @@ async def _arrived(body: Awaitable[T], limits: Limits) -> T:
         raise RefusalError(BAD_REQUEST, "the connection was lost") from error
 
 
-async def _bounded(request: Request, most: int, told: int) -> AsyncGenerator[bytes, None]:
+async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[bytes, None]:
     """Yield the body up to so many bytes, whatever its header says."""
     n_bytes = 0
     async for chunk in request.stream():
         n_bytes += len(chunk)
         if n_bytes > most:
-            raise _too_large(told)
+            raise _too_large(limit)
         yield chunk
 
 

@@ -168,5 +168,5 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
 def _reason(lines: Sequence[str], code: int) -> str:
     """Return the error among the last lines, or these lines."""
     errors = [place for place, line in enumerate(lines) if ERROR.match(line)]
-    told = list(lines)[errors[-1] :] if errors else [f"exit code {code}", *lines]
-    return "\n".join(told)
+    reason = list(lines)[errors[-1] :] if errors else [f"exit code {code}", *lines]
+    return "\n".join(reason)

@@ -55,7 +55,7 @@ class Gap:
 
 
 def gaps(words: Sequence[str], takes: Iterable[Take]) -> list[Gap]:
-    """Return what is missing of each word, without the words of which nothing is missing."""
+    """Return the missing takes of each word; words with enough takes are left out."""
     counts = Counter((take.word, take.room == NOISY) for take in takes)
     found = []
     for word in words:

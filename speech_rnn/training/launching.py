@@ -54,7 +54,7 @@ def launch(command: Sequence[str], devices: int, machines: int, output_dir: Path
     SpeechRnnError
         if a process was killed; the others are ended then.
     SystemExit
-        if a process has told an error, with its exit code.
+        if a process has reported an error, with its exit code.
     """
     places = _places(devices, machines)
     started = [
@@ -103,7 +103,7 @@ def _places(devices: int, machines: int) -> list[dict[str, str]]:
         LAUNCHED: "1",
         # As torchrun has it: as many threads as cores in each process slow all of them down.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
-        # One that ends makes torch print pages in the others, and its error is told once.
+        # One that ends makes torch print pages in the others, and its error is reported once.
         "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
     }
     first = int(machine) * devices

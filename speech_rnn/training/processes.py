@@ -33,9 +33,9 @@ PATIENCE = timedelta(hours=2)
 """Longest time that a process waits for another one, which may have to read its clips."""
 LOST = ("gloo", "Connection", "NCCL", "Broken pipe", "Timed out")
 """Words of torch's errors about a process that no longer answers."""
-TOLD = "told"
+REPORTED = "reported"
 FIRST_SECONDS = 1.0
-"""Time that the first process has to tell an error which the others have as well."""
+"""Time in which the first process reports an error that the others have as well."""
 
 
 class Finished(BaseException):
@@ -79,8 +79,8 @@ def check_number(trainer: Trainer) -> None:
 def joined(run: Run) -> Iterator[Run]:
     """Join the processes of a training, and yield its settings for this process.
 
-    In all processes but the first, the block ends with `finish`. An error that all processes have
-    is told by the first one only.
+    In all processes but the first, the block ends with `finish`. The first
+    process alone reports an error that all of them have.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def joined(run: Run) -> Iterator[Run]:
         return
     end_with_parent()
     store = _meeting_place()
-    with _told_once(store, run), suppress(Finished):
+    with _reported_once(store, run), suppress(Finished):
         device = _own_device(run.device)
         dist.init_process_group(
             "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl",
@@ -177,8 +177,8 @@ def _meeting_place() -> dist.Store:
 
 
 @contextmanager
-def _told_once(store: dist.Store, run: Run) -> Iterator[None]:
-    """Let one process tell an error, and end the others without a word."""
+def _reported_once(store: dist.Store, run: Run) -> Iterator[None]:
+    """Let one process report an error, and end the others without a message."""
     process, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     try:
         yield
@@ -188,18 +188,18 @@ def _told_once(store: dist.Store, run: Run) -> Iterator[None]:
         raise
     except SpeechRnnError as error:
         if process == 0:
-            _tells(store, process)
+            _reports(store, process)
             raise
         time.sleep(FIRST_SECONDS)
-        if not _tells(store, process):
+        if not _reports(store, process):
             raise SystemExit(error.exit_code) from error
-        told = SpeechRnnError(f"process {process} of {processes}: {error}")
-        told.exit_code = error.exit_code
-        raise told from error
+        reported = SpeechRnnError(f"process {process} of {processes}: {error}")
+        reported.exit_code = error.exit_code
+        raise reported from error
     except RuntimeError as error:
         if not any(word in str(error) for word in LOST):
             raise
-        if process or is_launched() or not _tells(store, process):
+        if process or is_launched() or not _reports(store, process):
             raise SystemExit(1) from error
         raise DataError(
             f"another of the {processes} processes has ended; resume=true continues "
@@ -207,10 +207,10 @@ def _told_once(store: dist.Store, run: Run) -> Iterator[None]:
         ) from error
 
 
-def _tells(store: dist.Store, process: int) -> bool:
-    """Return whether this process is the one that tells an error: no other did, and all live."""
+def _reports(store: dist.Store, process: int) -> bool:
+    """Return whether this process reports an error: no other one did, and all are running."""
     try:
-        return store.compare_set(TOLD, "", str(process)) == str(process).encode()
+        return store.compare_set(REPORTED, "", str(process)) == str(process).encode()
     except RuntimeError:  # the first process has ended, and taken the store with it
         return process == 0
 
