@@ -32,7 +32,7 @@ class FileJob(Job, Protocol):
 
     @property
     def multiple(self) -> int:
-        """The number of which the number of files in a part is a multiple."""
+        """Divisor of the number of files in a part."""
         ...
 
     def settings(self) -> dict[str, Any]:
