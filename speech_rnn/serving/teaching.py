@@ -97,6 +97,7 @@ class Teaching:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # lines in the order of their writing
                 limit=LINE_BYTES,
                 start_new_session=True,  # it and its workers are stopped together
             )
