@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +29,8 @@ def test_the_wheel_holds_the_package_and_its_configuration(wheel):
     for path in CONF.rglob("*.yaml"):
         assert f"speech_rnn/conf/{path.relative_to(CONF).as_posix()}" in names
     assert "speech_rnn/py.typed" in names
-    for path in STATIC.iterdir():
-        assert f"speech_rnn/browser/static/{path.name}" in names
+    for path in filter(Path.is_file, STATIC.rglob("*")):
+        assert f"speech_rnn/browser/static/{path.relative_to(STATIC).as_posix()}" in names
 
 
 @pytest.mark.slow
