@@ -189,7 +189,7 @@ def test_kills_of_the_driver_and_of_workers_lose_nothing(many, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["transcribe", "spot"])
 def test_ctrl_c_ends_all_processes(many, tmp_path, verb):
-    driver = begin(many, verb, "--jobs", 2, "--parts", tmp_path / "parts", ".")
+    driver = begin(many, verb, "--jobs", 2, "--parts", tmp_path / "parts", *10 * ["."])
     wait_until(lambda: len(list(tmp_path.glob("parts/*.done"))) > 1)
     workers = children(driver.pid)
     assert len(workers) == 2
