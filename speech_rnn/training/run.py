@@ -241,19 +241,27 @@ def _trained(
         token_bonus=recipe.token_bonus,
         spotting=recipe.spotting,
     ).to(choose_device(run.device))
-    if vocabulary.head == "classification":
-        recognizer.calibration = calibrated(
-            recognizer, held_out, keep=recipe.keep, false_accepts=recipe.false_accepts
-        )
-    elif recipe.false_accepts is not None:
-        others = [row for row in isolated.split("validation") if row.text == UNKNOWN]
-        threshold = clip_threshold(recognizer, others, recipe.false_accepts)
-        recognizer.calibration = replace(recognizer.calibration, unknown_below=threshold)
+    recognizer.calibration = _calibration(recognizer, recipe, held_out, isolated)
     evaluation = None
     if tested := caches.get("test"):
         rows = corpus.split("test")
         evaluation = evaluate(recognizer, rows, batch_size=batch_size, cache=tested)
     return _written(recognizer, evaluation, run, {"command": command, "validation": validation})
+
+
+def _calibration(
+    recognizer: Recognizer, recipe: Recipe, held_out: Iterable[Batch], isolated: Corpus
+) -> Calibration:
+    """Return the calibration of a classifier, or the threshold of a CTC model if it has one."""
+    if recognizer.vocabulary.head == "classification":
+        return calibrated(
+            recognizer, held_out, keep=recipe.keep, false_accepts=recipe.false_accepts
+        )
+    if recipe.false_accepts is None:
+        return recognizer.calibration
+    others = [row for row in isolated.split("validation") if row.text == UNKNOWN]
+    threshold = clip_threshold(recognizer, others, recipe.false_accepts)
+    return replace(recognizer.calibration, unknown_below=threshold)
 
 
 def calibrated(
