@@ -23,7 +23,7 @@ DIGITS = 5
 
 @dataclass(frozen=True)
 class Manifest:
-    """What decides the rows of a run, see `run.json` in the folder.
+    """The inputs and settings that determine the rows of a run; `run.json` in the folder has them.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Label:
-    """What a client says about a take; its values are checked.
+    """A client's description of a take, with checked values.
 
     Parameters
     ----------

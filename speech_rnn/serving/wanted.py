@@ -1,4 +1,4 @@
-"""What a person is asked to record: the words, and how many takes of each are missing."""
+"""The words to record, and the number of takes of each that are missing."""
 
 from __future__ import annotations
 

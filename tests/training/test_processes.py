@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 PLAIN = ("augment=none", "model.dropout=0", "test=false")
 CRNN = ("model=crnn", "model.hidden_size=16", "model.dense=[16]")
 FIFTY_STEPS = ("trainer.max_epochs=13", "trainer.batch_size=13")
-"""Of four batches in an epoch, the last has 9 clips."""
+"""An epoch has four batches; the last one has 9 clips."""
 
 # Each process notes the clips of its steps; SIGNAL_AT says which one a signal ends, and when.
 NOTES = """
