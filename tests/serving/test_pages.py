@@ -19,6 +19,8 @@ from tests.browser.node import runtime_or_skip
 from tests.browser.sounds import RATE, assert_same, events_of, noise
 from tests.serving.running import CLIPS, running, url
 
+MEDIA = {".js": "text/javascript", ".css": "text/css", ".txt": "text/plain"}
+
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
@@ -42,8 +44,7 @@ def test_the_files_of_the_page_are_served(cache):
             if path.is_file() and path.name != "index.html":
                 found = requests.get(url(server, f"/{path.name}"))
                 assert found.content == path.read_bytes()
-                media = {".js": "text/javascript", ".css": "text/css"}[path.suffix]
-                assert found.headers["content-type"].startswith(media)
+                assert found.headers["content-type"].startswith(MEDIA[path.suffix])
                 tag = {"If-None-Match": found.headers["etag"]}
                 assert requests.get(url(server, f"/{path.name}"), headers=tag).status_code == 304
         found = requests.get(url(server, f"/runtime/{WASM}"))
