@@ -5,6 +5,8 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
+from tests.compositions import compose_faster
+
 # One process a core runs the tests (pytest-xdist): threads of torch's own would contend with them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -12,6 +14,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # drawn in each run, so that further ones would find no more in the next.
 settings.register_profile("speech_rnn", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("speech_rnn")
+
+compose_faster()
 
 # OpenVoiceOS names the caller in each line of its log. It walks through the stack and all modules
 # to find it, which takes a second within pytest.
