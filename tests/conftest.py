@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import settings
 
+from tests import shared
 from tests.compositions import compose_faster
 
 # One process a core runs the tests (pytest-xdist): threads of torch's own would contend with them.
@@ -24,6 +25,13 @@ with suppress(ImportError):
 
     for level in ("debug", "info", "warning", "error", "exception"):
         setattr(LOG, level, getattr(logging.getLogger("ovos"), level))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory):
+    """Let the processes of this run share a folder: each has its own within it."""
+    folder = tmp_path_factory.getbasetemp()
+    shared.FOLDER = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(autouse=True)

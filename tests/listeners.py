@@ -11,6 +11,7 @@ from speech_rnn.features import MFCC
 from speech_rnn.model import AcousticModel
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.vocabulary import Vocabulary
+from tests.shared import made_once
 from tests.tones import TONES_HZ, tone
 
 RATE = 16_000
@@ -46,6 +47,18 @@ def _trained(**layers):
         10, 4, head="ctc", hidden_size=24, n_layers=1, stack=3, dense=None, dropout=0.0,
         **layers,
     )  # fmt: skip
+
+    def make(folder):
+        _train(model, features, vocabulary)
+        torch.save(model.state_dict(), folder / "weights.pt")
+
+    name = "-".join(["listener", *(f"{name}-{value}" for name, value in sorted(layers.items()))])
+    weights = torch.load(made_once(name, make) / "weights.pt", weights_only=True)
+    model.load_state_dict(weights)
+    return Recognizer.from_modules(features, model, vocabulary)
+
+
+def _train(model, features, vocabulary):
     random = np.random.default_rng(1)
     clips, truths = [], []
     for seed in range(48):
@@ -66,4 +79,3 @@ def _trained(**layers):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return Recognizer.from_modules(features, model, vocabulary)

@@ -14,6 +14,7 @@ from speech_rnn.audio import write_audio
 from speech_rnn.errors import PLAIN
 from speech_rnn.exporting import export_onnx
 from tests.listeners import scene, train_listener
+from tests.shared import made_once
 from tests.test_architecture import ROOT
 from tests.test_recognizer import untrained
 
@@ -163,9 +164,12 @@ def test_missing_extras_are_named(folder, module):
 
 
 @pytest.fixture(scope="module")
-def light(tmp_path_factory):
+def light():
     """The README's own line, run in a checkout: the folder of the environment that it makes."""
-    checkout = tmp_path_factory.mktemp("checkout")
+    return made_once("light", install) / "light"
+
+
+def install(checkout):
     for name in ("speech_rnn", "conf"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "light.txt"):
@@ -175,7 +179,6 @@ def light(tmp_path_factory):
     subprocess.run(
         ["bash", "-euc", line[0]], cwd=checkout, env=clean() | {"PATH": path}, check=True
     )
-    return checkout / "light"
 
 
 def clean():
