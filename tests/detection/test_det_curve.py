@@ -93,11 +93,16 @@ def test_a_label_without_event_is_missed_and_an_event_without_label_is_false(lis
 
 def test_a_point_of_the_curve_equals_its_threshold_alone(listener):
     given = sound(SAID * 3, gap=0.8, noise=0.15, seed=7)  # loud enough that thresholds matter
-    curve = detect(listener, [given]).curve
+    curve = detect(listener, [given], block_seconds=1.0).curve
     assert [point.threshold for point in curve] == sorted(THRESHOLDS)
     assert len({(point.total.n_missed, point.total.n_false) for point in curve}) > 4
-    for point in curve[::6]:
-        assert detect(listener, [given], threshold=point.threshold).per_word == point.per_word
+    for point in curve[::6]:  # without a sweep of its own
+        spotting = replace(listener.own_spotting, threshold=point.threshold)
+        alone = detect_in(listener, given, spotting, block_seconds=1.0)
+        assert alone.count() == point.per_word
+    report = detect(listener, [given], threshold=curve[-6].threshold, block_seconds=1.0)
+    assert report.per_word == curve[-6].per_word
+    assert report.curve == curve
 
 
 def test_the_stream_and_the_sweep_agree_with_a_stream(listener):
@@ -157,14 +162,14 @@ def test_unknown_words_and_no_scenes(listener):
 def test_detection_in_a_composed_stream(listener, folder):
     corpus = Manifest(str(folder / "tones/rows.jsonl"), tuple(WORDS)).prepare()
     streams = Streams(hours=0.03, snr_db=25, gap_seconds=(1.0, 4.0))
-    report = detect(listener, [streams.compose(corpus, "test", RATE)])
+    report = detect(listener, [streams.compose(corpus, "test", RATE)], block_seconds=1.0)
     assert report.total.hours == pytest.approx(0.03)
     assert report.total.n_labels > 20
     assert report.total.miss_rate < 0.1
 
 
 ARGUMENTS = ["model=model.safetensors", "data=manifest", "data.path=tones/rows.jsonl"]
-SHORT = ["streams.hours=0.03", "streams.snr_db=25", "streams.gap_seconds=[1,4]"]
+SHORT = ["streams.hours=0.01", "streams.snr_db=25", "streams.gap_seconds=[1,4]"]
 
 
 def test_the_command(folder):
@@ -173,7 +178,7 @@ def test_the_command(folder):
     found = json.loads((folder / "out/detection.json").read_text())
     total = found["total"]
     assert f"missed {total['n_labels'] - total['n_hits']} of {total['n_labels']}" in result.stdout
-    assert "false accepts in 0.03 hours" in result.stdout
+    assert "false accepts in 0.01 hours" in result.stdout
     assert "latency from the end of the word: median" in result.stdout
     assert len(found["curve"]) == len(THRESHOLDS)
 

@@ -153,7 +153,7 @@ def test_tuning_sets_the_times_right(listener):
     assert set(tuned.lags) == set(WORDS)
 
     def off(spotting, scene):
-        heard = detect_in(listener, scene, spotting)
+        heard = detect_in(listener, scene, spotting, block_seconds=1.0)
         return np.abs(lags_of(heard.labels, heard.words)).mean(axis=0)
 
     before = off(replace(tuned, lags={}), test)

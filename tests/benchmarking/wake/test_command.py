@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from speech_rnn.audio import load_audio
-from speech_rnn.benchmarking.wake import named_models, running
+from speech_rnn.benchmarking.wake import display, named_models, running
 from speech_rnn.benchmarking.wake.contenders import RIVALS, rivals
 from speech_rnn.benchmarking.wake.rival import RATE, run_rival
 from speech_rnn.data.folder import Folder
@@ -65,6 +65,8 @@ def test_the_command(folder, monkeypatch):
     assert found["costs"][0]["contender"] == "tones"
     assert found["costs"][0]["n_bytes"] == (folder / "tones.safetensors").stat().st_size
     assert (folder / "out/wake.csv").is_file()
+    assert (folder / "out/wake.png").is_file()
+    monkeypatch.setattr(display, "draw_wake", lambda _, file: file)  # it takes seconds
     again = speech_rnn("benchmark", "wake", *given, *more, "--output", "out", cwd=folder)
     assert "own thresholds: low" not in again.stdout  # nothing is heard twice
     anew = json.loads((folder / "out/wake.json").read_text())
