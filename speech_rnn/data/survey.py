@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from speech_rnn.data.cache import (
 )
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.errors import SpeechRnnError
+from speech_rnn.storage.hashing import stamp_of
 from speech_rnn.storage.packed import read_packed, write_packed
 
 FORMAT = 1
@@ -121,20 +121,9 @@ def origin(utterances: Sequence[Utterance], sample_rate: int) -> str:
         noise = [row.composition.noise] if row.composition else []
         for path in [*(part.audio for part in parts), *noise]:
             if path not in stamps:
-                stamps[path] = _stamp(path)
+                stamps[path] = stamp_of(path)
                 digest.update(stamps[path].encode())
     return digest.hexdigest()
-
-
-def _stamp(path: str) -> str:
-    """Return the size and the time of change of a file; of an archive for a file in it."""
-    for place in (path, os.path.dirname(path)):  # noqa: PTH120 (a million paths)
-        try:
-            found = os.stat(place)  # noqa: PTH116
-        except (OSError, ValueError):
-            continue
-        return f"{found.st_size} {found.st_mtime_ns}\n"
-    return "missing\n"
 
 
 class SurveyedClips(ABC):

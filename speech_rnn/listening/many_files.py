@@ -11,6 +11,7 @@ from speech_rnn.listening.file_jobs import File, FileJob
 from speech_rnn.parallel.crews import Spread
 from speech_rnn.parallel.part_files import Manifest, PartFiles, part_files
 from speech_rnn.parallel.schedule import finished, in_order
+from speech_rnn.storage.hashing import stamp_of
 
 MOST_IN_PART = 256
 """Largest number of files in a part, unless a batch has more."""
@@ -28,8 +29,8 @@ def rows_of(job: FileJob, files: Sequence[File], spread: Spread) -> Iterator[Any
     ConfigurationError
         if several processes would have to read standard input.
     """
-    manifest = _manifest(job, files, {})
     given = _shared(files)
+    manifest = _manifest(job, [(name, "") for name, _ in files], {})
     parts = ((number, manifest.part(number, given)) for number in range(manifest.n_parts))
     with spread.crew(job, manifest.n_parts) as crew:
         for _, rows in in_order(crew, job, parts):
@@ -57,7 +58,9 @@ def fill(
     SpeechRnnError
         in the cases of `rows_of` and `part_files`.
     """
-    manifest, given = _manifest(job, files, job.settings()), _shared(files)
+    given = _shared(files)
+    stamped = [(name, stamp_of(path)) for name, path in given]
+    manifest = _manifest(job, stamped, job.settings())
     with part_files(folder, manifest) as kept:
         if kept.done:
             tell(f"{folder}: {kept.n_done:,} of {len(files):,} files were done before")
@@ -76,15 +79,17 @@ def fill(
     return kept
 
 
-def _manifest(job: FileJob, files: Sequence[File], settings: dict[str, Any]) -> Manifest:
-    wanted = min(MOST_IN_PART, max(1, len(files) // PARTS))
+def _manifest(
+    job: FileJob, stamped: Sequence[tuple[str, str]], settings: dict[str, Any]
+) -> Manifest:
+    wanted = min(MOST_IN_PART, max(1, len(stamped) // PARTS))
     files_in_part = -(-wanted // job.multiple) * job.multiple
-    return Manifest.of([name for name, _ in files], files_in_part, settings)
+    return Manifest.of(stamped, files_in_part, settings)
 
 
-def _shared(files: Sequence[File]) -> list[File]:
+def _shared(files: Sequence[File]) -> list[tuple[str, str]]:
     """Return files with absolute paths, since another process may stand in another folder."""
-    shared: list[File] = []
+    shared = []
     for name, sound in files:
         if not isinstance(sound, (str, Path)):
             raise ConfigurationError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,22 +29,28 @@ class Manifest:
     ----------
     n_files : number of files.
     files_sha256 : hash of their names, in their order.
+    stamps_sha256 : hash of their sizes and times of change.
     files_in_part : number of files in each part but the last.
     settings : plain values: ``verb``, its options, and hashes of the files that they name.
     """
 
     n_files: int
     files_sha256: str
+    stamps_sha256: str
     files_in_part: int
     settings: Mapping[str, Any]
 
     @classmethod
-    def of(cls, names: Sequence[str], files_in_part: int, settings: Mapping[str, Any]) -> Manifest:
-        """Return the manifest of files."""
-        digest = hashlib.sha256()
-        for name in names:
-            digest.update(name.encode(errors="surrogateescape") + b"\0")
-        return cls(len(names), digest.hexdigest(), files_in_part, settings)
+    def of(
+        cls, files: Iterable[tuple[str, str]], files_in_part: int, settings: Mapping[str, Any]
+    ) -> Manifest:
+        """Return the manifest of files: names, each with its stamp."""
+        n_files, names, stamps = 0, hashlib.sha256(), hashlib.sha256()
+        for name, stamp in files:
+            n_files += 1
+            names.update(name.encode(errors="surrogateescape") + b"\0")
+            stamps.update(stamp.encode() + b"\0")
+        return cls(n_files, names.hexdigest(), stamps.hexdigest(), files_in_part, settings)
 
     @property
     def n_parts(self) -> int:
@@ -165,13 +171,16 @@ class PartFiles:
 
 
 def _differing(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
-    """Return what differs: the list of files, or names of settings."""
+    """Return what differs: the list of files, or one of the files, and names of settings."""
     own, other = json.loads(json.dumps(ours["settings"])), theirs["settings"]
     if own["verb"] != other["verb"]:
         return ["verb"]
     names = [name for name in {**own, **other} if own.get(name) != other.get(name)]
-    is_same = all(ours[name] == theirs[name] for name in ("n_files", "files_sha256"))
-    return names if is_same else ["list of files", *names]
+    if any(ours[name] != theirs[name] for name in ("n_files", "files_sha256")):
+        return ["list of files", *names]
+    if ours["stamps_sha256"] != theirs["stamps_sha256"]:
+        return ["size or time of a file", *names]
+    return names
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Hashes of files."""
+"""Hashes of files, and stamps that show whether a file was changed."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         while block := file.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def stamp_of(path: str) -> str:
+    """Return the size and the time of change of a file; of the archive for a file in one."""
+    for place in (path, os.path.dirname(path)):  # noqa: PTH120 (a million paths)
+        try:
+            found = os.stat(place)  # noqa: PTH116
+        except (OSError, ValueError):
+            continue
+        return f"{found.st_size} {found.st_mtime_ns}\n"
+    return "missing\n"

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,16 @@ def test_a_run_goes_on_with_the_parts_that_are_missing(folder, tmp_path):
         assert re.search(f"belongs to a run with another {differing};", refused.stderr)
     refused = speech_rnn("spot", "--parts", tmp_path, ".", cwd=folder)
     assert "belongs to a run with another verb" in refused.stderr
+
+
+def test_a_recording_that_was_replaced_is_noticed(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "sounds")
+    command = ("transcribe", *BATCHES, "--parts", "parts", "sounds")
+    speech_rnn(*command, cwd=tmp_path)
+    shutil.copy(tmp_path / "sounds/01.flac", tmp_path / "sounds/00.flac")
+    refused = speech_rnn(*command, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "belongs to a run with another size or time of a file;" in refused.stderr
 
 
 def test_options_that_do_not_fit_are_refused(folder, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from speech_rnn.errors import ConfigurationError, DataError
 from speech_rnn.parallel.part_files import Manifest, part_files
 
-NAMES = [f"{number}.wav" for number in range(7)]
+NAMES = [(f"{number}.wav", f"{number} bytes") for number in range(7)]
 MANIFEST = Manifest.of(NAMES, 3, {"verb": "transcribe", "beam": None})
 
 
@@ -44,10 +44,14 @@ def test_a_part_that_is_torn_is_missing(tmp_path):
     [
         (Manifest.of(NAMES[:-1], 3, MANIFEST.settings), "another list of files;"),
         (Manifest.of(NAMES[::-1], 3, MANIFEST.settings), "another list of files;"),
+        (
+            Manifest.of([*NAMES[:6], ("6.wav", "5 bytes")], 3, MANIFEST.settings),
+            "size or time of a",
+        ),
         (Manifest.of(NAMES, 3, {**MANIFEST.settings, "beam": 5}), "another beam;"),
         (Manifest.of([], 3, {"verb": "spot"}), "another verb;"),
     ],
-    ids=["fewer", "order", "option", "all"],
+    ids=["fewer", "order", "replaced", "option", "all"],
 )
 def test_another_run_is_refused(tmp_path, manifest, differing):
     with part_files(tmp_path, MANIFEST):
