@@ -42,7 +42,7 @@ from speech_rnn.errors import (
     spoken_errors,
 )
 from speech_rnn.storage.folders import writing
-from speech_rnn.training.launching import is_first
+from speech_rnn.training.launching import is_first, reported_once
 
 _here = Path(__file__).resolve().parents[1]
 CONF = _here / "conf" if (_here / "conf").is_dir() else _here.parent / "conf"
@@ -284,7 +284,8 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     """Run a command with Hydra; a multirun's sweeper gets what `run` returns."""
     OmegaConf.register_new_resolver("swept", _swept, replace=True)
     OmegaConf.register_new_resolver("recipe_lines", _indented_recipes, replace=True)
-    sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:])
+    with reported_once():
+        sys.argv[1:] = _checked_arguments(config_name, sys.argv[1:])
     if config_name == "train":
         sys.argv[1:] += _quiet_arguments()
 
@@ -292,10 +293,11 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
         folder = HydraConfig.get().runtime.output_dir
         # Hydra would print a traceback for an exception that leaves a job.
         with spoken_errors(), writing(folder, "output_dir"), building():
-            check(cfg, primary(config_name))
-            typed = keys_of(HydraConfig.get().overrides.task)
-            take_words(cfg, typed)
-            check_taken(cfg, typed - _own_keys(config_name))
+            with reported_once():
+                check(cfg, primary(config_name))
+                typed = keys_of(HydraConfig.get().overrides.task)
+                take_words(cfg, typed)
+                check_taken(cfg, typed - _own_keys(config_name))
             return run(cfg)
 
     logging.raiseExceptions = False  # no traceback for each line of a log that cannot be written

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from speech_rnn.errors import ConfigurationError, SpeechRnnError, Stopped
@@ -23,7 +24,7 @@ PORT = "29500"
 """Port at which the processes of several machines meet, unless ``MASTER_PORT`` is set."""
 LOOKS_SECONDS = 0.1
 GRACE_SECONDS = 5.0
-"""Time in which the other processes notice that one has ended."""
+"""Time in which the other processes notice that one has ended, or in which it reports an error."""
 
 
 def is_one_of_several() -> bool:
@@ -34,6 +35,27 @@ def is_one_of_several() -> bool:
 def is_first() -> bool:
     """Return whether this process is the one that writes, or the only one."""
     return not is_one_of_several() or os.environ["RANK"] == "0"
+
+
+@contextmanager
+def reported_once() -> Iterator[None]:
+    """Let the first process of a machine alone report an error of the command line.
+
+    All of them have the command line of `torchrun`, and the error before they meet.
+
+    Raises
+    ------
+    SystemExit
+        in the other processes, with the exit code of the error and without a message.
+    """
+    try:
+        yield
+    except SpeechRnnError as error:
+        if not is_one_of_several() or os.environ["LOCAL_RANK"] == "0":
+            raise
+        with suppress(KeyboardInterrupt):  # torchrun ends the others as soon as one has ended
+            time.sleep(GRACE_SECONDS)
+        raise SystemExit(error.exit_code) from error
 
 
 def is_launched() -> bool:

@@ -133,6 +133,16 @@ def test_what_several_processes_cannot_do_is_refused(folder, settings, message):
     assert message in ended.stderr
 
 
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_wrong_key_is_reported_by_the_first_process_alone(folder, monkeypatch, rank):
+    place = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    for name, value in {**place, "MASTER_PORT": "1", "RANK": rank, "LOCAL_RANK": rank}.items():
+        monkeypatch.setenv(name, value)
+    ended = speech_rnn("train", "model.hiden_size=3", "output_dir=run", cwd=folder, module=True)
+    assert ended.returncode == 2
+    assert ended.stderr.count("unknown key 'model.hiden_size'") == (rank == "0")
+
+
 def test_only_train_starts_processes():
     with pytest.raises(ConfigurationError, match="are 4 processes, and this training has 1"):
         check_number(Trainer(devices=2, num_nodes=2))
