@@ -22,6 +22,7 @@ def run(cfg: DictConfig) -> None:
 
     from speech_rnn.config.build import kept_config, run_of, train_on
     from speech_rnn.config.ranges import (
+        OF_THIS_PROCESS,
         SEARCH_KEYS,
         defaults_of,
         space_of,
@@ -29,8 +30,9 @@ def run(cfg: DictConfig) -> None:
         trial_config,
     )
     from speech_rnn.reporting.terminal import print_search
-    from speech_rnn.training import claimed
+    from speech_rnn.training.claiming import claimed, shared
     from speech_rnn.training.search import Values, search
+    from speech_rnn.training.storages import StudyPlace
 
     if "language_model" in cfg:
         raise ConfigurationError("a search needs a recipe that trains a recogniser")
@@ -47,8 +49,12 @@ def run(cfg: DictConfig) -> None:
         return float(result.metrics["validation"][cfg.objective])
 
     folder = Path(HydraConfig.get().runtime.output_dir)
-    space = space_of(cfg)
-    with claimed(folder, kept_config(cfg, "trials"), cfg.resume, "trials"):
+    space, config = space_of(cfg), kept_config(cfg, *OF_THIS_PROCESS)
+    if cfg.storage is None:
+        place, using = None, claimed(folder, config, cfg.resume, "trials")
+    else:
+        place, using = StudyPlace(str(cfg.storage), str(cfg.study), config), shared(folder)
+    with using:
         found = search(
             objective,
             space,
@@ -57,6 +63,7 @@ def run(cfg: DictConfig) -> None:
             first=defaults_of(cfg, list(space)),
             name=cfg.objective,
             seed=cfg.seed,
+            place=place,
         )
     print_search(found)
     print(f"search: {folder / 'search.json'}")

@@ -18,7 +18,10 @@ from speech_rnn.config.keys import check
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.training.search import Choices, Dimension, Interval, Values
 
-SEARCH_KEYS = ("trials", "space", "objective", "swept")
+OF_THIS_PROCESS = ("trials", "storage", "study")
+"""Keys of a search that do not decide its trials."""
+
+SEARCH_KEYS = (*OF_THIS_PROCESS, "space", "objective", "swept")
 """Keys of a search that a training does not have."""
 
 OF_THE_SEARCH = ("test", "report", "output_dir", "resume")

@@ -66,6 +66,26 @@ def claimed(
             raise Stopped(signum, where, shown(folder) if goes_on else "") from error
 
 
+@contextmanager
+def shared(output_dir: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a folder for several processes of a search; each of its trials has a folder of its own.
+
+    Raises
+    ------
+    DataError
+        if the folder cannot be written.
+    Stopped
+        on a `KeyboardInterrupt`, which it replaces.
+    """
+    folder = make_folder(output_dir, "output_dir")
+    with writing(folder, "output_dir", "give the same command again"):
+        try:
+            yield folder
+        except KeyboardInterrupt as error:
+            where = f"{getattr(error, 'where', '')}; the same command continues".lstrip("; ")
+            raise Stopped(getattr(error, "signum", signal.SIGINT), where) from error
+
+
 def _keep(folder: Path, config: str, resume: bool, work: str) -> None:
     """Check that the configuration fits an existing run, and store it."""
     begun, kept = folder / work, folder / "config.yaml"
@@ -84,7 +104,16 @@ def _keep(folder: Path, config: str, resume: bool, work: str) -> None:
 
 
 def refuse_other_settings(before: str, now: str, file: Path) -> None:
-    """Raise a `ConfigurationError` that names the settings in which two configurations differ.
+    """Raise a `ConfigurationError` that names the settings in which two configurations differ."""
+    if differing := differences(before, now):
+        raise ConfigurationError(
+            f"resume=true, but the configuration differs from {shown(file)}: {differing}; give "
+            "the same overrides, or start in another output_dir"
+        )
+
+
+def differences(before: str, now: str) -> str:
+    """Return the settings in which two configurations differ, for a message; empty if in none.
 
     Two spellings of the same path do not count as different; comments, such as a hash, do.
     """
@@ -94,18 +123,14 @@ def refuse_other_settings(before: str, now: str, file: Path) -> None:
         [line for line in text.splitlines() if line.startswith("#")] for text in (before, now)
     ]
     if not names and comments[0] == comments[1]:
-        return
+        return ""
     changed = [
         f"{name}={there.get(name, ABSENT)} there, {here.get(name, ABSENT)} here"
         + (" (the schedule of a run cannot be made longer)" if name == "trainer.max_epochs" else "")
         for name in names[:MOST_NAMED]
     ]
     changed += [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-    raise ConfigurationError(
-        f"resume=true, but the configuration differs from {shown(file)}: "
-        f"{'; '.join(changed) or 'the clips differ'}; give the same overrides, or start in "
-        "another output_dir"
-    )
+    return "; ".join(changed) or "the clips differ"
 
 
 def settings_of(text: str) -> dict[str, Any]:

@@ -6,16 +6,14 @@ Hydra's own Optuna plugin needs Optuna 2 and SQLAlchemy 1.4, and cannot resume a
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from speech_rnn.errors import ConfigurationError, MissingExtraError
+from speech_rnn.errors import ConfigurationError
 from speech_rnn.storage.atomic import write_json
+from speech_rnn.training.storages import StudyPlace, opened
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -137,6 +135,7 @@ def search(
     first: Mapping[str, Any] | None = None,
     name: str = "loss",
     seed: int = 0,
+    place: StudyPlace | None = None,
 ) -> Search:
     """Minimise an objective with Optuna's TPE sampler (Bergstra et al., 2011).
 
@@ -144,86 +143,74 @@ def search(
     values. The values of a trial depend on the seed, its number and the trials before it, so that
     an interrupted search ends like an uninterrupted one, and more `trials` may be added later.
 
+    Several processes share a study if each is started with its `place`. Each trial is finished
+    once: if its process dies, another one runs it again with the same values.
+
     Parameters
     ----------
     objective : function of a trial's values and folder; its result is minimised.
     space : range of each key.
-    output_dir : folder that receives ``study.journal``, ``search.json`` and ``trials/N`` for each.
-    trials : number of trials, including existing ones.
+    output_dir : folder that receives ``search.json`` and ``trials/N`` for each trial. Processes
+        may have the same: then a trial that runs again continues.
+    trials : number of trials of the study, including existing ones.
     first : values of the first trial, if all are within the space, such as the defaults.
     name : name of the objective.
     seed : seed of the sampler.
+    place : the study that processes share; None for ``study.journal`` in `output_dir`, on which no
+        other process may work.
 
     Raises
     ------
     MissingExtraError
         if Optuna is not installed.
     ConfigurationError
-        if the space is empty, or `trials` is below 1.
+        if the space is empty, `trials` is below 1, or the study has another configuration.
+    DataError
+        if the storage of the study cannot be opened, or fails later.
     """
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ImportError as error:
-        raise MissingExtraError("optuna", "search") from error
     if not space:
         raise ConfigurationError(
             "space=[] is empty; name at least one range: KEY=interval(LOW,HIGH)"
         )
     if trials < 1:
         raise ConfigurationError(f"trials={trials} must be 1 or more")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(output_dir / JOURNAL)))
-    study = optuna.create_study(storage=storage, study_name="search", load_if_exists=True)
-    distributions = {key: dimension.distribution() for key, dimension in space.items()}
-    start = {key: dimension.drawn((first or {}).get(key)) for key, dimension in space.items()}
-    if not study.trials and None not in start.values():
-        study.enqueue_trial(start)
-    found = _found(study, space, name)
-    while len(found.trials) < trials:
-        number, drawn = _next(study, distributions, seed, len(found.trials))
-        values = {key: space[key].used(drawn[key]) for key in space}
-        log.info("trial %d of %d: %s", number + 1, trials, values)
-        reached = objective(values, output_dir / "trials" / str(number))
-        if math.isfinite(reached):
-            study.tell(number, reached)
-        else:
-            study.tell(number, state=optuna.trial.TrialState.FAIL)
-        found = _found(study, space, name)
-        write_json(output_dir / "search.json", found.to_dict())
+    place = place or StudyPlace(str(output_dir / JOURNAL), patience=0)
+    with opened(place) as study:
+        from speech_rnn.training.places import Places
+        from speech_rnn.training.sampling import SeededByPlace
+
+        start = {key: dimension.drawn((first or {}).get(key)) for key, dimension in space.items()}
+        study.sampler = SeededByPlace(seed, None if None in start.values() else start)
+        distributions = {key: dimension.distribution() for key, dimension in space.items()}
+        places = Places(study, distributions, trials, place.patience)
+        for number, trial in places:
+            values = {key: space[key].used(trial.params[key]) for key in space}
+            log.info("trial %d of %d: %s", number + 1, trials, values)
+            with places.alive(trial):
+                reached = objective(values, output_dir / "trials" / str(number))
+            places.finish(trial, reached)
+            _write(_found(study, space, name), output_dir)
+        return _write(_found(study, space, name), output_dir)
+
+
+def _write(found: Search, output_dir: Path) -> Search:
+    write_json(output_dir / "search.json", found.to_dict())
     return found
 
 
-def _next(
-    study: Study, distributions: dict[str, BaseDistribution], seed: int, n_finished: int
-) -> tuple[int, dict[str, Any]]:
-    """Return number and parameters of the interrupted trial, or of a new one."""
-    from optuna.samplers import TPESampler
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        if trial.params.keys() == distributions.keys():
-            return trial.number, trial.params
-        study.tell(trial.number, state=TrialState.FAIL)  # interrupted while values were drawn
-        n_finished += 1
-    own_seed = int(np.random.SeedSequence([seed, n_finished]).generate_state(1)[0])
-    study.sampler = TPESampler(seed=own_seed)
-    asked = study.ask(distributions)
-    return asked.number, asked.params
-
-
 def _found(study: Study, space: Mapping[str, Dimension], name: str) -> Search:
+    from speech_rnn.training.places import attempts_of, outcome
+
     trials = (
         Trial(
-            trial.number,
-            {key: space[key].used(trial.params[key]) for key in space if key in trial.params},
-            trial.value,
+            number,
+            {key: space[key].used(ended.params[key]) for key in space if key in ended.params},
+            ended.value,
         )
-        for trial in study.trials
-        if trial.state.is_finished()
+        for number, attempts in attempts_of(study.get_trials(deepcopy=False)).items()
+        if (ended := outcome(attempts)) is not None
     )
     return Search(
         name, tuple(sorted(trials, key=lambda t: (t.objective is None, t.objective, t.number)))
