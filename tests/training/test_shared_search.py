@@ -177,7 +177,7 @@ def test_a_study_of_other_settings_is_refused(tmp_path):
 
 
 def command(folder, *more):
-    settings = (*SMALL, "trainer.max_epochs=30", f"data.path={folder}/tones/rows.jsonl")
+    settings = (*SMALL, "trainer.max_epochs=8", f"data.path={folder}/tones/rows.jsonl")
     arguments = (*settings, "trials=2", "model.dropout=interval(0,0.3)", "storage=study", *more)
     return [sys.executable, "-m", "speech_rnn.search", *arguments]
 
