@@ -212,7 +212,8 @@ def _forced(override: Override, groups: set[str]) -> str:
     """Allow a value: Hydra rejects keys that no YAML file has, and suggests ``+`` instead."""
     line, key = str(override.input_line), override.key_or_group
     is_value = override.type == OverrideType.CHANGE and key not in groups
-    is_known_place = key.split(".")[0] not in ("hydra", "recipe") and override.package is None
+    is_known_place = re.split("[./]", key)[0] not in ("hydra", "recipe")
+    is_known_place &= override.package is None
     return f"++{line}" if is_value and is_known_place else line
 
 

@@ -253,3 +253,8 @@ def test_help_shows_what_may_be_typed_as_it_is(tmp_path):
         "[key=value …]" in one for one in HYDRA_VERBS.values()
     )
     assert "`" not in verbs + speech_rnn("recipes", "--help", cwd=tmp_path).stdout
+
+
+def test_a_launcher_of_hydra_is_chosen_as_in_other_programs():
+    line = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.run.dir=a"]
+    assert as_typed(line) == line
