@@ -6,12 +6,15 @@ import asyncio
 import os
 import re
 import signal
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from speech_rnn.serving import leash
+from speech_rnn.serving.leash import STOP_SECONDS
 from speech_rnn.serving.logs import log
 from speech_rnn.serving.refusals import BUSY, RefusalError
 from speech_rnn.serving.service import within
@@ -24,8 +27,6 @@ ERROR = re.compile(r"^error: ")
 LINE_BYTES = 1 << 20
 MOST_LINES = 12
 """Last lines of the output that an error shows."""
-STOP_SECONDS = 5.0
-"""Time that a training has to end after it was asked to."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ class Teaching:
         self._process = self._task = None
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
+                *(sys.executable, "-m", leash.__name__, *command),
+                stdin=asyncio.subprocess.PIPE,  # its end here closes with this process
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},  # lines in the order of their writing

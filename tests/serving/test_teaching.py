@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from speech_rnn.serving.refusals import RefusalError
 from speech_rnn.serving.teaching import Teaching
 from speech_rnn.training.epochs import Epoch
+from tests.serving.running import until
 
 LINES = [Epoch(n, 2, {"validation error rate": 1 / n}).line() for n in (1, 2)]
 
@@ -61,7 +63,7 @@ def test_an_error_of_the_training_is_its_last_error_line():
         assert found.error.startswith("exit code 1\nbefore\n")
         assert found.error.endswith("ZeroDivisionError: division by zero")
         await teaching.start(["/no/such/program"], nothing)
-        assert (await ended(teaching)).error.startswith("the training cannot start: ")
+        assert (await ended(teaching)).error.startswith("error: the command cannot start: ")
 
     asyncio.run(main())
 
@@ -106,6 +108,39 @@ def test_a_training_and_its_workers_are_stopped(ignores, tmp_path, monkeypatch):
         await teaching.stop()  # again, without an effect
 
     asyncio.run(main())
+
+
+STARTER = """
+import asyncio, sys
+from speech_rnn.serving.teaching import Teaching
+
+async def main():
+    teaching = Teaching()
+    await teaching.start([sys.executable, "-c", sys.argv[1]], None)
+    while len(teaching.progress.line.split()) < 2:
+        await asyncio.sleep(0.01)
+    print(teaching.progress.line, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("ignores", [False, True], ids=["obeys", "ignores SIGTERM"])
+def test_a_training_and_its_workers_end_when_the_server_is_killed(ignores):
+    ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN); " if ignores else ""
+    worker = f"import signal, time; {ignore}time.sleep(60)"
+    training = (
+        "import os, subprocess, sys, time; "
+        f"worker = subprocess.Popen([sys.executable, '-c', {worker!r}]); "
+        "print(os.getpid(), worker.pid, flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", STARTER, training]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        pids = [int(pid) for pid in server.stdout.readline().split()]
+        assert all(_is_alive(pid) for pid in pids)
+        server.kill()
+    until(lambda: not any(_is_alive(pid) for pid in pids), 30)
 
 
 def _is_alive(pid):
