@@ -2,7 +2,8 @@
 
 A server runs in a process of its own. Streams join one after another; once all are there, the time
 from the moment that the last chunk of a word was sent to the arrival of that word, or of the answer
-to a chunk, is measured. Chunks are of 0.1 s.
+to a chunk, is measured. Chunks are of 0.1 s. Twice a second, a client of Wyoming connects and asks
+for the description of the server, and the memory of the server is read.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import urllib.request
 import numpy as np
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from wyoming.client import AsyncTcpClient
+from wyoming.info import Describe, Info
 
 from speech_rnn.audio import load_audio
 from tests.serving.running import CLIPS
@@ -63,6 +66,32 @@ async def receive(socket, sent, results):
             results["ends"].append(event["seconds"])
 
 
+async def describe(port):
+    """Return the seconds from connecting to the description, as Home Assistant asks for it."""
+    begin = time.perf_counter()
+    async with AsyncTcpClient("127.0.0.1", port) as client:
+        await client.write_event(Describe().event())
+        assert Info.is_type((await client.read_event()).type)
+    return time.perf_counter() - begin
+
+
+async def watch(ports, described, memory):
+    """Note the time of a description and the memory of the server, again and again."""
+    while True:
+        described.append(await describe(ports["wake"]))
+        memory.append(await asyncio.to_thread(figure, ports["http"], f"process_{MEMORY}"))
+        await asyncio.sleep(0.5)
+
+
+async def watched(ports, n_streams, seconds):
+    """Return what the streams met, and what `watch` noted beside them."""
+    described, memory = [], []
+    watching = asyncio.ensure_future(watch(ports, described, memory))
+    results = await load(ports["http"], n_streams, seconds)
+    watching.cancel()
+    return results, described, memory
+
+
 async def load(port, n_streams, seconds):
     """Return what the streams met."""
     results = {"latency": [], "words": [], "refused": [], "ends": []}
@@ -77,15 +106,17 @@ async def load(port, n_streams, seconds):
 
 
 def started(*options):
-    """Start a server and return its process and port."""
-    command = [sys.executable, "-m", "speech_rnn.serve", "--only", "http", "--port", "0", *options]
+    """Start a server and return its process and its ports by protocol."""
+    served = ("--only", "http", "--only", "wake", "--port", "0", "--wake-port", "0")
+    command = [sys.executable, "-m", "speech_rnn.serve", *served, *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    port = None
+    ports = {}
     for line in process.stderr:
         event = json.loads(line)
-        port = event.get("port", port)
+        if event["event"] == "listening":
+            ports[event["protocol"]] = event["port"]
         if event["event"] == "ready":
-            return process, port
+            return process, ports
     raise RuntimeError("the server did not start")
 
 
@@ -97,12 +128,13 @@ def figure(port, name):
 
 
 def report(n_streams, seconds, options):
-    process, port = started(*options)
+    process, ports = started(*options)
+    port = ports["http"]
     drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
     before = {name: figure(port, f"process_{name}") for name in FIGURES}
     capacity = figure(port, "speech_rnn_capacity_streams")
     begin = time.monotonic()
-    results = asyncio.run(load(port, n_streams, seconds))
+    results, described, memory = asyncio.run(watched(ports, n_streams, seconds))
     wall = time.monotonic() - begin
     after = {name: figure(port, f"process_{name}") for name in FIGURES}
     process.terminate()
@@ -117,10 +149,11 @@ def report(n_streams, seconds, options):
         "p50_ms": round(float(np.percentile(latency, 50)), 1),
         "p99_ms": round(float(np.percentile(latency, 99)), 1),
         "most_ms": round(float(latency.max()), 1),
+        "describe_p50_ms": round(1000 * float(np.percentile(described, 50)), 1),
+        "describe_most_ms": round(1000 * max(described), 1),
         "cpu_of_server": round((after[CPU] - before[CPU]) / wall, 2),
-        "kB_a_stream": round(
-            (after[MEMORY] - before[MEMORY]) / 1000 / max(1, len(results["ends"]))
-        ),
+        "MB_before": round(before[MEMORY] / 1e6),
+        "kB_a_stream": round((max(memory) - before[MEMORY]) / 1000 / n_streams),
         "capacity": round(capacity),
     }
 
