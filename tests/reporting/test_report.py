@@ -42,7 +42,7 @@ STRESS = [
 def run(tmp_path_factory):
     """A training that gets some clips wrong, one word with a name that would be markup."""
     folder = tmp_path_factory.mktemp("report")
-    manifest = write_corpus(folder / "tones")
+    manifest = write_corpus(folder / "tones", clips=(8, 2, 3))  # each mistake is a picture
     rows = manifest.read_text().replace('"low"', '"<b>low</b>"')
     manifest.write_text(rows)
     arguments = ["data=manifest", f"data.path={manifest}", "features.n_mfcc=13", "augment=none"]

@@ -6,7 +6,6 @@ import re
 import socket
 
 import numpy as np
-import openai
 import pytest
 import requests
 import soundfile
@@ -29,6 +28,8 @@ def server():
 
 @pytest.fixture(scope="module")
 def client(server):
+    import openai  # within: each process reads this file, and one of them needs it
+
     with openai.OpenAI(base_url=url(server, "/v1"), api_key="none", max_retries=0) as found:
         yield found
 
@@ -70,10 +71,12 @@ def test_openais_client_hears_what_transcribe_hears(client, word):
 
 
 def test_openais_client_lists_the_models(client):
+    from openai import NotFoundError
+
     (model,) = client.models.list()
     assert model.id == "starter"
     assert client.models.retrieve("starter").words[0] == "zero"
-    with pytest.raises(openai.NotFoundError, match="did you mean 'starter'"):
+    with pytest.raises(NotFoundError, match="did you mean 'starter'"):
         client.models.retrieve("startr")
 
 

@@ -8,12 +8,18 @@ import pytest
 
 from speech_rnn.training.module import SpeechModule
 from tests.tones import write_corpus
-from tests.training.small import assert_same_weights, run
+from tests.training import small
+from tests.training.small import assert_same_weights
 
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
-    return write_corpus(tmp_path_factory.mktemp("tones"))
+    return write_corpus(tmp_path_factory.mktemp("tones"), clips=(8, 2, 2))
+
+
+def run(manifest, output_dir, *overrides, cwd):
+    """Train with four steps an epoch."""
+    return small.run(manifest, output_dir, *overrides, "trainer.batch_size=6", cwd=cwd)
 
 
 def signal_at(monkeypatch, signum, step):

@@ -153,13 +153,13 @@ def test_wrong_use_of_a_search(tmp_path, monkeypatch):
         search(bowl, SPACE, tmp_path, trials=0)
 
 
-QUICK = (*SMALL, "trainer.max_epochs=2", "output_dir=search")
+QUICK = (*SMALL, "trainer.max_epochs=1", "output_dir=search")
 RANGES = ("augment=none,basic", "model.dropout=interval(0,0.3)")
 
 
 def test_the_door_searches_on_validation_alone_and_says_how_to_train_the_best(tmp_path):
     pytest.importorskip("optuna", reason="a search needs the extra [search]")
-    manifest = write_corpus(tmp_path / "tones")
+    manifest = write_corpus(tmp_path / "tones", clips=(8, 2, 6))
     arguments = (*QUICK, f"data.path={manifest}", "optim.learning_rate=5e-3", "trials=3", *RANGES)
     result = speech_rnn("search", *arguments, cwd=tmp_path, module=True)
     assert result.returncode == 0, result.stderr
