@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from speech_rnn.errors import MissingExtraError, spoken_errors
+from speech_rnn.errors import MissingExtraError, printed_errors
 from speech_rnn.reporting.examples import epilog
 
 
@@ -86,7 +86,7 @@ def speed(
     ] = Path("benchmark"),
 ) -> None:
     """Compare speed and memory with other libraries on this machine."""
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.benchmarking import SECTIONS, OnnxFile, Settings, run
         from speech_rnn.benchmarking.display import draw, print_machine, print_section
 
@@ -163,7 +163,7 @@ def wake(
     ] = Path("benchmark"),
 ) -> None:
     """Compare the detection of wake words with openWakeWord, microWakeWord and wakeforge."""
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.benchmarking.wake import Kept, WakeStreams, named_models, run_wake
         from speech_rnn.benchmarking.wake.display import draw_wake, print_wake
 

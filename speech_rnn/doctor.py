@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import ConfigurationError, SpeechRnnError, printable, spoken_errors
+from speech_rnn.errors import ConfigurationError, SpeechRnnError, printable, printed_errors
 from speech_rnn.listening.interrupts import stopping
 from speech_rnn.listening.options import AnyModel
 from speech_rnn.reporting.examples import run_alone
@@ -46,7 +46,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Find out what is wrong with recordings, the microphone or the installation."""
-    with spoken_errors(), own_stdout(), stopping() as stop:
+    with printed_errors(), own_stdout(), stopping() as stop:
         if microphone and paths:
             raise ConfigurationError("--microphone takes no files; examine them without it")
         from speech_rnn.reporting.diagnosis import print_examination, print_installation

@@ -31,7 +31,7 @@ __all__ = [
     "own_error",
     "plain_install",
     "printable",
-    "spoken_errors",
+    "printed_errors",
 ]
 
 PLAIN = frozenset(
@@ -91,8 +91,8 @@ class MissingExtraError(SpeechRnnError, ImportError):
     Parameters
     ----------
     package : the missing import, such as ``espeakng_loader``.
-    extra : the extra of this project that brings it, such as ``synth``; None for the plain install,
-        which a light one lacks.
+    extra : the extra of this project that installs it, such as ``synth``; None if it belongs to the
+        installation without extras, and only `light.txt` leaves it out.
     reason : purpose of the package.
     """
 
@@ -136,7 +136,7 @@ class Stopped(KeyboardInterrupt):
     ----------
     signum : the signal.
     where : last point of the run, such as ``after epoch 7 of 30``.
-    output_dir : the folder in which the run can go on.
+    output_dir : the folder in which the run can be continued.
     """
 
     def __init__(self, signum: int, where: str = "", output_dir: str = "") -> None:
@@ -148,7 +148,7 @@ class Stopped(KeyboardInterrupt):
 def printable(text: str) -> str:
     """Return a text that is safe to print on a terminal: control characters are escaped.
 
-    A name of a file may hold such characters, and bytes that are no UTF-8. Line ends and tabs stay.
+    A file name may contain such characters, and bytes that are not UTF-8. Line ends and tabs stay.
     """
     return "".join(
         character if character in "\n\t" or _is_shown(character) else _escape(character)
@@ -237,11 +237,12 @@ def notes() -> Iterator[None]:
 
 
 @contextmanager
-def spoken_errors() -> Iterator[None]:
+def printed_errors() -> Iterator[None]:
     """Print the project's errors without a traceback and exit with their code.
 
-    Ctrl-C exits with 130 and, where it is `Stopped`, SIGTERM with 143, as shells have it. What the
-    terminal or pipe cannot hold, such as a file name in Latin-1, is printed as a backslash escape.
+    The exit code is 130 after Ctrl-C and 143 after SIGTERM (if it is `Stopped`), as in shells.
+    Characters that the terminal or pipe cannot show, such as those of a file name in Latin-1, are
+    printed as backslash escapes.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

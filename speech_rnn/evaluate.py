@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speech_rnn.config.door import hydra_door
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.reporting.examples import run_alone
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 EXAMPLES = (
-    "speech-rnn evaluate --references said.txt --hypotheses recognised.txt",
+    "speech-rnn evaluate --references spoken.txt --hypotheses recognised.txt",
     "speech-rnn evaluate model=FILE +recipe=digits data.root=DIR",
 )
 
@@ -65,13 +65,15 @@ def run(cfg: DictConfig) -> None:
 
 
 def score(
-    references: Annotated[Path, typer.Option(help="Text file of the true sentences, one a line.")],
+    references: Annotated[
+        Path, typer.Option(help="Text file of the spoken sentences, one on each line.")
+    ],
     hypotheses: Annotated[
-        Path, typer.Option(help="Text file of the recognised sentences, line by line.")
+        Path, typer.Option(help="Text file of the recognised sentences, in the same order.")
     ],
 ) -> None:
     """Compare two text files line by line: word, character and sentence error rates."""
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.evaluation.scoring import evaluate_texts
         from speech_rnn.reporting.terminal import print_evaluation
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.errors import ConfigurationError, printed_errors
 from speech_rnn.reporting.examples import run_alone
 
 EXAMPLES = (
@@ -59,7 +59,7 @@ def export(
 
     The file runs without PyTorch.
     """
-    with spoken_errors():
+    with printed_errors():
         if embedding == (model is not None):
             raise ConfigurationError("give either --model FILE or --embedding")
         if openwakeword is not None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
-from speech_rnn.listening.options import ChangedFile, ChangedModel, WordLanguage
+from speech_rnn.errors import printed_errors
+from speech_rnn.listening.options import ChangedFile, ChangedModel
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout
 from speech_rnn.starter import STARTER
@@ -28,14 +28,20 @@ def forget(
             help="File or folder of sound from your room. False accepts are counted in it."
         ),
     ] = None,
-    language: WordLanguage = "en",
+    language: Annotated[
+        str,
+        typer.Option(
+            help="Language of the word, such as de. espeak-ng speaks the word, to show how it is "
+            "recognised afterwards."
+        ),
+    ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Remove a word from a recogniser; the other words stay as they are.
 
-    If `learn` added the word, the recogniser then gives exactly the answers that it gave before.
+    If `learn` added the word, all answers are then exactly as they were before.
     """
-    with spoken_errors(), own_stdout():
+    with printed_errors(), own_stdout():
         from speech_rnn.learning.files import changed_file
         from speech_rnn.learning.forget import forget as forget_word
         from speech_rnn.learning.sounds import Background

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.errors import ConfigurationError, printed_errors
 from speech_rnn.reporting.examples import run_alone
 
 EXAMPLES = (
@@ -37,7 +37,7 @@ def generate(
     ] = 1.0,
 ) -> None:
     """Generate random sentences, one in each line, from a grammar or a language model."""
-    with spoken_errors():
+    with printed_errors():
         if (grammar is None) == (lm is None):
             raise ConfigurationError("give one of --grammar FILE and --lm FILE")
         for sentence in _sentences(grammar, lm, number, seed, temperature):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
-from speech_rnn.listening.options import ChangedFile, ChangedModel, WordLanguage
+from speech_rnn.errors import printed_errors
+from speech_rnn.listening.options import ChangedFile, ChangedModel
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import own_stdout, tell
 from speech_rnn.starter import STARTER
@@ -40,15 +40,18 @@ def learn(
             "in the other half."
         ),
     ] = None,
-    language: WordLanguage = "en",
+    language: Annotated[
+        str,
+        typer.Option(help="Language of the word, such as de. espeak-ng uses it to speak the word."),
+    ] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Add a word to a recogniser from one or more recordings, in seconds and without training.
 
-    The weights of the other words do not change. If `learn` added the word before, it uses the new
-    clips and the earlier ones.
+    The weights of the other words do not change. For a word that `learn` added before, the earlier
+    clips are used as well.
     """
-    with spoken_errors(), own_stdout():
+    with printed_errors(), own_stdout():
         from speech_rnn.learning.files import changed_file, read_clips
         from speech_rnn.learning.learn import learn as learn_word
         from speech_rnn.learning.sounds import Background

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.listening.interrupts import stopping
 from speech_rnn.listening.options import Channel, Model, StreamOptions, with_stream_options
 from speech_rnn.reporting.examples import run_alone
@@ -18,7 +18,7 @@ from speech_rnn.starter import STARTER
 
 EXAMPLES = (
     "speech-rnn listen",
-    "speech-rnn listen --model FILE --gate --exec 'notify {word}'",
+    "speech-rnn listen --model FILE --gate --exec 'notify-send {word}'",
     "arecord -t raw -f S16_LE -r 16000 | speech-rnn listen --input - --rate 16000",
 )
 
@@ -53,7 +53,9 @@ def listen(
     ] = False,
     command: Annotated[
         str | None,
-        typer.Option("--exec", help="Program to run for each detection, such as 'notify {word}'."),
+        typer.Option(
+            "--exec", help="Program to run for each detection, such as 'notify-send {word}'."
+        ),
     ] = None,
     save_triggers: Annotated[
         Path | None, typer.Option(help="Folder in which the sound around each detection is saved.")
@@ -69,7 +71,7 @@ def listen(
     ] = "cpu",
 ) -> None:
     """Print words as soon as they are spoken, from a microphone, a pipe or a file."""
-    with spoken_errors(), own_stdout(), stopping() as stop:
+    with printed_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.listening.formats import json_line, text_line
         from speech_rnn.listening.live import choose_actions, choose_source, events_of
         from speech_rnn.recognizer import Recognizer
@@ -80,7 +82,7 @@ def listen(
             recognizer.stream, spotting=spotting, gating=options.gating(), check=False
         )
         stream_at()  # a recogniser that cannot stream is refused before a source is opened
-        heard = choose_source(
+        sound = choose_source(
             source,
             microphone=microphone,
             is_fast=fast,
@@ -93,17 +95,17 @@ def listen(
             tell=tell,
             stop=stop,
         )
-        stream = stream_at(heard.sample_rate)
+        stream = stream_at(sound.sample_rate)
         actions = choose_actions(
             stream,
-            heard,
+            sound,
             command=command,
             save_triggers=save_triggers,
             around_seconds=around_seconds,
             model=model,
             tell=tell,
         )
-        for event in events_of(stream, heard, actions, tell=tell, stop=stop):
+        for event in events_of(stream, sound, actions, tell=tell, stop=stop):
             print(json_line(event) if as_json else text_line(event), flush=True)
         if any(action.n_failures for action in actions):
             sys.exit(1)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.starter import STARTER
 
@@ -29,7 +29,7 @@ def models(
     ] = False,
 ) -> None:
     """Describe recognisers: their words, and which were trained on synthetic speech only."""
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.recognizer import Recognizer
         from speech_rnn.reporting.summary import Summary
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.listening.options import Model
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.starter import STARTER
@@ -35,7 +35,7 @@ def page(
     ] = None,
 ) -> None:
     """Write a page that recognises in the browser, offline: microphone and files."""
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.browser.description import for_browser
         from speech_rnn.browser.runtime import find_runtime
         from speech_rnn.browser.writing import write_folder, write_single_file

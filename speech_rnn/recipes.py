@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import ConfigurationError, did_you_mean, spoken_errors
+from speech_rnn.errors import ConfigurationError, did_you_mean, printed_errors
 from speech_rnn.reporting.examples import epilog
 
 EXAMPLES = ("speech-rnn recipes", "speech-rnn recipes copy demo mine")
@@ -25,7 +25,7 @@ def list_recipes(ctx: typer.Context) -> None:
     """List the recipes, or copy one to change it."""
     if ctx.invoked_subcommand is not None:
         return
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.config.app import recipe_lines
 
         for line in recipe_lines():
@@ -38,7 +38,7 @@ def copy(
     folder: Annotated[Path, typer.Argument(help="Folder for the copy.")] = Path("conf"),
 ) -> None:
     """Copy a recipe to FOLDER/recipe/my_NAME.yaml, where you can change it."""
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.config.app import CONF, recipes
 
         if name not in recipes():

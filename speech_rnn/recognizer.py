@@ -1,4 +1,4 @@
-"""The whole walk, bound to its vocabulary, in one file: waveform to hypothesis.
+"""All steps from a waveform to a hypothesis, with the vocabulary, in one object and one file.
 
 What computes the logits is an engine: PyTorch, or ONNX Runtime alone. Importing this needs neither.
 """
@@ -285,12 +285,12 @@ class Recognizer:
         blocks : consecutive blocks of the sound, (n,) samples each, at `sample_rate`.
         """
         step = self.step_seconds
-        heard = (
+        scores = (
             self.log_probs(samples[None], [len(samples)])[0][0, counts]
             for samples, counts in windows(blocks, self.engine.step_length, self.sample_rate)
         )
         if self.answers_as_it_listens:
-            return spotted(map(np.exp, heard), self._clip_spotter())
+            return spotted(map(np.exp, scores), self._clip_spotter())
         decode = partial(
             self.decoder,
             vocabulary=self.vocabulary,
@@ -299,7 +299,7 @@ class Recognizer:
         )
         return joined(
             (start, decode(found[None], [len(found)], durations=[len(found) * step])[0])
-            for start, found in stretches(heard, step)
+            for start, found in stretches(scores, step)
         )
 
     @overload

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.reporting.examples import run_alone
 
 EXAMPLES = (
@@ -32,7 +32,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the HTML page of a training, or a comparison of several trainings."""
-    with spoken_errors():
+    with printed_errors():
         from speech_rnn.reporting.report_page import write_report
         from speech_rnn.reporting.run_groups import is_several
 

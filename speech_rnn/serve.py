@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.listening.options import Grammar, Reject
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.starter import STARTER
@@ -124,7 +124,7 @@ def serve(
     ] = 300.0,
 ) -> None:
     """Run a server for recognition over HTTP (OpenAI's interface), WebSockets and Wyoming."""
-    with spoken_errors():
+    with printed_errors():
         import asyncio
 
         from speech_rnn.serving.packages import check_packages

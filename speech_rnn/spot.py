@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.listening.interrupts import stopping
 from speech_rnn.listening.options import (
     Channel,
@@ -25,8 +25,8 @@ from speech_rnn.reporting.progress import (
     counted,
     file_progress,
     own_stdout,
+    problems_at_the_end,
     tell,
-    told_at_the_end,
 )
 from speech_rnn.starter import STARTER
 
@@ -67,7 +67,7 @@ def spot(
     parts: Parts = None,
 ) -> None:
     """Find words in recordings of any length. Print the start, end and confidence of each word."""
-    with spoken_errors(), own_stdout(), stopping() as stop:
+    with printed_errors(), own_stdout(), stopping() as stop:
         from speech_rnn.audio import find_audio
         from speech_rnn.listening.file_jobs import SpotFiles
         from speech_rnn.listening.files import FileEnd
@@ -87,7 +87,7 @@ def spot(
             failed = kept.n_failed > 0
         else:
             writer = choose_writer([name for name, _ in files], form, output_dir, as_json=as_json)
-            with told_at_the_end() as ends, file_progress(len(files)) as progress:
+            with problems_at_the_end() as ends, file_progress(len(files)) as progress:
                 for item in (
                     job.start()(files, progress=progress, stop=stop)
                     if spread.is_alone

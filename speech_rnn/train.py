@@ -39,11 +39,11 @@ def run(cfg: DictConfig) -> float | None:
     command = f"python -m speech_rnn.train {shlex.join(HydraConfig.get().overrides.task)}"
     with joined(training) as training:
         result = train_on(instantiate(cfg.data), cfg, training, command=command)
-        return _told(result, cfg, is_swept)
+        return _reported(result, cfg, is_swept)
     return None  # a process that has helped
 
 
-def _told(result: TrainingResult, cfg: DictConfig, is_swept: bool) -> float:
+def _reported(result: TrainingResult, cfg: DictConfig, is_swept: bool) -> float:
     """Print and report a result, and return its validation loss."""
     from speech_rnn.config.callbacks import report_on
     from speech_rnn.reporting.terminal import print_evaluation

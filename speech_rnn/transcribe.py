@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speech_rnn.errors import printable, spoken_errors
+from speech_rnn.errors import printable, printed_errors
 from speech_rnn.listening.options import AnyModel, Channel, Grammar, Jobs, Parts, RayAddress, Reject
 from speech_rnn.reporting.examples import run_alone
 from speech_rnn.reporting.progress import counted, own_stdout, tell, tracked
@@ -83,7 +83,7 @@ def transcribe(
     parts: Parts = None,
 ) -> None:
     """Transcribe sound files: print the words that are spoken in each file."""
-    with spoken_errors(), own_stdout():
+    with printed_errors(), own_stdout():
         from speech_rnn.audio import find_audio
         from speech_rnn.listening.file_jobs import TranscribeFiles
         from speech_rnn.listening.many_files import fill, rows_of
@@ -119,7 +119,7 @@ def transcribe(
 
 
 def _print_result(result: FileResult, *, as_json: bool, with_name: bool) -> None:
-    """Print what was heard in a file: its text, each of several answers with its confidence."""
+    """Print the answer for a file: its text, or several answers with their confidence."""
     if as_json:
         print(result.line(), flush=True)
     elif result.hypothesis is None:

@@ -38,7 +38,7 @@ def head_of(unit: str) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What the outputs of a model stand for, in their order.
+    """The meaning of the outputs of a model, in their order.
 
     Parameters
     ----------

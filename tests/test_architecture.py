@@ -15,8 +15,8 @@ from speech_rnn.config.app import CONF, recipes
 PACKAGE = Path(speech_rnn.__file__).parent
 ROOT = PACKAGE.parent
 
-# A folder may import from the floors below its own, and within itself, without a circle.
-FLOORS = [
+# A folder may import from the levels below its own, and within itself, without a circle.
+LEVELS = [
     {"errors", "starter", "tensors"},
     {"storage", "samples"},
     {"vocabulary", "audio", "features", "metrics", "parallel"},
@@ -57,7 +57,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-VERBS = FLOORS[-3]
+VERBS = LEVELS[-3]
 SHARED = {"errors", "vocabulary", "recognizer"}
 HYDRA = {"config", *VERBS}
 
@@ -95,8 +95,8 @@ def room(module):
     return module.partition(".")[0]
 
 
-def floor(name):
-    return next(height for height, names in enumerate(FLOORS) if name in names)
+def level(name):
+    return next(height for height, names in enumerate(LEVELS) if name in names)
 
 
 def test_a_file_at_the_top_is_a_verb_or_shared():
@@ -108,7 +108,7 @@ def test_a_file_at_the_top_is_a_verb_or_shared():
 def test_imports_go_downward(module):
     name = room(module)
     for other in map(room, imported(MODULES[module])):
-        assert other == name or floor(other) < floor(name), f"{module} imports {other}"
+        assert other == name or level(other) < level(name), f"{module} imports {other}"
     for package in (given.partition(".")[0] for given in imports(MODULES[module])):
         if package in ("hydra", "omegaconf"):
             assert name in HYDRA, f"{module} knows Hydra"

@@ -34,7 +34,7 @@ from distillation.teacher import Teacher
 from distillation.training import Progress, Training
 from distillation.windows import Part
 
-from speech_rnn.errors import ConfigurationError, spoken_errors
+from speech_rnn.errors import ConfigurationError, printed_errors
 from speech_rnn.features.embedding import WEIGHTS
 from speech_rnn.model.whisper_weights import whisper
 from speech_rnn.storage.atomic import replacing, write
@@ -46,7 +46,7 @@ NAMED = ("seed", "unlabelled", "talk_clips", "naming_epochs")
 
 def main() -> None:
     """Make sounds, targets, names and weights, evaluate them, and store the result."""
-    with spoken_errors():
+    with printed_errors():
         if len(sys.argv) < 2:
             raise ConfigurationError(str(__doc__))
         settings = parse(sys.argv[2:])

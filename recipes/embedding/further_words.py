@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from speech_rnn.audio import load_audio, write_audio
 from speech_rnn.data.free_spoken_digits import DIGITS
-from speech_rnn.errors import ConfigurationError, SpeechRnnError, spoken_errors
+from speech_rnn.errors import ConfigurationError, SpeechRnnError, printed_errors
 
 SAMPLE_RATE, FRAME = 16_000, 160
 PEAK = 0.5
@@ -50,7 +50,7 @@ Levels = NDArray[np.float64]
 
 def main() -> None:
     """Write the words of one corpus."""
-    with spoken_errors():
+    with printed_errors():
         if len(sys.argv) != 4 or sys.argv[1] not in ("dspspeech20", "phone_numbers"):
             raise ConfigurationError(str(__doc__))
         read = dspspeech20 if sys.argv[1] == "dspspeech20" else phone_numbers

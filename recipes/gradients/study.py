@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from speech_rnn.data.batching import bucketed
-from speech_rnn.errors import ConfigurationError, MissingExtraError, spoken_errors
+from speech_rnn.errors import ConfigurationError, MissingExtraError, printed_errors
 from speech_rnn.features import LogMel
 from speech_rnn.model import AcousticModel
 from speech_rnn.storage.atomic import write_json
@@ -256,7 +256,7 @@ def study(
     seed: Annotated[int, typer.Option(help="Seed of weights and clips.")] = 0,
 ) -> None:
     """Train each cell on the task, and measure its gradients before and after."""
-    with spoken_errors():
+    with printed_errors():
         shortest, longest = noise_seconds
         if not 0 <= shortest <= longest or longest == 0:
             raise ConfigurationError(f"noise_seconds={noise_seconds} must ascend, to above 0")

@@ -84,9 +84,11 @@ def figures(recognizer: Recognizer, rows: tuple[Utterance, ...]) -> list[Figure]
     phrases = [row for row in answered if "keywords" in Path(row.utterance.audio).parts]
     others = [row for row in answered if row.utterance.text in REASONS]
     return [
-        Figure("digits of a man it has never heard (FSDD's george)", right(people)),
-        Figure("key phrases, clips it has never heard; some of the people it has", right(phrases)),
-        Figure("other words and other people's talk, left without an answer", silent(others)),
+        Figure("digits of a speaker who was not in the training (FSDD's george)", right(people)),
+        Figure(
+            "key phrases, clips that were not in the training; some speakers were", right(phrases)
+        ),
+        Figure("other words and talk of other people, left without an answer", silent(others)),
     ]
 
 
@@ -106,7 +108,7 @@ def of_official(recognizer: Recognizer, rows: tuple[Utterance, ...]) -> list[Fig
     return [
         Figure(f"ten commands {test_set}", right(commands)),
         Figure(f"digits {test_set}", Accuracy(sum(digits), len(digits))),
-        Figure(f"words {test_set} that it does not know, left without an answer", silent(others)),
+        Figure(f"other words {test_set}, left without an answer", silent(others)),
         Figure(f"silence {test_set}, left without an answer", silent(noise)),
     ]
 
@@ -124,11 +126,11 @@ def right(rows: list[Row]) -> Accuracy:
 def card(recognizer: Recognizer, file: Path, table: list[Figure]) -> str:
     """Return the text of the card: description, training data and figures."""
     known = recognizer.provenance
-    taught, alone = Summary.of(file, recognizer).by_teacher
+    recorded, alone = Summary.of(file, recognizer).by_origin
     if alone:
-        words = f"{', '.join(taught)}. **From synthetic voices alone**: {', '.join(alone)}"
+        words = f"{', '.join(recorded)}. **Synthetic voices only**: {', '.join(alone)}"
     else:
-        words = ", ".join(taught)
+        words = ", ".join(recorded)
     return TEXT.format(
         size=f"{file.stat().st_size / 1e6:.2f}",
         words=words,
@@ -143,28 +145,28 @@ TEXT = """\
 # The recogniser that comes with the package
 
 One ONNX file of {size} MB in 8 bits, for clips and for streams, with its features inside: a GRU
-layer that reads in both directions, in chunks, on the project's own front. {n_parameters:,}
+layer that reads in both directions, in chunks, on the project's own front end. {n_parameters:,}
 weights.
 
-Learnt from people, and from synthetic voices as well: {words}.
-People say "on" and "off" in 14 training clips each.
+It was trained on these words, spoken by people and by synthetic voices: {words}.
+Only 14 training clips of “on”, and 14 of “off”, are by people.
 
 | tested on | answered right | 95 % interval |
 |---|---|---|
 {table}
 
-These are the answers of this very file. Trained on utterances that are joined from {clips};
-seed {seed}, commit {commit}, {epochs} epochs, {seconds} s.
-`python recipes/starter/build.py DATA` makes it anew.
+The figures were measured with this file. It was trained on utterances that are joined from
+{clips}: seed {seed}, commit {commit}, {epochs} epochs, {seconds} s.
+`python recipes/starter/build.py DATA` trains it again.
 
-| from | what | licence |
+| source of the training data | content | licence |
 |---|---|---|
 | Free Spoken Digit Dataset | digits of three men | CC BY-SA 4.0 |
 | Picovoice's wake-word benchmark | six key phrases, more than 50 people | Apache 2.0 |
-| LibriSpeech, AMI | people who say none of the words | CC BY 4.0 |
-| Speech Commands v2 | commands, digits, other words, noises; nobody of its test | CC BY 4.0 |
-| the package's front | frozen; its card: speech_rnn/features/EMBEDDING.md | MIT |
-| espeak-ng, Kokoro-82M, flite | synthetic voices | of the programs: GPL 3, Apache 2.0, BSD |
+| LibriSpeech, AMI | other speech, without the words | CC BY 4.0 |
+| Speech Commands v2 | commands, digits, other words, noises; not its test speakers | CC BY 4.0 |
+| the package's front end | frozen; its card is speech_rnn/features/EMBEDDING.md | MIT |
+| espeak-ng, Kokoro-82M, flite | synthetic voices | GPL 3, Apache 2.0, BSD (of the programs) |
 """
 
 

@@ -38,7 +38,7 @@ UNKNOWN_LENGTH = 2**62
 IN_MEMORY = 1 << 26
 """Largest copy of an unseekable source in memory, in bytes; more goes to a temporary file."""
 FEW_BYTES = 96
-"""Bytes by which a header may promise too much: some writers count the header itself."""
+"""Number of bytes by which a header may exceed the file: some writers count the header itself."""
 OGG_PAGE = 1 << 16
 """Largest size of an OGG page in bytes."""
 OGG_FLAGS, OGG_LAST = 5, 4

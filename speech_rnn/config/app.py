@@ -39,7 +39,7 @@ from speech_rnn.errors import (
     SpeechRnnError,
     did_you_mean,
     own_error,
-    spoken_errors,
+    printed_errors,
 )
 from speech_rnn.storage.folders import writing
 from speech_rnn.training.launching import is_first, reported_once
@@ -156,9 +156,9 @@ def keys_of(lines: Sequence[str]) -> set[str]:
 def as_typed(lines: Sequence[str], config_dir: str | None = None) -> list[str]:
     """Return the overrides of a command line in the form that `compose` takes.
 
-    A value is accepted even if no YAML file has its key, because the check knows the right keys. If
-    the command line selects an option of a group, the values of its file win over those that a
-    recipe sets in that group. A front also brings its features, whatever the recipe's are.
+    A value is accepted even if no YAML file has its key; `check` finds wrong keys. If the command
+    line selects an option of a group, the values of its file win over those that a recipe sets in
+    that group. A front also brings its features, whatever the recipe's are.
 
     Raises
     ------
@@ -293,7 +293,7 @@ def run_app(config_name: str, run: Callable[[DictConfig], Any]) -> None:
     def job(cfg: DictConfig) -> Any:
         folder = HydraConfig.get().runtime.output_dir
         # Hydra would print a traceback for an exception that leaves a job.
-        with spoken_errors(), writing(folder, "output_dir"), building():
+        with printed_errors(), writing(folder, "output_dir"), building():
             with reported_once():
                 check(cfg, primary(config_name))
                 typed = keys_of(HydraConfig.get().overrides.task)

@@ -136,6 +136,6 @@ def scenes_of(cfg: DictConfig, recognizer: Recognizer) -> list[Scene]:
             f"labels={list(cfg.labels)} need the recordings that they describe: audio=[DIR]"
         )
     streams, corpus = instantiate(cfg.streams), corpus_of(cfg)
-    said = [row for row in corpus.split(_name(cfg.split)) if row.text in corpus.words]
-    check_texts(said, recognizer.vocabulary)
+    spoken = [row for row in corpus.split(_name(cfg.split)) if row.text in corpus.words]
+    check_texts(spoken, recognizer.vocabulary)
     return [streams.compose(corpus, _name(cfg.split), recognizer.sample_rate)]

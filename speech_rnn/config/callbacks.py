@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from speech_rnn.errors import SpeechRnnError, spoken_errors
+from speech_rnn.errors import SpeechRnnError, printed_errors
 from speech_rnn.storage.folders import make_folder, writing
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ class OutputFolder(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Create the folder of a run."""
-        with spoken_errors():
+        with printed_errors():
             make_folder(config.hydra.run.dir, "output_dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Create the folder of a sweep."""
-        with spoken_errors():
+        with printed_errors():
             make_folder(config.hydra.sweep.dir, "output_dir")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from speech_rnn.errors import spoken_errors
+from speech_rnn.errors import printed_errors
 from speech_rnn.listening.interrupts import stopping
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def hydra_door(config_name: str, run: Callable[[DictConfig], Any]) -> Callable[[
     """
 
     def main() -> None:
-        with spoken_errors(), stopping() as stop, stop.at_once():
+        with printed_errors(), stopping() as stop, stop.at_once():
             from speech_rnn.config.app import run_app
 
             run_app(config_name, run)

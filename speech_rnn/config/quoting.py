@@ -1,6 +1,6 @@
 """Quote paths and words of a command line for Hydra's grammar, so that they can be typed plainly.
 
-Hydra's grammar reserves the signs ``~ = , ( ) [ ] { } # '`` and knows no letters beyond ASCII:
+Hydra's grammar reserves the signs ``~ = , ( ) [ ] { } # '`` and has no letters beyond ASCII:
 without quotes, ``data.root=~/clips`` or ``words=[grün,stop]`` would be a syntax error.
 """
 

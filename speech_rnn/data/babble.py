@@ -22,7 +22,7 @@ from speech_rnn.vocabulary import SILENCE
 
 Samples = NDArray[np.float32]
 MOST_CLIPS = 200_000
-"""Number of clips of a corpus whose speakers may be heard in the babble."""
+"""Number of clips of a corpus whose speakers may occur in the babble."""
 LEVEL_DB = (-5.0, 5.0)
 """Range of the talkers' levels in dB: some are nearer than others."""
 PAUSE_DB = 30.0

@@ -36,7 +36,7 @@ LATEST_SECONDS = 30
 
 @dataclass(frozen=True)
 class Connected:
-    """Settings by which isolated words become utterances. Every draw is uniform in its range.
+    """Settings with which isolated words become utterances. Every draw is uniform in its range.
 
     The words of an utterance come from one speaker, where speakers are known. Training composes
     new utterances in each epoch; those of validation and test depend only on the seed and on
@@ -185,7 +185,9 @@ class _Draw:
         self.connected = connected
         files = () if connected.noise_snr_db is None else corpus.noise
         self.noise = {str(file): audio_duration(file) for file in files}
-        self.said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
+        self.clips_of: dict[str, dict[str, list[Utterance]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         rows = list(words)
         self.words = [row for row in rows if row.text not in REASONS]
         self.chatter = [row for row in rows if row.text == UNKNOWN]
@@ -196,7 +198,7 @@ class _Draw:
             )
         self.by_text: dict[str, list[Utterance]] = defaultdict(list)
         for word in self.words:
-            self.said[word.speaker][word.text].append(word)
+            self.clips_of[word.speaker][word.text].append(word)
             self.by_text[word.text].append(word)
         if not self.words:
             raise DataError("there are no words to join; choose another corpus")
@@ -243,8 +245,8 @@ class _Draw:
         repeat_share = self.connected.repeat_share if split == "train" else 0.0
         if self.sentences:
             texts, speakers = choose(self.sentences, random)
-            said = self.said[choose(speakers, random)]
-            return [choose(said[text], random) for text in texts]
+            clips_of = self.clips_of[choose(speakers, random)]
+            return [choose(clips_of[text], random) for text in texts]
         fewest = min(self.connected.n_words[0], longest)
         n_words = fewest + int(random.random() * (longest - fewest + 1))
         # Choose among words, not clips: every word is equally frequent.
@@ -252,14 +254,14 @@ class _Draw:
         if n_words and self.connected.balanced and split == "train":
             text = choose(list(self.by_text), random)
             spoken = [choose(self.by_text[text], random)]
-            said = self.said[spoken[0].speaker]
+            clips_of = self.clips_of[spoken[0].speaker]
         else:
-            said = self.said[choose(self.words, random).speaker]
-        texts = list(said)
+            clips_of = self.clips_of[choose(self.words, random).speaker]
+        texts = list(clips_of)
         for _ in range(n_words - len(spoken)):
             again = bool(spoken and repeat_share) and random.random() < repeat_share
             text = spoken[-1].text if again else choose(texts, random)
-            spoken.append(choose(said[text], random))
+            spoken.append(choose(clips_of[text], random))
         return spoken
 
     def _bed(self, seconds: float, random: Random) -> tuple[str, float, float | None]:
@@ -274,14 +276,18 @@ class _Draw:
         return noise, room * random.random(), random.uniform(*self.connected.noise_snr_db)
 
     def _sentences(self, corpus: Corpus) -> list[tuple[list[str], list[str]]]:
-        """Read the sentences: the words of each, and the speakers who have said all of them."""
+        """Read the sentences: the words of each, and the speakers with clips of all of them."""
         path = Path(self.connected.sentences or "")
         lines = read_lines(path, "sentences")
         vocabulary = Vocabulary.of(corpus.words, "words")
         found, wrong = [], []
         for number, line in enumerate(lines, start=1):
             if texts := vocabulary.split(line.split()):
-                speakers = [name for name, said in self.said.items() if set(texts) <= said.keys()]
+                speakers = [
+                    name
+                    for name, clips_of in self.clips_of.items()
+                    if set(texts) <= clips_of.keys()
+                ]
                 found.append((texts, speakers))
                 if not speakers:
                     wrong.append(f"  line {number}: no speaker has clips of all of {line!r}")

@@ -198,7 +198,7 @@ def _no_twins(words: Sequence[str]) -> None:
     """Raise for words that are not texts, or that share a folder."""
     texts = texts_of(words)
     if len({word_of(word) for word in texts}) < len(texts):
-        raise ConfigurationError(f"words={texts!r} must name at least one word, each once")
+        raise ConfigurationError(f"words={texts!r} must name at least one word, and none twice")
 
 
 def _clips(folders: Mapping[str, Sequence[Path]], words: Sequence[str]) -> dict[str, list[Path]]:

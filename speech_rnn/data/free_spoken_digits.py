@@ -100,12 +100,12 @@ class FreeSpokenDigits:
         """Keep `train_clips` of each digit; each speaker's first clips come before second ones."""
         if self.train_clips is None:
             return rows
-        said: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
+        by_word: dict[str, dict[str, list[Utterance]]] = defaultdict(lambda: defaultdict(list))
         for row in rows:
             if row.split == "train":
-                said[row.text][row.speaker].append(row)
+                by_word[row.text][row.speaker].append(row)
         kept: set[Utterance | None] = set()
-        for speakers in said.values():
+        for speakers in by_word.values():
             turns = zip_longest(*(speakers[name] for name in sorted(speakers)))
             kept |= set(islice(filter(None, chain.from_iterable(turns)), self.train_clips))
         return tuple(row for row in rows if row.split != "train" or row in kept)

@@ -1,4 +1,4 @@
-"""Clips that are not in memory: in one file on a disk, or read anew each time."""
+"""Clips that are not in memory: in one file on a disk, or read again each time."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _plural(kind: str) -> str:
 def nearly_silent(rows: Sequence[Utterance]) -> list[Utterance]:
     """Return the rows whose peak stays below `NEARLY_SILENT_DB`, apart from a constant offset.
 
-    A file that cannot be read is not among them: whoever reads it next raises the error.
+    A file that cannot be read is not among them: the next reader raises the error.
     """
     with ThreadPoolExecutor() as readers:
         return list(compress(rows, readers.map(_is_nearly_silent, rows)))

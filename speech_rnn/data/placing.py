@@ -96,7 +96,7 @@ class Placing:
         return opened
 
     def workers_of(self, is_decoded: bool) -> int:
-        """Return the number of processes that read clips, which are decoded anew or not."""
+        """Return the number of processes that read clips, decoded in each epoch or stored."""
         if self.workers is not None:
             return self.workers
         own_cores = (os.cpu_count() or 1) // neighbours()

@@ -356,12 +356,12 @@ def _official_test(tree: Path) -> Iterable[Utterance]:
 
 def _evenly(rows: Sequence[Utterance]) -> list[Utterance]:
     """Return about as many rows, in which the words of training come equally often."""
-    said: dict[str, list[Utterance]] = defaultdict(list)
+    by_word: dict[str, list[Utterance]] = defaultdict(list)
     for row in rows:
         if row.split == "train":
-            said[row.text].append(row)
-    each = sum(map(len, said.values())) // max(1, len(said))
-    training = [row for own in said.values() for row in islice(cycle(own), each)]
+            by_word[row.text].append(row)
+    each = sum(map(len, by_word.values())) // max(1, len(by_word))
+    training = [row for own in by_word.values() for row in islice(cycle(own), each)]
     return [*training, *(row for row in rows if row.split != "train")]
 
 

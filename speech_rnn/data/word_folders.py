@@ -1,4 +1,4 @@
-"""Words as folders: how names stand for words, and the folders of a root."""
+"""Words as folders: the word of a folder's name, and the folders of a root."""
 
 from __future__ import annotations
 

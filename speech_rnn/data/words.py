@@ -68,7 +68,9 @@ def texts_of(words: Any) -> list[str]:
             "and off need quotes"
         ) from error
     if not texts or "" in texts or len(set(texts)) < len(texts):
-        raise ConfigurationError(f"words={list(words)!r} must name at least one word, each once")
+        raise ConfigurationError(
+            f"words={list(words)!r} must name at least one word, and none twice"
+        )
     return texts
 
 

@@ -93,7 +93,7 @@ class Decoder:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether nothing but the best token of each step decides."""
+        """Whether only the best token of each step counts."""
         return self.beam_size is None and self.grammar is None and self.n_best == 1
 
     def __call__(

@@ -107,7 +107,7 @@ class LongStream:
 
     @property
     def duration(self) -> float:
-        """In seconds."""
+        """Duration of the stream, in seconds."""
         return sum(segment.n_samples for segment in self.segments) / self.sample_rate
 
     def blocks(self, block_seconds: float) -> Iterator[Samples]:
@@ -261,8 +261,8 @@ class _Plan:
         self.streams, self.split, self.rate = streams, split, sample_rate
         self.random = Random(f"{streams.seed}/stream/{split}")
         rows = [row for row in corpus.split(split) if row.composition is None]
-        said = [row for row in rows if row.text in corpus.words and row.text not in REASONS]
-        self.words = trimmed(said, streams.trim_db)
+        spoken = [row for row in rows if row.text in corpus.words and row.text not in REASONS]
+        self.words = trimmed(spoken, streams.trim_db)
         self.spoken: dict[Utterance, tuple[float, float]] = {}
         if not self.words:
             raise DataError(

@@ -43,12 +43,12 @@ def match(
         raise ConfigurationError(f"tolerance_seconds={tolerance_seconds!r} must be 0 s or above")
     hits: list[tuple[int, int]] = []
     for rows, columns in _clusters(labels, words, tolerance_seconds):
-        said = np.array([(labels[row].start, labels[row].end) for row in rows])
+        spoken = np.array([(labels[row].start, labels[row].end) for row in rows])
         events = np.array([(words[column].start, words[column].end) for column in columns])
-        near = (events[:, 0] < said[:, 1:] + tolerance_seconds) & (
-            events[:, 1] > said[:, :1] - tolerance_seconds
+        near = (events[:, 0] < spoken[:, 1:] + tolerance_seconds) & (
+            events[:, 1] > spoken[:, :1] - tolerance_seconds
         )  # (L, E)
-        apart = np.abs(said.mean(axis=1)[:, None] - events.mean(axis=1))
+        apart = np.abs(spoken.mean(axis=1)[:, None] - events.mean(axis=1))
         # One more hit is worth more than any distance.
         worth = np.where(near, (1 + len(rows)) * (1 + apart.max()) - apart, 0.0)
         hits += [
@@ -155,11 +155,11 @@ def count(
 ) -> dict[str, Detections]:
     """Count hits, misses and false accepts of each word of the vocabulary."""
     hits = [labels[row].word for row, _ in match(labels, words, tolerance_seconds)]
-    said = [label.word for label in labels]
+    spoken = [label.word for label in labels]
     events = [word.word for word in words]
     return {
         word: Detections(
-            said.count(word), hits.count(word), events.count(word) - hits.count(word), hours
+            spoken.count(word), hits.count(word), events.count(word) - hits.count(word), hours
         )
         for word in vocabulary
     }

@@ -73,7 +73,7 @@ class Promise:
         if (self.false_accepts_per_hour is None) == (self.miss_rate is None):
             raise ConfigurationError(
                 f"false_accepts_per_hour={self.false_accepts_per_hour} and miss_rate="
-                f"{self.miss_rate}: promise one of them, such as false_accepts_per_hour=0.5"
+                f"{self.miss_rate}: give one of them, such as false_accepts_per_hour=0.5"
             )
         if self.false_accepts_per_hour is not None and not self.false_accepts_per_hour >= 0:
             raise ConfigurationError(
@@ -140,7 +140,7 @@ def _by_misses(curve: Sequence[DetPoint], miss_rate: float) -> dict[str, DetPoin
     if lacking:
         raise DataError(
             f"miss_rate={miss_rate:g} cannot be kept, because every threshold misses more: "
-            f"{', '.join(lacking)}; promise less, or train a better recogniser"
+            f"{', '.join(lacking)}; allow more, or train a better recogniser"
         )
     return chosen
 
@@ -174,7 +174,7 @@ def _by_false_accepts(curve: Sequence[DetPoint], promise: Promise) -> dict[str, 
         )
         raise DataError(
             f"{promise} cannot be kept: even the highest threshold has {fewest} in "
-            f"{hours:.2f} hours, above {budget}; promise less, or train a better recogniser"
+            f"{hours:.2f} hours, above {budget}; allow more, or train a better recogniser"
         )
     return min(best.values(), key=lambda found: found[0])[1]
 
@@ -283,8 +283,8 @@ def tune(
     """
     spotting = recognizer.own_spotting
     words = recognizer.vocabulary.words
-    said = {label.word for label in tuning.labels}
-    if missing := [word for word in words if word not in said]:
+    spoken = {label.word for label in tuning.labels}
+    if missing := [word for word in words if word not in spoken]:
         raise DataError(
             f"the tuning audio does not contain {', '.join(missing)}: every word must occur; give "
             "more hours, or recordings of it"

@@ -90,9 +90,9 @@ def _of_answer(measures: Measures, answer: Answer) -> list[str]:
     evidence = hypothesis.evidence
     if limit is not None and evidence is not None and evidence < limit:
         return [
-            f"The evidence for a word is {evidence:.2f}, and below {limit:.2f} the answer is "
-            "withheld, since the sound is unlike the training: say one of the recogniser's words "
-            "(speech-rnn models lists them), or train it with recordings like this one."
+            f"The evidence for a word is {evidence:.2f}. The answer is empty, because the "
+            f"recogniser's limit is {limit:.2f}: the sound is unlike its training. Say one of its "
+            "words (speech-rnn models lists them), or train it with recordings like this one."
         ]
     near = f" The nearest word is {answer.nearest[0][0]}." if answer.nearest else ""
     return [

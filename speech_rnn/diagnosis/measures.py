@@ -62,7 +62,7 @@ def measure(recorded: NDArray[np.float32], sample_rate: int) -> Measures:
     mono = Downmix()(recorded)
     offset = float(mono.mean(dtype=np.float64))
     centred = mono.astype(np.float64) - offset
-    heard = activity(mono, sample_rate)
+    speech = activity(mono, sample_rate)
     return Measures(
         seconds=len(mono) / sample_rate,
         sample_rate=sample_rate,
@@ -72,7 +72,7 @@ def measure(recorded: NDArray[np.float32], sample_rate: int) -> Measures:
         clipped_share=clipped_share(recorded),
         dc_offset=offset,
         bandwidth_hz=bandwidth(mono, sample_rate),
-        speech_start=heard.start,
-        speech_end=heard.end,
-        snr_db=heard.snr_db,
+        speech_start=speech.start,
+        speech_end=speech.end,
+        snr_db=speech.snr_db,
     )

@@ -348,7 +348,7 @@ def _run_inputs(
 def _check_device(device: str) -> None:
     if device not in ("cpu", "auto"):
         raise ConfigurationError(
-            f"device={device!r}: an ONNX file is computed on the CPU; give device=cpu, or the "
+            f"device={device!r}: an ONNX file runs on the CPU; give device=cpu, or the "
             "recognizer.safetensors"
         )
 

@@ -42,7 +42,7 @@ class Doubt:
     ----------
     rank : 1 is the most doubtful.
     utterance : the clip, with its label in the audit.
-    given : the label; ``_unknown_`` if that stands for the text.
+    given : the label; ``_unknown_`` if the text belongs to that class.
     likely : the most probable label, according to a recogniser that was not trained on the clip.
     margin : probability of the given label minus that of the most probable other one; below 0 the
         recogniser disagrees (Northcutt et al., "Confident learning", 2021: normalized margin).

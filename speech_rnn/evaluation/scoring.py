@@ -94,15 +94,15 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
         if a file cannot be read, if there are no lines or different numbers of lines, and if lines
         of the references are empty.
     """
-    said = read_lines(references, "references")
+    spoken = read_lines(references, "references")
     answers = read_lines(hypotheses, "hypotheses")
-    if len(said) != len(answers) or not said:
+    if len(spoken) != len(answers) or not spoken:
         raise DataError(
-            f"references={str(references)!r} has {len(said)} lines and "
+            f"references={str(references)!r} has {len(spoken)} lines and "
             f"hypotheses={str(hypotheses)!r} {len(answers)}; give one line for each utterance, "
             "empty if nothing was recognised"
         )
-    if empty := [str(number) for number, line in enumerate(said, start=1) if not line.split()]:
+    if empty := [str(number) for number, line in enumerate(spoken, start=1) if not line.split()]:
         raise DataError(
             f"references={str(references)!r}: line {', '.join(empty)} is empty; leave it out, here "
             f"and in the hypotheses, or write {SILENCE} for silence"
@@ -117,7 +117,7 @@ def evaluate_texts(references: str | Path, hypotheses: str | Path) -> Evaluation
                 None if hypothesis.split() else REASONS[SILENCE],
             ),
         )
-        for number, (reference, hypothesis) in enumerate(zip(said, answers, strict=True), start=1)
+        for number, (reference, hypothesis) in enumerate(zip(spoken, answers, strict=True), start=1)
     )
     return score(rows)
 
@@ -176,18 +176,22 @@ def _split_of(vocabulary: Vocabulary | None) -> Split:
 
 
 def _reliability(rows: Sequence[Row]) -> Reliability | None:
-    said = np.array([row.hypothesis.confidence for row in rows if row.hypothesis])
-    return None if np.isnan(said).any() else reliability(said, [row.is_correct for row in rows])
+    confidences = np.array([row.hypothesis.confidence for row in rows if row.hypothesis])
+    return (
+        None
+        if np.isnan(confidences).any()
+        else reliability(confidences, [row.is_correct for row in rows])
+    )
 
 
 def _aligned(row: Row, split: Split) -> list[tuple[AlignedPair, Word | None]]:
     """Align reference and answer; return each pair with the recognised word, if there is one."""
     assert row.hypothesis is not None
-    said = [text.replace(" ", GLUE) for text in split(row.spoken.split())]
+    spoken = [text.replace(" ", GLUE) for text in split(row.spoken.split())]
     recognised = [word.word.replace(" ", GLUE) for word in row.hypothesis.words]
     words = iter(row.hypothesis.words)
     pairs = []
-    for pair in align_words(" ".join(said), " ".join(recognised)):
+    for pair in align_words(" ".join(spoken), " ".join(recognised)):
         texts = (text and text.replace(GLUE, " ") for text in (pair.reference, pair.hypothesis))
         pairs.append((AlignedPair(*texts), None if pair.hypothesis is None else next(words)))
     return pairs

@@ -78,8 +78,8 @@ def read_clips(path: str | Path) -> list[Utterance]:
         return list(folder.prepare().utterances)
     if not path.is_file():
         raise DataError(
-            f"clips={str(path)!r} does not exist; give a folder that holds one folder a word, or a "
-            "manifest (.jsonl or .csv) of audio and text"
+            f"clips={str(path)!r} does not exist; give a folder with one folder for each word, or "
+            "a manifest (.jsonl or .csv) with audio and text"
         )
     rows = read_manifest(path)
     return [row for row in rows if row.split == "test"] or rows

@@ -45,8 +45,8 @@ def trained_encoder(file: str | Path | None = None) -> Trained:
     path = WEIGHTS if file is None else Path(file)
     if file is None and not path.exists():
         raise ModelError(
-            f"{path} is missing: the package carries no weights of the embedding; make some by "
-            "recipes/embedding, and give Embedding(FILE) or front_weights=FILE"
+            f"{path} is missing: this copy of the package has no weights of the embedding; train "
+            "some with recipes/embedding, and give Embedding(FILE) or front_weights=FILE"
         )
     try:
         with safe_open(path, framework="pt") as stored:

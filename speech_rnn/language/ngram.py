@@ -183,8 +183,8 @@ class NGram:
         for size, count in promised.items():
             if found[size] < count:
                 raise DataError(
-                    f"lm={str(path)!r} is cut short: its head promises {count} {size}-grams, and "
-                    f"{found[size]} are there; create or download it again"
+                    f"lm={str(path)!r} is cut short: its header announces {count} "
+                    f"{size}-grams, and it has {found[size]}; create or download it again"
                 )
         return cls(log_probs, back_offs, str(path))
 

@@ -139,19 +139,19 @@ class RecurrentLanguageModel(nn.Module):
     @torch.inference_mode()
     def _sentence(self, generator: Generator, temperature: float, longest: int) -> str:
         self.eval()
-        said: list[str] = []
+        drawn: list[str] = []
         token, state = BOUNDARY, None
-        while len(said) < longest:
+        while len(drawn) < longest:
             log_probs, state = self(torch.tensor([[token]]), state)
             log_probs[..., UNKNOWN] = -torch.inf
             weights = (log_probs[0, 0] / temperature).softmax(dim=0)
             token = int(torch.multinomial(weights, 1, generator=generator))
             if token == BOUNDARY:
                 break
-            said.append(self.words[token - N_MARKS])
+            drawn.append(self.words[token - N_MARKS])
         if self.unit == "words":
-            return " ".join(said)
-        return "".join(" " if token == SPACE else token for token in said)
+            return " ".join(drawn)
+        return "".join(" " if token == SPACE else token for token in drawn)
 
     def scorer(self, vocabulary: Vocabulary) -> TokenScorer:
         """Return a scorer for a vocabulary's tokens; see `LanguageModel.scorer`."""

@@ -23,7 +23,7 @@ class LanguageModel(Protocol):
 
     @property
     def name(self) -> str:
-        """In messages."""
+        """Name of the model in messages."""
 
     @property
     def unit(self) -> str:

@@ -23,7 +23,7 @@ def read_sentences(path: str | Path) -> list[str]:
     lines = read_lines(path, "text")
     sentences = [" ".join(line.split()) for line in lines if line.strip()]
     if not sentences:
-        raise DataError(f"text={str(path)!r} holds no sentence; write one a line")
+        raise DataError(f"text={str(path)!r} holds no sentence; write one on each line")
     return sentences
 
 

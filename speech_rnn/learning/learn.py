@@ -98,7 +98,7 @@ def learn(
     ------
     ConfigurationError
         if the recogniser spells characters, there are no clips, a clip is longer than 10 s, the
-        text is not a word, or training has taught the word already.
+        text is not a word, or the recogniser was trained on the word.
     MissingExtraError
         if there is neither espeak-ng nor a background.
     """

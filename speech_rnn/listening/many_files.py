@@ -51,7 +51,7 @@ def fill(
     Parameters
     ----------
     tell : called with problems of files, and with the number of files that were done before.
-    advance : called with a number of files whenever so many are done.
+    advance : called with the number of files that have been done since the last call.
 
     Raises
     ------

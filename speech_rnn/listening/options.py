@@ -38,18 +38,14 @@ ChangedFile = Annotated[
     Path | None,
     typer.Option(help="File for the changed recogniser. The file of --model is then not changed."),
 ]
-WordLanguage = Annotated[
-    str,
-    typer.Option(help="Language of the word, such as de. espeak-ng uses it to speak the word."),
-]
 Grammar = Annotated[
     Path | None, typer.Option(help="A grammar (JSGF). Only its sentences are recognised.")
 ]
 Reject = Annotated[
     float,
     typer.Option(
-        help="Give an empty answer if the best sentence of the grammar is less probable than this, "
-        "relative to the best answer without the grammar."
+        help="Smallest probability of a sentence of the grammar, divided by that of the best "
+        "answer without the grammar: 0 to 1. Below it, the answer is empty."
     ),
 ]
 Channel = Annotated[
@@ -92,7 +88,11 @@ class StreamOptions:
     """
 
     threshold: Annotated[
-        Number, typer.Option(help="Score above which a word is reported, from 0 to 1.")
+        Number,
+        typer.Option(
+            help="Score above which a word is reported, from 0 to 1. The default of this and the "
+            "following options is the value in the file of the recogniser, if it has one."
+        ),
     ] = None
     word_threshold: Annotated[
         list[str] | None,

@@ -30,7 +30,7 @@ class Reliability:
     def expected_calibration_error(self) -> float:
         """Mean difference of accuracy and confidence over all answers (Guo et al., 2017)."""
         rows = zip(self.counts, self.confidences, self.accuracies, strict=True)
-        gaps = [n * abs((found or 0.0) - (said or 0.0)) for n, said, found in rows]
+        gaps = [n * abs((found or 0.0) - (confidence or 0.0)) for n, confidence, found in rows]
         return sum(gaps) / max(1, sum(self.counts))
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,11 +50,13 @@ def reliability(confidences: ArrayLike, right: ArrayLike, n_bins: int = 15) -> R
     """
     if n_bins < 1:
         raise ConfigurationError(f"n_bins={n_bins} must be 1 or more")
-    said = np.asarray(confidences, dtype=np.float64)
+    confidence = np.asarray(confidences, dtype=np.float64)
     hits = np.asarray(right, dtype=np.float64)
-    places = np.digitize(said, np.arange(1, n_bins) / n_bins, right=True)  # (N,)
+    places = np.digitize(confidence, np.arange(1, n_bins) / n_bins, right=True)  # (N,)
     counts = np.bincount(places, minlength=n_bins)
-    means = [np.bincount(places, values, n_bins) / np.maximum(counts, 1) for values in (said, hits)]
+    means = [
+        np.bincount(places, values, n_bins) / np.maximum(counts, 1) for values in (confidence, hits)
+    ]
     stated, found = (
         tuple(
             float(mean) if count else None
@@ -91,8 +93,8 @@ class RiskCoverage:
 
 def risk_coverage(confidences: ArrayLike, right: ArrayLike) -> RiskCoverage:
     """Sort answers by confidence (N,), the highest first; `right` (N,) marks correct answers."""
-    said = np.asarray(confidences, dtype=np.float64)
-    wrong = 1 - np.asarray(right, dtype=np.float64)[np.argsort(-said, kind="stable")]
-    answered = np.arange(1, len(said) + 1)
-    coverage, risk = answered / max(1, len(said)), np.cumsum(wrong) / answered
+    confidence = np.asarray(confidences, dtype=np.float64)
+    wrong = 1 - np.asarray(right, dtype=np.float64)[np.argsort(-confidence, kind="stable")]
+    answered = np.arange(1, len(confidence) + 1)
+    coverage, risk = answered / max(1, len(confidence)), np.cumsum(wrong) / answered
     return RiskCoverage(tuple(coverage.tolist()), tuple(risk.tolist()))

@@ -97,8 +97,8 @@ def _tidy(references: Texts, hypotheses: Texts) -> tuple[list[str], list[str]]:
     """Check that there are pairs; reduce white space to single spaces, which jiwer requires."""
     pair = [[texts] if isinstance(texts, str) else texts for texts in (references, hypotheses)]
     check_lengths(*pair)
-    said, recognised = ([" ".join(text.split()) for text in texts] for texts in pair)
-    return said, recognised
+    spoken, recognised = ([" ".join(text.split()) for text in texts] for texts in pair)
+    return spoken, recognised
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,10 @@ class AlignedPair:
 
 def align_words(reference: str, hypothesis: str) -> tuple[AlignedPair, ...]:
     """Align the words of two texts with as few edits as possible."""
-    (said,), (recognised,) = _tidy(reference, hypothesis)
-    left, right = said.split(), recognised.split()
+    (spoken,), (recognised,) = _tidy(reference, hypothesis)
+    left, right = spoken.split(), recognised.split()
     pairs: list[AlignedPair] = []
-    for chunk in jiwer.process_words(said, recognised).alignments[0]:
+    for chunk in jiwer.process_words(spoken, recognised).alignments[0]:
         before: list[str | None] = [*left[chunk.ref_start_idx : chunk.ref_end_idx]]
         after: list[str | None] = [*right[chunk.hyp_start_idx : chunk.hyp_end_idx]]
         pairs += [AlignedPair(*pair) for pair in zip_longest(before, after)]

@@ -43,7 +43,7 @@ class WakeWord(HotWordEngine):
         self._has_found |= any(word.word in self._words for word in words)
 
     def found_wake_word(self) -> bool:
-        """Return whether a wake word was said since the last call."""
+        """Return whether a wake word was spoken since the last call."""
         found, self._has_found = self._has_found, False
         return found
 

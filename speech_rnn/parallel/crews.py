@@ -44,7 +44,7 @@ class Spread:
         return self.ray is None and (self.jobs or 1) == 1
 
     def crew(self, job: Job, n_parts: int) -> AbstractContextManager[Crew]:
-        """Return the crew for a job of so many parts, as a block with whose end it ends.
+        """Return the crew for a job of `n_parts` parts, as a context manager that ends it.
 
         Raises
         ------

@@ -20,7 +20,7 @@ THREADS = "OMP_NUM_THREADS"
 
 @contextmanager
 def processes(job: Job, n_workers: int) -> Iterator[Processes]:
-    """Yield a crew of so many processes, which end with the block."""
+    """Yield a crew of that number of processes, which end with the block."""
     crew = Processes(job, n_workers)
     try:
         yield crew

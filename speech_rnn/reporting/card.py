@@ -43,7 +43,7 @@ def model_card(run: RunFolder) -> ModelCard:
     command = str(facts.get("command") or "")
     recipe = next((part[8:] for part in command.split() if part.startswith("+recipe=")), "")
     return ModelCard(
-        f"{recipe or run.path.resolve().name}: what it has reached",
+        f"{recipe or run.path.resolve().name}: results",
         f"{when:%Y-%m-%d %H:%M} UTC · commit {facts.get('commit')} · seed {facts.get('seed')} · "
         f"{run.recognizer.model.n_parameters:,} parameters",
         tuple((name, value) for name, value in rows.items() if value),
@@ -64,7 +64,7 @@ def _model(recognizer: Recognizer, facts: Mapping[str, Any]) -> dict[str, str]:
     operations = multiply_adds(model, round(1 / recognizer.features.hop_seconds)) / 1e6
     return {
         "words": ", ".join(words[:MOST_WORDS]) + more,
-        "answers": "one a clip" if is_classifier else "sequences (CTC)",
+        "answers": "one for each clip" if is_classifier else "sequences (CTC)",
         "model": f"{given['n_layers']} × {kind} of {given['hidden_size']} units{pooled}",
         "front": _front(model, facts),
         "parameters": f"{model.n_parameters:,}",
@@ -88,18 +88,16 @@ def _front(model: AcousticModel, facts: Mapping[str, Any]) -> str:
 def _sound(recognizer: Recognizer) -> dict[str, str]:
     """Describe the features and the calibration."""
     features, calibration = recognizer.features, recognizer.calibration
-    answered = "every clip is answered"
+    answered = "every clip gets an answer"
     if calibration.unknown_below is not None:
-        answered = f"withheld below an evidence of {calibration.unknown_below:.2f}"
+        answered = f"no answer if the evidence is below {calibration.unknown_below:.2f}"
     calibrated = f"temperature {calibration.temperature:.3f}; {answered}"
     if recognizer.model.head != "classification":
         threshold = calibration.unknown_below
-        calibrated = (
-            "" if threshold is None else f"words of clips from a score of {threshold:.2f} on"
-        )
+        calibrated = "" if threshold is None else f"words of clips need a score of {threshold:.2f}"
     return {
-        "features": f"{type(features).__name__}, {features.n_features} a frame, every "
-        f"{1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
+        "features": f"{type(features).__name__}, {features.n_features} in each frame, one frame "
+        f"every {1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
         "calibration": calibrated,
     }
 

@@ -107,14 +107,14 @@ def _decibels(value: float | None) -> str:
 
 def _answers(found: Answer) -> list[tuple[str, str]]:
     hypothesis = found.hypothesis
-    said = hypothesis.text or f"no word ({LABELS.get(hypothesis.reason or '', 'silence')})"
-    rows = [("answer", f"{said}, {100 * hypothesis.confidence:.0f} %")]
+    answer = hypothesis.text or f"no word ({LABELS.get(hypothesis.reason or '', 'silence')})"
+    rows = [("answer", f"{answer}, {100 * hypothesis.confidence:.0f} %")]
     if found.nearest:
         near = ", ".join(f"{word} {100 * value:.0f} %" for word, value in found.nearest)
         rows.append(("nearest", near))
     if hypothesis.evidence is not None:
         limit = found.least_evidence
-        least = "" if limit is None else f" (withheld below {limit:.2f})"
+        least = "" if limit is None else f" (no answer below {limit:.2f})"
         rows.append(("evidence", f"{hypothesis.evidence:.2f}{least}"))
     return rows
 

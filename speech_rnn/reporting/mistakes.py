@@ -35,15 +35,15 @@ class Mistake:
 
     Parameters
     ----------
-    said, heard : its label and the answer.
+    spoken, recognised : the label and the answer.
     note : confidence of the answer, speaker, and file.
     words : words of label and answer, aligned; empty for single words.
     picture : an SVG of the sound; empty, like `sound`, if the file can no longer be read.
     sound : a FLAC file in base64.
     """
 
-    said: str
-    heard: str
+    spoken: str
+    recognised: str
     note: str
     words: tuple[Words, Words] | tuple[()] = ()
     picture: str = ""
@@ -117,12 +117,14 @@ def _picture(recognizer: Recognizer, utterance: Utterance, answer: Hypothesis) -
     if recognizer.model.head == "ctc":
         spans = [[(word.word, word.start, word.end) for word in answer.words]]
         if utterance.composition:
-            said = [
+            spoken = [
                 (part.text, part.at_seconds, part.at_seconds + part.duration_seconds)
                 for part in utterance.composition.words
             ]
-            spans.insert(0, said)
-    description = f"said {utterance.text}, heard {answer.label or 'nothing'}, {utterance.audio}"
+            spans.insert(0, spoken)
+    description = (
+        f"spoken {utterance.text}, recognised {answer.label or 'nothing'}, {utterance.audio}"
+    )
     return pictures.clip(
         shown.numpy(),
         rate,

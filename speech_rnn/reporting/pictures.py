@@ -130,8 +130,8 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
         axes.set_ylim(table.shape[0] - 0.5, -0.5)
         axes.set_xticks(range(table.shape[1]), _plain(labels[: table.shape[1]]), rotation=90)
         axes.set_yticks(range(table.shape[0]), _plain(labels[: table.shape[0]]))
-        axes.set_xlabel("answered")
-        axes.set_ylabel("said")
+        axes.set_xlabel("recognised")
+        axes.set_ylabel("spoken")
         axes.tick_params(length=0)
 
     side = 1.5 + 0.27 * len(labels)
@@ -179,7 +179,7 @@ def risk(figures: RiskCoverage) -> str:
         axes = figure.subplots()
         values = [100 * value for value in figures.risk]
         axes.plot([100 * value for value in figures.coverage], values, color=FIRST, linewidth=1.6)
-        axes.set(xlabel="answered (%), the surest first", ylabel="wrong (%)", xlim=(0, 100))
+        axes.set(xlabel="answers that are kept (%)", ylabel="wrong (%)", xlim=(0, 100))
         axes.set_ylim(0, max(1.0, 1.1 * max(values, default=0)))
 
     description = (
@@ -315,7 +315,7 @@ def clip(
 
 def _spell(axes: Any, rows: Sequence[Sequence[Span]], seconds: float) -> None:
     """Write words at their times, row by row."""
-    names = ["said", "heard"][-len(rows) :]
+    names = ["spoken", "recognised"][-len(rows) :]
     for place, (words, colour) in enumerate(zip(rows, (FIRST, SECOND)[-len(rows) :], strict=True)):
         for word, start, end in words:
             if start >= seconds:

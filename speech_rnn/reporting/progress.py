@@ -29,7 +29,7 @@ def tracked(items: Iterable[T], total: int) -> Iterator[T]:
 
 @contextmanager
 def counted(total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is called with a number of items whenever so many are done.
+    """Yield a function that is called with the number of items that have been done since.
 
     The progress bar is on stderr, if that is a terminal.
     """
@@ -75,7 +75,7 @@ def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None],
     The progress bar is on stderr, if that is a terminal.
     """
     if not sys.stderr.isatty():
-        yield lambda name, heard, duration: None
+        yield lambda name, seconds, duration: None
         return
     from rich.markup import escape
 
@@ -94,7 +94,7 @@ def file_progress(n_files: int) -> Iterator[Callable[[str, float, float | None],
 
 
 @contextmanager
-def told_at_the_end() -> Iterator[list[FileEnd]]:
+def problems_at_the_end() -> Iterator[list[FileEnd]]:
     """Collect the ends of files; on exit, print problems on stderr, also after an error."""
     ends: list[FileEnd] = []
     try:

@@ -133,12 +133,12 @@ class Page:
 
 
 def _answers(run: RunFolder, found: Evaluation) -> Answers:
-    said = [row.hypothesis.confidence for row in found.rows if row.hypothesis]
+    confidences = [row.hypothesis.confidence for row in found.rows if row.hypothesis]
     right = [row.is_correct for row in found.rows if row.hypothesis]
-    sure, risk = reliability(said, right), risk_coverage(said, right)
+    sure, risk = reliability(confidences, right), risk_coverage(confidences, right)
     shown = OF_SEQUENCES if run.recognizer.model.head == "ctc" else OF_CLASSES
     n_wrong = found.accuracy.total - found.accuracy.correct
-    unread = f"; {len(found.failures)} more could not be read." if found.failures else "."
+    unread = f"; {len(found.failures)} more clips could not be read." if found.failures else "."
     return Answers(
         figures=[figure for figure in figures(found) if figure.name in shown],
         confusion=pictures.confusion(found.labels, found.confusion)
@@ -154,11 +154,11 @@ def _answers(run: RunFolder, found: Evaluation) -> Answers:
         sizes=groups("words", found.per_length, MOST_ROWS),
         reliability=pictures.reliability(sure),
         reliability_note=f"expected calibration error {percent(sure.expected_calibration_error)} "
-        f"({len(sure.counts)} bins); darker bars hold more answers",
+        f"({len(sure.counts)} bins); darker bars have more answers",
         risk=pictures.risk(risk),
-        risk_note=f"area under it: {percent(risk.area)} wrong on average",
+        risk_note=f"mean of the curve: {percent(risk.area)}",
         errors=mistakes(run),
-        errors_note=f"{n_wrong} of {len(said)} are wrong{unread}",
+        errors_note=f"{n_wrong} of {len(confidences)} answers are wrong{unread}",
     )
 
 
@@ -184,14 +184,14 @@ def _listening(found: DetectionReport) -> Listening:
     """Show misses and false accepts in hours of sound."""
     total, latency = found.total, found.latency
     note = (
-        f"the dot with bars is at the recogniser's thresholds: {percent(total.miss_rate)} of "
-        f"{total.n_labels} are missed (95 % interval {between(total.miss_interval, 1)}), "
-        f"{total.n_false} false accepts come in {total.hours:.2f} hours "
-        f"(95 % interval {between(total.false_interval, 2, 1)} an hour)"
+        f"The dot with bars is at the recogniser's thresholds. It misses {percent(total.miss_rate)}"
+        f" of {total.n_labels} words (95 % interval {between(total.miss_interval, 1)}) and has "
+        f"{total.n_false} false accepts in {total.hours:.2f} hours "
+        f"(95 % interval {between(total.false_interval, 2, 1)} an hour)."
     )
     latency_note = latency and (
-        f"reported {1000 * latency.median:.0f} ms after the end of the word (median), "
-        f"{1000 * latency.p95:.0f} ms at the 95th percentile"
+        f"A word is reported {1000 * latency.median:.0f} ms after its end (median; "
+        f"{1000 * latency.p95:.0f} ms at the 95th percentile)."
     )
     return Listening(
         pictures.det(found.curve, total), note, latency_note or "", detections(found.per_word)

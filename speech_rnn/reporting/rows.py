@@ -47,7 +47,7 @@ def figures(found: Evaluation) -> Iterator[Figure]:
         yield Figure("sentence error rate", percent(1 - share.value), n_wrong)
     if words.start_error is not None and words.end_error is not None:
         within = (
-            f"half of {words.n_timed} words start within that of the truth, and end within "
+            f"median error of the start of {words.n_timed} words; of the end: "
             f"{1000 * words.end_error:.0f} ms"
         )
         yield Figure("word times", f"{1000 * words.start_error:.0f} ms", within)
@@ -58,12 +58,12 @@ def figures(found: Evaluation) -> Iterator[Figure]:
         alarms, right = rejection.others_answered, rejection.words_right
         area = rejection.evidence_auc
         note = (
-            f"AUROC; {alarms.correct} of {alarms.total} are answered with a word; of the words, "
-            f"{right.correct} of {right.total} are right"
+            f"AUROC; {alarms.correct} of {alarms.total} other sounds are answered with a word; "
+            f"{right.correct} of {right.total} words are right"
         )
         yield Figure("not a word", "–" if area is None else f"{area:.4f}", note)
     if found.per_length and words.confidence_auc is not None:
-        pairs = "of pairs have the right word above the wrong one"
+        pairs = "AUROC: pairs in which the right word has the higher confidence"
         counts = f"{words.n_right} right, {words.n_wrong} wrong"
         yield Figure("word confidence", percent(words.confidence_auc), f"{pairs}; {counts}")
 
@@ -109,7 +109,7 @@ def groups(name: str, found: Mapping[Any, Group], most: int) -> Rows:
 
 def detections(per_word: Mapping[str, Detections]) -> Rows:
     """Return misses and false accepts of each word."""
-    head = ["word", "said", "missed", "95 % interval", "false", "an hour"]
+    head = ["word", "spoken", "missed", "95 % interval", "false accepts", "an hour"]
     return [
         head,
         *(

@@ -64,18 +64,20 @@ class Summary:
         )
 
     @property
-    def by_teacher(self) -> tuple[list[str], list[str]]:
+    def by_origin(self) -> tuple[list[str], list[str]]:
         """Words trained on speech of people, and words trained on synthetic speech only."""
-        alone = set(self.synthetic_words or ())
-        taught = [word for word in self.words if word not in alone and word not in self.learnt]
-        return taught, [word for word in self.words if word in alone]
+        synthetic = set(self.synthetic_words or ())
+        recorded = [
+            word for word in self.words if word not in synthetic and word not in self.learnt
+        ]
+        return recorded, [word for word in self.words if word in synthetic]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
-        taught, alone = self.by_teacher
+        recorded, synthetic = self.by_origin
         whom = "trained on recordings" if self.synthetic_words is not None else "words"
         learnt = ", ".join(
             f"{word} ({count} clip{'' if count == 1 else 's'})"
@@ -85,8 +87,8 @@ class Summary:
         lines = [
             self.file,
             f"  {self.bytes / 1e6:.2f} MB, for {where} at {self.sample_rate} Hz",
-            *([f"  {whom}: {', '.join(taught)}"] if taught else []),
-            *([f"  trained on synthetic speech only: {', '.join(alone)}"] if alone else []),
+            *([f"  {whom}: {', '.join(recorded)}"] if recorded else []),
+            *([f"  trained on synthetic speech only: {', '.join(synthetic)}"] if synthetic else []),
             *([f"  added without training: {learnt}"] if learnt else []),
             *([f"  front end: {self.front}"] if self.front else []),
             *([f"  more: {self.card}"] if self.card else []),

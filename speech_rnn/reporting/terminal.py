@@ -88,7 +88,7 @@ def _print_mistake(row: Row) -> None:
     ]
     widths = [max(map(len, pair)) for pair in pairs]
     _print(row.utterance.audio, "dim")
-    for name, side in (("said ", 0), ("heard", 1)):
+    for name, side in (("spoken    ", 0), ("recognised", 1)):
         texts = [
             (pair[side] if side == 0 or pair[0] != pair[1] else "").ljust(width)
             for pair, width in zip(pairs, widths, strict=True)
@@ -98,7 +98,7 @@ def _print_mistake(row: Row) -> None:
 
 def print_audit(audit: Audit) -> None:
     """Print the most doubtful labels, and their number."""
-    head = ["clip", "labelled", "heard as", "margin"]
+    head = ["clip", "label", "recognised", "margin"]
     most = audit.doubts[:MOST_MISTAKES]
     rows = [[row.utterance.audio, row.given, row.likely, f"{row.margin:+.3f}"] for row in most]
     _show("most doubtful", [head, *rows])
@@ -125,7 +125,7 @@ def print_stress(stress: Stress) -> None:
     if means := stress.mean_over_kinds:
         text = ", ".join(f"{percent(share)} at {snr_db:g} dB" for snr_db, share in means.items())
         print(f"mean over kinds of noise: {text}\n")
-    _show("under stress", groups("condition", other, len(other)))
+    _show("in other conditions", groups("condition", other, len(other)))
 
 
 def _condition(condition: Condition) -> str:
@@ -203,7 +203,7 @@ def print_language_model(result: LanguageModelResult) -> None:
 def print_run_groups(found: Compared) -> None:
     """Print a line for each group of runs, and for each mean over folds."""
     _show("mean ± deviation over seeds", [row[:-2] for row in runs_of_groups(found)])
-    _show("accuracy under stress", by_name(found, "condition", "stress"))
+    _show("accuracy by condition", by_name(found, "condition", "stress"))
     for group in found.groups:
         if group.command:
             print(f"{group.name}: {group.command} -m seed={','.join(map(str, group.seeds))}")

@@ -97,7 +97,7 @@ async def _arrived(body: Awaitable[T], limits: Limits) -> T:
 
 
 async def _bounded(request: Request, most: int, limit: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body up to so many bytes, whatever its header says."""
+    """Yield the body up to a number of bytes, whatever its header says."""
     n_bytes = 0
     async for chunk in request.stream():
         n_bytes += len(chunk)

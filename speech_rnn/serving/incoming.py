@@ -1,4 +1,4 @@
-"""Sound of a stream as it arrives: raw PCM, or a WAV file whose header tells its form."""
+"""Sound of a stream as it arrives: raw PCM, or a WAV file whose header has its format."""
 
 from __future__ import annotations
 

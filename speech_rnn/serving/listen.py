@@ -1,4 +1,4 @@
-"""The WebSocket ``/listen``: raw PCM or a WAV file in, words as JSON out, as they are said."""
+"""The WebSocket ``/listen``: raw PCM or a WAV file in, words as JSON out, as they are spoken."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Listen:
     """The route.
 
     A client sends binary messages of sound and, at the end, ``{"type": "finish"}``. It receives
-    ``ready``, ``partial`` whenever the words that are being said change, ``word`` for each word
+    ``ready``, ``partial`` whenever the words that are being spoken change, ``word`` for each word
     that was found, and ``end``.
 
     Parameters

@@ -54,7 +54,7 @@ class LiveStream:
         self._block = round(BLOCK_SECONDS * sample_rate)
         self._most = round(MOST_SECONDS * sample_rate)
         self._waiting: list[NDArray[np.float32]] = []
-        self._n_waiting = self._n_heard = 0
+        self._n_waiting = self._n_received = 0
         self._due = 0.0
 
     @property
@@ -64,13 +64,13 @@ class LiveStream:
 
     @property
     def pending(self) -> list[str]:
-        """The words that are being said, the most probable first; they may yet be withdrawn."""
+        """The words that are being spoken, the most probable first; they may yet be withdrawn."""
         return self._stream.pending
 
     @property
     def seconds(self) -> float:
         """Duration of the sound so far, in s."""
-        return self._n_heard / self._rate
+        return self._n_received / self._rate
 
     async def push(self, samples: NDArray[np.float32]) -> list[Word]:
         """Take the next samples, (n,), and return the words that they decide.
@@ -78,12 +78,12 @@ class LiveStream:
         Raises
         ------
         AudioError
-            for samples that are no number; the stream goes on without them.
+            for samples that are no number; the stream continues without them.
         """
         begin = time.perf_counter()
         self._waiting.append(samples)
         self._n_waiting += len(samples)
-        self._n_heard += len(samples)
+        self._n_received += len(samples)
         if self._n_waiting < self._block:
             return []
         gathered = np.concatenate(self._waiting) if len(self._waiting) > 1 else samples
@@ -100,7 +100,7 @@ class LiveStream:
         left, self._waiting, self._n_waiting = self._waiting, [], 0
         rest = np.concatenate(left) if left else np.zeros(0, np.float32)
         words = await self._compute(partial(self._last, rest), len(rest))
-        self._n_heard = 0
+        self._n_received = 0
         return words
 
     def _last(self, samples: NDArray[np.float32]) -> list[Word]:

@@ -45,11 +45,11 @@ def start_logs() -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     LOGGER.setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").addFilter(_is_told)
+    logging.getLogger("uvicorn.error").addFilter(_is_error)
     for library in ("wyoming", "asyncio"):  # they log clients that went away as errors
         logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
-def _is_told(record: logging.LogRecord) -> bool:
-    """Return whether a record of uvicorn says something: it calls refused handshakes errors."""
+def _is_error(record: logging.LogRecord) -> bool:
+    """Return whether a record is an error; uvicorn also logs refused handshakes as errors."""
     return "without completing handshake" not in record.getMessage()

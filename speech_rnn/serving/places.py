@@ -22,9 +22,9 @@ class Places:
     port : their port; 0 takes one that is free, None leaves them out.
     token : the token that clients have to send; None needs none.
     origins : other origins whose pages may ask.
-    wyoming_host : address of Wyoming, which knows no token.
+    wyoming_host : address of Wyoming, which has no tokens.
     wake_port, asr_port : its ports; 0 takes one that is free, None leaves them out.
-    languages : the languages that Wyoming's clients are told.
+    languages : languages that are reported to Wyoming's clients.
     is_announced : whether Wyoming's ports are announced by zeroconf.
     """
 

@@ -15,7 +15,7 @@ from speech_rnn.serving.refusals import NO_SOUND, TOO_LARGE, RefusalError
 
 @dataclass(frozen=True)
 class Transcript:
-    """The answer to a recording of so many seconds."""
+    """The answer to a recording, and the duration of the recording in seconds."""
 
     hypothesis: Hypothesis
     duration: float

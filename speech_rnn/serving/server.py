@@ -1,4 +1,4 @@
-"""A server: its ports, its start, and its end, at which streams end with what was heard."""
+"""A server: its ports, its start, and its end, at which streams end with the words so far."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ async def run_stdio(make: Callable[[], Service], name: str, languages: tuple[str
     ----------
     make : returns the service; called within the loop.
     name : ``wake`` or ``asr``.
-    languages : the languages that the client is told.
+    languages : languages that are reported to the client.
     """
     service = make()
     loop = asyncio.get_running_loop()

@@ -37,7 +37,7 @@ class Model:
 
 
 class Shelf:
-    """Recognisers by name. A file that changes is loaded anew; streams keep the one they have.
+    """Recognisers by name. A file that changes is loaded again; streams keep the one they have.
 
     A file that cannot be loaded is logged and left out; if it replaced one, that one stays.
 

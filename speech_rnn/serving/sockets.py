@@ -128,7 +128,7 @@ async def answered(
     websocket : the connection, accepted.
     service : counts refusals.
     protocol : name of the protocol in the metrics.
-    conversation : returns when all is said.
+    conversation : returns at the end of the conversation.
     """
     socket = Socket(websocket, service)
     code, reason = GOOD_BYE, ""

@@ -148,7 +148,7 @@ class Takes:
         Raises
         ------
         RefusalError
-            for a name that is none of a take.
+            for a name that no take has.
         """
         if file not in self._rows:
             raise RefusalError(
@@ -209,7 +209,7 @@ class Takes:
         Raises
         ------
         RefusalError
-            for a name that is none of a take.
+            for a name that no take has.
         DataError
             if the disk cannot be written.
         """

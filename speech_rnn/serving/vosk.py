@@ -17,7 +17,7 @@ from speech_rnn.serving.shelf import Model
 from speech_rnn.serving.sockets import Socket, answered, as_rate, loaded_json, opening
 
 RATE = 8000
-"""Sample rate of a client that tells none, in Hz, as Vosk's server has it."""
+"""Sample rate of a client that names none, in Hz, as Vosk's server has it."""
 PAUSE_SECONDS = 0.6
 """Time in s after the last word at which an utterance ends."""
 UNKNOWN = "[unk]"
@@ -58,13 +58,13 @@ class _Talk:
     def _reset(self) -> None:
         self._stream: LiveStream = self._service.stream(self._model, self._rate, "vosk")
         self._samples = Samples()
-        self._said: list[Word] = []
+        self._words: list[Word] = []
 
     async def run(self, socket: Socket) -> None:
         """Answer each message until the client, or the server, ends."""
         while (message := await socket.receive()) is not None:
             if isinstance(message, bytes):
-                await socket.send(await self._heard(message))
+                await socket.send(await self._answer(message))
                 continue
             values = loaded_json(message)
             if "config" in values:
@@ -78,37 +78,37 @@ class _Talk:
         self._take(await self._stream.finish())
         await socket.send(self._result())
 
-    async def _heard(self, content: bytes) -> dict[str, Any]:
+    async def _answer(self, content: bytes) -> dict[str, Any]:
         self._take(await self._stream.push(self._samples.push(content)))
         pending = self._permitted(self._stream.pending)
-        if self._said and not pending and self._silence() >= PAUSE_SECONDS:
+        if self._words and not pending and self._silence() >= PAUSE_SECONDS:
             return self._result()
-        return {"partial": " ".join([*(word.word for word in self._said), *pending[:1]])}
+        return {"partial": " ".join([*(word.word for word in self._words), *pending[:1]])}
 
     def _silence(self) -> float:
-        return self._stream.seconds - self._said[-1].end
+        return self._stream.seconds - self._words[-1].end
 
     def _take(self, words: Sequence[Word]) -> None:
-        self._said += [word for word in words if self._permitted([word.word])]
+        self._words += [word for word in words if self._permitted([word.word])]
 
     def _permitted(self, words: list[str]) -> list[str]:
         return [word for word in words if self._allowed is None or word in self._allowed]
 
     def _result(self) -> dict[str, Any]:
-        """Return the words said so far, and begin the next utterance."""
-        said, self._said = self._said, []
-        result: dict[str, Any] = {"text": " ".join(word.word for word in said)}
-        if self._has_words and said:
-            words = [
+        """Return the words recognised so far, and begin the next utterance."""
+        words, self._words = self._words, []
+        result: dict[str, Any] = {"text": " ".join(word.word for word in words)}
+        if self._has_words and words:
+            timed = [
                 {
                     "conf": round(word.confidence, 6),
                     "end": round(word.end, 6),
                     "start": round(word.start, 6),
                     "word": word.word,
                 }
-                for word in said
+                for word in words
             ]
-            result = {"result": words, **result}
+            result = {"result": timed, **result}
         return result
 
     def _configure(self, config: Any) -> None:

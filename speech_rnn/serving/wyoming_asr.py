@@ -33,7 +33,7 @@ class AsrLink(Link):
         """Take a request to transcribe."""
         if Transcribe.is_type(event.type):
             request = Transcribe.from_event(event)
-            self.service.shelf.find(request.name)  # an unknown one is told at once
+            self.service.shelf.find(request.name)  # an unknown name is refused at once
             self._request = request
 
     def begin(self, sound: WyomingSound) -> None:

@@ -65,7 +65,7 @@ class GuardedReader:
         return first + rest
 
     async def readexactly(self, n_bytes: int) -> bytes:
-        """Return so many bytes of the event that has begun."""
+        """Return this number of bytes of the event that has begun."""
         most = self._limits.message_bytes
         if n_bytes > most:
             raise RefusalError(
@@ -198,7 +198,7 @@ class Link(AsyncEventHandler):
             await within(self.service.limits.write_seconds, self.write_event(event.event()))
         except TimeoutError as error:
             self.writer.transport.abort()
-            raise ConnectionAbortedError("the client does not read") from error
+            raise ConnectionAbortedError("the client does not read its answers") from error
 
     async def _next(self) -> Event | None:
         """Return the next event, or None where the client or the server ends."""

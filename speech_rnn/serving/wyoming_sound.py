@@ -13,7 +13,7 @@ from speech_rnn.serving.refusals import NO_SOUND, RefusalError
 
 
 class WyomingSound:
-    """Chunks of one form, as the first of them or the start before it tells it.
+    """Chunks of one format, which the first of them or the start before it names.
 
     Parameters
     ----------

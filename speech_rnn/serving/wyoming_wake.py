@@ -1,4 +1,4 @@
-"""Wyoming's wake words: each word is reported as it is said, with its score."""
+"""Wyoming's wake words: each word is reported as it is spoken, with its score."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WakeLink(Link):
             names = Detect.from_event(event).names
             if names is not None and not isinstance(names, list):
                 raise RefusalError(BAD_REQUEST, "names must be a list")
-            wanted_words(self.service.shelf.models, names)  # an unknown one is told at once
+            wanted_words(self.service.shelf.models, names)  # an unknown word is refused at once
             self._names = names
 
     def begin(self, sound: WyomingSound) -> None:

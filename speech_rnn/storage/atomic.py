@@ -37,7 +37,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_partial(folder: str | os.PathLike[str]) -> None:
-    """Remove the partial files of killed processes from a folder that nobody else writes."""
+    """Remove the partial files of killed processes from a folder that no other process writes."""
     for file in Path(folder).glob(".*.part*"):
         if PARTIAL.search(file.name):
             file.unlink()

@@ -1,4 +1,4 @@
-"""Tar archives: where each member lies, and members by a path that goes on inside the archive."""
+"""Tar archives: positions of their members, and members by a path that continues in an archive."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class Spoken(CachedVoices):
                 )
                 spoken = load_audio(file, self.sample_rate)
             except (OSError, subprocess.SubprocessError, AudioError) as error:
-                told = getattr(error, "stderr", None) or b""
-                reason = f"{error} {told.decode(errors='replace').strip()}".strip()
+                printed = getattr(error, "stderr", None) or b""
+                reason = f"{error} {printed.decode(errors='replace').strip()}".strip()
                 raise DataError(f"command={command!r} gives no speech: {reason}") from error
         put_clip(clip, spoken, self.sample_rate, self.sample_rate)

@@ -75,8 +75,8 @@ class Custom:
         if self.recordings is None:
             return corpus
         recorded = self._recorded()
-        said = tuple(dict.fromkeys(row.text for row in recorded))
-        return merged([corpus, Corpus(tuple(recorded), said)])
+        recorded_words = tuple(dict.fromkeys(row.text for row in recorded))
+        return merged([corpus, Corpus(tuple(recorded), recorded_words)])
 
     def _synthetic(self) -> Synthetic:
         return Synthetic(

@@ -163,7 +163,7 @@ class Synthetic(CachedVoices):
                 wrong.append(f"{word!r} is silent in {accent}")
                 continue
             if (other := sounds.setdefault(sound, word)) != word:
-                wrong.append(f"{word!r} sounds like {other!r}: they cannot be told apart")
+                wrong.append(f"{word!r} sounds like {other!r}: they cannot be distinguished")
         refuse_words(wrong)
 
     def _draw(

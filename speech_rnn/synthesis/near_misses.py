@@ -67,7 +67,7 @@ class NearMisses:
             raise ConfigurationError("espeak and kokoro are both null; give at least one of them")
 
     def prepare(self, words: Sequence[str]) -> Corpus:
-        """Return clips of words that sound similar to these words, but are none of them.
+        """Return clips of other words that sound similar to these words.
 
         Raises
         ------
@@ -131,14 +131,14 @@ def near_misses(
     phonemes : function that returns the phonemes of texts.
     per_word : number of similar words for each word.
     """
-    said: dict[Phonemes, str] = {}
+    by_sound: dict[Phonemes, str] = {}
     for word, sound in zip(lexicon, phonemes(lexicon), strict=True):
-        said.setdefault(sound, word)
+        by_sound.setdefault(sound, word)
     found: list[str] = []
     for phrase in phrases:
         parts = phrase.split()
         for index, sound in enumerate(phonemes(parts)):
-            near = _nearest(sound, said, per_word)
+            near = _nearest(sound, by_sound, per_word)
             if len(parts) == 1:
                 found += near
                 continue
@@ -158,11 +158,11 @@ def distinct(
             yield text
 
 
-def _nearest(sound: Phonemes, said: Mapping[Phonemes, str], count: int) -> list[str]:
+def _nearest(sound: Phonemes, by_sound: Mapping[Phonemes, str], count: int) -> list[str]:
     """Return the nearest words; ties keep their order."""
-    apart = (other for other in said if other and not _holds(other, sound))
+    apart = (other for other in by_sound if other and not _holds(other, sound))
     near = nsmallest(count, apart, key=partial(Levenshtein.normalized_distance, sound))
-    return [said[other] for other in near]
+    return [by_sound[other] for other in near]
 
 
 def _holds(sound: Phonemes, part: Phonemes) -> bool:

@@ -91,18 +91,18 @@ class OrdinaryWords:
 def talk(words: Sequence[str], n_stretches: int) -> list[str]:
     """Return different stretches of two to five words; each has words of one split only.
 
-    There are fewer if a few words cannot make so many.
+    There are fewer if the words cannot make that number.
     """
     random = Random("talk")
     dealt = [[*words[split :: len(DEAL)]] for split in range(len(DEAL))]
     lengths = range(IN_A_ROW[0], IN_A_ROW[1] + 1)
     most = len(DEAL) * sum(len(dealt[-1]) ** length for length in lengths)
-    said: dict[str, None] = {}
-    while len(said) < min(n_stretches, most):
-        own = dealt[len(said) % len(DEAL)]
+    texts: dict[str, None] = {}
+    while len(texts) < min(n_stretches, most):
+        own = dealt[len(texts) % len(DEAL)]
         count = choose(lengths, random)
-        said[" ".join(choose(own, random) for _ in range(count))] = None
-    return [*said]
+        texts[" ".join(choose(own, random) for _ in range(count))] = None
+    return [*texts]
 
 
 def ordinary_words(words: Sequence[str], language: str, n_words: int) -> list[str]:

@@ -57,7 +57,7 @@ def read_words(path: str | os.PathLike[str]) -> list[str]:
         if (text := clean(line)) and not text.startswith(COMMENT)
     }
     if not lines:
-        raise ConfigurationError(f"words_file={str(path)!r} has no words; write one a line")
+        raise ConfigurationError(f"words_file={str(path)!r} has no words; write one on each line")
     numbers = [*lines]
     if wrong := [f"line {numbers[at]}: {fault}" for at, fault in _faults([*lines.values()])]:
         raise ConfigurationError(

@@ -49,8 +49,8 @@ def clip_threshold(
     check_false_accepts(false_accepts)
     if recognizer.spotting is None or recognizer.vocabulary.unit != "words":
         raise ConfigurationError(
-            f"false_accepts={false_accepts!r} sets a threshold for words that are spotted; train "
-            "with vocabulary=words spotting=mean, or leave it out"
+            f"false_accepts={false_accepts!r} needs a recogniser that spots words; train with "
+            "vocabulary=words spotting=mean, or leave false_accepts out"
         )
     if not others:
         raise DataError("false_accepts needs other words in the validation split; add some")

@@ -17,7 +17,7 @@ from speech_rnn.errors import ConfigurationError, SpeechRnnError, Stopped
 from speech_rnn.storage.folders import shown
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""Variables by which a process knows the others; those of torchrun."""
+"""Environment variables, those of torchrun, that say where the other processes are."""
 LAUNCHED = "SPEECH_RNN_LAUNCHED"
 """Variable of processes that `launch` has started."""
 PORT = "29500"

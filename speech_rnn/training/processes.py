@@ -1,4 +1,4 @@
-"""Train in several processes: they meet, agree, and leave when the first goes on alone.
+"""Train in several processes: connect them, compare their settings, and end all but the first.
 
 `torchrun`, or `speech_rnn.training.launching`, has started them and set their environment.
 """
@@ -43,7 +43,7 @@ class Finished(BaseException):
 
 
 def finish() -> None:
-    """Leave the processes that train together; only the first goes on.
+    """Leave the processes that train together; only the first one continues.
 
     Raises
     ------

@@ -48,10 +48,12 @@ class Interval:
 
     def __post_init__(self) -> None:
         if not self.low <= self.high:
-            raise ConfigurationError(f"interval({self.low},{self.high}) must ascend")
+            raise ConfigurationError(
+                f"interval({self.low},{self.high}): the first value must be below the second"
+            )
         if self.log and self.low <= 0:
             raise ConfigurationError(
-                f"tag(log,interval({self.low},{self.high})) must begin above 0"
+                f"tag(log,interval({self.low},{self.high})) needs a first value above 0"
             )
 
     def distribution(self) -> BaseDistribution:

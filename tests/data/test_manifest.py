@@ -116,7 +116,7 @@ def test_case_02_values_that_are_not_texts_are_reported_with_their_lines(tmp_pat
 def test_case_03_words_that_are_no_texts_are_refused(words):
     with pytest.raises(
         ConfigurationError,
-        match=r"words=.* must (be a list of texts|name at least one word, each once)",
+        match=r"words=.* must (be a list of texts|name at least one word, and none twice)",
     ):
         Manifest("rows.jsonl", words)
 

@@ -41,7 +41,7 @@ CASES = [
     ),
     ({"seconds": 0.05}, NOTHING, "lasts 0.050 s, which is too short for a word"),
     ({}, NOTHING, "no word was recognised. The nearest word is yes. Say one of"),
-    ({}, STRANGE, "evidence for a word is 0.50, and below 1.25 the answer is withheld"),
+    ({}, STRANGE, "evidence for a word is 0.50. The answer is empty, because"),
 ]
 
 

@@ -71,7 +71,7 @@ def test_texts_from_the_command_line(tmp_path):
         assert (
             "word error rate 25.00 % (0 substituted, 1 deleted, 0 inserted of 4;" in result.stdout
         )
-        assert "  said  left left go\n  heard      *\n" in result.stdout
+        assert "  spoken     left left go\n  recognised      *\n" in result.stdout
         assert "sentence error rate 50.00 % (1 of 2)" in result.stdout
     (tmp_path / "h.txt").write_text("left go\n")
     result = speech_rnn("evaluate", *arguments, cwd=tmp_path, module=True)
@@ -170,13 +170,13 @@ def test_printed_output(capsys):
         )
     )
     printed = capsys.readouterr().out
-    assert printed.count("  said ") == 10
+    assert printed.count("  spoken ") == 10
     assert "and 5 more that differ" in printed
-    assert "  said  left go\n  heard      *" in printed
+    assert "  spoken     left go\n  recognised      *" in printed
     for text in (
         "by number of words",
         "by speaker",
-        "word times 100 ms (half of",
+        "word times 100 ms (median error",
         "word confidence",
     ):
         assert text in printed

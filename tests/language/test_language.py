@@ -306,7 +306,7 @@ def test_mismatches_are_reported(make, error, message):
         ("\\2-grams", "\\1.5-grams", r"line 9: section \\1.5-grams: must be"),
         ("\\2-grams", "\\1-grams", r"line 9: section \\1-grams: must be"),
         ("\\1-grams", "\\0-grams", r"line 4: section \\0-grams: must be \\1-grams:"),
-        ("-0.1\tgo go\n", "", "is cut short: its head promises 1 2-grams, and 0 are there"),
+        ("-0.1\tgo go\n", "", "is cut short: its header announces 1 2-grams, and it has 0"),
     ],
 )
 def test_case_f11_errors_of_an_arpa_file(old, new, message, tmp_path):

@@ -59,7 +59,7 @@ def test_a_training_leaves_its_report(run):
     share = figures["accuracy"]
     assert f"{100 * share['accuracy']:.2f} %" in page
     assert f"{share['correct']} of {share['total']}" in page
-    for heading in ("Training", "Answers", "Speakers", "How sure it is", "Model card", "Command"):
+    for heading in ("Training", "Answers", "Speakers", "Confidence", "Model card", "Command"):
         assert f"<h2>{heading}</h2>" in page
     assert "python -m speech_rnn.train data=manifest" in page
     assert "max_epochs: 2" in page
@@ -114,7 +114,7 @@ def test_case_34_an_epoch_alone_is_a_point():
 def test_stress_is_shown_where_it_was_measured(run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
-    assert "Under stress" not in write_report(folder, tmp_path / "a.html").read_text()
+    assert "Noise, rooms" not in write_report(folder, tmp_path / "a.html").read_text()
     (folder / "stress.json").write_text(json.dumps({"rows": STRESS}))
     result = speech_rnn("report", folder, cwd=tmp_path, module=True)
     assert result.returncode == 0, result.stderr
@@ -144,14 +144,14 @@ def test_detection_is_shown_if_it_was_measured(run, tmp_path):
     (folder / "detection.json").write_text(json.dumps(found.to_dict()))
     page = write_report(folder).read_text()
     assert_alone_and_inert(page)
-    assert "Listening for hours" in page
-    assert "3 false accepts come in 10.00 hours (95 % interval 0.06 to 0.88 an hour)" in page
-    assert "reported 200 ms after the end of the word (median)" in page
+    assert "Detection in hours of sound" in page
+    assert "3 false accepts in 10.00 hours (95 % interval 0.06 to 0.88 an hour)" in page
+    assert "A word is reported 200 ms after its end (median;" in page
     assert 'aria-label="Misses over false accepts: 3.0 % missed at 0.30' in page
     nothing = DetPoint(0.5, {"low": Detections(0, 0, 0, 0.5)})  # no word was said
     bare = replace(found, per_word=nothing.per_word, latency=None, curve=(nothing,))
     (folder / "detection.json").write_text(json.dumps(bare.to_dict()))
-    assert "0 false accepts come in 0.50 hours" in write_report(folder).read_text()
+    assert "0 false accepts in 0.50 hours" in write_report(folder).read_text()
 
 
 EVIL = """"><script>alert('$x^2$ {{ 7*7 }}')</script>"""
@@ -200,7 +200,7 @@ def test_sequences_are_shown_word_above_word(sequences, tmp_path):
     for name in ("accuracy", "word_error_rate", "calibration_error", "rejection"):
         assert evaluation.summary()[name] == kept[name], name
     assert "word error rate" in page
-    assert "<h2>How many words are said</h2>" in page
+    assert "<h2>Number of words</h2>" in page
     n_wrong = sum(row["label"] != row["reference"] for row in rows)
     assert page.count('<table class="words">') == n_wrong >= 3
     assert page.count("<audio") == sum(  # what has gone is told without its sound

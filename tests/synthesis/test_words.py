@@ -52,7 +52,9 @@ def test_every_wrong_line_is_reported_with_its_number(tmp_path):
 def test_a_file_without_words(tmp_path, content):
     file = tmp_path / "words.txt"
     file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"words\.txt' has no words; write one a line"):
+    with pytest.raises(
+        ConfigurationError, match=r"words\.txt' has no words; write one on each line"
+    ):
         read_words(file)
 
 

@@ -55,7 +55,7 @@ def test_ranges_are_hydras_own(line, expected):
     ("line", "message"),
     [
         ("a=3", "space='a=3' is not a range; write KEY=interval"),
-        ("a=interval(1,0)", r"interval\(1.0,0.0\) must ascend"),
+        ("a=interval(1,0)", r"interval\(1.0,0.0\): the first value must be below"),
         ("a=tag(log,interval(0,1))", "must begin above 0"),
     ],
 )

@@ -57,7 +57,7 @@ def card(
         values=encoder.n_outputs,
         layers=settings.layers,
         ahead=40 * settings.delay,
-        heard="\n".join(heard(corpus)),
+        sources="\n".join(sources(corpus)),
         words=f"{len(corpus.vocabulary):,}",
         unlabelled=", ".join(settings.unlabelled) or "none",
         rows="\n".join(rows(figures)),
@@ -65,7 +65,7 @@ def card(
     )
 
 
-def heard(corpus: Corpus) -> list[str]:
+def sources(corpus: Corpus) -> list[str]:
     """Return a table row for each source, with the number of clips and speakers."""
     clips = Counter(clip.source for clip in corpus.clips)
     speakers = {source: set[str]() for source in clips}
@@ -79,10 +79,10 @@ def heard(corpus: Corpus) -> list[str]:
 def rows(figures: Figures) -> list[str]:
     """Return the rows of the table of figures, without those that could not be measured."""
     known = {
-        "ten commands of people, learnt from synthetic clips alone": figures.from_voices,
-        "the same, learnt from ten clips a word of other people": figures.mean_from_ten_clips,
-        "words told from two that were not learnt (AUROC)": figures.unknown,
-        "digits of a speaker, learnt from the others": figures.mean_of_digits,
+        "ten commands by people, trained on synthetic clips only": figures.from_voices,
+        "the same, trained on ten clips of each word by other people": figures.mean_from_ten_clips,
+        "words separated from two that were not trained (AUROC)": figures.unknown,
+        "digits of a speaker, trained on the other speakers": figures.mean_of_digits,
     }
     return [f"| {what} | {value:.1f} |" for what, value in known.items() if value is not None]
 
@@ -90,27 +90,27 @@ def rows(figures: Figures) -> list[str]:
 TEXT = """\
 # The embedding that comes with the package
 
-{weights} weights: convolutions, and {layers} GRU layers of {size} units, which read natural log
-mels of 40 bands and give 25 embeddings of {values} values a second, the states of all layers. An
-embedding has a look-ahead of {ahead} ms. It was distilled from the encoder of Whisper tiny.en (MIT
+{weights} weights: convolutions and {layers} GRU layers of {size} units. The input is the natural
+logarithm of 40 mel bands. The output is 25 embeddings of {values} values a second: the states of
+all layers. The look-ahead is {ahead} ms. It was distilled from the encoder of Whisper tiny.en (MIT
 licence; SHA-256 of the file {teacher}).
 
 | source | clips | speakers or voices |
 |---|---|---|
-{heard}
+{sources}
 
-It has learnt {words} words by their labels. Labels of these words of people's clips were not used,
-but the clips were: {unlabelled}. Such clips were named by the teacher, which had learnt the words
-from synthetic voices and from talk. Nothing was learnt from the validation and testing speakers of
-Speech Commands, from the Free Spoken Digit Dataset, or from recordings of the key phrases.
+It was trained on the labels of {words} words. Clips of these words by people were used without
+their labels: {unlabelled}. The teacher, which was trained on synthetic voices and on talk, gave
+these clips their labels. The validation and test speakers of Speech Commands, the Free
+Spoken Digit Dataset, and recordings of the key phrases were not used.
 
-Measured with a logistic regression on pooled embeddings; commands are of the validation split of
-Speech Commands:
+The figures are from a logistic regression on pooled embeddings. The commands are from the
+validation split of Speech Commands:
 
-| what | per cent |
+| task | per cent |
 |---|---|
 {rows}
 
-Seed {seed}, commit {commit}, {epochs} epochs. `python recipes/embedding/build.py DATA` makes it
-anew.
+Seed {seed}, commit {commit}, {epochs} epochs. `python recipes/embedding/build.py DATA` trains
+it again.
 """

@@ -72,7 +72,9 @@ def run_wake(
             tell(f"{name} is left out: {reason}")
         contenders: list[Contender] = [*models, *others]
         if not contenders:
-            raise ConfigurationError("nothing can listen: give --model FILE, or install an engine")
+            raise ConfigurationError(
+                "there is nothing to compare: give --model FILE, or install an engine"
+            )
         tasks = [Task(one, name, scene) for one in contenders for name, scene in scenes.items()]
         listened = _run_tasks(pool, tasks, kept, tell)
         sound = _first_seconds(scenes["clean"])

@@ -117,7 +117,7 @@ export class Pictures {
    * Draw the seconds before `edge`.
    * @param {number} edge time of the right side.
    * @param {object[]} detections {word, start, end, confidence}.
-   * @param {string[]} pending words that are being said.
+   * @param {string[]} pending words that are being spoken.
    */
   draw(edge, detections, pending) {
     this.left = edge - this.seconds;

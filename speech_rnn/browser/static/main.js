@@ -48,7 +48,7 @@ class Page {
 
   connect() {
     const { recogniser } = this;
-    recogniser.onHeard = (message) => this.hear(message);
+    recogniser.onDetected = (message) => this.showDetected(message);
     recogniser.onAgain = ({ words }) => {
       this.detections.replace(words);
       this.pictures.isStale = true;
@@ -131,7 +131,7 @@ class Page {
     }
   }
 
-  hear({ samples, pieces, words, pending, isEnd, soundSeconds, computeSeconds }) {
+  showDetected({ samples, pieces, words, pending, isEnd, soundSeconds, computeSeconds }) {
     this.history.addSamples(samples);
     this.history.addPosteriors(pieces);
     this.detections.add(words);

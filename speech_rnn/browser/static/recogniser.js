@@ -1,4 +1,4 @@
-/** The recogniser as the page sees it: a thread that takes sound and tells what it hears. */
+/** The recogniser as the page sees it: a thread that takes sound and reports words. */
 
 import { bytesOf, scriptAddress } from "./resources.js";
 
@@ -13,7 +13,7 @@ export class Recogniser {
     this.description = description;
     this.worker = worker;
     this.id = 0;
-    this.onHeard = () => {};
+    this.onDetected = () => {};
     this.onAgain = () => {};
     this.onFailed = () => {};
     worker.onmessage = ({ data }) => this.take(data);
@@ -41,7 +41,7 @@ export class Recogniser {
   take(message) {
     if (message.kind === "failed") this.onFailed(message.reason);
     else if (message.id !== this.id) return; // of a stream that has ended
-    else if (message.kind === "heard") this.onHeard(message);
+    else if (message.kind === "detected") this.onDetected(message);
     else if (message.kind === "again") this.onAgain(message);
   }
 

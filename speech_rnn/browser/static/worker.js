@@ -7,7 +7,7 @@
  * whole {id, samples}: all of its sound at once
  * thresholds {values}: one for each word; a sound that was given whole is answered again
  *
- * and answers with ready, failed, heard and again.
+ * and answers with ready, failed, detected and again.
  */
 
 import * as runtime from "./runtime/ort.wasm.bundle.min.mjs";
@@ -39,7 +39,7 @@ function begin({ id, sampleRate, isGated, thresholds }) {
   current = { id, sampleRate, stream, spotter, kept: null, soundSeconds: 0, computeSeconds: 0 };
 }
 
-/** Push samples, or finish without them, and tell what was heard. */
+/** Push samples, or finish without them, and report what was detected. */
 async function hear(samples) {
   const mine = current;
   const start = performance.now();
@@ -54,7 +54,7 @@ async function hear(samples) {
 function tell(found, isEnd) {
   const { id, soundSeconds, computeSeconds } = current;
   const pending = current.spotter.spotter.pending;
-  postMessage({ kind: "heard", id, ...found, pending, isEnd, soundSeconds, computeSeconds });
+  postMessage({ kind: "detected", id, ...found, pending, isEnd, soundSeconds, computeSeconds });
 }
 
 async function hearWhole(id, samples) {

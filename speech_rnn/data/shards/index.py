@@ -1,4 +1,4 @@
-"""``index.json`` beside shards: what they hold, by which missing and torn shards are found."""
+"""``index.json`` beside shards: their contents, with which missing and damaged shards are found."""
 
 from __future__ import annotations
 
@@ -113,14 +113,14 @@ def check_size(path: Path, index: Index, place: Path) -> None:
 def check_scan(shard: Shard, index: Index, place: Path) -> None:
     """Raise a `DataError` if the content of a shard is not that of the index beside it."""
     entry = index.entries()[Path(shard.path).name]
-    for what, there, said in (
+    for what, there, stated in (
         ("clips", len(shard), entry.clips),
         ("a SHA-256 of", shard.sha256, entry.sha256),
         ("a sample rate of", shard.sample_rate, index.sample_rate),
     ):
-        if there != said:
+        if there != stated:
             raise DataError(
-                f"{shard.path}: has {what} {there}, and {place} says {said}; fetch both again"
+                f"{shard.path}: has {what} {there}, and {place} says {stated}; fetch both again"
             )
 
 

@@ -1,4 +1,4 @@
-"""Read a shard once: check it, and remember where each clip lies and what is said in it."""
+"""Read a shard once: check it, and remember where each clip lies and which words it has."""
 
 from __future__ import annotations
 

@@ -197,7 +197,9 @@ def _ranges(pattern: str, key: str) -> Iterator[str]:
         return
     first, last = (found[1], found[2]) if found[1] else (found[3], found[4])
     if int(first) > int(last):
-        raise DataError(f"{key}={pattern!r}: {found[0]} must ascend")
+        raise DataError(
+            f"{key}={pattern!r}: in {found[0]}, the first number must be below the second"
+        )
     is_padded = any(end.startswith("0") and len(end) > 1 for end in (first, last))
     width = max(len(first), len(last)) if is_padded else 1
     for number in range(int(first), int(last) + 1):
