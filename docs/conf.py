@@ -15,6 +15,7 @@ language = "en"
 
 extensions = [
     "docstrings",
+    "figures",
     "generated_reference",
     "recipe_pages",
     "myst_parser",
