@@ -457,7 +457,7 @@ def test_a_model_learns_words_and_their_times(manifest, tmp_path):
     settings = ("trainer.max_epochs=4", "trainer.frame_weight=1", "model.dense=null")
     printed = run(manifest, tmp_path / "run", *settings)
     assert "by number of words" in printed
-    assert "half of" in printed
+    assert "median error of the start of" in printed
     test = json.loads((tmp_path / "run/metrics.json").read_text())["test"]
     assert test["word_error_rate"]["rate"] <= 0.1
     assert test["words"]["start_error"] <= 0.05

@@ -98,8 +98,8 @@ def test_a_miss_rate_gets_the_highest_threshold_of_each_word():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "promise one of them, such as"),
-        ({"false_accepts_per_hour": 1, "miss_rate": 0.1}, "promise one of them"),
+        ({}, "give one of them, such as"),
+        ({"false_accepts_per_hour": 1, "miss_rate": 0.1}, "give one of them"),
         ({"false_accepts_per_hour": -1}, "false_accepts_per_hour=-1 must be 0 or above"),
         ({"miss_rate": 2}, r"miss_rate=2 must lie in \[0, 1\]"),
         ({"miss_rate": 0, "confidence": 1}, "confidence=1 must lie between 0 and 1"),
@@ -220,4 +220,4 @@ def test_the_command(tmp_path, listener, kind):
     assert "is saved as .onnx, any other" in wrong.stderr
     wrong = speech_rnn("tune", *arguments, cwd=tmp_path, module=True)
     assert wrong.returncode == 2
-    assert "promise one of them" in wrong.stderr
+    assert "give one of them" in wrong.stderr

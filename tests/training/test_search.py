@@ -56,7 +56,7 @@ def test_ranges_are_hydras_own(line, expected):
     [
         ("a=3", "space='a=3' is not a range; write KEY=interval"),
         ("a=interval(1,0)", r"interval\(1.0,0.0\): the first value must be below"),
-        ("a=tag(log,interval(0,1))", "must begin above 0"),
+        ("a=tag(log,interval(0,1))", "needs a first value above 0"),
     ],
 )
 def test_an_entry_that_is_not_a_range_is_reported(line, message):
