@@ -1,5 +1,7 @@
 """The recogniser of the page, with onnxruntime-web, against Python's, in node."""
 
+import resource
+
 import numpy as np
 import pytest
 import soxr
@@ -28,6 +30,12 @@ def case(folder, name, found, sound, *, rate=RATE, is_gated=False, size=RATE // 
     }
 
 
+def cpu_seconds_of_children():
+    """Return the processor time of the processes that have ended, in s."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @needs_shared
 @pytest.mark.timeout(900)
 def test_minutes_of_real_sound_give_the_events_of_python(tmp_path):
@@ -44,7 +52,10 @@ def test_minutes_of_real_sound_give_the_events_of_python(tmp_path):
         case(tmp_path, name, found, sound, rate=rate, is_gated=is_gated, size=rate // 10)
         for name, (sound, rate, is_gated) in sounds.items()
     ]
+    before = cpu_seconds_of_children()
     answers = in_node("recognise.mjs", cases, runtime_or_skip())
+    seconds = sum(len(sound) / rate for sound, rate, _ in sounds.values())
+    assert cpu_seconds_of_children() - before < 0.1 * seconds  # a tenth of real time
     for theirs, (sound, rate, is_gated) in zip(answers, sounds.values(), strict=True):
         mine = events_of(sound, rate, recognizer, is_gated)
         assert_same(theirs["words"], mine, recognizer.step_seconds)
