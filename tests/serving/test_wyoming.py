@@ -350,6 +350,23 @@ def test_pipes_are_served_until_they_close(tmp_path):
         assert process.wait(60) == 0
 
 
+def test_a_command_is_transcribed_over_pipes(tmp_path):
+    command = [sys.executable, "-m", "speech_rnn.serve", "--stdio", "asr", "--max-streams", "1"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               env=os.environ)  # fmt: skip
+    with process:
+        write_event(Describe().event(), process.stdin)
+        assert Info.from_event(read_event(process.stdout)).asr[0].installed
+        for word in ("yes", "stop"):
+            events = sound_events(load_audio(CLIPS / f"{word}.flac"))
+            for event in (Transcribe(language="en").event(), *events):
+                write_event(event, process.stdin)
+            assert Transcript.from_event(read_event(process.stdout)).text == word
+        process.stdin.close()
+        assert process.stdout.read() == b""
+        assert process.wait(60) == 0
+
+
 @pytest.mark.slow
 def test_the_command_stops_gracefully_and_logs_json(tmp_path):
     command = [sys.executable, "-m", "speech_rnn.serve", "--port", "0", "--wake-port", "0",
