@@ -97,6 +97,25 @@ def files():
     return sorted(PACKAGE.rglob("*.py"))
 
 
+def pages():
+    """Return the pages of the site, of the recipes and of the report, and the two cards."""
+    root = PACKAGE.parent
+    own = [path for ending in ("md", "html") for path in PACKAGE.rglob(f"*.{ending}")]
+    site = [path for path in (root / "docs").rglob("*.md") if path.parent.name != "recipes"]
+    recipes = (root / "recipes").glob("*/README.md")
+    return sorted([*own, *site, *recipes, *root.glob("*.md")])
+
+
+def dialect_of_pages():
+    """Return the lines of the pages that are in dialect, each with its file."""
+    return [
+        f"{path.relative_to(PACKAGE.parent)}: {line}"
+        for path in pages()
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if DIALECT.search(line)
+    ]
+
+
 def unclear_messages():
     """Return the unclear errors and warnings of the package, each with its file."""
     return [f"{path.name}: {text}" for path in files() for text in unclear(messages(path))]

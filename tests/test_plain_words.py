@@ -2,7 +2,13 @@
 
 import pytest
 
-from tests.plain_words import dangling_parameters, messages, unclear, unclear_messages
+from tests.plain_words import (
+    dangling_parameters,
+    dialect_of_pages,
+    messages,
+    unclear,
+    unclear_messages,
+)
 from tests.plain_words import help_texts as texts_of_helps
 
 DANGLING_PARAMETERS = 0
@@ -21,6 +27,10 @@ def test_no_error_or_warning_begins_with_a_dangling_word():
 
 def test_parameter_lines_that_begin_with_a_dangling_word_become_fewer():
     assert len(dangling_parameters()) <= DANGLING_PARAMETERS
+
+
+def test_no_page_is_in_dialect():
+    assert dialect_of_pages() == []
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ class CachedVoices:
         """
         clips = list(clips)
         if missing := [clip for clip in clips if not clip.path.exists()]:
-            log.info("%s speaks %d clips for %s", type(self).__name__, len(missing), self.root)
+            log.info("synthetic speech: %d clips are made for %s", len(missing), self.root)
             try:
                 speak(missing)
             except (OSError, AudioError) as error:

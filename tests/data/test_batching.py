@@ -63,7 +63,7 @@ uneven = st.lists(st.integers(0, 4), min_size=1, max_size=80).map(np.array)
 
 
 @given(uneven, st.sampled_from([0.2, 0.5, 1.0, 1, 1.5]), st.integers(0, 3))
-def test_a_balanced_epoch_has_each_class_as_often_as_is_said(classes, balance, epoch):
+def test_a_balanced_epoch_has_each_class_as_often_as_stated(classes, balance, epoch):
     sampler = BucketSampler(
         Sizes(np.ones(len(classes))), 7, seed=1, classes=classes, balance=balance
     )

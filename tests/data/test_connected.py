@@ -284,7 +284,7 @@ def test_words_are_repeated_in_training_alone(corpus):
     assert share(plain) < 0.6
 
 
-def test_sentences_are_said_as_they_stand(corpus, tmp_path):
+def test_sentences_are_joined_in_their_order(corpus, tmp_path):
     path = tmp_path / "sentences.txt"
     path.write_text("low high\n\nmiddle middle  low\n")
     connected = Connected(sentences=str(path), **SPLITS)
@@ -485,7 +485,7 @@ def test_a_text_too_long_for_its_clip_is_reported_with_the_file(tmp_path):
     assert "needs 59 steps" in result.stderr
 
 
-def test_a_word_of_few_clips_is_said_as_often_where_it_is_balanced(corpus):
+def test_a_word_of_few_clips_is_as_frequent_if_balanced(corpus):
     """One word has a clip, the others have all of theirs; each clip has a speaker of its own."""
     rows = [row for row in corpus.split("train") if row.text != "low"]
     rows += [next(row for row in corpus.split("train") if row.text == "low")]

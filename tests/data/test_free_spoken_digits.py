@@ -85,7 +85,7 @@ def test_a_digit_that_lacks_a_split_is_named(root):
         FreeSpokenDigits(root=str(root)).prepare()
 
 
-def test_holding_out_everybody_leaves_a_test_for_what_others_have_taught(root):
+def test_holding_out_everybody_leaves_only_a_test_split(root):
     corpus = FreeSpokenDigits(root=str(root), held_out_speakers=SPEAKERS).prepare()
     assert {row.split for row in corpus.utterances} == {"test"}
 

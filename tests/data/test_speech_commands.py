@@ -456,7 +456,7 @@ def test_wrong_parameters(changes, message):
         SpeechCommands("data", **changes)
 
 
-def test_a_missing_corpus_tells_how_to_get_it(data, tmp_path):
+def test_the_error_of_a_missing_corpus_says_how_to_get_it(data, tmp_path):
     with pytest.raises(
         DataError, match=r"does not hold Speech Commands.* set download=true, or place "
     ):

@@ -62,7 +62,7 @@ def test_a_good_recording_needs_nothing():
     assert advice(replace(GOOD, snr_db=None), YES) == []
 
 
-def test_a_telephone_that_is_recorded_below_its_rate_is_told_once():
+def test_a_telephone_that_is_recorded_below_its_rate_is_reported_once():
     """`check_waveform` has a sentence for rates below 8 kHz."""
     assert advice(replace(GOOD, bandwidth_hz=3_000.0, sample_rate=6_000), YES) == []
 

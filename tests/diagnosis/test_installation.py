@@ -73,7 +73,7 @@ def test_what_is_installed_is_listed(monkeypatch):
     assert found.to_dict()["versions"] == found.versions
 
 
-def test_what_is_missing_is_told_with_the_way_out(monkeypatch):
+def test_an_error_names_the_missing_thing_and_the_way_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", sounddevice(None, devices=()))
     monkeypatch.setattr(installation, "can_convert", lambda: False)
     found = examine_installation()

@@ -234,7 +234,7 @@ def test_blocks_change_nothing(listener, folder, block_seconds, gating):
         assert event.confidence == pytest.approx(same.confidence, abs=1e-4)
 
 
-def test_progress_tells_how_far(listener, folder):
+def test_progress_shows_the_share_done(listener, folder):
     told = []
     files = [("scene.wav", folder / "scene.wav")]
     items = list(

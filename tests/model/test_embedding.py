@@ -64,7 +64,7 @@ def test_the_network_is_the_published_one(front, published):
         np.testing.assert_allclose(found[step], published(seen), atol=2e-4)
 
 
-def test_frames_are_those_it_was_taught_with():
+def test_frames_are_those_of_the_training():
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 

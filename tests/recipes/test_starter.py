@@ -41,7 +41,7 @@ def test_the_file_carries_a_probe_that_this_processor_computes():
     assert Recognizer.load().engine.describe()[KEY].keys() == {"samples", "logits"}
 
 
-def test_the_card_tells_what_the_file_answers():
+def test_the_card_has_the_figures_of_the_file():
     """What it says about people is counted again; the voices of synthesizers are not at hand."""
     line = ["+recipe=starter", f"data.root={SHARED}", f"negatives.speech=[{SHARED / 'speech'}]"]
     line += [*WITHOUT, "~data.sources.espeak", "negatives.others=null"]

@@ -28,7 +28,7 @@ def whispering(monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "onnx"])
-def test_models_tells_it(whispering, tmp_path, ending):
+def test_models_lists_it(whispering, tmp_path, ending):
     file = tmp_path / f"mine.{ending}"
     if ending == "onnx":
         file.write_bytes(export_onnx(whispering).SerializeToString())

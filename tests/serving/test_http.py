@@ -162,7 +162,7 @@ def test_the_description_has_each_path(server):
     assert references == {*described["components"]["schemas"]}
 
 
-def test_metrics_count_what_was_heard(server):
+def test_metrics_count_the_recognised_words(server):
     before = figures(server)
     post(server, (CLIPS / "go.flac").read_bytes())
     after = figures(server)

@@ -60,7 +60,7 @@ def test_a_file_that_breaks_leaves_the_recogniser_that_was_there(folder, caplog)
     assert shelf.find("home").recognizer is not before
 
 
-def test_what_cannot_be_served_is_told_at_the_start(folder, tmp_path_factory):
+def test_a_model_that_cannot_be_served_is_refused_at_the_start(folder, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(ConfigurationError, match="holds no recogniser"):
         Shelf([], [empty])
@@ -82,7 +82,7 @@ def test_a_recogniser_that_is_refused_is_left_out(folder):
         Shelf([folder / "home.onnx"], [], refuse)
 
 
-def test_words_that_several_recognisers_have_are_told_apart(folder):
+def test_words_that_several_recognisers_have_get_distinct_names(folder):
     shelf = Shelf([STARTER, folder / "home.onnx"])
     known = wake_words(shelf.models)
     assert known["home/yes"][0].name == "home"

@@ -112,7 +112,7 @@ def test_partial_words_come_before_the_word(server, scene):
 
 
 @pytest.mark.parametrize(("rate", "n_channels"), [(RATE, 1), (48_000, 1), (RATE, 2)])
-def test_the_header_of_a_wav_file_tells_its_form(server, scene, rate, n_channels):
+def test_the_header_of_a_wav_file_gives_its_format(server, scene, rate, n_channels):
     waveform = scene.repeat(rate // RATE)
     answers = listened(server, pieces(wav(waveform, rate, n_channels), 9_001))
     assert of_type(answers, "ready")[-1]["sample_rate"] == rate
@@ -201,7 +201,7 @@ def test_streams_beyond_the_capacity_are_refused_and_the_others_go_on(server, sc
     until(lambda: server.service.capacity.n_open == 0)
 
 
-def test_streams_end_with_what_was_heard_when_the_server_stops(scene):
+def test_streams_end_with_the_words_so_far_when_the_server_stops(scene):
     with running() as server, ExitStack() as held:
         listening = held.enter_context(connect(url(server, "/listen", "ws")))
         vosk = held.enter_context(connect(url(server, "/vosk", "ws")))
@@ -266,7 +266,7 @@ def test_vosks_phrase_list_leaves_other_words_out(server, scene):
     assert not any("result" in one for one in answers)
 
 
-def test_vosks_reset_forgets_what_was_said(server, scene):
+def test_vosks_reset_forgets_the_words_so_far(server, scene):
     with connect(url(server, "/vosk", "ws")) as socket:
         socket.send('{"config": {"sample_rate": 16000}}')
         socket.send(pcm(scene[: round(2.3 * RATE)]))

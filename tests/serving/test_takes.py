@@ -126,7 +126,7 @@ def test_a_wrong_label_is_refused(given, said):
         label(**given)
 
 
-def test_what_is_missing_is_said_in_words(tmp_path):
+def test_missing_takes_are_listed_in_words(tmp_path):
     takes = Takes(tmp_path)
     for word, n_quiet, n_noisy in (("stop", 7, 0), ("go", 10, 0), ("left", 2, 1), ("up", 9, 1)):
         for number in range(n_quiet + n_noisy):

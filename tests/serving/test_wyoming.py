@@ -155,7 +155,7 @@ def test_without_names_any_word_is_detected(server):
 
 
 @pytest.mark.parametrize(("rate", "width", "channels"), [(48_000, 2, 1), (16_000, 4, 2)])
-def test_sound_of_other_forms_is_heard(server, rate, width, channels):
+def test_sound_of_other_formats_is_recognised(server, rate, width, channels):
     waveform = with_silence(CLIPS / "stop.flac").repeat(rate // RATE)
     form = {"rate": rate, "width": width, "channels": channels, "timestamp": 5000}
     (answer,) = detected(server, waveform, ["stop"], **form)
@@ -281,7 +281,7 @@ def test_what_cannot_be_meant_is_an_error_and_closes(server, port, event, code, 
         (b"", "too_slow"),
     ],
 )
-def test_wrong_frames_are_told_and_closed(server, content, code):
+def test_wrong_frames_are_reported_and_closed(server, content, code):
     with socket.create_connection(server.addresses["wake"]) as connection:
         connection.settimeout(30)
         connection.sendall(content)
@@ -310,7 +310,7 @@ def test_a_client_that_vanishes_gives_its_place_back(server):
     until(lambda: server.service.capacity.n_open == 0)
 
 
-def test_streams_end_with_what_was_heard_when_the_server_stops():
+def test_streams_end_with_the_words_so_far_when_the_server_stops():
     with running() as server:
         answers, connections, readers = {}, {}, {}
         for name, first in (("wake", Detect(names=["yes"])), ("asr", Transcribe())):

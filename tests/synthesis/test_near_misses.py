@@ -63,7 +63,7 @@ def test_one_of_several_homophones_is_enough():
     assert heard == ["rap", "ramp"]
 
 
-def test_words_of_phrases_that_sound_alike_are_said_once():
+def test_words_of_phrases_that_sound_alike_are_spoken_once():
     """A synthesizer refuses texts that nobody can tell apart."""
     sounds = {"two": "tu", "too": "tu"}
 

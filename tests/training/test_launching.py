@@ -36,7 +36,7 @@ def environments(folder):
     return [dict(ast.literal_eval(file.read_text())) for file in sorted(folder.iterdir())]
 
 
-def test_each_process_knows_its_place(folder):
+def test_each_process_has_its_rank(folder):
     launch(command(NOTE), 2, 1, folder)
     found = environments(folder)
     assert [one["RANK"] for one in found] == [one["LOCAL_RANK"] for one in found] == ["0", "1"]
@@ -70,7 +70,7 @@ def test_a_killed_process_ends_the_others(folder):
         launch(command(script), 2, 1, folder / "run")
 
 
-def test_an_error_that_a_process_has_told_ends_with_its_code(folder):
+def test_an_error_that_a_process_has_printed_ends_with_its_code(folder):
     script = "time.sleep(60) if os.environ['RANK'] == '0' else sys.exit(2)"
     with pytest.raises(SystemExit) as ended:
         launch(command(script), 2, 1, folder)

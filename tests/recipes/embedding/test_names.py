@@ -27,7 +27,7 @@ def test_labels_of_peoples_commands_are_never_used():
     assert label_of(clip("yes please", "espeak"), settings) == ""
 
 
-def test_names_are_taught_by_no_recording_of_a_word(tmp_path):
+def test_names_use_no_recording_of_a_word(tmp_path):
     opened = corpus(tmp_path)
     assert opened.vocabulary == tuple(sorted(WORDS))
     assert len(teaching_rows(opened, SMALL)) == 36

@@ -35,7 +35,7 @@ def test_of_silence_nothing_is_left(n_samples):
 
 
 @pytest.mark.parametrize("n_samples", [1600, 9999, WINDOW, 2 * WINDOW])
-def test_a_sound_lies_where_it_is_said_to_lie(n_samples):
+def test_a_sound_lies_at_its_stated_position(n_samples):
     sound = RNG.normal(0, 0.1, n_samples).astype(np.float32)
     window, start, size = placed(sound, np.random.default_rng(1))
     assert window.shape == (WINDOW,)
