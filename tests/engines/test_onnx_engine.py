@@ -127,7 +127,7 @@ def test_missing_weights_are_reported(files):
         _ = recognizer.features
     assert recognizer.to("cpu") is recognizer
     for load in (recognizer.to, partial(Recognizer.load, files["offline"])):
-        with pytest.raises(ConfigurationError, match="device='cuda': an ONNX file is computed"):
+        with pytest.raises(ConfigurationError, match="device='cuda': an ONNX file runs on the CPU"):
             load("cuda")
 
 
