@@ -258,7 +258,9 @@ def test_unknown_accents_are_named_with_the_nearest(tmp_path):
 
 @needs_espeak
 def test_homophones_are_rejected(tmp_path):
-    with pytest.raises(ConfigurationError, match="'too' sounds like 'two': they cannot be distinguished"):
+    with pytest.raises(
+        ConfigurationError, match="'too' sounds like 'two': they cannot be distinguished"
+    ):
         small(tmp_path, words=["two", "too"]).prepare()
 
 
