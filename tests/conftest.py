@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 from contextlib import suppress
 
 import pytest
@@ -17,6 +18,9 @@ settings.register_profile("speech_rnn", deadline=None, derandomize=True, max_exa
 settings.load_profile("speech_rnn")
 
 compose_faster()
+
+# A suite that a shell starts in the background ignores Ctrl-C. So would the programs that it runs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # OpenVoiceOS names the caller in each line of its log. It walks through the stack and all modules
 # to find it, which takes a second within pytest.
