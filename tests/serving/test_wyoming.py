@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -332,12 +331,15 @@ def test_streams_end_with_the_words_so_far_when_the_server_stops():
     assert [one.data["text"] for one in answers["asr"]] == ["yes"]
 
 
+def served_over_pipes(service, folder):
+    """Return a process that serves one stream over its standard input and output."""
+    command = [sys.executable, "-m", "speech_rnn.serve", "--stdio", service, "--max-streams", "1"]
+    return subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
 def test_pipes_are_served_until_they_close(tmp_path):
     """As others test a server of wake words: describe, detect, and an end of 0."""
-    command = [sys.executable, "-m", "speech_rnn.serve", "--stdio", "wake", "--max-streams", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               env=os.environ)  # fmt: skip
-    with process:
+    with served_over_pipes("wake", tmp_path) as process:
         write_event(Describe().event(), process.stdin)
         assert len(Info.from_event(read_event(process.stdout)).wake[0].models) == 26
         write_event(Detect(names=["right"]).event(), process.stdin)
@@ -351,10 +353,7 @@ def test_pipes_are_served_until_they_close(tmp_path):
 
 
 def test_a_command_is_transcribed_over_pipes(tmp_path):
-    command = [sys.executable, "-m", "speech_rnn.serve", "--stdio", "asr", "--max-streams", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               env=os.environ)  # fmt: skip
-    with process:
+    with served_over_pipes("asr", tmp_path) as process:
         write_event(Describe().event(), process.stdin)
         assert Info.from_event(read_event(process.stdout)).asr[0].installed
         for word in ("yes", "stop"):
