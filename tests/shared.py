@@ -1,4 +1,4 @@
-"""What takes long to make is made once for all processes of a test run (pytest-xdist)."""
+"""Make slow things once, and share them between all processes of a test run (pytest-xdist)."""
 
 import shutil
 from collections.abc import Callable

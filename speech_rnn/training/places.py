@@ -95,7 +95,7 @@ class Places:
 
         While other processes have the last places, it waits, since they may die.
         """
-        is_told = False
+        is_logged = False
         while True:
             attempts = self._attempts()
             wanted = [attempts.get(place, []) for place in range(self._n_places)]
@@ -107,9 +107,9 @@ class Places:
                 if taken is not None:
                     yield taken
                 continue
-            if not is_told:
+            if not is_logged:
                 log.info("waiting for %d trials of other processes", n_open)
-                is_told = True
+                is_logged = True
             time.sleep(self._patience / LOOKS)
 
     @contextmanager
