@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 import signal
@@ -18,6 +19,10 @@ settings.register_profile("speech_rnn", deadline=None, derandomize=True, max_exa
 settings.load_profile("speech_rnn")
 
 compose_faster()
+
+# What the tests and libraries consist of stays until the end: to look for garbage in it takes
+# seconds, again and again.
+gc.disable()
 
 # A suite that a shell starts in the background ignores Ctrl-C. So would the programs that it runs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -47,6 +52,12 @@ def _quiet_logs():
 def pytest_collection_modifyitems(items):
     """Run the longest tests first: one that starts last would run on alone."""
     items.sort(key=_minutes, reverse=True)
+
+
+def pytest_collection_finish():
+    """Look for garbage from here on, and only among what the tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 def _minutes(item):
