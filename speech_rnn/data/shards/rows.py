@@ -52,11 +52,10 @@ class ShardRows(CompactRows):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         shard, *_, number = self.place(index)
-        name = bytes(shard.names[number]).decode(errors="surrogateescape")
         return Utterance(
-            f"{shard.path}/{name}",
+            f"{shard.path}/{_text(shard.names[number])}",
             shard.texts[shard.text_ids[number]],
-            shard.speakers[shard.speaker_ids[number]],
+            _text(shard.speakers[shard.speaker_ids[number]]),
             self.split,
         )
 
@@ -85,4 +84,8 @@ class ShardRows(CompactRows):
             else np.ceil(shard.n_samples[clips] * (sample_rate / shard.sample_rate))
             for shard, clips in self.picked
         ]
-        return np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
+        return np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64, copy=False)
+
+
+def _text(content: bytes) -> str:
+    return bytes(content).decode(errors="surrogateescape")

@@ -20,7 +20,7 @@ from speech_rnn.storage.hashing import file_sha256
 from speech_rnn.storage.packed import read_packed, write_packed
 from speech_rnn.storage.tar import Member, walk
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files of scans; those of another version are made again."""
 NO_DIGEST = bytes(16)
 """Digest of a clip whose file does not hold one."""
@@ -38,7 +38,8 @@ class Shard:
     names : (N,) names of the audio members, as UTF-8.
     offsets, sizes : (N,) where their content starts, and how long it is, in bytes.
     n_samples : (N,) number of samples of each clip.
-    texts, speakers : distinct texts and speakers.
+    texts : distinct texts.
+    speakers : distinct speakers, as UTF-8; Python strings would take most of the memory.
     text_ids, speaker_ids : (N,) indices in these.
     splits : (N,) 1 + index of the split in `SPLITS`; 0 where none is given.
     digests : (N, 16) the `sound_digest` of each clip; zero if the file does not hold it.
@@ -53,7 +54,7 @@ class Shard:
     n_samples: NDArray[np.int32]
     texts: list[str]
     text_ids: NDArray[np.int32]
-    speakers: list[str]
+    speakers: NDArray[np.bytes_]
     speaker_ids: NDArray[np.int32]
     splits: NDArray[np.uint8]
     digests: NDArray[np.uint8]
@@ -236,7 +237,7 @@ class _Rows:
             np.array(n_samples, np.int32),
             [*self.texts],
             np.array(text_ids, np.int32),
-            [*self.speakers],
+            np.array([one.encode(errors="surrogateescape") for one in self.speakers], np.bytes_),
             np.array(speaker_ids, np.int32),
             np.array(splits, np.uint8),
             np.frombuffer(bytes(self.digests), np.uint8).reshape(-1, 16),
