@@ -22,6 +22,10 @@ FORMAT_VERSION = 1
 class LogitStream(Protocol):
     """Logits of a waveform that arrives in pieces, in constant memory."""
 
+    @property
+    def n_missing(self) -> int:
+        """Number of samples without which `push` gives no further logits; 1 if it is not known."""
+
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples, (n,) with any n, and return the logits now known, (t, C)."""
 

@@ -263,6 +263,11 @@ class OnnxLogitStream:
         self._kept: list[NDArray[np.float32]] = []
         self._n_samples = self._n_blocks = 0
 
+    @property
+    def n_missing(self) -> int:
+        """Number of samples without which `push` gives no further logits."""
+        return self._stream.n_samples(self._n_blocks + 1) - self._n_samples
+
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples, (n,) with any n, and return the logits now known, (t, C)."""
         self._kept.append(samples)

@@ -178,6 +178,11 @@ class TorchLogitStream:
         self._device = model.output.weight.device
         self._n_samples = 0
 
+    @property
+    def n_missing(self) -> int:
+        """1: any sample may complete a step."""
+        return 1
+
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples, (n,) with any n, and return the logits now known, (t, C)."""
         self._n_samples += len(samples)

@@ -41,7 +41,8 @@ class Encoding:
             widened[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)
             return (widened.view("<i4")[:, 0] / 2.0**31).astype(np.float32)
         values = np.frombuffer(content, np.dtype(self.name).newbyteorder("<"))
-        return (values / FULL_SCALE[self.name]).astype(np.float32)
+        # A power of two: the product rounds as the quotient would.
+        return values.astype(np.float32) * np.float32(1 / FULL_SCALE[self.name])
 
 
 RAW = {name: Encoding(name, np.dtype(name).itemsize) for name in FULL_SCALE}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,11 +13,18 @@ from speech_rnn.samples.downmix import Downmix
 from speech_rnn.samples.limits import check_channels, check_rate
 from speech_rnn.serving.refusals import NO_SOUND, RefusalError
 
+Sound = NDArray[Any]
+"""Samples, (n,): float32 in [-1, 1], or int16."""
 RIFF_BYTES = 12
 MOST_HEADER = 64 << 10
 """Bytes before the samples of a WAV file, at most."""
 BY_WIDTH = {1: IN_WAV[1, 8], 2: RAW["int16"], 3: IN_WAV[1, 24], 4: RAW["int32"]}
 """Encodings by the bytes of a sample."""
+
+
+def as_floats(sound: Sound) -> NDArray[np.float32]:
+    """Return samples in [-1, 1], (n,)."""
+    return RAW["int16"].decoded(sound.tobytes()) if sound.dtype.kind == "i" else sound
 
 
 class Samples:
@@ -32,12 +41,17 @@ class Samples:
         self._mix = Downmix()
         self._cut = b""
 
-    def push(self, content: bytes) -> NDArray[np.float32]:
-        """Take the next bytes and return the samples now known, (n,)."""
+    def push(self, content: bytes) -> Sound:
+        """Take the next bytes and return the samples now known, (n,).
+
+        Those of one channel of 16 bits stay as they are: the thread that computes converts them.
+        """
         content = self._cut + content if self._cut else content
         frame = self._encoding.n_bytes * self._n_channels
         whole = len(content) // frame * frame
         self._cut = content[whole:]
+        if self._n_channels == 1 and self._encoding == RAW["int16"]:
+            return np.frombuffer(content, "<i2", whole // frame)
         samples = self._encoding.decoded(content[:whole])
         if self._n_channels == 1:
             return samples
@@ -63,7 +77,7 @@ class Incoming:
         self._samples = Samples()
         self._left: int | None = None
 
-    def push(self, content: bytes) -> NDArray[np.float32]:
+    def push(self, content: bytes) -> Sound:
         """Take the next bytes and return the samples now known, (n,).
 
         Raises
@@ -79,12 +93,12 @@ class Incoming:
             self._left -= len(content)
         return self._samples.push(content)
 
-    def finish(self) -> NDArray[np.float32]:
+    def finish(self) -> Sound:
         """End the sound: return the samples of one that was too short to show what it is."""
         if self.sample_rate is None and not self._head.startswith(b"RIFF"):
             self.sample_rate = self._raw_rate
             return self._samples.push(self._head)
-        return np.zeros(0, np.float32)
+        return self._samples.push(b"")
 
     def _begun(self) -> bytes:
         """Return the bytes of sound after the header, once it is whole."""

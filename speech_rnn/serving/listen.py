@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from starlette.websockets import WebSocket
 
 from speech_rnn.decoding.hypothesis import Word
-from speech_rnn.serving.incoming import Incoming
+from speech_rnn.serving.incoming import Incoming, Sound
 from speech_rnn.serving.live import LiveStream
 from speech_rnn.serving.refusals import BAD_REQUEST, RefusalError
 from speech_rnn.serving.service import Service
@@ -77,7 +75,7 @@ class _Talk:
         ready = {"type": "ready", "model": self._model.name, "sample_rate": rate, "words": words}
         await socket.send(ready)
 
-    async def _tell(self, socket: Socket, samples: NDArray[np.float32]) -> None:
+    async def _tell(self, socket: Socket, samples: Sound) -> None:
         if not len(samples):
             return
         for word in await self._stream.push(samples):

@@ -8,7 +8,7 @@ from wyoming.audio import AudioChunk, AudioStart
 from wyoming.event import Event
 
 from speech_rnn.samples.limits import check_channels, check_rate
-from speech_rnn.serving.incoming import BY_WIDTH, Samples
+from speech_rnn.serving.incoming import BY_WIDTH, Samples, as_floats
 from speech_rnn.serving.refusals import NO_SOUND, RefusalError
 
 
@@ -57,4 +57,4 @@ class WyomingSound:
         chunk = AudioChunk.from_event(event)
         if (chunk.rate, chunk.width, chunk.channels) != self._form:
             raise RefusalError(NO_SOUND, "the form of the sound changed; begin with audio-start")
-        return self._samples.push(chunk.audio or b"")
+        return as_floats(self._samples.push(chunk.audio or b""))

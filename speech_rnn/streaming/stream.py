@@ -113,7 +113,7 @@ class PosteriorStream:
         self._logits = engine.stream()
         self._temperature = np.float32(temperature)
         self._tokens, self._step = vocabulary.tokens, engine.step_length
-        self._rate = engine.sample_rate
+        self._rate, self._is_resampled = engine.sample_rate, sample_rate != engine.sample_rate
         self._begin()
 
     def spotter(self, spotting: Spotting) -> WordSpotter:
@@ -124,6 +124,13 @@ class PosteriorStream:
         self._waiting: list[NDArray[np.float32]] = []
         self._n_waiting = 0
         self._start = self._stop = 0  # start and end of the stretch, in samples of the stream
+
+    @property
+    def n_missing(self) -> int:
+        """Number of samples of chunks without which no posteriors follow; 1 if it is not known."""
+        if isinstance(self._gate, Gate) or self._is_resampled:  # they keep some of the sound
+            return 1
+        return max(self._block, self._logits.n_missing) - self._n_waiting
 
     def push(self, chunk: Chunk) -> list[Posteriors]:
         """Take the next chunk, of any size, and return the posteriors now known."""
@@ -253,6 +260,11 @@ class EventStream:
     def pending(self) -> list[str]:
         """Words that are being spoken, the most probable first; they may yet be withdrawn."""
         return self._spotter.pending
+
+    @property
+    def n_missing(self) -> int:
+        """Number of samples of chunks without which `push` finds nothing new; 1 if not known."""
+        return self.posteriors.n_missing
 
     def push(self, chunk: Chunk) -> list[Word]:
         """Take the next chunk, of any size, and return the words that are now detected.

@@ -13,6 +13,7 @@ from scipy.special import softmax
 from speech_rnn.audio import resample
 from speech_rnn.errors import AudioError, ConfigurationError
 from speech_rnn.features import MFCC, LogMel
+from speech_rnn.recognizer import Recognizer
 from speech_rnn.streaming.gate import Gating
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.streaming.stream import reasons_against_streaming
@@ -260,6 +261,16 @@ def test_chunks_that_complete_no_step_give_nothing():
     assert last.closes
     whole = step_logits(recognizer, sound)
     assert n_steps + len(last.values) == len(whole)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+@pytest.mark.parametrize("block_seconds", [0, 0.3])
+def test_less_than_the_missing_samples_gives_nothing(rate, block_seconds):
+    stream = Recognizer.load().stream(rate, block_seconds=block_seconds).posteriors
+    for _ in range(4):
+        assert stream.push(np.zeros(stream.n_missing - 1, np.float32)) == []
+        while not stream.push(np.zeros(stream.n_missing, np.float32)):
+            assert rate == 44_100  # the resampler keeps some
 
 
 def test_unusable_files_fail_alone(listener):
