@@ -7,9 +7,11 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from queue import PriorityQueue
 from typing import Any, NamedTuple, TypeVar
@@ -35,8 +37,37 @@ class _Job(NamedTuple):
     due: float
     order: int
     since: float
-    future: Future[Any]
     function: Callable[[], Any] | None
+    is_dropped: Callable[[], bool]
+    answer: Callable[[Any, BaseException | None], None]
+
+
+class _Mailbox:
+    """Results on their way to an event loop, which is woken once for all that wait."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._results: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._is_woken = False
+
+    def post(self, future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+        """Take a result; called in the thread that computed it."""
+        self._results.append((future, result, error))
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                self.loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._is_woken = False  # first: what is posted from now on wakes the loop again
+        while self._results:
+            future, result, error = self._results.popleft()
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
 
 
 class Workers:
@@ -54,6 +85,7 @@ class Workers:
         self._jobs: PriorityQueue[_Job] = PriorityQueue()
         self._order = count()
         self._late_until = 0.0
+        self._mailbox: _Mailbox | None = None
         self.n_threads = n_threads or n_cpus()
         self._threads = [
             threading.Thread(target=self._work, name=f"stream-{number}", daemon=True)
@@ -64,13 +96,30 @@ class Workers:
 
     def submit(self, function: Callable[[], T], due: float | None = None) -> Future[T]:
         """Let a thread call a function; `due` is a time of `time.monotonic`, None is now."""
-        now, future = time.monotonic(), Future[T]()
-        self._jobs.put(_Job(now if due is None else due, next(self._order), now, future, function))
+        future = Future[T]()
+        self._put(due, function, future.cancelled, partial(_fulfil, future))
         return future
 
     async def run(self, function: Callable[[], T], due: float | None = None) -> T:
         """Call a function in a thread and return what it returns."""
-        return await asyncio.wrap_future(self.submit(function, due))
+        loop = asyncio.get_running_loop()
+        if self._mailbox is None or self._mailbox.loop is not loop:
+            self._mailbox = _Mailbox(loop)
+        future: asyncio.Future[T] = loop.create_future()
+        self._put(due, function, future.cancelled, partial(self._mailbox.post, future))
+        return await future
+
+    def _put(
+        self,
+        due: float | None,
+        function: Callable[[], Any] | None,
+        is_dropped: Callable[[], bool],
+        answer: Callable[[Any, BaseException | None], None],
+    ) -> None:
+        now = time.monotonic()
+        order = next(self._order)
+        due = now if due is None else due
+        self._jobs.put(_Job(due, order, now, function, is_dropped, answer))
 
     @property
     def is_late(self) -> bool:
@@ -80,7 +129,7 @@ class Workers:
     def close(self) -> None:
         """End the threads once the jobs that wait are done."""
         for _ in self._threads:
-            self._jobs.put(_Job(float("inf"), next(self._order), 0.0, Future(), None))
+            self._put(float("inf"), None, bool, lambda result, error: None)
         for thread in self._threads:
             thread.join()
 
@@ -92,14 +141,21 @@ class Workers:
             now = time.monotonic()
             if now - max(job.due, job.since) > LATE_SECONDS:
                 self._late_until = now + REMEMBERED_SECONDS
-            if not job.future.set_running_or_notify_cancel():
+            if job.is_dropped():
                 continue
             try:
                 result = job.function()
             except BaseException as error:
-                job.future.set_exception(error)
+                job.answer(None, error)
             else:
-                job.future.set_result(result)
+                job.answer(result, None)
+
+
+def _fulfil(future: Future[T], result: T, error: BaseException | None) -> None:
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 def patient_threads() -> ThreadPoolExecutor:
