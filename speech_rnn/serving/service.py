@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from anyio import CancelScope, fail_after, move_on_after
 
 from speech_rnn.errors import SpeechRnnError
 from speech_rnn.serving.capacity import Capacity, measured_streams
@@ -156,6 +158,8 @@ class Patience:
 
     def __init__(self, stopping: asyncio.Event) -> None:
         self._stop = asyncio.ensure_future(stopping.wait())
+        self._stop.add_done_callback(self._interrupt)
+        self._scope = CancelScope()
 
     async def wait(self, awaitable: Awaitable[T], seconds: float | None = None) -> T | None:
         """Return the result of `awaitable`, or None when the server stops.
@@ -165,22 +169,20 @@ class Patience:
         TimeoutError
             after so many seconds; None waits on.
         """
-        task = asyncio.ensure_future(awaitable)
-        try:
-            done, _ = await asyncio.wait(
-                {task, self._stop}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            if not task.done():
-                task.cancel()
-        if task in done:
-            return task.result()
-        if self._stop in done:
+        with move_on_after(seconds) as self._scope:  # a task for each wait would cost more
+            if self._stop.done():
+                asyncio.get_running_loop().call_soon(self._interrupt)
+            return await awaitable
+        if self._stop.done():
             return None
         raise TimeoutError
 
+    def _interrupt(self, stop: asyncio.Future[Any] | None = None) -> None:
+        self._scope.cancel()
+
     def close(self) -> None:
         """Wait no more."""
+        self._stop.remove_done_callback(self._interrupt)
         self._stop.cancel()
 
 
@@ -192,7 +194,5 @@ async def within(seconds: float, awaitable: Awaitable[T]) -> T:
     TimeoutError
         after so many seconds, in every version of Python.
     """
-    try:
-        return await asyncio.wait_for(awaitable, seconds)
-    except asyncio.TimeoutError as error:
-        raise TimeoutError from error
+    with fail_after(seconds):
+        return await awaitable
