@@ -134,6 +134,7 @@ def serve(
         from speech_rnn.recognizer import Recognizer
         from speech_rnn.serving.limits import Limits
         from speech_rnn.serving.logs import start_logs
+        from speech_rnn.serving.loops import run_in_loop
         from speech_rnn.serving.places import Places, check_record, check_stdio, chosen_ports
         from speech_rnn.serving.server import Server, run, run_stdio
         from speech_rnn.serving.service import Service
@@ -175,7 +176,7 @@ def serve(
         if stdio is not None:
             asyncio.run(run_stdio(lambda: Service(shelf, limits), stdio, languages))
         else:
-            asyncio.run(run(lambda: Server(Service(shelf, limits), places, studio)))
+            run_in_loop(run(lambda: Server(Service(shelf, limits), places, studio)))
 
 
 main = partial(run_alone, serve, EXAMPLES)
