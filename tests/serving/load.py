@@ -14,14 +14,18 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 
 import numpy as np
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.uri import parse_uri
 from wyoming.client import AsyncTcpClient
 from wyoming.info import Describe, Info
 
 from speech_rnn.audio import load_audio
+from speech_rnn.serving.loops import run_in_loop
 from tests.serving.running import CLIPS
 
 RATE = 16_000
@@ -36,34 +40,90 @@ def sound():
     return (np.concatenate(parts) * 32767).astype("<i2").tobytes()
 
 
-async def stream(address, content, seconds, results, number):
-    """Send sound at its pace; note how late each word comes after the chunk that decided it."""
+def frames(content, seconds):
+    """Return the messages that a client sends, one a chunk, masked as the protocol has it."""
     size = round(CHUNK_SECONDS * RATE) * 2
-    sent = []
-    try:
-        async with connect(address, compression=None, ping_interval=None) as socket:
-            receiving = asyncio.ensure_future(receive(socket, sent, results))
-            begin = time.monotonic() + number % 10 * CHUNK_SECONDS / 10
-            for count in range(round(seconds / CHUNK_SECONDS)):
-                await asyncio.sleep(begin + count * CHUNK_SECONDS - time.monotonic())
-                first = count * size % (len(content) - size)
-                sent.append(time.monotonic())
-                await socket.send(content[first : first + size])
-            await socket.send('{"type": "finish"}')
-            await receiving
-    except InvalidStatus as error:
-        results["refused"].append(error.response.status_code)
+    starts = [n * size % (len(content) - size) for n in range(round(seconds / CHUNK_SECONDS))]
+    chunks = [content[start : start + size] for start in starts]
+    return [Frame(Opcode.BINARY, chunk).serialize(mask=True) for chunk in chunks]
 
 
-async def receive(socket, sent, results):
-    async for message in socket:
-        now, event = time.monotonic(), json.loads(message)
+class Client(asyncio.Protocol):
+    """A client of a WebSocket that costs little, since it shares the processors with the server.
+
+    The library opens the connection and reads; the messages were prepared for all clients at once.
+    """
+
+    def __init__(self, address, messages, results, number):
+        self._socket = ClientProtocol(parse_uri(address))
+        self._messages, self._results, self._number = messages, results, number
+        self._sent = 0
+        self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
+
+    def connection_made(self, transport):
+        self._transport = transport
+        self._socket.send_request(self._socket.connect())
+        self._flush()
+
+    def data_received(self, data):
+        self._socket.receive_data(data)
+        now = time.monotonic()
+        for event in self._socket.events_received():
+            if isinstance(event, Response):
+                self._open(event)
+            elif event.opcode is Opcode.TEXT:
+                self._hear(json.loads(event.data), now)
+        self._flush()
+
+    def eof_received(self):
+        self._socket.receive_eof()
+
+    def connection_lost(self, error):
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def _open(self, response):
+        if response.status_code != 101:
+            self._results["refused"].append(response.status_code)
+            self._transport.close()
+            return
+        self._begin = self._loop.time() + self._number % 10 * CHUNK_SECONDS / 10
+        self._loop.call_at(self._begin, self._send)
+
+    def _send(self):
+        """Send the chunk whose time has come; note how late its word comes."""
+        if self._sent == len(self._messages):
+            self._socket.send_text(b'{"type": "finish"}')
+            self._flush()
+            return
+        self._last = time.monotonic()
+        self._transport.write(self._messages[self._sent])
+        self._sent += 1
+        self._loop.call_at(self._begin + self._sent * CHUNK_SECONDS, self._send)
+
+    def _hear(self, event, now):
         if event["type"] in ("word", "partial"):
-            results["latency"].append(now - sent[-1])
+            self._results["latency"].append(now - self._last)
         if event["type"] == "word":
-            results["words"].append(event["word"])
+            self._results["words"].append(event["word"])
         if event["type"] == "end":
-            results["ends"].append(event["seconds"])
+            self._results["ends"].append(event["seconds"])
+
+    def _flush(self):
+        for data in self._socket.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.write_eof()
+
+
+async def stream(address, messages, results, number):
+    """Send messages at the pace of speech until the server ends the connection."""
+    loop, place = asyncio.get_running_loop(), parse_uri(address)
+    make = partial(Client, address, messages, results, number)
+    _, client = await loop.create_connection(make, place.host, place.port)
+    await client.ended
 
 
 async def describe(port):
@@ -96,10 +156,10 @@ async def load(port, n_streams, seconds):
     """Return what the streams met."""
     results = {"latency": [], "words": [], "refused": [], "ends": []}
     address = f"ws://127.0.0.1:{port}/listen"
-    content = sound()
+    messages = frames(sound(), seconds)
     streams = []
     for number in range(n_streams):
-        streams.append(asyncio.ensure_future(stream(address, content, seconds, results, number)))
+        streams.append(asyncio.ensure_future(stream(address, messages, results, number)))
         await asyncio.sleep(0.02)
     await asyncio.gather(*streams)
     return results
@@ -134,13 +194,15 @@ def report(n_streams, seconds, options):
     before = {name: figure(port, f"process_{name}") for name in FIGURES}
     capacity = figure(port, "speech_rnn_capacity_streams")
     begin = time.monotonic()
-    results, described, memory = asyncio.run(watched(ports, n_streams, seconds))
-    wall = time.monotonic() - begin
+    own = time.process_time()
+    results, described, memory = run_in_loop(watched(ports, n_streams, seconds))
+    wall, own = time.monotonic() - begin, time.process_time() - own
     after = {name: figure(port, f"process_{name}") for name in FIGURES}
     process.terminate()
     process.wait()
     drain.wait()
     latency = 1000 * np.array(results["latency"] or [np.nan])
+    sound_seconds = sum(results["ends"]) or np.nan
     return {
         "streams": n_streams,
         "refused": len(results["refused"]),
@@ -152,6 +214,8 @@ def report(n_streams, seconds, options):
         "describe_p50_ms": round(1000 * float(np.percentile(described, 50)), 1),
         "describe_most_ms": round(1000 * max(described), 1),
         "cpu_of_server": round((after[CPU] - before[CPU]) / wall, 2),
+        "server_ms_a_second": round(1000 * (after[CPU] - before[CPU]) / sound_seconds, 2),
+        "clients_ms_a_second": round(1000 * own / sound_seconds, 2),
         "MB_before": round(before[MEMORY] / 1e6),
         "kB_a_stream": round((max(memory) - before[MEMORY]) / 1000 / n_streams),
         "capacity": round(capacity),
