@@ -39,20 +39,20 @@ def test_case_01_a_signal_ends_with_its_code_and_says_how_to_go_on(
     manifest, tmp_path, monkeypatch, signum, code
 ):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    signal_at(monkeypatch, signum, step=2 * 4 + 1)  # four steps an epoch
+    signal_at(monkeypatch, signum, step=4 + 1)  # four steps an epoch
     ended = run(manifest, "run", "trainer.max_epochs=30", cwd=tmp_path)
-    message = "interrupted after epoch 2 of 30; resume=true continues (output_dir=run)\n"
+    message = "interrupted after epoch 1 of 30; resume=true continues (output_dir=run)\n"
     assert (ended.returncode, ended.stderr) == (code, message)
     assert not (tmp_path / "run/recognizer.safetensors").exists()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(manifest, tmp_path, monkeypatch):
-    overrides = ("trainer.max_epochs=4", "trainer.ema_decay=null")
+    overrides = ("trainer.max_epochs=2", "trainer.ema_decay=null")
     whole = run(manifest, "whole", *overrides, cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     with monkeypatch.context() as patch:
-        signal_at(patch, signal.SIGTERM, step=2 * 4 + 1)
+        signal_at(patch, signal.SIGTERM, step=4 + 1)
         assert run(manifest, "ended", *overrides, cwd=tmp_path).returncode == 143
     again = run(manifest, "ended", *overrides, cwd=tmp_path)
     assert again.returncode == 2
@@ -82,8 +82,20 @@ def whole(manifest, tmp_path_factory):
     return folder / "run"
 
 
-@pytest.mark.parametrize("step", [1, 3, 4, 6])  # four steps an epoch
-@pytest.mark.parametrize("kept", [("cache=memory",), ("cache=none", "workers=1")])
+IN_MEMORY, READ_AHEAD = ("cache=memory",), ("cache=none", "workers=1")
+
+
+@pytest.mark.parametrize(
+    ("step", "kept"),  # four steps an epoch
+    [
+        (1, IN_MEMORY),
+        (4, IN_MEMORY),
+        (6, READ_AHEAD),
+        pytest.param(3, IN_MEMORY, marks=pytest.mark.slow),
+        pytest.param(6, IN_MEMORY, marks=pytest.mark.slow),
+        *(pytest.param(step, READ_AHEAD, marks=pytest.mark.slow) for step in (1, 3, 4)),
+    ],
+)
 def test_a_run_resumes_in_the_middle_of_an_epoch(
     manifest, whole, tmp_path, monkeypatch, step, kept
 ):
