@@ -30,6 +30,14 @@ def few_digits(folder):
     return folder
 
 
+def few_commands(folder):
+    """Link every eighth clip of Speech Commands into a folder."""
+    for clip in sorted((SHARED / folder.name).glob("*/*"))[::8]:
+        (folder / clip.parent.name).mkdir(parents=True, exist_ok=True)
+        (folder / clip.parent.name / clip.name).symlink_to(clip)
+    return folder
+
+
 def few_phrases(folder):
     """Link 40 clips of each key phrase into a folder."""
     for word in sorted((SHARED / "keywords").iterdir()):

@@ -9,7 +9,7 @@ from speech_rnn.engines.probe import KEY
 from speech_rnn.recognizer import Recognizer
 from speech_rnn.starter import CARD
 from tests.real import SHARED, needs_shared
-from tests.recipes.runs import few_digits, few_phrases, train
+from tests.recipes.runs import few_commands, few_digits, few_phrases, train
 from tests.test_architecture import ROOT
 
 figures = run_path(str(ROOT / "recipes/starter/build.py"))["figures"]
@@ -24,8 +24,7 @@ def test_a_few_steps_run_to_the_last_line(tmp_path):
     few_digits(tmp_path / "real/digits")
     few_phrases(tmp_path / "real/keywords")
     (tmp_path / "real/noise").symlink_to(SHARED / "noise")
-    corpus = "speech_commands_v0.02"
-    (tmp_path / "real" / corpus).symlink_to(SHARED / corpus)
+    few_commands(tmp_path / "real/speech_commands_v0.02")
     given = (f"data.root={tmp_path / 'real'}", f"negatives.speech=[{SHARED / 'speech'}]")
     metrics = train(
         "starter", tmp_path, *given, *WITHOUT, *few, "negatives.others=null",
@@ -41,6 +40,7 @@ def test_the_file_carries_a_probe_that_this_processor_computes():
     assert Recognizer.load().engine.describe()[KEY].keys() == {"samples", "logits"}
 
 
+@pytest.mark.slow
 def test_the_card_has_the_figures_of_the_file():
     """What it says about people is counted again; the voices of synthesizers are not at hand."""
     line = ["+recipe=starter", f"data.root={SHARED}", f"negatives.speech=[{SHARED / 'speech'}]"]
