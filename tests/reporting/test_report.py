@@ -111,9 +111,18 @@ def test_case_34_an_epoch_alone_is_a_point():
     assert circles == [1, 0]
 
 
-def test_stress_is_shown_where_it_was_measured(run, tmp_path):
+@pytest.fixture
+def bare(run, tmp_path):
+    """The run without a test split and without curves: few pictures take no time."""
     folder = tmp_path / "run"
-    shutil.copytree(run, folder)
+    folder.mkdir()
+    for name in ("metrics.json", "recognizer.safetensors"):
+        shutil.copy(run / name, folder)
+    return folder
+
+
+def test_stress_is_shown_where_it_was_measured(bare, tmp_path):
+    folder = bare
     assert "Noise, rooms" not in write_report(folder, tmp_path / "a.html").read_text()
     (folder / "stress.json").write_text(json.dumps({"rows": STRESS}))
     result = speech_rnn("report", folder, cwd=tmp_path, module=True)
@@ -125,9 +134,8 @@ def test_stress_is_shown_where_it_was_measured(run, tmp_path):
     assert page.index("under babble: signal") < page.index("under hum: signal")
 
 
-def test_detection_is_shown_if_it_was_measured(run, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(run, folder)
+def test_detection_is_shown_if_it_was_measured(bare, tmp_path):
+    folder = bare
     assert "Listening" not in write_report(folder, tmp_path / "a.html").read_text()
     hits = {0.1: (100, 40), 0.5: (97, 3), 0.9: (80, 0)}
     curve = [
@@ -250,22 +258,22 @@ def test_case_f05_half_a_log_of_a_killed_run_is_read(run, tmp_path, left):
     assert bool(found) == (left < 0)
 
 
-def test_a_folder_without_a_run_is_reported(tmp_path, run, monkeypatch, capsys):
-    result = speech_rnn("report", tmp_path, cwd=tmp_path)
+def test_a_folder_without_a_run_is_reported(tmp_path, run, bare, monkeypatch, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    result = speech_rnn("report", empty, cwd=tmp_path)
     assert result.returncode == 2
     assert "holds no metrics.json; give the output_dir of a training" in result.stderr
     assert "Traceback" not in result.stderr
-    (tmp_path / "metrics.json").write_text("{")
+    (empty / "metrics.json").write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
-        write_report(tmp_path)
+        write_report(empty)
     with pytest.raises(DataError, match="cannot be written"):
-        write_report(run, tmp_path)
-    for name in ("metrics.json", "recognizer.safetensors"):
-        shutil.copy(run / name, tmp_path)
-    assert "holds no evaluation of a test split" in write_report(tmp_path).read_text()
-    (tmp_path / "hypotheses.jsonl").write_text('{"file": "a.wav"}\n')
+        write_report(bare, tmp_path)
+    assert "holds no evaluation of a test split" in write_report(bare).read_text()
+    (bare / "hypotheses.jsonl").write_text('{"file": "a.wav"}\n')
     with pytest.raises(DataError, match=r"(?s)hypotheses=.* has wrong rows:.*line 1: lacks 'refer"):
-        write_report(tmp_path)
+        write_report(bare)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install .*\[report\]"):
         write_report(run, tmp_path / "page.html")
