@@ -44,11 +44,18 @@ def folder(tmp_path_factory):
     return folder
 
 
+def drawn_at_once(report, file):
+    """Stand for the picture, which takes seconds; `test_report.py` draws one."""
+    file.write_bytes(b"")
+    return file
+
+
 def test_the_command(folder, monkeypatch):
     """Within this process; the slow test below runs the contenders in processes of their own."""
     monkeypatch.setattr(
         running, "ProcessPoolExecutor", lambda jobs, *_, **__: ThreadPoolExecutor(jobs)
     )
+    monkeypatch.setattr(display, "draw_wake", drawn_at_once)
     given = ("--keywords", "words", "--model", "tones.safetensors", "--word", "low")
     more = ("--word", "high", "--hours", 0.02, "--snr-db", 10, "--room", "hall.wav", "--rounds", 1)
     done = speech_rnn("benchmark", "wake", *given, *more, "--output", "out", cwd=folder)
@@ -66,7 +73,6 @@ def test_the_command(folder, monkeypatch):
     assert found["costs"][0]["n_bytes"] == (folder / "tones.safetensors").stat().st_size
     assert (folder / "out/wake.csv").is_file()
     assert (folder / "out/wake.png").is_file()
-    monkeypatch.setattr(display, "draw_wake", lambda _, file: file)  # it takes seconds
     again = speech_rnn("benchmark", "wake", *given, *more, "--output", "out", cwd=folder)
     assert "own thresholds: low" not in again.stdout  # nothing is heard twice
     anew = json.loads((folder / "out/wake.json").read_text())
@@ -122,6 +128,7 @@ def test_an_engine_gives_a_score_for_each_chunk_and_none_for_silence(name):
     assert all(file.is_file() for file in engine.files)
 
 
+@pytest.mark.slow
 @needs_shared
 @each_rival
 def test_an_engine_finds_its_word(name):
