@@ -474,17 +474,26 @@ def test_words_that_name_no_folder(word):
         folder_of(word)
 
 
-def test_the_folder_source_and_an_audit_read_what_was_kept(folder, listen, tmp_path):
+@pytest.fixture
+def kept(listen, tmp_path):
+    """The sound around 24 events."""
     said = [WORDS[number % 3] for number in range(24)]
     write_audio(tmp_path / "long.wav", scene(said, seed=11)[0])
-    kept = tmp_path / "kept"
-    result = listen("--input", tmp_path / "long.wav", "--fast", "--save-triggers", kept)
+    folder = tmp_path / "kept"
+    result = listen("--input", tmp_path / "long.wav", "--fast", "--save-triggers", folder)
     assert result.exit_code == 0
     assert [row.split()[-1] for row in result.stdout.splitlines()] == said
+    return folder
+
+
+def test_the_folder_source_reads_what_was_kept(kept):
     corpus = Folder(str(kept), validation_percentage=0).prepare()
     assert corpus.words == tuple(sorted(WORDS))
     assert len(corpus.utterances) == 24
-    # One that is labelled wrong: the audit finds it.
+
+
+@pytest.mark.slow
+def test_an_audit_of_what_was_kept_finds_a_wrong_label(kept, tmp_path):
     wrong = sorted((kept / "low").glob("*.wav"))[0]
     wrong.rename(kept / "high" / wrong.name)
     arguments = [

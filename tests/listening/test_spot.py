@@ -217,16 +217,24 @@ def test_settings_decide(spot, truth):
     assert events_of(spot("--json", "--min-seconds", "2", "scene.wav")) == []
 
 
+def in_blocks(listener, folder, gating, **settings):
+    """Return the events of two files, and the end of the last one."""
+    files = [(name, folder / name) for name in ("scene.wav", "inner/stereo.flac")]
+    items = list(spot_files(listener, files, gating=gating, **settings))
+    return [item for item in items if isinstance(item, Event)], items[-1]
+
+
+@pytest.fixture(scope="module")
+def usual(listener, folder):
+    """What is found in blocks of the usual length, without a gate and with one."""
+    return {gating: in_blocks(listener, folder, gating) for gating in (None, Gating())}
+
+
 @settings(max_examples=12)
 @given(block_seconds=st.floats(0.001, 12.0), gating=st.sampled_from([None, Gating()]))
-def test_blocks_change_nothing(listener, folder, block_seconds, gating):
-    def found(**settings):
-        files = [(name, folder / name) for name in ("scene.wav", "inner/stereo.flac")]
-        items = list(spot_files(listener, files, gating=gating, **settings))
-        return [item for item in items if isinstance(item, Event)], items[-1]
-
-    events, end = found(block_seconds=block_seconds)
-    expected, whole = found()
+def test_blocks_change_nothing(listener, folder, usual, block_seconds, gating):
+    events, end = in_blocks(listener, folder, gating, block_seconds=block_seconds)
+    expected, whole = usual[gating]
     assert end == whole
     assert len(events) == 2 * len(SAID)
     for event, same in zip(events, expected, strict=True):
