@@ -19,6 +19,7 @@ PAGE, LICENCES = "index.html", "licences.txt"
 RUNTIME = "runtime/"
 """Folder of the runtime within the page."""
 DESCRIPTION, MODEL = "recogniser.json", "recogniser.onnx"
+PRELOAD = re.compile(r'<link rel="modulepreload" href="[\w.]+">\n')
 IMPORT = re.compile(r'(?<= from )"\./([\w./-]+)"')
 
 
@@ -108,6 +109,7 @@ def _single_file(found: ForBrowser, runtime: Path) -> str:
     data = f"<!--\n{licences}-->\n{data}"
     main = f'{data}\n<script type="module">\n{_alone("main.js", files)}</script>\n</body>'
     page = page.replace('<script type="module" src="main.js"></script>\n', "")
+    page = PRELOAD.sub("", page)
     page = page.replace('<link rel="stylesheet" href="style.css">', f"<style>\n{style}</style>")
     return page.replace("</body>", main)
 

@@ -174,6 +174,15 @@ def test_the_first_word_comes_soon_after_the_page_is_opened(address, tmp_path, r
         assert seconds < 60
 
 
+def test_a_recogniser_that_is_missing_is_told(recognizer, runtime, tmp_path, tab):
+    write_folder(for_browser(recognizer, "starter"), tmp_path, runtime)
+    (tmp_path / "recogniser.onnx").unlink()
+    with served(tmp_path) as address:
+        tab.open(address)
+        tab.until("/cannot start: .* .404.*/.test(document.getElementById('status')?.textContent)")
+        assert tab.run("document.getElementById('listen').disabled")
+
+
 @needs_shared
 def test_the_page_of_a_single_file_listens(recognizer, runtime, tmp_path):
     spoken = phrases(2, first=12)

@@ -67,6 +67,16 @@ def test_a_folder_holds_all_that_its_scripts_import(starter, stand_in, tmp_path)
     write_folder(starter, tmp_path / "page", stand_in)  # again, over the first
 
 
+def test_all_modules_of_the_page_are_loaded_at_once():
+    def imports(name):
+        text = (STATIC / name).read_text(encoding="utf-8")
+        found = set(re.findall(r'from "\./([\w.]+)"', text))
+        return found.union(*map(imports, found))
+
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'rel="modulepreload" href="([\w.]+)"', page)) == imports("main.js")
+
+
 def test_a_single_file_names_no_other(starter, stand_in, tmp_path):
     written = write_single_file(starter, tmp_path / "new/page.html", stand_in)
     text = written.path.read_text(encoding="utf-8")

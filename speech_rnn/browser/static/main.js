@@ -37,13 +37,34 @@ class Page {
       recogniser.useThresholds(values),
     );
     this.microphone = null;
+    this.file = null;
     this.pending = [];
     this.edge = 0;
     this.follows = true;
     this.drawn = 0;
     this.connect();
-    say("Ready. Press Listen, or drop a sound file here.");
+    this.isLoaded = false;
+    recogniser.loaded.then(
+      () => this.showLoaded(),
+      (error) => this.showLost(error),
+    );
     requestAnimationFrame((now) => this.frame(now));
+  }
+
+  showLoaded() {
+    this.isLoaded = true;
+    if (this.microphone) {
+      this.waited = this.recogniser.pushedSeconds;
+      say("Listening.");
+    } else if (!this.file) {
+      say("Ready. Press Listen, or drop a sound file here.");
+    }
+  }
+
+  async showLost(error) {
+    at("listen").disabled = at("file").disabled = true;
+    if (this.microphone) await this.stopListening();
+    say(`The page cannot start: ${error.message}.`, true);
   }
 
   connect() {
@@ -77,6 +98,7 @@ class Page {
 
   begin(sampleRate) {
     this.file = null;
+    this.waited = 0; // seconds of sound that waited for the recogniser
     this.history.clear();
     this.detections.replace([]);
     this.pending = [];
@@ -96,7 +118,7 @@ class Page {
       this.begin(sampleRate);
       this.microphone = microphone;
       this.showListening();
-      say("Listening.");
+      say(this.isLoaded ? "Listening." : "Listening. Words follow once the recogniser is loaded.");
     } catch (error) {
       say(microphoneProblem(error), true);
     }
@@ -143,7 +165,7 @@ class Page {
     }
     if (this.microphone) {
       const late = this.recogniser.pushedSeconds - soundSeconds;
-      const isLate = late > LATE_SECONDS;
+      const isLate = late > LATE_SECONDS + Math.max(0, this.waited - soundSeconds);
       return say(isLate ? `This device is slow: words come ${late.toFixed(0)} s late.` : "Listening.", isLate);
     }
     if (!this.file) return; // the microphone has stopped

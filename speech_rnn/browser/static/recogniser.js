@@ -1,45 +1,49 @@
 /** The recogniser as the page sees it: a thread that takes sound and reports words. */
 
-import { bytesOf, scriptAddress } from "./resources.js";
+import { bytesOf, bytesWithin, scriptAddress } from "./resources.js";
 
 const RUNTIME = "runtime/ort-wasm-simd-threaded.wasm";
 
 export class Recogniser {
-  /**
-   * @param {object} description recogniser.json.
-   * @param {Worker} worker the thread, with the file loaded.
-   */
-  constructor(description, worker) {
-    this.description = description;
+  /** @param {Worker} worker the thread, which starts while the files are loaded. */
+  constructor(worker) {
     this.worker = worker;
     this.id = 0;
     this.onDetected = () => {};
     this.onAgain = () => {};
     this.onFailed = () => {};
+    /** Resolves when the thread can compute; sound that was pushed before waits for it. */
+    this.loaded = new Promise((resolve, reject) => {
+      this.onLoaded = resolve;
+      this.onLost = (reason) => reject(new Error(reason));
+    });
+    this.loaded.then(() => (this.onLost = (reason) => this.onFailed(reason)), () => {});
     worker.onmessage = ({ data }) => this.take(data);
-    worker.onerror = (event) => this.onFailed(event.message);
+    worker.onerror = (event) => this.onLost(event.message ?? "the thread does not start");
   }
 
-  /** Load everything that it needs. */
+  /** Return it with its `description`, recogniser.json, as soon as this is there. */
   static async load() {
-    const [text, model, runtime] = await Promise.all([
-      bytesOf("recogniser.json"),
-      bytesOf("recogniser.onnx"),
-      bytesOf(RUNTIME),
-    ]);
-    const recogniser = JSON.parse(new TextDecoder().decode(text));
-    const worker = new Worker(scriptAddress("worker.js"), { type: "module" });
-    await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) =>
-        data.kind === "ready" ? resolve() : reject(new Error(data.reason));
-      worker.onerror = (event) => reject(new Error(event.message ?? "the thread does not start"));
-      worker.postMessage({ kind: "load", recogniser, model, runtime }, [model, runtime]);
-    });
-    return new Recogniser(recogniser, worker);
+    const found = new Recogniser(new Worker(scriptAddress("worker.js"), { type: "module" }));
+    const files = Promise.all([bytesOf("recogniser.onnx"), bytesWithin(RUNTIME)]);
+    files.catch((error) => found.onLost(error.message));
+    try {
+      const text = await bytesOf("recogniser.json");
+      found.description = JSON.parse(new TextDecoder().decode(text));
+    } catch (error) {
+      found.worker.terminate();
+      throw error;
+    }
+    files.then(([model, runtime]) => {
+      const message = { kind: "load", recogniser: found.description, model, runtime };
+      found.worker.postMessage(message, runtime ? [model, runtime] : [model]);
+    }, () => {});
+    return found;
   }
 
   take(message) {
-    if (message.kind === "failed") this.onFailed(message.reason);
+    if (message.kind === "ready") this.onLoaded();
+    else if (message.kind === "failed") this.onLost(message.reason);
     else if (message.id !== this.id) return; // of a stream that has ended
     else if (message.kind === "detected") this.onDetected(message);
     else if (message.kind === "again") this.onAgain(message);

@@ -19,11 +19,15 @@ async function decoded(base64) {
   return answer.arrayBuffer();
 }
 
+/** Return the bytes of a file that is within the page, or null. */
+export async function bytesWithin(name) {
+  const base64 = inlined(name);
+  return base64 === undefined ? null : decoded(base64);
+}
+
 /** Return the bytes of a file; the query of the page, such as ?model=NAME, goes along. */
 export async function bytesOf(name) {
-  const base64 = inlined(name);
-  if (base64 !== undefined) return decoded(base64);
-  return (await asked(`${name}${location.search}`)).arrayBuffer();
+  return (await bytesWithin(name)) ?? (await asked(`${name}${location.search}`)).arrayBuffer();
 }
 
 /** Return the answer of the server to a request, or throw its reason. */

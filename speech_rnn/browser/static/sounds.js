@@ -17,10 +17,13 @@ export class Microphone {
       throw new Error("the browser gives no microphone here: use https or localhost, or a file");
     }
     const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    this.media = await navigator.mediaDevices.getUserMedia({ audio: plain });
+    const asked = navigator.mediaDevices.getUserMedia({ audio: plain });
     try {
       this.context = new AudioContext({ latencyHint: "playback" }); // fewer gaps when busy
-      await this.context.audioWorklet.addModule(scriptAddress("capture.js"));
+      const prepared = this.context.audioWorklet.addModule(scriptAddress("capture.js"));
+      prepared.catch(() => {}); // awaited below, after the microphone
+      this.media = await asked;
+      await prepared;
       this.node = new AudioWorkletNode(this.context, "capture", { numberOfOutputs: 0 });
       this.node.port.onmessage = ({ data }) => this.take(data);
       this.source = this.context.createMediaStreamSource(this.media);
@@ -41,7 +44,7 @@ export class Microphone {
   async stop() {
     if (this.node) this.node.port.onmessage = null;
     this.source?.disconnect();
-    for (const track of this.media.getTracks()) track.stop();
+    for (const track of this.media?.getTracks() ?? []) track.stop();
     if (this.context?.state !== "closed") await this.context?.close();
   }
 }

@@ -1,10 +1,11 @@
 /**
  * The thread that recognises. It takes messages by their `kind`:
  *
- * load {recogniser, model, runtime}: the description, the ONNX file, the WebAssembly
+ * load {recogniser, model, runtime}: the description, the ONNX file, and the WebAssembly, or null if
+ *   it is a file beside the runtime, which the browser then compiles while it arrives
  * begin {id, sampleRate, isGated, thresholds}: a stream, which ends the one before
  * chunk {id, samples}, finish {id}: its sound
- * whole {id, samples}: all of its sound at once
+ * whole {id, samples}: all of its sound at once; what comes before `load` waits for it
  * thresholds {values}: one for each word; a sound that was given whole is answered again
  *
  * and answers with ready, failed, detected and again.
@@ -20,12 +21,13 @@ const TOLD_SECONDS = 1;
 let session = null;
 let recogniser = null;
 let current = null;
-let working = Promise.resolve();
+let beginLoading;
+let working = new Promise((resolve) => (beginLoading = resolve)).then(load);
 
 async function load(message) {
   recogniser = message.recogniser;
   runtime.env.wasm.numThreads = 1; // more need a page that is isolated from other origins
-  runtime.env.wasm.wasmBinary = message.runtime;
+  if (message.runtime) runtime.env.wasm.wasmBinary = message.runtime;
   session = await runtime.InferenceSession.create(new Uint8Array(message.model), {
     executionProviders: ["wasm"],
     enableMemPattern: false,
@@ -90,8 +92,7 @@ function useThresholds(values) {
 
 async function answer(message) {
   const { kind, id } = message;
-  if (kind === "load") await load(message);
-  else if (kind === "thresholds") useThresholds(message.values);
+  if (kind === "thresholds") useThresholds(message.values);
   else if (kind === "begin") begin(message);
   else if (id !== current?.id || id !== wanted) return; // of a stream that has ended
   else if (kind === "chunk") tell(await hear(message.samples), false);
@@ -99,11 +100,17 @@ async function answer(message) {
   else if (kind === "whole") await hearWhole(id, message.samples);
 }
 
+function fail(error) {
+  postMessage({ kind: "failed", reason: String(error?.message ?? error) });
+}
+
+working.catch(fail);
+
 let wanted = null; // the newest stream that was asked for
 
 onmessage = ({ data }) => {
+  if (data.kind === "load") return beginLoading(data);
   if (data.kind === "begin") wanted = data.id;
-  working = working
-    .then(() => answer(data))
-    .catch((error) => postMessage({ kind: "failed", reason: String(error?.message ?? error) }));
+  working = working.then(() => answer(data).catch(fail));
+  working.catch(() => {}); // of the load, and told already
 };
