@@ -123,8 +123,18 @@ class Views:
                         None if spans is None else spans[row, :n_words].cpu(),
                     )
             whole = {index: clip for part in gathered(kept) for index, clip in part.items()}
-            self._kept[view] = [whole[index] for index in range(len(whole))]
+            self._kept[view] = _together([whole[index] for index in range(len(whole))])
         return self._kept[view]
+
+
+def _together(clips: Sequence[Kept]) -> list[Kept]:
+    """Return the clips with their embeddings in one block of memory.
+
+    Small blocks would lie between those of the augmentation, which could not be used again: the
+    memory of a training would grow by much more than the embeddings in each view.
+    """
+    parts = torch.cat([clip.steps for clip in clips]).split([len(clip.steps) for clip in clips])
+    return [replace(clip, steps=part) for clip, part in zip(clips, parts, strict=True)]
 
 
 def _joined(rows: Sequence[Tensor | None]) -> Tensor | None:
