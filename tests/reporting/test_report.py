@@ -24,6 +24,7 @@ from speech_rnn.reporting.report_page import write_report
 from speech_rnn.reporting.run_folder import RunFolder
 from speech_rnn.streaming.spotter import Spotting
 from tests.commands import speech_rnn
+from tests.shared import made_once
 from tests.test_recognizer import untrained
 from tests.tones import write_corpus
 
@@ -39,9 +40,12 @@ STRESS = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run():
     """A training that gets some clips wrong, one word with a name that would be markup."""
-    folder = tmp_path_factory.mktemp("report")
+    return made_once("reported", train_badly) / "run"
+
+
+def train_badly(folder):
     manifest = write_corpus(folder / "tones", clips=(8, 2, 3))  # each mistake is a picture
     rows = manifest.read_text().replace('"low"', '"<b>low</b>"')
     manifest.write_text(rows)
@@ -50,7 +54,6 @@ def run(tmp_path_factory):
     result = speech_rnn("train", *arguments, "output_dir=run", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert f"report: {folder / 'run/report.html'}" in result.stdout
-    return folder / "run"
 
 
 def test_a_training_leaves_its_report(run):

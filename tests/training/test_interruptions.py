@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from speech_rnn.training.module import SpeechModule
+from tests.shared import made_once
 from tests.tones import write_corpus
 from tests.training import small
 from tests.training.small import assert_same_weights
@@ -74,12 +75,14 @@ THREE = (
 
 
 @pytest.fixture(scope="module")
-def whole(manifest, tmp_path_factory):
+def whole(manifest):
     """Return the folder of a training of three epochs that nothing ends."""
-    folder = tmp_path_factory.mktemp("whole")
-    trained = run(manifest, "run", *THREE, cwd=folder)
-    assert trained.returncode == 0, trained.stderr
-    return folder / "run"
+
+    def make(folder):
+        trained = run(manifest, "run", *THREE, cwd=folder)
+        assert trained.returncode == 0, trained.stderr
+
+    return made_once("unbroken", make) / "run"
 
 
 IN_MEMORY, READ_AHEAD = ("cache=memory",), ("cache=none", "workers=1")
