@@ -112,6 +112,7 @@ for result in transcribe_files(recognizer, [(path, path) for path in sys.argv[1:
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     """A quarter of an hour more is 58 MB of samples and more of features; the process has none."""
     listening().save(tmp_path / "model.safetensors")

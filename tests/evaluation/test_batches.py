@@ -11,6 +11,7 @@ from tests.commands import speech_rnn
 from tests.test_clips import CLIPS
 
 
+@pytest.mark.slow
 def test_processes_give_the_figures_of_one_process(tmp_path):
     for clip in CLIPS:
         (tmp_path / "clips" / clip.stem).mkdir(parents=True)

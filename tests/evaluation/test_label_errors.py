@@ -94,6 +94,7 @@ def test_the_margin_ranks(manifest, tmp_path):
     assert len(kept.utterances) == 84 - len(found.disputed)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_planted_labels_are_found_from_the_command_line(manifest, tmp_path):
     arguments = [

@@ -42,6 +42,7 @@ def averaged(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_two_processes_get_the_mean_of_their_gradients(averaged):
     for number in range(2):
         count, shared, own = torch.load(averaged / f"{number}.pt")
@@ -50,6 +51,7 @@ def test_two_processes_get_the_mean_of_their_gradients(averaged):
         assert torch.equal(own, torch.full((4,), 1.5))
 
 
+@pytest.mark.slow
 def test_a_fused_step_after_averaging_moves_each_weight_by_its_own_gradient(averaged):
     for number in range(2):
         is_alike, weight = torch.load(averaged / f"fused{number}.pt")
