@@ -93,14 +93,14 @@ class Client(asyncio.Protocol):
 
     def _send(self):
         """Send the chunk whose time has come; note how late its word comes."""
-        if self._sent == len(self._messages):
-            self._socket.send_text(b'{"type": "finish"}')
-            self._flush()
-            return
         self._last = time.monotonic()
         self._transport.write(self._messages[self._sent])
         self._sent += 1
-        self._loop.call_at(self._begin + self._sent * CHUNK_SECONDS, self._send)
+        if self._sent < len(self._messages):
+            self._loop.call_at(self._begin + self._sent * CHUNK_SECONDS, self._send)
+        else:
+            self._socket.send_text(b'{"type": "finish"}')
+            self._flush()
 
     def _hear(self, event, now):
         if event["type"] in ("word", "partial"):
