@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from speech_rnn.audio.headers import STREAMED
 from speech_rnn.listening.pcm import IN_WAV, RAW, Encoding, WavForm
 from speech_rnn.samples.downmix import Downmix
+from speech_rnn.samples.integers import FULL_SCALE
 from speech_rnn.samples.limits import check_channels, check_rate
 from speech_rnn.serving.refusals import NO_SOUND, RefusalError
 
@@ -24,7 +25,7 @@ BY_WIDTH = {1: IN_WAV[1, 8], 2: RAW["int16"], 3: IN_WAV[1, 24], 4: RAW["int32"]}
 
 def as_floats(sound: Sound) -> NDArray[np.float32]:
     """Return samples in [-1, 1], (n,)."""
-    return RAW["int16"].decoded(sound.tobytes()) if sound.dtype.kind == "i" else sound
+    return sound.astype(np.float32) / np.float32(FULL_SCALE) if sound.dtype.kind == "i" else sound
 
 
 class Samples:

@@ -92,16 +92,12 @@ class LiveStream:
         self._n_received += len(samples)
         if self._n_waiting < self._wanted:
             return []
-        pieces, n_samples = self._waiting, self._n_waiting
+        gathered = np.concatenate(self._waiting)
         self._waiting, self._n_waiting = [], 0
         words = []
-        if n_samples > self._most:
-            gathered = np.concatenate(pieces)
-            for first in range(0, n_samples, self._most):
-                piece = gathered[first : first + self._most]
-                words += await self._compute(partial(self._hear, [piece]), len(piece))
-        else:
-            words = await self._compute(partial(self._hear, pieces), n_samples)
+        for first in range(0, len(gathered), self._most):
+            piece = gathered[first : first + self._most]
+            words += await self._compute(partial(self._stream.push, piece), len(piece))
         self._set_wanted()
         self._latency.observe(time.perf_counter() - begin)
         return words
@@ -119,11 +115,9 @@ class LiveStream:
         """Gather what the model needs for its next step: with less, a thread would do nothing."""
         self._wanted = max(self._block, self._stream.n_missing)
 
-    def _hear(self, pieces: list[Sound]) -> list[Word]:
-        return self._stream.push(np.concatenate(pieces)) if pieces else []
-
     def _last(self, pieces: list[Sound]) -> list[Word]:
-        return [*self._hear(pieces), *self._stream.finish()]
+        words = self._stream.push(np.concatenate(pieces)) if pieces else []
+        return [*words, *self._stream.finish()]
 
     async def _compute(self, function: Callable[[], list[Word]], n_samples: int) -> list[Word]:
         seconds = n_samples / self._rate
