@@ -180,7 +180,7 @@ class TorchLogitStream:
 
     @property
     def n_missing(self) -> int:
-        """1: any sample may complete a step."""
+        """Always 1: any sample may complete a step."""
         return 1
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -226,7 +226,7 @@ def in_blocks(listener, folder, gating, **settings):
 
 @pytest.fixture(scope="module")
 def usual(listener, folder):
-    """What is found in blocks of the usual length, without a gate and with one."""
+    """Return the events found in blocks of the default length, with and without a gate."""
     return {gating: in_blocks(listener, folder, gating) for gating in (None, Gating())}
 
 

@@ -152,7 +152,7 @@ def test_other_rates_and_kinds(listener, rate):
 
 @pytest.fixture(scope="module")
 def usual(listener):
-    """What is heard in pieces of the usual size, without a gate and with one."""
+    """Return the words detected in pieces of the default size, with and without a gate."""
     waveform, _ = scene(SAID[:4], seed=7)
     return {gating: hear(listener.stream(gating=gating), waveform) for gating in (None, Gating())}
 
