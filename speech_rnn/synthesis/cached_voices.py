@@ -6,10 +6,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -20,6 +20,9 @@ from speech_rnn.data.corpus import SPLITS, Corpus, Utterance
 from speech_rnn.data.rng import check_ranges, shuffled
 from speech_rnn.errors import AudioError, ConfigurationError, DataError
 from speech_rnn.synthesis.words import check_words
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _EDGE = 0.01
 T = TypeVar("T")
@@ -81,6 +84,7 @@ class CachedVoices:
     seed: int = 0
 
     ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    splits: ClassVar[Sequence[str]] = SPLITS
 
     def __post_init__(self) -> None:
         for name in (f"{split}_clips" for split in SPLITS):
@@ -90,6 +94,20 @@ class CachedVoices:
             raise ConfigurationError(f"sample_rate={self.sample_rate!r} must be above 0, in Hz")
         check_ranges(self, {**self.ranges, "silence_seconds": (0, 60), "peak_db": (-90, 0)})
         check_words(self.words)
+
+    def speaking(self, words: Sequence[str], split: str, clips: int) -> Self:
+        """Return the same voices, which speak other words for one of their `splits` only.
+
+        Parameters
+        ----------
+        words : the other words.
+        split : the split of all clips.
+        clips : number of clips of each word.
+        """
+        counts: dict[str, Any] = {
+            f"{each}_clips": clips if each == split else 0 for each in self.splits
+        }
+        return replace(self, words=words, **counts)
 
     def cache(self, kind: str, values: Any) -> Path:
         """Return the folder of clips that are made with these values."""

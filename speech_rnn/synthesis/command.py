@@ -6,12 +6,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from shutil import which
 from string import Formatter
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
 from speech_rnn.audio import load_audio
@@ -19,6 +19,9 @@ from speech_rnn.data.at_hand import NOT_MEASURED
 from speech_rnn.data.corpus import Corpus
 from speech_rnn.errors import AudioError, ConfigurationError, DataError, SpeechRnnError
 from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip, word_folder
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PLACES = ("text", "voice", "stretch", "file")
 TIMEOUT_SECONDS = 120
@@ -59,6 +62,7 @@ class Spoken(CachedVoices):
     files: Sequence[str] = ()
     install: str = ""
 
+    splits: ClassVar[Sequence[str]] = ("train",)
     cost: ClassVar = f"there are fewer kinds of voices; {NOT_MEASURED}"
 
     def __post_init__(self) -> None:
@@ -80,6 +84,10 @@ class Spoken(CachedVoices):
             raise ConfigurationError(
                 f"command={list(self.command)!r} must hold {' and '.join(without)} in braces"
             )
+
+    def speaking(self, words: Sequence[str], split: str, clips: int) -> Self:
+        """Return the same voices, which speak other words; see `CachedVoices.speaking`."""
+        return replace(self, words=words, clips=clips)
 
     def lack(self) -> SpeechRnnError | None:
         """Return the error if the language, the program or one of its files is missing."""

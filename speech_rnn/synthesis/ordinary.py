@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from speech_rnn.data.combining import merged
-from speech_rnn.data.corpus import Corpus
+from speech_rnn.data.corpus import Corpus, Source
 from speech_rnn.data.rng import choose
-from speech_rnn.errors import ConfigurationError
+from speech_rnn.errors import ConfigurationError, SpeechRnnError
 from speech_rnn.synthesis.espeak import Synthetic
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.languages import accents_of, base_of, unreadable
@@ -25,9 +26,26 @@ IN_A_ROW = (2, 5)
 """Fewest and most words of a stretch of talk."""
 
 
+class Speaker(Protocol):
+    """A synthesizer, such as `synthesis.kokoro.NeuralVoices`."""
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """The splits for which it has voices."""
+        ...
+
+    def lack(self) -> SpeechRnnError | None:
+        """Return the error if something is not installed."""
+        ...
+
+    def speaking(self, words: Sequence[str], split: str, clips: int) -> Source:
+        """Return a source of clips of some words, for one split."""
+        ...
+
+
 @dataclass(frozen=True)
 class OrdinaryWords:
-    """Frequent words of a language (wordfreq, Speer 2022) spoken by espeak-ng.
+    """Frequent words of a language (wordfreq, Speer 2022), spoken by espeak-ng and others.
 
     Six of eight words are for training; validation and test have other words, in other voices.
     They therefore measure how the recogniser treats words that it was not trained on. Words that
@@ -40,6 +58,9 @@ class OrdinaryWords:
     n_words : number of words.
     clips : number of clips of each word, and of each stretch of talk.
     n_talk : number of stretches of talk: a few of the frequent words, drawn at random, in a row.
+    kokoro : Kokoro, if it says the vocabulary and therefore also each of these words once. A
+        recogniser would otherwise learn that this kind of voice means a word.
+    flite : flite, likewise, which has voices for training only.
 
     Raises
     ------
@@ -52,6 +73,8 @@ class OrdinaryWords:
     n_words: int = 600
     clips: int = 2
     n_talk: int = 0
+    kokoro: Speaker | None = None
+    flite: Speaker | None = None
 
     def __post_init__(self) -> None:
         if self.n_words < len(DEAL):
@@ -73,19 +96,27 @@ class OrdinaryWords:
         """
         texts = ordinary_words(words, self.language, self.n_words)
         spoken = [texts, talk(texts, self.n_talk)] if self.n_talk else [texts]
-        return merged(self._spoken(each, split) for each in spoken for split in dict.fromkeys(DEAL))
+        splits = dict.fromkeys(DEAL)
+        return merged(
+            [
+                *(self._spoken(each, split) for each in spoken for split in splits),
+                *(corpus for split in splits for corpus in self._also_spoken(texts, split)),
+            ]
+        )
 
     def _spoken(self, texts: Sequence[str], split: str) -> Corpus:
-        own = [word for index, word in enumerate(texts) if DEAL[index % len(DEAL)] == split]
-        clips = {each: self.clips if each == split else 0 for each in DEAL}
-        return Synthetic(
-            own,
-            self.root,
-            train_clips=clips["train"],
-            validation_clips=clips["validation"],
-            test_clips=clips["test"],
-            language=self.language,
-        ).prepare()
+        espeak = Synthetic(texts, self.root, language=self.language)
+        return espeak.speaking(dealt(texts, split), split, self.clips).prepare()
+
+    def _also_spoken(self, texts: Sequence[str], split: str) -> Iterator[Corpus]:
+        for voices in (self.kokoro, self.flite):
+            if voices is not None and split in voices.splits and voices.lack() is None:
+                yield voices.speaking(dealt(texts, split), split, 1).prepare()
+
+
+def dealt(texts: Sequence[str], split: str) -> list[str]:
+    """Return the texts that are dealt to a split."""
+    return [text for index, text in enumerate(texts) if DEAL[index % len(DEAL)] == split]
 
 
 def talk(words: Sequence[str], n_stretches: int) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from speech_rnn.config.app import as_typed, compose, keys_of, primary
@@ -28,6 +29,13 @@ def words_file(tmp_path):
     file = tmp_path / "words.txt"
     file.write_text("# mine\nlights on\n\nno\n", encoding="utf-8-sig")
     return file
+
+
+def test_whatever_speaks_the_words_speaks_other_words_too(words_file):
+    cfg = composed("+recipe=custom", f"words_file={words_file}", "data.flite=null")
+    others = instantiate(cfg.negatives.others)
+    assert others.flite is None
+    assert others.kokoro == instantiate(cfg.data.kokoro)
 
 
 @pytest.mark.parametrize("recipe", ["custom", "digits_voices"])

@@ -1,15 +1,18 @@
 """Ordinary words around a vocabulary: which they are, who says them, and in which split."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from speech_rnn.data.corpus import SPLITS
 from speech_rnn.errors import ConfigurationError
+from speech_rnn.synthesis.espeak import Synthetic
 from speech_rnn.synthesis.espeak_library import Espeak
 from speech_rnn.synthesis.languages import accents_of, unreadable
 from speech_rnn.synthesis.near_misses import distinct
 from speech_rnn.synthesis.ordinary import OrdinaryWords, talk
+from tests.synthesis.test_command import spoken
 
 pytest.importorskip("espeakng_loader", reason="synthetic voices need the extra [synth]")
 pytest.importorskip("wordfreq", reason="ordinary words need the extra [synth]")
@@ -49,6 +52,32 @@ def test_no_split_shares_a_word_or_a_voice_with_another(tmp_path):
     for what in ("text", "speaker"):
         found = [{getattr(row, what) for row in rows} for rows in of_split.values()]
         assert sum(map(len, found)) == len(set.union(*found))
+
+
+def test_a_synthesizer_of_the_vocabulary_says_each_word_of_training_once(tmp_path):
+    program = spoken(tmp_path / "program")  # it has voices for training only
+    plain = OrdinaryWords(str(tmp_path), n_words=16, clips=1)
+    alone, corpus = (words.prepare(WORDS) for words in (plain, replace(plain, flite=program)))
+    added = set(corpus.utterances) - set(alone.utterances)
+    assert sorted(row.text for row in added) == sorted(
+        row.text for row in alone.utterances if row.split == "train"
+    )
+    assert {row.split for row in added} == {"train"}
+    assert {row.speaker for row in added} == set(program.voices[:1])
+
+
+def test_a_synthesizer_that_is_not_installed_says_no_words(tmp_path):
+    absent = spoken(tmp_path, command=("no-such-program", "{text}", "{file}"))
+    plain = OrdinaryWords(str(tmp_path), n_words=8, clips=1)
+    assert replace(plain, flite=absent).prepare(WORDS) == plain.prepare(WORDS)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_voices_speak_other_words_for_one_split(split, tmp_path):
+    voices = Synthetic(["go"], str(tmp_path), train_clips=3, validation_clips=3, test_clips=3)
+    rows = voices.speaking(["hat", "bat"], split, 2).prepare().utterances
+    assert [row.text for row in rows] == ["hat", "hat", "bat", "bat"]
+    assert {row.split for row in rows} == {split}
 
 
 def test_distinct_texts_by_hand():
