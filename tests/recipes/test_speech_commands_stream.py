@@ -14,6 +14,7 @@ def test_a_small_archive_of_the_same_layout(tmp_path):
             "connected.train_utterances=100",
             "connected.validation_utterances=40",
             "connected.test_utterances=60",
+            "extra=null",
             "+debug=fast",
         )
     assert metrics["n_clips"]["test"] == 60
