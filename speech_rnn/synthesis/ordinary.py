@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -95,26 +95,21 @@ class OrdinaryWords:
             if one of them lacks the language.
         """
         texts = ordinary_words(words, self.language, self.n_words)
-        spoken = [texts, talk(texts, self.n_talk)] if self.n_talk else [texts]
-        splits = dict.fromkeys(DEAL)
+        espeak = Synthetic(texts, self.root, language=self.language)
+        also = [one for one in (self.kokoro, self.flite) if one is not None and one.lack() is None]
+        spoken: list[tuple[Speaker, Sequence[str], int]] = [(espeak, texts, self.clips)]
+        if self.n_talk:
+            spoken.append((espeak, talk(texts, self.n_talk), self.clips))
+        spoken += [(speaker, texts, 1) for speaker in also]
         return merged(
-            [
-                *(self._spoken(each, split) for each in spoken for split in splits),
-                *(corpus for split in splits for corpus in self._also_spoken(texts, split)),
-            ]
+            speaker.speaking(_dealt(said, split), split, clips).prepare()
+            for speaker, said, clips in spoken
+            for split in dict.fromkeys(DEAL)
+            if split in speaker.splits
         )
 
-    def _spoken(self, texts: Sequence[str], split: str) -> Corpus:
-        espeak = Synthetic(texts, self.root, language=self.language)
-        return espeak.speaking(dealt(texts, split), split, self.clips).prepare()
 
-    def _also_spoken(self, texts: Sequence[str], split: str) -> Iterator[Corpus]:
-        for voices in (self.kokoro, self.flite):
-            if voices is not None and split in voices.splits and voices.lack() is None:
-                yield voices.speaking(dealt(texts, split), split, 1).prepare()
-
-
-def dealt(texts: Sequence[str], split: str) -> list[str]:
+def _dealt(texts: Sequence[str], split: str) -> list[str]:
     """Return the texts that are dealt to a split."""
     return [text for index, text in enumerate(texts) if DEAL[index % len(DEAL)] == split]
 
