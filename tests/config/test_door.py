@@ -1,4 +1,4 @@
-"""What a Hydra command sets up before it runs."""
+"""A Hydra command asks for large pages of memory before it imports torch."""
 
 import mmap
 import subprocess
