@@ -16,7 +16,8 @@ from speech_rnn.benchmarking.results import Row, Section, Times
 from speech_rnn.benchmarking.settings import OnnxFile, Settings
 from speech_rnn.benchmarking.subjects import loaded, measured, one_second, transcribing
 from speech_rnn.benchmarking.timing import Candidates, Contender
-from speech_rnn.engines.onnx_engine import OnnxEngine, open_session
+from speech_rnn.engines.onnx_engine import OnnxEngine
+from speech_rnn.engines.onnx_session import open_session
 
 STAGES = {"features/": "features", "model/front/": "front", "model/": "network"}
 """Prefixes of node names; nodes that ONNX Runtime adds have other names."""
