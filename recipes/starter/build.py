@@ -15,8 +15,12 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
 from speech_rnn.config.app import as_typed, compose
 from speech_rnn.config.build import corpus_of
+from speech_rnn.data.at_hand import AtHand
 from speech_rnn.data.corpus import Utterance
 from speech_rnn.data.manifest import write_manifest
 from speech_rnn.data.speech_commands import COMMANDS, SpeechCommands
@@ -27,6 +31,13 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.reporting.summary import Summary
 from speech_rnn.starter import CARD, STARTER
 from speech_rnn.vocabulary import REASONS, SILENCE, UNKNOWN
+
+VOICES = {
+    "espeak": ("espeak-ng", "GPL 3"),
+    "kokoro": ("Kokoro-82M", "Apache 2.0"),
+    "flite": ("flite", "BSD"),
+}
+"""Name and licence of each synthesizer of the recipe."""
 
 LIMIT = ("--limit", "1")  # loss of accuracy that 8 bits may cost, in percentage points
 
@@ -51,7 +62,8 @@ def main() -> None:
     output = Path(given.get("output_dir", "outputs/starter"))
     line = ["+recipe=starter", f"data.root={data}", f"negatives.speech=[{data}/speech]", *overrides]
     run("train", *line, *([] if "output_dir" in given else [f"output_dir={output}"]))
-    corpus = corpus_of(compose("train", as_typed(line)))
+    config = compose("train", as_typed(line))
+    corpus = corpus_of(config)
     said = [
         replace(row, audio=str(Path(row.audio).resolve()))
         for row in corpus.split("validation")
@@ -64,7 +76,7 @@ def main() -> None:
     official = SpeechCommands(data, task="12", download=False).prepare().split("test")
     recognizer = Recognizer.load(onnx)
     table = [*figures(recognizer, corpus.split("test")), *of_official(recognizer, official)]
-    (output / "CARD.md").write_text(card(recognizer, onnx, table))
+    (output / "CARD.md").write_text(card(recognizer, onnx, table, voices_of(config)))
     if "output_dir" not in given:
         shutil.copyfile(onnx, STARTER)
         shutil.copyfile(output / "CARD.md", CARD)
@@ -123,8 +135,15 @@ def right(rows: list[Row]) -> Accuracy:
     return Accuracy(sum(row.is_correct for row in rows), len(rows))
 
 
-def card(recognizer: Recognizer, file: Path, table: list[Figure]) -> str:
+def voices_of(config: DictConfig) -> list[str]:
+    """Return the synthesizers that are installed, which are those of the training."""
+    sources = {name: instantiate(config.data.sources.get(name)) for name in VOICES}
+    return list(AtHand.of(sources).sources)
+
+
+def card(recognizer: Recognizer, file: Path, table: list[Figure], voices: list[str]) -> str:
     """Return the text of the card: description, training data and figures."""
+    names, licences = zip(*(VOICES[name] for name in voices), strict=True)
     known = recognizer.provenance
     recorded, alone = Summary.of(file, recognizer).by_origin
     if alone:
@@ -134,6 +153,8 @@ def card(recognizer: Recognizer, file: Path, table: list[Figure]) -> str:
     return TEXT.format(
         size=f"{file.stat().st_size / 1e6:.2f}",
         words=words,
+        voices=", ".join(names),
+        licences=", ".join(licences),
         clips="{train:,} clips, validated on {validation:,}".format(**known["n_clips"]),
         **{name: known[name] for name in ("seed", "commit", "epochs", "n_parameters")},
         seconds=round(known["training_seconds"]),
@@ -166,7 +187,7 @@ The figures were measured with this file. It was trained on utterances that are 
 | LibriSpeech, AMI | other speech, without the words | CC BY 4.0 |
 | Speech Commands v2 | commands, digits, other words, noises; not its test speakers | CC BY 4.0 |
 | the package's front end | frozen; its card is speech_rnn/features/EMBEDDING.md | MIT |
-| espeak-ng, Kokoro-82M, flite | synthetic voices | GPL 3, Apache 2.0, BSD (of the programs) |
+| {voices} | synthetic voices | {licences} (of the programs) |
 """
 
 
