@@ -118,6 +118,7 @@ class BucketSampler(Sampler[list[int]]):
     seed : seed of the order; None for evaluation.
     classes : the class of each clip, (N,) integers; required if `balance` is above 0.
     balance : exponent b in [0, 2]; 0 draws each clip once.
+    passes : number of times that an epoch goes through the clips, each time in another order.
     """
 
     def __init__(
@@ -128,12 +129,13 @@ class BucketSampler(Sampler[list[int]]):
         seed: int | None = None,
         classes: NDArray[np.int64] | None = None,
         balance: float = 0.0,
+        passes: int = 1,
         pool_batches: int = 20,
     ) -> None:
         self.clips = clips
         self.batch_size = batch_size
         self.seed = seed
-        self.classes, self.balance = classes, balance
+        self.classes, self.balance, self.passes = classes, balance, passes
         self.pool_size = pool_batches * batch_size
         self.epoch = self.start = 0
 
@@ -146,7 +148,7 @@ class BucketSampler(Sampler[list[int]]):
         self.clips.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return -(-len(self.clips) // self.batch_size)
+        return self.passes * -(-len(self.clips) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         start, self.start = self.start, 0
@@ -158,6 +160,12 @@ class BucketSampler(Sampler[list[int]]):
             yield from self._cut(np.argsort(n_samples, kind="stable"))
             return
         random = np.random.default_rng([self.seed, self.epoch])
+        for _ in range(self.passes):
+            yield from self._pass(n_samples, random)
+
+    def _pass(
+        self, n_samples: NDArray[np.int64], random: np.random.Generator
+    ) -> Iterator[list[int]]:
         order = random.permutation(len(n_samples))
         if self.balance and self.classes is not None:
             order = random.permutation(_balanced(order, self.classes, self.balance, random))
@@ -252,6 +260,7 @@ def batches(
     *,
     seed: int | None = None,
     balance: float = 0.0,
+    passes: int = 1,
     workers: int = 0,
     turns: int = 1,
 ) -> Loader:
@@ -278,7 +287,9 @@ def batches(
     classes = None
     if balance:
         classes = np.array([vocabulary.encode(row.text)[0] for row in clips.utterances])
-    sampler = BucketSampler(clips, batch_size, seed=seed, classes=classes, balance=balance)
+    sampler = BucketSampler(
+        clips, batch_size, seed=seed, classes=classes, balance=balance, passes=passes
+    )
     return Loader(sampler, collate, workers, turns)
 
 

@@ -213,6 +213,7 @@ def _trained(
         batch_size,
         seed=run.seed,
         balance=run.trainer.balance,
+        passes=run.trainer.passes(len(clips)),
         workers=workers,
         turns=run.trainer.accumulate,
     )

@@ -80,6 +80,8 @@ class Trainer:
     Parameters
     ----------
     max_epochs : passes over the training split.
+    min_steps : least number of steps of the whole training. With few clips, an epoch goes through
+        them several times, so that there are as many.
     batch_size : number of clips in a batch, of all processes together.
     devices : number of processes on each machine, each with a GPU of its own or on the CPU; None
         starts none beside this one, and takes the number of ``torchrun``.
@@ -128,6 +130,7 @@ class Trainer:
     """
 
     max_epochs: int = 30
+    min_steps: int = 0
     batch_size: int = 64
     devices: int | None = None
     num_nodes: int | None = None
@@ -161,7 +164,7 @@ class Trainer:
             "checkpoint_minutes",
         ):
             self._check(name, lambda value: value > 0, "above 0")
-        for name in ("mixup", "copies", "views"):
+        for name in ("min_steps", "mixup", "copies", "views"):
             self._check(name, lambda value: value >= 0, "0, which is off, or more")
         self._check("balance", lambda value: 0 <= value <= 2, "in [0, 2]")
         for name in ("label_smoothing", "ema_decay"):
@@ -176,6 +179,11 @@ class Trainer:
         if self.devices is None and self.num_nodes is None:
             return None
         return (self.devices or 1) * (self.num_nodes or 1)
+
+    def passes(self, n_clips: int) -> int:
+        """Return how often an epoch goes through `n_clips` clips, see `min_steps`."""
+        n_batches = self.max_epochs * math.ceil(n_clips / self.batch_size)
+        return max(1, math.ceil(self.min_steps / n_batches))
 
     def _check(self, name: str, holds: Callable[[Any], bool], rule: str) -> None:
         value = getattr(self, name)
