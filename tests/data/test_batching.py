@@ -99,6 +99,20 @@ def test_no_balance_is_the_order_without_classes():
     assert list(plain) == list(zero)
 
 
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2))
+def test_an_epoch_of_several_passes_has_each_clip_as_often(n_clips, batch_size, passes, epoch):
+    sampler = BucketSampler(Sizes(np.arange(n_clips)), batch_size, seed=2, passes=passes)
+    sampler.begin(epoch)
+    cut = list(sampler)
+    assert len(cut) == len(sampler)
+    a_pass = len(cut) // passes
+    for number in range(passes):
+        drawn = [index for batch in cut[number * a_pass : (number + 1) * a_pass] for index in batch]
+        assert sorted(drawn) == list(range(n_clips))
+    sampler.begin(epoch, len(cut) // 2)
+    assert list(sampler) == cut[len(cut) // 2 :]
+
+
 def test_buckets_save_padding():
     n_samples = np.random.default_rng(0).integers(1000, 16000, 2000)
 

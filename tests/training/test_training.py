@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
 from speech_rnn.augment import Augment
@@ -93,6 +95,7 @@ AUGMENTED = (
     "trainer.balance=0.5",
     "trainer.ema_decay=0.9",
     "trainer.max_epochs=10",
+    "trainer.min_steps=150",
 )
 ROBUST = ("augment=robust", "augment.noise.seconds=5", "augment.rooms.diffuse=10")
 FEW = tuple(f"connected.{split}_utterances=24" for split in ("train", "validation", "test"))
@@ -134,6 +137,14 @@ def test_a_killed_run_resumes_to_the_same_weights(manifest, tmp_path, overrides)
     resumed = run(manifest, tmp_path / "killed", *overrides, "resume=true", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+
+
+@given(st.integers(1, 5000), st.integers(1, 64), st.integers(1, 30), st.integers(0, 2000))
+def test_a_training_has_no_fewer_steps_than_asked(n_clips, batch_size, max_epochs, min_steps):
+    trainer = Trainer(max_epochs=max_epochs, batch_size=batch_size, min_steps=min_steps)
+    passes, a_pass = trainer.passes(n_clips), max_epochs * -(-n_clips // batch_size)
+    assert passes * a_pass >= min_steps
+    assert passes == 1 or (passes - 1) * a_pass < min_steps
 
 
 def test_noise_of_kinds_comes_from_the_clips_of_other_speakers(manifest, tmp_path):
