@@ -100,8 +100,19 @@ class SpeechModule(SeededModule):
         run: Run,
     ) -> None:
         super().__init__(model, run)
-        self.features, self.augment = features, augment
+        self.features = features
+        # A function hides it from the moving average, which would copy all its noise in each step.
+        self._augment = lambda: augment
         self.vocabulary, self.settings = vocabulary, run.trainer
+
+    @property
+    def augment(self) -> Augment:
+        """The augmentation of the training clips."""
+        return self._augment()
+
+    def on_fit_start(self) -> None:
+        """Move the noise and the rooms of the augmentation to the device of the model."""
+        self.augment.to(self.device)
 
     def transfer_batch_to_device(
         self, batch: Batch | EmbeddedBatch, device: torch.device, dataloader_idx: int

@@ -155,7 +155,7 @@ def _said(row, silence):
 def test_minutes_of_words_in_talk_and_noise(tmp_path):
     given = ("--keywords", SHARED / "keywords", "--model", STARTER, "--speech", SHARED / "speech")
     more = ("--noise", SHARED / "noise/running_tap.wav", "--room", SHARED / "rir/rir1.wav")
-    some = ("--snr-db", 10, "--hours", 0.05, "--rounds", 2, "--output", "out")
+    some = ("--snr-db", 10, "--hours", 0.03, "--rounds", 2, "--output", "out")
     done = speech_rnn("benchmark", "wake", *given, *more, *some, cwd=tmp_path, timeout=1200)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out/wake.json").read_text())
@@ -166,6 +166,6 @@ def test_minutes_of_words_in_talk_and_noise(tmp_path):
     assert {len(conditions) for conditions in own.values()} == {3}
     for (name, word), conditions in own.items():
         if word == "alexa":
-            assert conditions["clean"]["n_labels"] >= 3
+            assert conditions["clean"]["n_labels"] >= 2
             assert conditions["clean"]["miss_rate"] <= 0.5, name
     assert {cost["contender"] for cost in found["costs"]} == {"starter", *present}
