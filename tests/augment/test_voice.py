@@ -93,6 +93,7 @@ def test_a_short_vocal_tract_leaves_the_end_of_the_band_where_it_is():
     assert edge == pytest.approx(6700, abs=300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tempo", [0.75, 1.25])
 def test_it_is_librosas_phase_vocoder(tempo):
     """Both steps are exact in binary: no rounding decides which frame comes next."""

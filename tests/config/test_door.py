@@ -23,6 +23,7 @@ hydra_door("train", run)()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not PAGES.exists() or "[never]" in PAGES.read_text(), reason="this system has no large pages"
 )

@@ -453,6 +453,7 @@ def run(manifest, output_dir, *overrides, command="train"):
     return result.stdout
 
 
+@pytest.mark.slow
 def test_a_model_learns_words_and_their_times(manifest, tmp_path):
     settings = ("trainer.max_epochs=4", "trainer.frame_weight=1", "model.dense=null")
     printed = run(manifest, tmp_path / "run", *settings)

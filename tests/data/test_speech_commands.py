@@ -301,6 +301,7 @@ def test_test_set_a_has_408_of_each_where_the_corpus_is_whole():
     assert share_of(10.0, [None] * 4074) == 408  # 4,074 commands in V2's test split
 
 
+@pytest.mark.slow
 def test_the_seed_decides_in_any_process(data):
     one, same, other = (corpus(data, task="12", seed=seed) for seed in (1, 1, 2))
     assert one == same

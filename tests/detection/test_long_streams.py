@@ -52,6 +52,7 @@ def samples(stream, block_seconds=1.0):
     return np.concatenate(list(stream.blocks(block_seconds)))
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(st.sampled_from([-5.0, 0.0, 10.0, 30.0]), st.integers(0, 50), st.booleans())
 def test_the_snr_of_every_word_is_exact(folder, corpus, snr_db, seed, is_real):

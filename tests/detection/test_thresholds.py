@@ -127,6 +127,7 @@ def listener():
 NOISY = {"gap": 0.8, "noise": 0.15}
 
 
+@pytest.mark.slow
 def test_a_promise_holds_on_other_audio(listener):
     tuning, test = (sound(SAID * 6, seed=seed, **NOISY) for seed in (11, 12))
     hours = tuning.duration / 3600

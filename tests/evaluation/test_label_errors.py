@@ -118,6 +118,7 @@ def test_planted_labels_are_found_from_the_command_line(manifest, tmp_path):
     assert trained.returncode == 0, trained.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_an_audit_goes_on_with_its_own_folds_alone(manifest, tmp_path):
     arguments = [

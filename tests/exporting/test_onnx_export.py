@@ -120,6 +120,7 @@ def test_features_of_clips(name, lengths, extra, seed):
     check_clips(*exported("features", name, False), lengths, max(lengths) + extra, seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STREAMS)
 @settings(max_examples=15)
 @streams
@@ -216,6 +217,7 @@ def test_the_memory_of_a_stream_is_constant():
     assert len(set(sizes[1:])) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "front"), ARCHITECTURES)
 def test_every_architecture_that_can_be_configured(architecture, front):
     given = [f"model={architecture}", f"front={front}", "data=digits"]

@@ -185,6 +185,7 @@ def test_fusion_equals_brute_force(model, hot):
         assert [c.score for c in candidates] == pytest.approx([expected[b] for b in best], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_fusion_of_characters_equals_brute_force():
     model = letters()
     assert model.unit == "characters"

@@ -57,6 +57,7 @@ def taught(request):
     return before, learn(before, WORD, given(), background=room(range(12)))
 
 
+@pytest.mark.slow
 def test_a_learnt_word_is_recognised_and_the_others_stay(taught):
     before, learnt = taught
     after = learnt.recognizer

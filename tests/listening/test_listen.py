@@ -127,6 +127,7 @@ def test_nan_and_half_samples_are_reported(listen):
     assert "1 bytes at the end are no whole sample of float32" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_file_at_once_and_at_its_pace(listen, truth):
     fast = listen("--json", "--input", "scene.wav", "--fast")
     began = time.monotonic()
@@ -138,6 +139,7 @@ def test_a_file_at_once_and_at_its_pace(listen, truth):
     assert seconds >= load_audio("scene.wav").size / RATE
 
 
+@pytest.mark.slow
 def test_an_event_is_reported_immediately(folder, truth):
     process = start("listen", *EXPORTED, "--input", "scene.wav", cwd=folder)
     process.stdout.readline()

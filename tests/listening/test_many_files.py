@@ -43,6 +43,7 @@ def rows(folder):
     return "".join(part.read_text(encoding="utf-8") for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("transcribe", "--json", *BATCHES), ("spot", "--json")], ids=["transcribe", "spot"]
 )

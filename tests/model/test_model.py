@@ -415,6 +415,7 @@ def test_configurations_keep_size_and_padding_law(name, n_features, n_outputs, n
         torch.testing.assert_close(logits[1, : steps[1]], alone[0], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["classification", "ctc"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_it_learns(cell, head):

@@ -1,7 +1,10 @@
+import pytest
+
 from tests.real import needs_shared
 from tests.recipes.runs import A_FEW_STEPS, evaluate, few_digits, train
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     few = ("extra=null", "connected.validation_utterances=20", "connected.test_utterances=20")

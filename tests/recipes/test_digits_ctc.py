@@ -15,6 +15,7 @@ ROOT = f"data.root={SHARED / 'digits'}"
 DIGIT = "zero | one | two | three | four | five | six | seven | eight | nine"
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     few = ("extra=null", "connected.validation_utterances=20", "connected.test_utterances=20")

@@ -1,8 +1,11 @@
+import pytest
+
 from speech_rnn.recognizer import Recognizer
 from tests.real import SHARED, needs_shared
 from tests.recipes.runs import A_FEW_STEPS, few_digits, train
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_few_steps_give_a_recogniser_that_can_stream(tmp_path):
     train(

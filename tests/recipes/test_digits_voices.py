@@ -9,6 +9,7 @@ ALONE = ("data.kokoro=null", "data.flite=null", "data.piper=null", "data.espeak.
 FEW = ("data.espeak.validation_clips=1", "data.espeak.test_clips=1")
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     root = few_digits(tmp_path / "digits")

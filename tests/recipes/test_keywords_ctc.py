@@ -16,6 +16,7 @@ def test_the_hash_split(tmp_path):
     assert metrics["test"]["words"]["n_timed"] > 1000
 
 
+@pytest.mark.slow
 def test_any_folder_of_words_runs_to_the_last_line(tmp_path):
     metrics = train(
         "keywords_ctc",

@@ -27,6 +27,7 @@ def trained(tmp_path_factory):
     return folder, train("language_model", folder, *overrides, last_line=last_line)
 
 
+@pytest.mark.slow
 def test_it_beats_the_ngrams_on_sentences_not_seen(trained):
     _, metrics = trained
     assert metrics["perplexity"] < metrics["ngram_perplexity"]

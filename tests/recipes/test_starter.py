@@ -16,6 +16,7 @@ figures = run_path(str(ROOT / "recipes/starter/build.py"))["figures"]
 WITHOUT = ("~data.sources.kokoro", "~data.sources.flite")
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     pytest.importorskip("espeakng_loader", reason="speech is synthesized with the extra [synth]")

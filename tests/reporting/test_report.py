@@ -56,6 +56,7 @@ def train_badly(folder):
     assert f"report: {folder / 'run/report.html'}" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_training_leaves_its_report(run):
     page = (run / "report.html").read_text()
     figures = json.loads((run / "evaluation.json").read_text())

@@ -121,6 +121,7 @@ def test_talk_has_speech_and_steady_noise_has_none():
         assert activity(load_audio(SHARED / f"noise/{kind}.wav")[: 10 * RATE], RATE).start is None
 
 
+@pytest.mark.slow
 @needs_shared
 @pytest.mark.parametrize(("snr_db", "low", "high"), [(20, 0, 2.5), (10, 1, 4.5), (5, 2, 6.5)])
 def test_the_snr_of_phrases_in_three_noises(snr_db, low, high):

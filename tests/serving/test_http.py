@@ -244,6 +244,7 @@ def test_a_gigabyte_that_is_declared_is_refused_at_once(bounded):
         assert connection.recv(65536).startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.slow
 def test_a_body_that_grows_beyond_what_it_declares_nothing_of_is_refused(bounded):
     piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     begin = b"a0\r\n" + b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
@@ -252,6 +253,7 @@ def test_a_body_that_grows_beyond_what_it_declares_nothing_of_is_refused(bounded
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "status"),
     [

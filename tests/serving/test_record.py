@@ -271,6 +271,7 @@ def test_a_training_needs_takes_and_a_free_name(studio):
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "busy")
 
 
+@pytest.mark.slow
 def test_an_error_of_a_training_is_shown(tmp_path):
     studio = Studio(tmp_path / "lights", ["trainer.max_epoch=1"])
     studio.use_words(["stop"])

@@ -134,6 +134,7 @@ def is_right(found, truth):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gating", [None, Gating()])
 def test_every_word_is_detected_once_in_order_at_its_time(listener, gating):
     waveform, truth = scene(SAID, gap=1.5, seed=99)
@@ -182,6 +183,7 @@ def test_a_word_is_detected_soon_after_its_end(listener):
         assert start < when < end + ahead + 0.25  # settling 0.1 s, a block 0.1 s, a step
 
 
+@pytest.mark.slow
 def test_times_are_exact_after_an_hour(listener):
     waveform, _ = scene(SAID[:2], seed=5)
     gating = Gating()
@@ -242,6 +244,7 @@ def test_known_lags_are_taken_off_the_times(listener):
             assert word == before
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(listener):
     waveform, _ = scene(SAID, seed=9)
     stream = listener.stream()
@@ -270,6 +273,7 @@ def test_chunks_that_complete_no_step_give_nothing():
     assert n_steps + len(last.values) == len(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 @pytest.mark.parametrize("block_seconds", [0, 0.3])
 def test_less_than_the_missing_samples_gives_nothing(rate, block_seconds):

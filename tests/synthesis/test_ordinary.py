@@ -34,6 +34,7 @@ def test_words_are_as_many_in_each_language_and_all_are_spoken(language, tmp_pat
     assert len(set(sounds)) == 40
 
 
+@pytest.mark.slow
 def test_none_sounds_like_a_word_of_the_vocabulary(tmp_path, espeak):
     corpus = OrdinaryWords(str(tmp_path), n_words=300, clips=1).prepare(WORDS)
     sounds = partial(espeak.phonemes, accent="en-us")

@@ -74,6 +74,7 @@ def test_case_05_a_full_disk_is_reported_before_the_training(manifest, tmp_path,
     assert not (tmp_path / "run/checkpoints").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_case_f01_a_full_disk_leaves_the_last_good_checkpoint(
     manifest, tmp_path, monkeypatch, name

@@ -157,6 +157,7 @@ QUICK = (*SMALL, "trainer.max_epochs=1", "output_dir=search")
 RANGES = ("augment=none,basic", "model.dropout=interval(0,0.3)")
 
 
+@pytest.mark.slow
 def test_the_door_searches_on_validation_alone_and_says_how_to_train_the_best(tmp_path):
     pytest.importorskip("optuna", reason="a search needs the extra [search]")
     manifest = write_corpus(tmp_path / "tones", clips=(8, 2, 6))

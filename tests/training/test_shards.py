@@ -28,6 +28,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_training_from_shards_resumes_in_the_middle_of_an_epoch(folder, monkeypatch):
     whole = train("whole", "workers=1", cwd=folder)
     assert whole.returncode == 0, whole.stderr

@@ -147,6 +147,7 @@ def test_a_process_that_was_taken_for_dead_keeps_no_second_result(tmp_path):
     assert found.best.objective == bowl(found.best.values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage", "message"),
     [

@@ -179,6 +179,7 @@ def test_extra_clips_join_the_training_split_alone(manifest, tmp_path):
     assert metrics["n_clips"] == {"train": 96, "validation": 18, "test": 18}
 
 
+@pytest.mark.slow
 def test_a_sweep_is_one_run_for_each_value_and_a_table(manifest, tmp_path):
     overrides = ("trainer.max_epochs=1", "-m", "seed=1,2", "augment.gain_db=[0,1],[0,2]")
     result = run(manifest, tmp_path / "sweep", *overrides, cwd=tmp_path)
@@ -196,6 +197,7 @@ def test_a_sweep_is_one_run_for_each_value_and_a_table(manifest, tmp_path):
     assert not (tmp_path / "sweep/comparison.html").exists()  # report=false
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("select", "chosen"), [("best", min), ("last", lambda losses: losses[-1])])
 def test_the_validation_figures_are_those_of_the_weights_that_are_kept(
     manifest, tmp_path, select, chosen

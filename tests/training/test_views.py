@@ -110,6 +110,7 @@ def test_the_same_seed_gives_the_same_weights(recipe, tmp_path):
     assert not torch.equal(weights(first)["output.weight"], weights(other)["output.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [0, 1])
 def test_a_resumed_run_gives_the_same_weights(recipe, tmp_path, monkeypatch, copies):
     whole = trained(recipe, settings(tmp_path / "whole", copies=copies))

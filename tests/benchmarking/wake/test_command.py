@@ -50,6 +50,7 @@ def drawn_at_once(report, file):
     return file
 
 
+@pytest.mark.slow
 def test_the_command(folder, monkeypatch):
     """Within this process; the slow test below runs the contenders in processes of their own."""
     monkeypatch.setattr(
