@@ -17,7 +17,7 @@ import speech_rnn
 from speech_rnn.audio import load_audio
 from speech_rnn.augment import Augment
 from speech_rnn.data.babble import clips_by_talker, sides_of
-from speech_rnn.data.batching import Batch, batches
+from speech_rnn.data.batching import Batch, Loader, batches
 from speech_rnn.data.cache import AudioCache, Clips, KnownClips
 from speech_rnn.data.combining import exclude, joined, to_train
 from speech_rnn.data.connected import Connected, ConnectedClips
@@ -199,26 +199,15 @@ def _trained(
     if recipe.connected is not None:
         clips = ConnectedClips(caches["train"], recipe.connected, corpus)
     batch_size = run.trainer.batch_size
-    workers = workers_for(clips, run.placing)
     if recipe.features.normalization == "global":
+        workers = workers_for(clips, run.placing)
         loader = batches(clips, vocabulary, batch_size, workers=workers)
         _set_statistics(recipe.features, loader)
     model = _untrained(recipe, vocabulary, run.seed, front_weights)
     if vocabulary.head == "ctc":
         _check_room([clips, caches["validation"]], vocabulary, recipe.features, model)
 
-    training = batches(
-        clips,
-        vocabulary,
-        batch_size,
-        seed=run.seed,
-        balance=run.trainer.balance,
-        passes=run.trainer.passes(len(clips)),
-        workers=workers,
-        turns=run.trainer.accumulate,
-    )
-    workers = workers_for(caches["validation"], run.placing)
-    held_out = batches(caches["validation"], vocabulary, batch_size, workers=workers)
+    training, held_out = _loaders(clips, caches["validation"], vocabulary, run)
     augment = _augment(recipe, corpus, caches["train"])
     module = SpeechModule(recipe.features, model, vocabulary, augment, run)
     loaders = embedded_once(training, held_out, recipe.features, model, module.embed, run.trainer)
@@ -248,6 +237,25 @@ def _trained(
         rows = corpus.split("test")
         evaluation = evaluate(recognizer, rows, batch_size=batch_size, cache=tested)
     return _written(recognizer, evaluation, run, {"command": command, "validation": validation})
+
+
+def _loaders(
+    clips: Clips, validation: KnownClips, vocabulary: Vocabulary, run: Run
+) -> tuple[Loader, Loader]:
+    """Return the batches of training, in the order of its settings, and those of validation."""
+    trainer = run.trainer
+    training = batches(
+        clips,
+        vocabulary,
+        trainer.batch_size,
+        seed=run.seed,
+        balance=trainer.balance,
+        passes=trainer.passes(len(clips)),
+        workers=workers_for(clips, run.placing),
+        turns=trainer.accumulate,
+    )
+    workers = workers_for(validation, run.placing)
+    return training, batches(validation, vocabulary, trainer.batch_size, workers=workers)
 
 
 def _calibration(
