@@ -81,7 +81,7 @@ class Trainer:
     ----------
     max_epochs : passes over the training split.
     min_steps : least number of steps of the whole training. With few clips, an epoch goes through
-        them several times, so that there are as many.
+        them several times, so that there are as many; clips of shards are read once all the same.
     batch_size : number of clips in a batch, of all processes together.
     devices : number of processes on each machine, each with a GPU of its own or on the CPU; None
         starts none beside this one, and takes the number of ``torchrun``.
