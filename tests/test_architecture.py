@@ -144,6 +144,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modules", "forbidden"),
     [

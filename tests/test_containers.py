@@ -129,6 +129,7 @@ WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new
 """As a prefix, it leaves root no right but that of an owner."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="folders are closed by their modes")
 def test_it_serves_without_rights_and_without_a_place_to_write(tmp_path):
     pytest.importorskip("starlette", reason="the extra [serve] is not installed")

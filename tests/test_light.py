@@ -142,6 +142,7 @@ HEAVY_LINES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [False, True])
 def test_an_exported_file_is_enough(folder, module):
     done = blocked(folder, *(arguments for arguments, _ in LINES), module=module)

@@ -250,6 +250,7 @@ def test_the_snr_over_noise_of_kinds_is_exact(snr_db, seed):
         assert not both[length:].any()
 
 
+@pytest.mark.slow
 def test_kinds_are_equally_frequent_and_three_in_ten_clips_hear_two():
     waveform = torch.randn(400, 16000, generator=generator(1))
     lengths = torch.full((400,), 16000)

@@ -97,6 +97,7 @@ def test_names_of_sources_are_free_and_their_keys_are_checked(tmp_path, line, sa
     assert said in result.stderr
 
 
+@pytest.mark.slow
 def test_a_configuration_names_sources(tmp_path):
     small = "root: voices, train_clips: 1, validation_clips: 1, test_clips: 1"
     one = "{_target_: speech_rnn.synthesis.espeak.Synthetic, words: [%s], " + small + "}"

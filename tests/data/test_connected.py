@@ -45,6 +45,7 @@ def clips_of(corpus, connected):
     return ConnectedClips(cache, connected, connected.join(corpus))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     st.integers(1, 3),

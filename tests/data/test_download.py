@@ -470,6 +470,7 @@ def test_fetch_downloads_and_unpacks_once(tmp_path):
     assert (tmp_path / "data" / "tree.tar.gz").is_file()
 
 
+@pytest.mark.slow
 def test_processes_that_fetch_one_folder_wait_for_each_other(tmp_path):
     members = {f"yes/{i}.wav": os.urandom(2000) for i in range(50)}
     archive = write_archive(tmp_path / "served" / "a.tar.gz", members)

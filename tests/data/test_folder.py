@@ -104,6 +104,7 @@ def test_seed_gives_another_split(root):
     assert Folder(root=str(root), seed=1).prepare() == Folder(root=str(root), seed=1).prepare()
 
 
+@pytest.mark.slow
 @given(st.text(), st.integers(0, 5))
 def test_hash_percentage_is_a_percentage(name, seed):
     assert 0 <= hash_percentage(name, seed) <= 100

@@ -69,6 +69,7 @@ def test_without_pruning_it_equals_flashlight():
         assert ours[0].score == pytest.approx(theirs[0].score, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_its_score_is_that_of_ctc():
     log_probs = random_log_probs(8, 8, 4)
     for clip, (best,) in zip(log_probs, BeamSearch(3000)(log_probs, [8] * 8), strict=True):

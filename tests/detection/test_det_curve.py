@@ -91,6 +91,7 @@ def test_a_label_without_event_is_missed_and_an_event_without_label_is_false(lis
     assert report.total.n_false == report.total.n_missed == 1
 
 
+@pytest.mark.slow
 def test_a_point_of_the_curve_equals_its_threshold_alone(listener):
     given = sound(SAID * 3, gap=0.8, noise=0.15, seed=7)  # loud enough that thresholds matter
     curve = detect(listener, [given], block_seconds=1.0).curve

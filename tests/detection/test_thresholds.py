@@ -148,6 +148,7 @@ def test_a_promise_holds_on_other_audio(listener):
     assert "the upper 95 % limit is 3/" in doubt
 
 
+@pytest.mark.slow
 def test_tuning_sets_the_times_right(listener):
     tuning, test = (sound(SAID * 6, seed=seed, gap=0.8) for seed in (11, 12))
     tuned = tune(listener, tuning, test, Promise(miss_rate=0.02)).spotting
@@ -187,6 +188,7 @@ def test_tuning_audio_without_a_keyword(listener):
         tune(listener, sound(["low"]), sound(SAID), Promise(miss_rate=0.1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "onnx"])
 def test_the_command(tmp_path, listener, kind):
     write_corpus(tmp_path / "tones")

@@ -96,6 +96,7 @@ def test_the_snr_over_a_kind_is_exact(snr_db, n_samples, key):
 NOISE_ALONE = {"gain_db": (), "speed": (), "band_hz": ()}
 
 
+@pytest.mark.slow
 def test_kinds_are_those_of_the_folders_and_those_that_are_made(tmp_path):
     for place in ("streets/one.wav", "streets/two.wav", "hens/one.wav"):
         (tmp_path / place).parent.mkdir(exist_ok=True)
@@ -111,6 +112,7 @@ def test_kinds_are_those_of_the_folders_and_those_that_are_made(tmp_path):
         list(Conditions(noise=[str(tmp_path)], kinds=["hen"]).each(RATE))
 
 
+@pytest.mark.slow
 def test_the_sweep_from_the_command_line(tmp_path):
     manifest = write_corpus(tmp_path / "tones", clips=(1, 1, 4))
     untrained().save(tmp_path / "model.safetensors")

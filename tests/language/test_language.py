@@ -164,6 +164,7 @@ def bonus_of(tokens, bonuses):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [ngram(), recurrent(), None], ids=["ngram", "recurrent", "none"])
 @pytest.mark.parametrize("hot", [{}, {"left go": 1.5, "smart mirror": -0.7}], ids=["", "hot"])
 def test_fusion_equals_brute_force(model, hot):

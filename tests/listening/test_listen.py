@@ -152,6 +152,7 @@ def test_an_event_is_reported_immediately(folder, truth):
     assert told > 2  # it goes on for 4 s after the first word
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_listening_with_the_open_words(folder, signum, code):

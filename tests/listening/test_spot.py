@@ -230,6 +230,7 @@ def usual(listener, folder):
     return {gating: in_blocks(listener, folder, gating) for gating in (None, Gating())}
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(block_seconds=st.floats(0.001, 12.0), gating=st.sampled_from([None, Gating()]))
 def test_blocks_change_nothing(listener, folder, usual, block_seconds, gating):
@@ -332,6 +333,7 @@ def start(*arguments, cwd, **options):
     )
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, signum, code):
@@ -351,6 +353,7 @@ def test_a_signal_in_the_middle_loses_nothing_that_was_found(folder, tmp_path, s
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @POSIX
 def test_a_signal_writes_the_document_so_far(folder, tmp_path):
     write_long(tmp_path / "long.wav", 20)

@@ -44,7 +44,7 @@ def pieces(stream, frames, sizes):
 
 @heads
 @variants
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     n_frames=st.integers(0, 60),
     sizes=st.lists(st.integers(0, 20), max_size=12),

@@ -84,6 +84,7 @@ def test_it_is_the_encoder_that_the_probe_computes(published, monkeypatch):
     np.testing.assert_allclose(found[12:63], reference(sound), atol=1e-3)
 
 
+@pytest.mark.slow
 @needs_weights
 def test_thirty_seconds_are_encoded_as_ctranslate2_does(published):
     ctranslate2 = pytest.importorskip("ctranslate2")

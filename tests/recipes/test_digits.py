@@ -15,6 +15,7 @@ from tests.recipes.runs import (
 ROOT = f"data.root={SHARED / 'digits'}"
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_few_steps_run_to_the_last_line(tmp_path):
     root = f"data.root={few_digits(tmp_path / 'digits')}"

@@ -136,6 +136,7 @@ def study(folder, *options):
     return CliRunner().invoke(app, ["--output", str(folder), *options])
 
 
+@pytest.mark.slow
 def test_each_cell_is_studied_before_and_after(tmp_path):
     cells = ("--cell", "rnn_tanh", "--cell", "lstm", "--hidden-size", "8")
     few = ("--clips", "64", "--noise-seconds", "0", "0.1", "--epochs", "2")

@@ -40,6 +40,7 @@ def test_an_error_of_a_job_comes_back_and_the_thread_lives_on(workers):
     assert workers.submit(lambda: 3).result(60) == 3
 
 
+@pytest.mark.slow
 def test_streams_are_refused_while_jobs_are_late(workers):
     capacity = Capacity(10, workers)
     jobs = [workers.submit(lambda: time.sleep(0.2)) for _ in range(2)]

@@ -50,6 +50,7 @@ def test_a_stream_is_resampled_as_a_whole_is(sizes, rate):
         assert np.array_equal(push_all(stream, KINDS[kind], sizes), whole.clip(-1, 1))
 
 
+@pytest.mark.slow
 def test_an_hour_is_not_a_sample_too_long():
     stream = SampleStream(44_100, 16_000)
     minute = np.zeros(60 * 44_100, np.int16)

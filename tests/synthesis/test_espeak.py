@@ -192,6 +192,7 @@ def test_same_samples_in_another_process_with_other_words(made, tmp_path):
     assert files(root).items() <= files(tmp_path).items()
 
 
+@pytest.mark.slow
 @needs_espeak
 def test_killed_in_its_middle(tmp_path):
     code = (

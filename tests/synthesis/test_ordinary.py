@@ -24,6 +24,7 @@ def espeak():
     return Espeak()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "de", "ru", "zh"])
 def test_words_are_as_many_in_each_language_and_all_are_spoken(language, tmp_path, espeak):
     corpus = OrdinaryWords(str(tmp_path), language, n_words=40, clips=1).prepare(WORDS)

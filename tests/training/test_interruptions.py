@@ -92,7 +92,7 @@ IN_MEMORY, READ_AHEAD = ("cache=memory",), ("cache=none", "workers=1")
     ("step", "kept"),  # four steps an epoch
     [
         (1, IN_MEMORY),
-        (4, IN_MEMORY),
+        pytest.param(4, IN_MEMORY, marks=pytest.mark.slow),
         (6, READ_AHEAD),
         pytest.param(3, IN_MEMORY, marks=pytest.mark.slow),
         pytest.param(6, IN_MEMORY, marks=pytest.mark.slow),
@@ -153,6 +153,7 @@ def test_a_signal_while_the_test_split_is_scored(manifest, tmp_path, monkeypatch
     assert resumed.returncode == 0, resumed.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", [(), ("-m", "seed=1,2")])
 def test_case_32_an_unreadable_test_clip_ends_with_1_after_all_is_done(tmp_path, sweep):
     manifest = write_corpus(tmp_path / "tones", clips=(4, 2, 2))

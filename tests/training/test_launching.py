@@ -107,6 +107,7 @@ def wait_for(folder, pattern):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_one_that_started_them(folder):
     imports = "import os, signal, sys, time\n"
     script = f"{imports}CHILD = {imports + CHILD!r}\n{PARENT}"

@@ -74,6 +74,7 @@ def test_a_rounded_number_stays_in_its_interval(low, width, place):
     assert used == pytest.approx(drawn, rel=0.005)
 
 
+@pytest.mark.slow
 def test_a_search_finds_the_bottom_of_a_valley(tmp_path):
     pytest.importorskip("optuna", reason="a search needs the extra [search]")
     found = search(bowl, SPACE, tmp_path, trials=60)

@@ -91,6 +91,7 @@ def test_two_processes_finish_each_trial_once(place, tmp_path):
     assert len(notes(tmp_path, "ended")) == 9 + 9 + 2
 
 
+@pytest.mark.slow
 def test_the_trial_of_a_killed_process_runs_again_in_the_other_one(place, tmp_path):
     folder = tmp_path / "search"
     killed = start(place, folder, 6, kills=range(1, 6))

@@ -74,6 +74,7 @@ def test_the_recognizer_says_where_it_came_from(trained):
     assert "hidden_size: 16" in provenance["config"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(manifest, tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         settings = ("trainer.max_epochs=2", f"seed={seed}")

@@ -103,6 +103,7 @@ def test_the_front_reads_each_view_once(recipe, tmp_path, monkeypatch, copies):
     assert until_then == [N_TRAIN * n_views + len(WORDS)]  # and each clip of validation, once
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(recipe, tmp_path):
     first, second = (trained(recipe, settings(tmp_path / name)) for name in "ab")
     assert_same(first, second)

@@ -165,6 +165,7 @@ def unbroken(tmp_path_factory):
     return opened, settings, student, told
 
 
+@pytest.mark.slow
 def test_a_killed_training_reaches_the_same_weights(unbroken, tmp_path):
     opened, settings, student, _ = unbroken
     path = tmp_path / "deep" / "checkpoint.pt"

@@ -65,6 +65,7 @@ def test_unknown_words_are_distinguished_or_not():
     assert area == pytest.approx(50, abs=10)
 
 
+@pytest.mark.slow
 def test_each_speaker_is_left_out_once():
     sounds = clips(200)
     found = left_out(described(knowing, sounds), sounds)

@@ -43,6 +43,7 @@ def test_a_step_is_the_mean_of_two_states(teacher, tmp_path):
     assert near < 0.05 * states.std()  # of bfloat16
 
 
+@pytest.mark.slow
 def test_targets_that_were_cut_short_are_completed(teacher, tmp_path):
     part = write_part(tmp_path, "espeak", tones(40), seed=0)
     write_targets(part, teacher)
