@@ -24,6 +24,7 @@ from speech_rnn.decoding.long_form import LONG_SECONDS, WINDOW_SECONDS, joined, 
 from speech_rnn.engines.engine import FORMAT_VERSION, Engine
 from speech_rnn.engines.loading import load_engine
 from speech_rnn.errors import ConfigurationError, ModelError
+from speech_rnn.samples.silence import in_silence
 from speech_rnn.starter import STARTER
 from speech_rnn.storage import atomic
 from speech_rnn.storage.typed import fits, typed
@@ -256,12 +257,25 @@ class Recognizer:
         return has_threshold and self.vocabulary.unit == "words" and self.decoder.is_greedy
 
     def _spotted(self, waveform: ArrayLike, lengths: ArrayLike) -> list[Hypothesis]:
-        log_probs, steps = self.log_probs(waveform, lengths)
-        rows = zip(log_probs, steps.tolist(), np.asarray(lengths).tolist(), strict=True)
+        clips = zip(self.clip_posteriors(waveform, lengths), np.asarray(lengths), strict=True)
         return [
-            spotted([np.exp(row[:n_steps])], self._clip_spotter(), n_samples)
-            for row, n_steps, n_samples in rows
+            spotted([posteriors], self._clip_spotter(), int(n_samples), self._n_silent)
+            for posteriors, n_samples in clips
         ]
+
+    @property
+    def _n_silent(self) -> int:
+        """Samples of silence before, and again after a clip whose words are spotted."""
+        return round(self.calibration.silence_seconds * self.sample_rate)
+
+    def clip_posteriors(self, waveform: ArrayLike, lengths: ArrayLike) -> list[NDArray[np.float32]]:
+        """Return the posteriors (t, C) in which the words of clips (B, N) are spotted.
+
+        They include those of the silence around each clip, see `Calibration`.
+        """
+        log_probs, steps = self.log_probs(*in_silence(waveform, lengths, self._n_silent))
+        rows = zip(log_probs, steps.tolist(), strict=True)
+        return [np.exp(row[:n_steps]) for row, n_steps in rows]
 
     def _clip_spotter(self) -> WordSpotter:
         assert self.calibration.unknown_below is not None

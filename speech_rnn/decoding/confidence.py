@@ -24,21 +24,28 @@ class Calibration:
     unknown_below : evidence below which a clip is rejected with the reason ``unknown``.
     ambiguous_below : confidence of each word below which the reason is ``ambiguous``.
     against_unknown : whether evidence is the log odds of the words against ``_unknown_``.
+    silence_seconds : silence before and after a clip whose words are spotted; earlier files have
+        none. Without it, a word that begins with its clip is missed more often.
 
     Raises
     ------
     ConfigurationError
-        if the temperature is not from 0.001 to 1000.
+        if the temperature is not from 0.001 to 1000, or the silence not from 0 to 10 s.
     """
 
     temperature: float = 1.0
     unknown_below: float | None = None
     ambiguous_below: Mapping[str, float] = field(default_factory=dict)
     against_unknown: bool = False
+    silence_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1e-3 <= self.temperature <= 1e3:  # log-probabilities stay finite
             raise ConfigurationError(f"temperature={self.temperature!r} must lie in [0.001, 1000]")
+        if not 0 <= self.silence_seconds <= 10:
+            raise ConfigurationError(
+                f"silence_seconds={self.silence_seconds!r} must lie in [0, 10]"
+            )
 
     def judge(self, hypothesis: Hypothesis, evidence: float) -> Hypothesis:
         """Withhold an answer if its evidence or confidence is too low.

@@ -56,8 +56,8 @@ def _nearest(
     vocabulary = recognizer.vocabulary
     if vocabulary.unit == "characters":
         return ()
-    log_probs, steps = recognizer.log_probs(waveform[None], [len(waveform)])
-    highest = np.exp(log_probs[0, : int(steps[0])]).max(axis=0)
+    (posteriors,) = recognizer.clip_posteriors(waveform[None], [len(waveform)])
+    highest = posteriors.max(axis=0)
     words = vocabulary.words
     found = [
         (token, float(value))

@@ -103,7 +103,7 @@ def learn(
         if there is neither espeak-ng nor a background.
     """
     base = _base(recognizer, word, clips)
-    encoder = Encoder(base.engine)
+    encoder = Encoder(base.engine, base.calibration.silence_seconds)
     layer = base.engine.last_layer()
     earlier = clips_of(recognizer, word, layer.weight.shape[1])
     given = [*earlier, *map(rounded, encoder.of_word(clips, word))]

@@ -14,6 +14,7 @@ from speech_rnn.engines.engine import Engine
 from speech_rnn.engines.last_layer import LastLayer
 from speech_rnn.errors import ModelError
 from speech_rnn.learning.row import Bag, States
+from speech_rnn.samples.silence import in_silence
 
 ABOVE_NOISE_DB = 9.0
 """Level above the noise floor at which a word starts and ends, in dB."""
@@ -30,12 +31,14 @@ class Encoder:
     Parameters
     ----------
     engine : engine of the recogniser.
+    silence_seconds : silence with which it reads clips, as in its `Calibration`.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, silence_seconds: float = 0.0) -> None:
         size = engine.last_layer().weight.shape[1]
         self._engine = engine.with_last_layer(LastLayer.identity(size))  # its logits are the states
         self._is_stepwise = engine.head == "ctc"
+        self._silent_steps = round(silence_seconds * engine.sample_rate / engine.step_length)
 
     def of_word(self, clips: Sequence[Samples], word: str) -> list[Bag]:
         """Return the states of clips (n,) of a word, only of the steps within the word."""
@@ -62,9 +65,11 @@ class Encoder:
             waveform = np.zeros((len(places), lengths.max()), np.float32)
             for row, place in zip(waveform, places, strict=True):
                 row[: len(clips[place])] = clips[place]
-            states, steps = self._engine.logits(waveform, lengths)
+            silent = self._silent_steps
+            around = in_silence(waveform, lengths, silent * self._engine.step_length)
+            states, steps = self._engine.logits(*around)
             for place, row, count in zip(places, states, steps.tolist(), strict=True):
-                found[place] = row[:count]
+                found[place] = row[silent : count - silent]
         return found
 
     def _inside(self, clip: Samples, n_steps: int) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ from speech_rnn.streaming.stream import Posteriors, WordSpotter
 
 
 def spotted(
-    pieces: Iterable[NDArray[np.floating]], spotter: WordSpotter, n_samples: int | None = None
+    pieces: Iterable[NDArray[np.floating]],
+    spotter: WordSpotter,
+    n_samples: int | None = None,
+    n_silent: int = 0,
 ) -> Hypothesis:
     """Answer with the words of a sound, in the order in which they start.
 
@@ -25,15 +29,19 @@ def spotted(
     pieces : the posteriors of the sound, (t, C) each, in their order.
     spotter : a spotter at the beginning of a stream; afterwards it is at the end of one.
     n_samples : length of the sound in samples; no word ends later. None sets no limit.
+    n_silent : samples of silence before the sound, which the posteriors include.
     """
     stop = np.iinfo(np.int64).max if n_samples is None else n_samples
     least_blank, words = 1.0, []
     for values in pieces:
         least_blank = float(values[:, BLANK_ID].min(initial=least_blank))
-        words += spotter.hear([Posteriors(values, 0, stop, closes=False)])
+        words += spotter.hear([Posteriors(values, -n_silent, stop, closes=False)])
     nothing = np.zeros((0, spotter.n_tokens), np.float32)
-    words += spotter.hear([Posteriors(nothing, 0, stop, closes=True)])
+    words += spotter.hear([Posteriors(nothing, -n_silent, stop, closes=True)])
     if words:
-        ordered = tuple(sorted(words, key=lambda word: word.start))
+        within = (
+            replace(word, start=max(0.0, word.start), end=max(0.0, word.end)) for word in words
+        )
+        ordered = tuple(sorted(within, key=lambda word: word.start))
         return Hypothesis(ordered, min(word.confidence for word in ordered))
     return Hypothesis((), least_blank, "silence")

@@ -21,6 +21,8 @@ from speech_rnn.training.calibration import check_false_accepts
 log = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
+SILENCE_SECONDS = 0.2
+"""Silence before and after a clip: many begin within their first word."""
 THRESHOLDS = np.arange(5, 100) / 100
 """The thresholds to try. Below the first, clips that resemble no word would be answered."""
 
@@ -77,6 +79,4 @@ def _posteriors(recognizer: Recognizer, rows: Sequence[Utterance]) -> Iterator[N
     for indices in BucketSampler(cache, BATCH_SIZE):
         samples, lengths = pad([cache[index] for index in indices])
         waveform = samples.numpy() / np.float32(FULL_SCALE)
-        log_probs, steps = recognizer.log_probs(waveform, lengths.numpy())
-        for row, n_steps in zip(log_probs, steps.tolist(), strict=True):
-            yield np.exp(row[:n_steps])
+        yield from recognizer.clip_posteriors(waveform, lengths.numpy())

@@ -46,7 +46,7 @@ from speech_rnn.tensors.processes import from_first, gathered, process_of
 from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.checks import check_corpus
 from speech_rnn.training.claiming import claimed
-from speech_rnn.training.clip_threshold import clip_threshold
+from speech_rnn.training.clip_threshold import SILENCE_SECONDS, clip_threshold
 from speech_rnn.training.fitting import fit, validated
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.processes import agree, check_number, first_on_machine
@@ -269,6 +269,7 @@ def _calibration(
     if recipe.false_accepts is None:
         return recognizer.calibration
     others = [row for row in isolated.split("validation") if row.text == UNKNOWN]
+    recognizer.calibration = replace(recognizer.calibration, silence_seconds=SILENCE_SECONDS)
     threshold = clip_threshold(recognizer, others, recipe.false_accepts)
     return replace(recognizer.calibration, unknown_below=threshold)
 

@@ -79,12 +79,45 @@ def test_a_beam_is_not_answered_so(listener):
     assert listener.transcribe(waveform).text == "low"
 
 
-def test_the_file_keeps_the_threshold(listener, tmp_path):
+def test_the_file_keeps_the_threshold_and_the_silence(listener, tmp_path):
+    listener.calibration = Calibration(unknown_below=0.4, silence_seconds=0.2)
     waveform, _ = scene(["low", "high"], seed=5)
     listener.save(tmp_path / "model.safetensors")
     loaded = Recognizer.load(tmp_path / "model.safetensors")
     assert loaded.answers_as_it_listens
+    assert loaded.calibration == listener.calibration
     assert loaded.transcribe(waveform) == listener.transcribe(waveform)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.06, 0.3])
+def test_silence_around_a_clip_is_that_of_its_stream(listener, seconds):
+    """The words and their times are those of the clip; the silence moves them in the stream."""
+    clip, _ = scene(["low", "high"], seed=5)
+    around = np.zeros(round(seconds * RATE), np.float32)
+    stream = listener.stream(spotting=replace(LASTING, threshold=0.4), check=False)
+    heard = [*stream.push(np.concatenate([around, clip, around])), *stream.finish()]
+    listener.calibration = Calibration(unknown_below=0.4, silence_seconds=seconds)
+    answer = listener.transcribe(clip)
+    assert [word.word for word in answer.words] == [word.word for word in heard] == ["low", "high"]
+    for word, same in zip(answer.words, heard, strict=True):
+        assert word.start == pytest.approx(max(0, same.start - seconds), abs=1e-6)
+        assert word.end == pytest.approx(min(same.end - seconds, len(clip) / RATE), abs=1e-6)
+
+
+def test_times_lie_within_a_clip_that_is_cut_into_its_words(listener):
+    whole, ((_, start, _), (_, _, end)) = scene(["low", "high"], seed=5)
+    clip = whole[round((start + 0.05) * RATE) : round((end - 0.05) * RATE)]
+    listener.calibration = Calibration(unknown_below=0.4, silence_seconds=0.2)
+    times = [time for word in listener.transcribe(clip).words for time in (word.start, word.end)]
+    assert len(times) == 4
+    assert times == sorted(times)
+    assert 0 <= times[0] < times[-1] <= len(clip) / RATE
+
+
+def test_clips_of_a_batch_have_silence_of_their_own(listener):
+    listener.calibration = Calibration(unknown_below=0.4, silence_seconds=0.2)
+    clips = [scene(words, seed=3)[0] for words in (["low"], ["middle", "high"], [])]
+    assert listener.transcribe(clips) == [listener.transcribe(clip) for clip in clips]
 
 
 @pytest.fixture(scope="module")
