@@ -87,19 +87,29 @@ def _front(model: AcousticModel, facts: Mapping[str, Any]) -> str:
 
 def _sound(recognizer: Recognizer) -> dict[str, str]:
     """Describe the features and the calibration."""
-    features, calibration = recognizer.features, recognizer.calibration
-    answered = "every clip gets an answer"
-    if calibration.unknown_below is not None:
-        answered = f"no answer if the evidence is below {calibration.unknown_below:.2f}"
-    calibrated = f"temperature {calibration.temperature:.3f}; {answered}"
-    if recognizer.model.head != "classification":
-        threshold = calibration.unknown_below
-        calibrated = "" if threshold is None else f"words of clips need a score of {threshold:.2f}"
+    features = recognizer.features
     return {
         "features": f"{type(features).__name__}, {features.n_features} in each frame, one frame "
         f"every {1000 * features.hop_seconds:g} ms at {features.sample_rate:,} Hz",
-        "calibration": calibrated,
+        "calibration": _calibrated(recognizer),
     }
+
+
+def _calibrated(recognizer: Recognizer) -> str:
+    """Describe which clips get an answer."""
+    calibration = recognizer.calibration
+    threshold = calibration.unknown_below
+    if recognizer.model.head == "classification":
+        answered = "every clip gets an answer"
+        if threshold is not None:
+            answered = f"no answer if the evidence is below {threshold:.2f}"
+        return f"temperature {calibration.temperature:.3f}; {answered}"
+    if threshold is None:
+        return ""
+    return (
+        f"words of clips need a score of {threshold:.2f}; a clip is read with "
+        f"{calibration.silence_seconds:g} s of silence before and after it"
+    )
 
 
 def _training(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -35,6 +35,7 @@ def test_words_and_recordings_of_ones_own(tmp_path):
     assert recognizer.can_stream
     assert {"lights on", "lights off"} == set(recognizer.vocabulary.words)
     assert recognizer.answers_as_it_listens
+    assert recognizer.calibration.silence_seconds == 0.2
     clip = next((tmp_path / "data/voices").rglob("lights_on/test*.wav"))
     (row,) = transcribe(tmp_path, clip)
     assert set(row["text"].split()) <= {"lights", "on", "off"}
