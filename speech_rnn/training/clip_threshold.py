@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 64
 SILENCE_SECONDS = 0.2
 """Silence before and after a clip: many begin within their first word."""
-THRESHOLDS = np.arange(5, 100) / 100
+THRESHOLDS = np.arange(1, 100) / 100
 """The thresholds to try. Below the first, clips that resemble no word would be answered."""
 
 
