@@ -14,6 +14,8 @@ from speech_rnn.vocabulary import REASONS, Vocabulary
 
 FEW = 50
 """A word with fewer training clips than this is reported."""
+VERY_FEW = 10
+"""With fewer training clips than this, synthetic voices help a word (docs/howto/little_data.md)."""
 COLUMNS = 3
 """Number of words per line of a table."""
 
@@ -87,8 +89,8 @@ def _check_counts(vocabulary: Vocabulary, n_clips: Counter[str], split: str) -> 
 def _tell_few(corpus: Corpus, splits: Sequence[str]) -> None:
     """Log the number of clips of each class if any word has few training clips."""
     n_clips = {split: texts_of_rows(corpus.split(split)) for split in splits}
-    words = [word for word in corpus.words if word not in REASONS]
-    few = [f"{word} ({n})" for word in words if 0 < (n := n_clips["train"][word]) < FEW]
+    words = [word for word in corpus.words if word not in REASONS and n_clips["train"][word]]
+    few = [f"{word} ({n})" for word in words if (n := n_clips["train"][word]) < FEW]
     if not few:
         return
     width = max(map(len, corpus.words))
@@ -102,3 +104,8 @@ def _tell_few(corpus: Corpus, splits: Sequence[str]) -> None:
         "training has fewer than %d clips of these words: %s; get more of them, or have them drawn "
         "as often as others: trainer.balance=1", FEW, listed(few),
     )  # fmt: skip
+    if any(n_clips["train"][word] < VERY_FEW for word in words):
+        log.warning(
+            "synthetic voices help words with fewer than %d recordings: "
+            "+recipe=custom 'words=[…]' recordings=DIR", VERY_FEW
+        )  # fmt: skip

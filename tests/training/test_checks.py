@@ -61,6 +61,14 @@ def test_classes_without_a_clip_in_a_split_are_reported(caplog):
     assert "the test split has no clip for these words: no" in caplog.text
 
 
+@pytest.mark.parametrize(("n_clips", "is_named"), [(9, True), (10, False), (60, False)])
+def test_with_very_few_recordings_the_recipe_of_synthetic_voices_is_named(
+    caplog, n_clips, is_named
+):
+    check(corpus("no", "yes", n_clips=n_clips))
+    assert ("+recipe=custom 'words=[…]' recordings=DIR" in caplog.text) == is_named
+
+
 def test_words_with_few_clips_are_reported_with_a_table(caplog):
     rows = corpus("no", "yes", "_unknown_", n_clips=60).utterances
     few = [row for row in rows if row.text != "yes" or row.audio in ("yes0.wav", "yes1.wav")]
