@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +38,6 @@ def spotted(
     nothing = np.zeros((0, spotter.n_tokens), np.float32)
     words += spotter.hear([Posteriors(nothing, -n_silent, stop, closes=True)])
     if words:
-        within = (
-            replace(word, start=max(0.0, word.start), end=max(0.0, word.end)) for word in words
-        )
-        ordered = tuple(sorted(within, key=lambda word: word.start))
+        ordered = tuple(sorted(words, key=lambda word: word.start))
         return Hypothesis(ordered, min(word.confidence for word in ordered))
     return Hypothesis((), least_blank, "silence")

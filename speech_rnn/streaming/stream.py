@@ -215,7 +215,8 @@ class WordSpotter:
 
     def _word(self, detection: Detection, piece: Posteriors) -> Word:
         first, last = (round(lag * self._rate) for lag in self._lags.get(detection.word, (0, 0)))
-        start = piece.start + max(0, detection.start * self._step - first)
+        # A lag may lead to before the stretch, and a stretch may begin in silence before the sound.
+        start = max(0, piece.start + max(0, detection.start * self._step - first))
         # The end of a stretch may lie within a step.
         stop = min(piece.start + detection.stop * self._step - last, piece.stop)
         return Word(
