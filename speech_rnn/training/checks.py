@@ -15,7 +15,7 @@ from speech_rnn.vocabulary import REASONS, Vocabulary
 FEW = 50
 """A word with fewer training clips than this is reported."""
 VERY_FEW = 10
-"""With fewer training clips than this, synthetic voices help a word (docs/howto/little_data.md)."""
+"""Synthetic voices help a word that has fewer training clips (docs/howto/little_data.md)."""
 COLUMNS = 3
 """Number of words per line of a table."""
 
