@@ -223,15 +223,8 @@ def _trained(
     }
     if front_weights is not None:
         provenance["pretrained_sha256"] = front_weights.sha256
-    recognizer = Recognizer.from_modules(
-        recipe.features,
-        model,
-        vocabulary,
-        provenance=provenance,
-        token_bonus=recipe.token_bonus,
-        spotting=recipe.spotting,
-    ).to(choose_device(run.device))
-    recognizer.calibration = _calibration(recognizer, recipe, held_out, isolated)
+    recognizer = _recognizer(recipe, model, vocabulary, provenance).to(choose_device(run.device))
+    _calibrate(recognizer, recipe, held_out, isolated)
     evaluation = None
     if tested := caches.get("test"):
         rows = corpus.split("test")
@@ -258,20 +251,34 @@ def _loaders(
     return training, batches(validation, vocabulary, trainer.batch_size, workers=workers)
 
 
-def _calibration(
+def _recognizer(
+    recipe: Recipe, model: AcousticModel, vocabulary: Vocabulary, provenance: dict[str, Any]
+) -> Recognizer:
+    """Return the trained recogniser, not yet calibrated."""
+    return Recognizer.from_modules(
+        recipe.features,
+        model,
+        vocabulary,
+        provenance=provenance,
+        token_bonus=recipe.token_bonus,
+        spotting=recipe.spotting,
+    )
+
+
+def _calibrate(
     recognizer: Recognizer, recipe: Recipe, held_out: Iterable[Batch], isolated: Corpus
-) -> Calibration:
-    """Return the calibration of a classifier, or the threshold of a CTC model if it has one."""
+) -> None:
+    """Set the calibration of a classifier, or how a CTC model reads clips if it has a threshold."""
     if recognizer.vocabulary.head == "classification":
-        return calibrated(
+        recognizer.calibration = calibrated(
             recognizer, held_out, keep=recipe.keep, false_accepts=recipe.false_accepts
         )
-    if recipe.false_accepts is None:
-        return recognizer.calibration
-    others = [row for row in isolated.split("validation") if row.text == UNKNOWN]
-    recognizer.calibration = replace(recognizer.calibration, silence_seconds=SILENCE_SECONDS)
-    threshold = clip_threshold(recognizer, others, recipe.false_accepts)
-    return replace(recognizer.calibration, unknown_below=threshold)
+    elif recipe.false_accepts is not None:
+        others = [row for row in isolated.split("validation") if row.text == UNKNOWN]
+        in_silence = replace(recognizer.calibration, silence_seconds=SILENCE_SECONDS)
+        recognizer.calibration = in_silence
+        threshold = clip_threshold(recognizer, others, recipe.false_accepts)
+        recognizer.calibration = replace(in_silence, unknown_below=threshold)
 
 
 def calibrated(
