@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
 
 from speech_rnn.audio.signal import noise_gain
 from speech_rnn.data.corpus import PINK, Part, Utterance
@@ -66,9 +67,10 @@ def pink_noise(n_samples: int, seed: int) -> Samples:
 
 def coloured_noise(n_samples: int, tilt: float, random: np.random.Generator) -> Samples:
     """Return Gaussian noise whose power density falls with f^-tilt, at any level."""
-    spectrum = np.fft.rfft(random.standard_normal(n_samples))
-    bins = np.arange(len(spectrum)).clip(min=1)
-    return np.fft.irfft(spectrum / np.sqrt(bins**tilt), n=n_samples).astype(np.float32)
+    size = next_fast_len(n_samples, real=True)  # other lengths take several times as long
+    spectrum = rfft(random.standard_normal(size, dtype=np.float32))
+    bins = np.arange(len(spectrum), dtype=np.float32).clip(min=1)
+    return np.asarray(irfft(spectrum * bins ** (-tilt / 2), n=size)[:n_samples])
 
 
 def faded(samples: Samples, sample_rate: int) -> Samples:
