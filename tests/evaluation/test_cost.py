@@ -22,9 +22,10 @@ def test_by_hand():
 def test_a_look_ahead_is_read_twice():
     settings = {"hidden_size": 8, "n_layers": 2, "head": "ctc", "dense": None}
     model = AcousticModel(10, 3, chunk=4, look_ahead=2, **settings)
-    # Two chunks of 4 for 7 steps. First layer: 12 forward and 12 backward; last: 8 and 12.
-    of_a_step = 3 * 8 * (10 + 8), 3 * 8 * (16 + 8)
-    assert multiply_adds(model, 7) == 24 * of_a_step[0] + 20 * of_a_step[1] + 7 * 16 * 3
+    # Two chunks of 4 for 7 steps. First layer: 12 steps forward and 12 backward, which read the
+    # input of 10 steps; last layer: 8 and 12.
+    first = 3 * 8 * (12 * (10 + 8) + 10 * 10 + 12 * 8)
+    assert multiply_adds(model, 7) == first + 20 * 3 * 8 * (16 + 8) + 7 * 16 * 3
 
 
 @pytest.mark.parametrize("head", ["classification", "ctc"])
