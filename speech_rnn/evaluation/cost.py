@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from speech_rnn.evaluation.machine import n_cores, processor
 from speech_rnn.model.complexity import multiply_adds
 from speech_rnn.recognizer import Recognizer
+from speech_rnn.tensors.threads import one_thread
 
 PASSES, SECONDS = 7, 2
 """Number of timed passes, whose median is taken, and duration of the clip in seconds."""
@@ -59,14 +59,10 @@ def cost_of(recognizer: Recognizer, file_bytes: int) -> Cost:
 def _real_time_factor(recognizer: Recognizer) -> float:
     noise = np.random.default_rng(0).standard_normal(SECONDS * recognizer.sample_rate)
     clip = 0.1 * noise.astype(np.float32)
-    n_threads = torch.get_num_threads()
     took = []
-    try:
-        torch.set_num_threads(1)
+    with one_thread():
         for _ in range(1 + PASSES):
             begun = time.perf_counter()
             recognizer.transcribe(clip)
             took.append(time.perf_counter() - begun)
-    finally:
-        torch.set_num_threads(n_threads)
     return round(statistics.median(took[1:]) / SECONDS, 5)  # the first pass is a warm-up

@@ -43,6 +43,7 @@ from speech_rnn.recognizer import Recognizer
 from speech_rnn.storage.atomic import write_json
 from speech_rnn.streaming.spotter import Spotting
 from speech_rnn.tensors.processes import from_first, gathered, process_of
+from speech_rnn.tensors.threads import one_thread
 from speech_rnn.training.calibration import calibrate
 from speech_rnn.training.checks import check_corpus
 from speech_rnn.training.claiming import claimed
@@ -210,9 +211,12 @@ def _trained(
     training, held_out = _loaders(clips, caches["validation"], vocabulary, run)
     augment = _augment(recipe, corpus, caches["train"])
     module = SpeechModule(recipe.features, model, vocabulary, augment, run)
-    loaders = embedded_once(training, held_out, recipe.features, model, module.embed, run.trainer)
+    loaders = embedded_once(
+        training, held_out, recipe.features, model, module.embed, run.trainer, _threads(run)
+    )
     started = time.monotonic()
-    epochs = fit(module, *loaders, run)
+    with nullcontext() if loaders[0] is training else one_thread():
+        epochs = fit(module, *loaders, run)
     seconds = time.monotonic() - started
     validation = validated(module, loaders[1], run)
 
@@ -230,6 +234,11 @@ def _trained(
         rows = corpus.split("test")
         evaluation = evaluate(recognizer, rows, batch_size=batch_size, cache=tested)
     return _written(recognizer, evaluation, run, {"command": command, "validation": validation})
+
+
+def _threads(run: Run) -> int:
+    """Return how many batches a front reads at the same time: a GPU reads one."""
+    return torch.get_num_threads() if choose_device(run.device).type == "cpu" else 1
 
 
 def _loaders(

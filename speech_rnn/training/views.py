@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -82,13 +84,16 @@ class Views:
     loader : batches of the clips; its sampler counts the epochs.
     embed : computes the embeddings of clips.
     trainer : settings with the number of `views` and `copies`; None does not augment.
+    threads : number of batches that are computed at the same time, each by one thread.
     """
 
-    def __init__(self, loader: Loader, embed: Embed, trainer: Trainer | None = None) -> None:
+    def __init__(
+        self, loader: Loader, embed: Embed, trainer: Trainer | None = None, threads: int = 1
+    ) -> None:
         assert isinstance(loader.order, BucketSampler)
         assert isinstance(loader.collate, Collate)
         self.sampler, self.collate = loader.order, loader.collate
-        self.embed, self.trainer = embed, trainer
+        self.embed, self.trainer, self.threads = embed, trainer, threads
         self._kept: dict[int, list[Kept]] = {}
 
     def __call__(self, part: Part) -> EmbeddedBatch:
@@ -102,29 +107,37 @@ class Views:
             replace(clips, spans=_joined([row.spans for row in rows])),
         )
 
-    @torch.no_grad()
     def _view(self, view: int) -> list[Kept]:
         """Return all clips in a view."""
         if view not in self._kept:
-            kept: dict[int, Kept] = {}
             by_length = BucketSampler(self.sampler.clips, self.sampler.batch_size)
             process, processes = process_of()
-            for number, indices in enumerate(by_length):
-                if number % processes != process:
-                    continue
-                drawn = () if view == PLAIN else (view, number)
-                batch = self.collate(Part.whole(indices))
-                steps, lengths, spans = self.embed(batch, *drawn)
-                steps = steps.to("cpu", torch.float16)
-                for row, index in enumerate(indices):
-                    n_words = int(batch.target_lengths[row])
-                    kept[index] = Kept(
-                        steps[row, : lengths[row]].clone(),
-                        None if spans is None else spans[row, :n_words].cpu(),
-                    )
+            own = list(enumerate(by_length))[process::processes]
+            kept: dict[int, Kept] = {}
+            with ThreadPoolExecutor(self.threads) as pool:
+                for first in range(0, len(own), self.threads):  # an interruption waits for these
+                    batches = own[first : first + self.threads]
+                    for clips in pool.map(partial(self._read, view), batches):
+                        kept.update(clips)
             whole = {index: clip for part in gathered(kept) for index, clip in part.items()}
             self._kept[view] = _together([whole[index] for index in range(len(whole))])
         return self._kept[view]
+
+    @torch.no_grad()
+    def _read(self, view: int, numbered: tuple[int, list[int]]) -> dict[int, Kept]:
+        """Return the clips of a batch, which has a number, in a view."""
+        number, indices = numbered
+        batch = self.collate(Part.whole(indices))
+        steps, lengths, spans = self.embed(batch, *(() if view == PLAIN else (view, number)))
+        steps = steps.to("cpu", torch.float16)
+        kept: dict[int, Kept] = {}
+        for row, index in enumerate(indices):
+            n_words = int(batch.target_lengths[row])
+            kept[index] = Kept(
+                steps[row, : lengths[row]].clone(),
+                None if spans is None else spans[row, :n_words].cpu(),
+            )
+        return kept
 
 
 def _together(clips: Sequence[Kept]) -> list[Kept]:
@@ -161,10 +174,12 @@ def embedded_once(
     model: AcousticModel,
     embed: Embed,
     trainer: Trainer,
+    threads: int = 1,
 ) -> tuple[Loader, Loader]:
     """Return loaders of `EmbeddedBatch`es if the whole front is frozen, otherwise the given ones.
 
-    A log line gives the memory that the embeddings take, or the reason why they cannot be kept.
+    The embeddings of as many batches as there are `threads` are computed at the same time. A log
+    line gives the memory that they take, or the reason why they cannot be kept.
     """
     front = model.front
     if front is None or not front.is_frozen or not trainer.views or trainer.limit_batches:
@@ -188,7 +203,7 @@ def embedded_once(
     )
     if isinstance(clips, ConnectedClips):
         clips.n_epochs = trainer.views
-    views = Views(training, embed, trainer), Views(held_out, embed)
+    views = Views(training, embed, trainer, threads), Views(held_out, embed, threads=threads)
     turns = training.turns
     return Loader(training.order, views[0], turns=turns), Loader(held_out.order, views[1])
 
