@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from speech_rnn.training.claiming import claimed as claimed
     from speech_rnn.training.fitting import fit as fit
     from speech_rnn.training.module import SeededModule as SeededModule
-    from speech_rnn.training.run import Recipe as Recipe
+    from speech_rnn.training.recipe import Recipe as Recipe
     from speech_rnn.training.run import TrainingResult as TrainingResult
     from speech_rnn.training.run import train as train
     from speech_rnn.training.settings import AdamWCosine as AdamWCosine
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FILES = {
     "AdamWCosine": "settings",
-    "Recipe": "run",
+    "Recipe": "recipe",
     "Run": "settings",
     "SeededModule": "module",
     "Trainer": "settings",

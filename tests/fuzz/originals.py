@@ -32,7 +32,7 @@ from speech_rnn.listening.piped import piped_source
 from speech_rnn.model.whisper import SIZES, Size, WhisperEncoder
 from speech_rnn.model.whisper_weights import whisper
 from speech_rnn.training.checkpoints import read_checkpoint
-from speech_rnn.training.run import check_parts
+from speech_rnn.training.parts import check_parts
 from speech_rnn.vocabulary import Vocabulary
 from tests.model.test_whisper import network, write
 from tests.test_recognizer import untrained
