@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from speech_rnn import __version__, benchmark, recipes
+from speech_rnn.engines.environment import set_environment
 from speech_rnn.reporting.examples import epilog
 
 HYDRA_VERBS = {
@@ -105,4 +106,5 @@ app.add_typer(benchmark.app, name="benchmark")
 
 def main() -> None:
     """Run a verb."""
+    set_environment()
     app(prog_name="speech-rnn")
