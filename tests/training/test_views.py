@@ -18,6 +18,7 @@ from speech_rnn.data.parts import Part
 from speech_rnn.features import LogMel
 from speech_rnn.model.pretrained import pretrained
 from speech_rnn.model.whisper import SIZES, Size, WhisperEncoder
+from speech_rnn.tensors.threads import one_thread
 from speech_rnn.training import Recipe, Run, Trainer, run, train, views
 from speech_rnn.training.module import SpeechModule
 from speech_rnn.training.views import PLAIN, EmbeddedBatch, Views, embedded_once, views_of
@@ -172,6 +173,15 @@ def test_views_differ_and_copies_come_after_the_clips(rows):
     assert torch.equal(batch.clips.targets, alone.clips.targets.repeat(3, 1))
     assert batch.clips.indices == indices * 3
     assert isinstance(batch.to(torch.device("cpu")), EmbeddedBatch)
+
+
+def test_the_number_of_threads_changes_no_view(rows):
+    augment = Augment(lead_ms=(0, 200), noise_probability=0.5)
+    module, loader = module_of(Trainer(batch_size=2, views=2), rows, augment)
+    part = Part.whole(list(range(N_TRAIN)))
+    with one_thread():
+        one, three = (Views(loader, module.embed, module.settings, n)(part) for n in (1, 3))
+    assert torch.equal(one.steps, three.steps)
 
 
 @pytest.mark.parametrize(
