@@ -103,15 +103,13 @@ def _backward(recurrence: nn.RNNBase, gates: Tensor, inside: Tensor, n_steps: in
     inside : whether a step is within its clip, (B, K, W, 1); the state is zero where it is not.
     """
     state = zero_state(recurrence, gates[:, :, 0])
+    of_step, outside = gates.unbind(2), (~inside).unbind(2)
     hidden = []
-    for number, (step, is_within) in reversed(
-        list(enumerate(zip(gates.unbind(2), inside.unbind(2), strict=True)))
-    ):
-        state = advance(recurrence, step, state)
-        state = tuple(each.masked_fill(~is_within, 0.0) for each in state)
-        if number < n_steps:
-            hidden.append(state[0])
-    return torch.stack(hidden[::-1], dim=2)
+    for step in reversed(range(len(of_step))):
+        state = advance(recurrence, of_step[step], state)
+        state = tuple(each.masked_fill(outside[step], 0.0) for each in state)
+        hidden.append(state[0])
+    return torch.stack(hidden[: -n_steps - 1 : -1], dim=2)
 
 
 def _side_by_side(states: Sequence[State]) -> State:
