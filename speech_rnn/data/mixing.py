@@ -68,7 +68,7 @@ def pink_noise(n_samples: int, seed: int) -> Samples:
 def coloured_noise(n_samples: int, tilt: float, random: np.random.Generator) -> Samples:
     """Return Gaussian noise whose power density falls with f^-tilt, at any level."""
     size = next_fast_len(n_samples, real=True)  # other lengths take several times as long
-    spectrum = rfft(random.standard_normal(size, dtype=np.float32))
+    spectrum = rfft(random.standard_normal(size).astype(np.float32))
     bins = np.arange(len(spectrum), dtype=np.float32).clip(min=1)
     return np.asarray(irfft(spectrum * bins ** (-tilt / 2), n=size)[:n_samples])
 
