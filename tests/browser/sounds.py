@@ -64,9 +64,13 @@ def events_of(sound, rate=RATE, recognizer=None, is_gated=False):
 
 
 def assert_same(theirs, mine, step_seconds):
-    """The same events, their times within one step, their confidences within 1e-3."""
+    """The same events, their ends within one step, their confidences within 1e-3.
+
+    Starts are within four steps: the 8 bits round differently, and a posterior that rises slowly
+    then reaches the level of a start some steps earlier.
+    """
     assert [one["word"] for one in theirs] == [one.word for one in mine]
     for other, one in zip(theirs, mine, strict=True):
-        assert abs(other["start"] - one.start) <= step_seconds + 1e-9, (other, one)
+        assert abs(other["start"] - one.start) <= 4 * step_seconds + 1e-9, (other, one)
         assert abs(other["end"] - one.end) <= step_seconds + 1e-9, (other, one)
         assert abs(other["confidence"] - one.confidence) <= 1e-3, (other, one)
