@@ -1,8 +1,11 @@
-/** Change the sample rate of a stream by band-limited interpolation: a windowed sinc. */
+/**
+ * Change the sample rate of a stream by band-limited interpolation: a windowed sinc.
+ *
+ * Python resamples with soxr's quality HQ. Cutoff, Kaiser window and length are those of its response to an
+ * impulse. It uses one filter for simple ratios, and another for the rest.
+ */
 
-const ATTENUATION_DB = 120;
-const PASSBAND = 0.913; // share of the band that stays as it is, as in soxr's quality HQ
-const BETA = 0.1102 * (ATTENUATION_DB - 8.7); // of the Kaiser window
+const SIMPLEST = 3; // largest term of a simple ratio
 
 function greatestDivisor(a, b) {
   return b ? greatestDivisor(b, a % b) : a;
@@ -26,9 +29,15 @@ export class Resampler {
     this.up = targetRate / divisor;
     this.down = sourceRate / divisor;
     const band = Math.min(1, this.up / this.down); // of the source's band, as a share
-    this.cutoff = (band * (1 + PASSBAND)) / 2;
-    const nTaps = (ATTENUATION_DB - 8) / (2.285 * Math.PI * band * (1 - PASSBAND));
-    this.half = Math.ceil(nTaps / 2);
+    if (Math.max(this.up, this.down) <= SIMPLEST) {
+      const nTaps = 4 * Math.ceil((48.125 * this.up) / band) + 1; // at `up` times the source's rate
+      this.window = { beta: 13.04, half: nTaps / 2 / this.up };
+      this.cutoff = 0.956872 * band;
+    } else {
+      this.window = { beta: 15.978, half: 109.67 / band };
+      this.cutoff = 0.956843 * band;
+    }
+    this.half = Math.ceil(this.window.half);
     this.phases = new Array(this.up);
     this.begin();
   }
@@ -78,14 +87,15 @@ export class Resampler {
   /** Return the weights of the samples around a position between two of them. */
   taps(phase) {
     if (this.phases[phase]) return this.phases[phase];
+    const { beta, half } = this.window;
     const taps = new Float64Array(2 * this.half);
     for (let tap = 0; tap < taps.length; tap++) {
       const t = phase / this.up + this.half - 1 - tap;
       const angle = Math.PI * this.cutoff * t;
       const sinc = t === 0 ? this.cutoff : (this.cutoff * Math.sin(angle)) / angle;
-      const side = t / this.half;
-      const window = Math.abs(side) < 1 ? bessel(BETA * Math.sqrt(1 - side * side)) : 1;
-      taps[tap] = (sinc * window) / bessel(BETA);
+      const side = t / half;
+      const window = Math.abs(side) < 1 ? bessel(beta * Math.sqrt(1 - side * side)) : 0;
+      taps[tap] = (sinc * window) / bessel(beta);
     }
     this.phases[phase] = taps;
     return taps;
