@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from speech_rnn.errors import ConfigurationError, DataError, did_you_mean
 from speech_rnn.vocabulary import SILENCE, UNKNOWN
 
 PEAK_DB = (-60.0, -20.0)
+
+log = logging.getLogger(__name__)
 
 
 class OtherWords(Protocol):
@@ -92,6 +95,11 @@ class Negatives:
         words = self._kept(corpus)
         rows = [*self._known(corpus, words)]
         recordings = sound_files(self.speech, "speech")
+        if recordings and to_train and set(words) <= set(corpus.synthetic):
+            log.warning(
+                "people speak in negatives.speech, but none of the words; a recogniser of such a "
+                "training answers people less: add recordings of the words, or leave it out"
+            )
         for split in SPLITS:
             per_word = sum(row.split == split for row in rows if row.text in words) / len(words)
             rows += self._speech(recordings, split, math.ceil(self.speech_share * per_word))

@@ -42,6 +42,22 @@ def test_held_out_words_are_unknown_in_the_test_alone(corpus):
     assert texts(joined, "test") == {"low": 6, "high": 6, "_unknown_": 6}
 
 
+@pytest.mark.parametrize(
+    ("synthetic", "to_train", "warns"),
+    [
+        (("low", "middle", "high"), True, True),
+        (("low", "middle"), True, False),
+        (("low", "middle", "high"), False, False),
+    ],
+)
+def test_people_who_say_none_of_the_words_are_warned_of(
+    synthetic, to_train, warns, corpus, speech, caplog
+):
+    negatives = Negatives(speech=[str(speech)])
+    negatives.join(replace(corpus, synthetic=synthetic), to_train=to_train)
+    assert ("answers people less" in caplog.text) == warns
+
+
 def test_speech_is_cut_and_no_speaker_crosses(corpus, speech):
     negatives = Negatives(speech=[str(speech)], speech_share=1.5)
     joined = negatives.join(corpus)
