@@ -95,8 +95,8 @@ class NeuralVoices(CachedVoices):
     ranges: ClassVar = {"speed": (0.5, 2.0)}
 
     cost: ClassVar = (
-        "people are recognised less well; of 2,000 digits of people, a training with espeak-ng "
-        "alone had 75.2 % right, and one with Kokoro and flite 91.8 % (page of digits_voices)"
+        "people are recognised less well; of 840 key phrases of people in hours of talk and noise, "
+        "a training with espeak-ng alone detected 84 %, and one with Kokoro 93 % (page of custom)"
     )
 
     def lack(self) -> SpeechRnnError | None:

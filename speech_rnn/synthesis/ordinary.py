@@ -22,6 +22,8 @@ LEAST_LETTERS = 3
 """Shorter words are left out if the language has enough longer ones."""
 DEAL = ("train",) * 6 + ("validation", "test")
 """Splits to which the words are dealt in turn; no word is in two of them."""
+SHARE = 3
+"""One in so many stretches of talk is also spoken by the other synthesizers; Kokoro is slow."""
 IN_A_ROW = (2, 5)
 """Fewest and most words of a stretch of talk."""
 
@@ -58,8 +60,8 @@ class OrdinaryWords:
     n_words : number of words.
     clips : number of clips of each word, and of each stretch of talk.
     n_talk : number of stretches of talk: a few of the frequent words, drawn at random, in a row.
-    kokoro : Kokoro, if it says the vocabulary and therefore also each of these words once. A
-        recogniser would otherwise learn that this kind of voice means a word.
+    kokoro : Kokoro, if it says the vocabulary, and therefore also each of these words once, and a
+        third of the talk. A recogniser would otherwise learn that this kind of voice means a word.
     flite : flite, likewise, which has voices for training only.
 
     Raises
@@ -97,15 +99,18 @@ class OrdinaryWords:
         texts = ordinary_words(words, self.language, self.n_words)
         espeak = Synthetic(texts, self.root, language=self.language)
         also = [one for one in (self.kokoro, self.flite) if one is not None and one.lack() is None]
-        spoken: list[tuple[Speaker, Sequence[str], int]] = [(espeak, texts, self.clips)]
-        if self.n_talk:
-            spoken.append((espeak, talk(texts, self.n_talk), self.clips))
-        spoken += [(speaker, texts, 1) for speaker in also]
+        rows = talk(texts, self.n_talk)
+        spoken: list[tuple[Speaker, Sequence[str], int]] = [
+            (espeak, texts, self.clips),
+            (espeak, rows, self.clips),
+            *((speaker, texts, 1) for speaker in also),
+            *((speaker, rows[: self.n_talk // SHARE], 1) for speaker in also),
+        ]
         return merged(
             speaker.speaking(_dealt(said, split), split, clips).prepare()
             for speaker, said, clips in spoken
             for split in dict.fromkeys(DEAL)
-            if split in speaker.splits
+            if said and split in speaker.splits
         )
 
 

@@ -68,6 +68,17 @@ def test_a_synthesizer_of_the_vocabulary_says_each_word_of_training_once(tmp_pat
     assert {row.speaker for row in added} == set(program.voices[:1])
 
 
+def test_a_synthesizer_of_the_vocabulary_says_a_third_of_the_talk_once(tmp_path):
+    program = spoken(tmp_path / "program")
+    plain = OrdinaryWords(str(tmp_path), n_words=16, clips=1, n_talk=24)
+    alone, corpus = (words.prepare(WORDS) for words in (plain, replace(plain, flite=program)))
+    added = [row.text for row in set(corpus.utterances) - set(alone.utterances) if " " in row.text]
+    talk_of_training = {row.text for row in alone.split("train") if " " in row.text}
+    assert len(talk_of_training) == 18
+    assert len(added) == len(set(added)) == 6
+    assert set(added) < talk_of_training
+
+
 def test_a_synthesizer_that_is_not_installed_says_no_words(tmp_path):
     absent = spoken(tmp_path, command=("no-such-program", "{text}", "{file}"))
     plain = OrdinaryWords(str(tmp_path), n_words=8, clips=1)

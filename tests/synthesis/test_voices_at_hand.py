@@ -55,7 +55,7 @@ def test_missing_synthesizers_are_left_out_and_reported(bare, caplog, recipe, li
     assert len(corpus.utterances) == 3 * len(corpus.words)
     lines = told(caplog)
     assert lines.keys() == absent
-    assert "75.2 % right" in lines["kokoro"]
+    assert "detected 84 %" in lines["kokoro"]
     assert "voices=kokoro" in lines["kokoro"]
     assert "run  apt install flite" in lines["flite"]
     if "piper" in absent:
