@@ -2,7 +2,7 @@
  * Change the sample rate of a stream by band-limited interpolation: a windowed sinc.
  *
  * Python resamples with soxr's quality HQ. Cutoff, Kaiser window and length are those of its response to an
- * impulse. It uses one filter for simple ratios, and another for the rest.
+ * impulse. soxr uses one filter for simple ratios, and another for the rest.
  */
 
 const SIMPLEST = 3; // largest term of a simple ratio
