@@ -19,7 +19,9 @@ from tests.training.small import SMALL
 N_KILLS = 20
 """Half of them with the folder on another disk."""
 LONGEST_SECONDS = 3.0
-"""Of a training that is killed; with the libraries loaded, an epoch takes a tenth of it."""
+"""Of a training that is killed."""
+N_EPOCHS = 120
+"""Enough that a fast processor does not finish before it is killed five times."""
 OTHER_DISK = Path("/dev/shm")
 
 # Each training is a fork of one process that has loaded the libraries, which saves a minute.
@@ -54,7 +56,7 @@ class Forks:
     def __init__(self, folder):
         folder.mkdir()
         self._arguments = [*SMALL, f"data.path={write_corpus(folder / 'tones')}"]
-        self._arguments += ["trainer.max_epochs=40", "trainer.ema_decay=0.9"]
+        self._arguments += [f"trainer.max_epochs={N_EPOCHS}", "trainer.ema_decay=0.9"]
         self.process = subprocess.Popen(
             [sys.executable, "-c", FORKS],
             cwd=folder,
