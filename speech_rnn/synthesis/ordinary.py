@@ -107,10 +107,10 @@ class OrdinaryWords:
             *((speaker, rows[: self.n_talk // SHARE], 1) for speaker in also),
         ]
         return merged(
-            speaker.speaking(_dealt(said, split), split, clips).prepare()
+            speaker.speaking(dealt, split, clips).prepare()
             for speaker, said, clips in spoken
             for split in dict.fromkeys(DEAL)
-            if said and split in speaker.splits
+            if split in speaker.splits and (dealt := _dealt(said, split))
         )
 
 

@@ -117,6 +117,13 @@ def test_a_few_words_make_few_stretches_of_talk():
     assert sorted(map(len, map(str.split, said))) == [2] * 8 + [3] * 8 + [4] * 8 + [5] * 8
 
 
+def test_talk_may_be_too_short_for_all_splits(tmp_path):
+    corpus = OrdinaryWords(str(tmp_path), n_words=16, clips=1, n_talk=6).prepare(WORDS)
+    said = [row for row in corpus.utterances if " " in row.text]
+    assert {row.split for row in said} == {"train"}
+    assert len(said) == 6
+
+
 @pytest.mark.parametrize("wrong", [{"n_words": 7}, {"clips": 0}, {"n_talk": -1}])
 def test_wrong_numbers_are_refused(wrong, tmp_path):
     with pytest.raises(ConfigurationError, match="or more"):
