@@ -19,9 +19,9 @@ from tests.training.small import SMALL
 N_KILLS = 20
 """Half of them with the folder on another disk."""
 LONGEST_SECONDS = 3.0
-"""Of a training that is killed."""
+"""Each training is killed after at most so many seconds."""
 N_EPOCHS = 120
-"""Enough that a fast processor does not finish before it is killed five times."""
+"""A fast processor does not finish so many epochs before it is killed five times."""
 OTHER_DISK = Path("/dev/shm")
 
 # Each training is a fork of one process that has loaded the libraries, which saves a minute.
