@@ -121,7 +121,7 @@ def _alone() -> Iterator[None]:
 
 def _serve(job: Job, pipe: Connection) -> None:
     """Answer tasks until the process that sends them closes the pipe or ends."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     worker = Worker(job)
     with notes():
         while True:
@@ -132,8 +132,12 @@ def _serve(job: Job, pipe: Connection) -> None:
             pipe.send(worker.answer(items))
 
 
-def _end_with_parent() -> None:
-    """End this process, also in the middle of a task, when its parent was killed."""
+def end_with_parent() -> None:
+    """Let this process end, also in the middle of a task, when its parent was killed."""
+    threading.Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

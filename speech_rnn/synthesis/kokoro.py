@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.errors import ConfigurationError, DataError, MissingExtraError, SpeechRnnError
+from speech_rnn.parallel.processes import end_with_parent
 from speech_rnn.synthesis import kokoro_files
 from speech_rnn.synthesis.cached_voices import CachedVoices, Clip, put_clip
 from speech_rnn.synthesis.kokoro_files import MODEL, VOICES
@@ -187,7 +188,7 @@ class NeuralVoices(CachedVoices):
         files = kokoro_files.found(self.folder)
         shares = [clips[start::n_workers] for start in range(n_workers)]
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(n_workers, context) as workers:
+        with ProcessPoolExecutor(n_workers, context, initializer=end_with_parent) as workers:
             done = [
                 workers.submit(_speak, share, files[MODEL], files[VOICES], self.sample_rate)
                 for share in shares

@@ -1,7 +1,9 @@
 """Every item once, whatever process dies: with real processes that are really killed."""
 
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +115,29 @@ def test_processes_end_with_their_crew_in_the_middle_of_a_task():
     with processes(job, 1) as crew:
         crew.begin(1, [0] * 100)
     assert time.monotonic() - began < 20
+
+
+POOL = """
+import multiprocessing, os, signal, time
+from concurrent.futures import ProcessPoolExecutor
+from speech_rnn.parallel.processes import end_with_parent
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, context, initializer=end_with_parent) as pool:
+        first = [pool.submit(os.getpid) for _ in range(20)]
+        pool.submit(time.sleep, 100)
+        print(*{each.result() for each in first}, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_processes_of_a_killed_program_end(tmp_path):
+    script = tmp_path / "pool.py"
+    script.write_text(POOL)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.stdout, done.stderr
+    workers = [Path("/proc") / number for number in done.stdout.split()]
+    deadline = time.monotonic() + 20
+    while any(map(Path.exists, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(Path.exists, workers))

@@ -25,6 +25,7 @@ from speech_rnn.detection.det_curve import Scene
 from speech_rnn.detection.matching import DetPoint, Quantiles
 from speech_rnn.errors import ConfigurationError
 from speech_rnn.evaluation.machine import n_cores, processor, versions
+from speech_rnn.parallel.processes import end_with_parent
 from speech_rnn.samples.integers import quantize
 
 TOLERANCE_SECONDS = 1.0
@@ -140,6 +141,7 @@ def _begin() -> None:
     import torch
 
     torch.set_num_threads(1)
+    end_with_parent()
 
 
 def run_task(task: Task) -> Listened:
