@@ -17,7 +17,6 @@ from speech_rnn.data.corpus import SPLITS, Corpus
 from speech_rnn.data.rng import choose, shuffled
 from speech_rnn.errors import (
     ConfigurationError,
-    DataError,
     MissingExtraError,
     SpeechRnnError,
     did_you_mean,
@@ -155,14 +154,11 @@ class Synthetic(CachedVoices):
         if note := foreign_letters(self.words, accent):
             log.warning("%s", note)
         wrong = []
-        sounds: dict[bytes, str] = {}
-        for word in self.words:
-            try:
-                sound = espeak.speak(word, accent=accent).tobytes()
-            except DataError:
+        sounds: dict[tuple[str, ...], str] = {}
+        for word, sound in zip(self.words, espeak.notation(self.words, accent=accent), strict=True):
+            if not sound:
                 wrong.append(f"{word!r} is silent in {accent}")
-                continue
-            if (other := sounds.setdefault(sound, word)) != word:
+            elif (other := sounds.setdefault(sound, word)) != word:
                 wrong.append(f"{word!r} sounds like {other!r}: they cannot be distinguished")
         refuse_words(wrong)
 

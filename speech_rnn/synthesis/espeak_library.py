@@ -25,6 +25,8 @@ _IPA = 0x02
 _PARTED = ord("_") << 8
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _NOISE_SEED = 1
+WORD_BREAK = "||"
+"""Parts two words in espeak-ng's notation of phonemes."""
 
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -145,7 +147,27 @@ class Espeak:
             if espeak-ng has no such accent.
         """
         with self._with_voice(accent) as library:
-            return [_sounds(library, text) for text in texts]
+            parted = [_phonemes(library, text, _IPA | _PARTED) for text in texts]
+        sounds = (re.split(r"[_\s]+", each) for each in parted)
+        return [
+            tuple(sound for each in row if (sound := each.strip("ˈˌ").replace("ː", "")))
+            for row in sounds
+        ]
+
+    def notation(self, texts: Sequence[str], *, accent: str = "en-us") -> list[tuple[str, ...]]:
+        """Return the phonemes of texts in espeak-ng's own names, with stress and word breaks.
+
+        Raises
+        ------
+        DataError
+            if espeak-ng has no such accent.
+        """
+        with self._with_voice(accent) as library:
+            said = [_phonemes(library, text, _PARTED).split() for text in texts]
+        return [
+            tuple(name for word in words for name in (*word.split("_"), WORD_BREAK))[:-1]
+            for words in said
+        ]
 
     @contextmanager
     def _with_voice(self, accent: str, variant: str = "") -> Iterator[ctypes.CDLL]:
@@ -188,16 +210,14 @@ class Espeak:
         return library
 
 
-def _sounds(library: ctypes.CDLL, text: str) -> tuple[str, ...]:
+def _phonemes(library: ctypes.CDLL, text: str, mode: int) -> str:
     """Return the phonemes of a text, clause by clause; each call moves the pointer past one."""
     spoken = ctypes.create_string_buffer(text.encode())
     rest = ctypes.c_void_p(ctypes.addressof(spoken))
     clauses = []
     while rest.value:
-        clause = library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _PARTED)
-        clauses.append(clause or b"")
-    parted = re.split(r"[_\s]+", b" ".join(clauses).decode())
-    return tuple(sound for each in parted if (sound := each.strip("ˈˌ").replace("ː", "")))
+        clauses.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, mode) or b"")
+    return b" ".join(clauses).decode()
 
 
 def _voices(library: ctypes.CDLL, kind: _Voice | None) -> list[_Voice]:
