@@ -51,7 +51,7 @@ from speech_rnn.training.processes import agree, first_on_machine
 from speech_rnn.training.recipe import Recipe
 from speech_rnn.training.settings import Run
 from speech_rnn.training.views import embedded_once
-from speech_rnn.vocabulary import UNKNOWN, Vocabulary
+from speech_rnn.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -203,10 +203,9 @@ def _calibrate(
             recognizer, held_out, keep=recipe.keep, false_accepts=recipe.false_accepts
         )
     elif recipe.false_accepts is not None:
-        others = [row for row in isolated.split("validation") if row.text == UNKNOWN]
         in_silence = replace(recognizer.calibration, silence_seconds=SILENCE_SECONDS)
         recognizer.calibration = in_silence
-        threshold = clip_threshold(recognizer, others, recipe.false_accepts)
+        threshold = clip_threshold(recognizer, isolated, recipe.false_accepts)
         recognizer.calibration = replace(in_silence, unknown_below=threshold)
 
 

@@ -1,5 +1,6 @@
 """A clip that is answered as a stream is: the words of the stream, at the threshold of clips."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_rnn.audio import write_audio
-from speech_rnn.data.corpus import Utterance
+from speech_rnn.data.corpus import Corpus, Utterance
 from speech_rnn.decoding.confidence import Calibration
 from speech_rnn.decoding.decoder import Decoder
 from speech_rnn.errors import ConfigurationError, DataError
@@ -130,7 +131,7 @@ def others(tmp_path_factory):
         stop = round((start + share * (end - start)) * RATE)
         write_audio(folder / f"{number}.wav", whole[:stop], RATE)
         rows.append(Utterance(str(folder / f"{number}.wav"), "_unknown_", split="validation"))
-    return rows
+    return Corpus(tuple(rows), ("low", "middle", "high"))
 
 
 @pytest.mark.parametrize("share", [0.45, 0.6, 0.9])
@@ -140,18 +141,30 @@ def test_the_threshold_is_the_lowest_that_keeps_the_share(listener, others, shar
 
     def answered(threshold):
         listener.calibration = Calibration(unknown_below=threshold)
-        return np.mean([bool(listener.transcribe(row.audio).words) for row in others])
+        return np.mean([bool(listener.transcribe(row.audio).words) for row in others.utterances])
 
     assert answered(found) <= share
     if found > THRESHOLDS[0]:
         assert answered(found - 0.01) > share
 
 
+def test_the_threshold_says_how_many_words_it_withholds(listener, others, caplog):
+    rows = [replace(row, text="middle") for row in others.utterances]
+    corpus = replace(others, utterances=(*others.utterances, *rows))
+    with caplog.at_level("INFO"):
+        clip_threshold(listener, corpus, 0.45)
+    answered = float(re.search(r"training did not see, ([\d.]+) % are", caplog.text)[1])
+    assert f"clips of the words that get no answer: {100 - answered:.1f} % of 20\n" in caplog.text
+    with caplog.at_level("INFO"):
+        clip_threshold(listener, replace(corpus, synthetic=("middle",)), 0.45)
+    assert "of people's words, 3 to 24 % got none" in caplog.text
+
+
 def test_a_threshold_needs_other_words_and_a_spotter(listener, others):
     with pytest.raises(ConfigurationError, match=r"false_accepts=1.5 must lie in \[0, 1\)"):
         clip_threshold(listener, others, 1.5)
     with pytest.raises(DataError, match="needs other words in the validation split"):
-        clip_threshold(listener, [], 0.05)
+        clip_threshold(listener, replace(others, utterances=()), 0.05)
     listener.spotting = None
     with pytest.raises(ConfigurationError, match="spotting=mean"):
         clip_threshold(listener, others, 0.05)
