@@ -154,7 +154,7 @@ class Synthetic(CachedVoices):
         if note := foreign_letters(self.words, accent):
             log.warning("%s", note)
         wrong = []
-        sounds: dict[tuple[str, ...], str] = {}
+        sounds: dict[str, str] = {}
         for word, sound in zip(self.words, espeak.notation(self.words, accent=accent), strict=True):
             if not sound:
                 wrong.append(f"{word!r} is silent in {accent}")

@@ -25,8 +25,6 @@ _IPA = 0x02
 _PARTED = ord("_") << 8
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _NOISE_SEED = 1
-WORD_BREAK = "||"
-"""Parts two words in espeak-ng's notation of phonemes."""
 
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -154,8 +152,8 @@ class Espeak:
             for row in sounds
         ]
 
-    def notation(self, texts: Sequence[str], *, accent: str = "en-us") -> list[tuple[str, ...]]:
-        """Return the phonemes of texts in espeak-ng's own names, with stress and word breaks.
+    def notation(self, texts: Sequence[str], *, accent: str = "en-us") -> list[str]:
+        """Return the phonemes of texts in espeak-ng's own names, with stress.
 
         Raises
         ------
@@ -163,11 +161,7 @@ class Espeak:
             if espeak-ng has no such accent.
         """
         with self._with_voice(accent) as library:
-            said = [_phonemes(library, text, _PARTED).split() for text in texts]
-        return [
-            tuple(name for word in words for name in (*word.split("_"), WORD_BREAK))[:-1]
-            for words in said
-        ]
+            return [" ".join(_phonemes(library, text, _PARTED).split()) for text in texts]
 
     @contextmanager
     def _with_voice(self, accent: str, variant: str = "") -> Iterator[ctypes.CDLL]:
