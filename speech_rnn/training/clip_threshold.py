@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ def clip_threshold(recognizer: Recognizer, corpus: Corpus, false_accepts: float)
             f"false_accepts={false_accepts!r} needs a recogniser that spots words; train with "
             "vocabulary=words spotting=mean, or leave false_accepts out"
         )
-    others = _Answers(recognizer, corpus, lambda text: text == UNKNOWN)
+    held_out = corpus.split("validation")
+    others = _Answers(recognizer, [row for row in held_out if row.text == UNKNOWN])
     if not others.posteriors:
         raise DataError("false_accepts needs other words in the validation split; add some")
     # Fewer clips are answered the higher it is.
@@ -68,7 +69,7 @@ def clip_threshold(recognizer: Recognizer, corpus: Corpus, false_accepts: float)
     log.info("threshold of clips: %.2f; of %d clips of other words, which training did not see, "
              "%.1f %% are answered with a word",
              threshold, len(others.posteriors), 100 * others.share(threshold))  # fmt: skip
-    words = _Answers(recognizer, corpus, lambda text: text not in REASONS)
+    words = _Answers(recognizer, [row for row in held_out if row.text not in REASONS])
     if words.posteriors:
         log.info("clips of the words that get no answer: %.1f %% of %d%s",
                  100 * (1 - words.share(threshold)), len(words.posteriors),
@@ -77,10 +78,9 @@ def clip_threshold(recognizer: Recognizer, corpus: Corpus, false_accepts: float)
 
 
 class _Answers:
-    """The posteriors (T, C) of the clips of a validation whose texts are of one kind."""
+    """Answers of a recogniser to clips; `posteriors` has (T, C) for each that can be read."""
 
-    def __init__(self, recognizer: Recognizer, corpus: Corpus, kind: Callable[[str], bool]) -> None:
-        rows = [row for row in corpus.split("validation") if kind(row.text)]
+    def __init__(self, recognizer: Recognizer, rows: Sequence[Utterance]) -> None:
         self.posteriors = list(_posteriors(recognizer, rows))
         self._spotter = recognizer.clip_spotter
 
