@@ -18,8 +18,9 @@ LINES = {
     "keywords, eight commands": ("C2", "-", "^"),
     "keywords without a front end, eight commands": ("C2", ":", "v"),
 }
-"""What the columns of the table are, and how they are drawn."""
+"""For each column of the table: its name in the legend, and its colour, line and marker."""
 PLACES = {"none": 0.4, **{str(number): float(number) for number in (1, 3, 10, 30, 100, 300)}}
+"""Where a number of recordings stands on the axis; a logarithmic one has no 0."""
 CELL = re.compile(r"([\d.]+) % \(([\d.]+) to ([\d.]+)\)")
 
 
@@ -33,11 +34,12 @@ def main() -> None:
     """Write recordings.svg: the share of right answers, with its interval, of each column."""
     plt.rcParams.update({"font.size": 11, "svg.hashsalt": "recordings"})
     figure, axes = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
+    rows = table()
     for column, (label, (colour, line, marker)) in enumerate(LINES.items(), start=1):
         found = [
             (PLACES[row[0]], *map(float, cell.groups()))
-            for row in table()
-            if row[0] in PLACES and (cell := CELL.fullmatch(row[column].replace("**", "")))
+            for row in rows
+            if row[0] in PLACES and (cell := CELL.fullmatch(row[column]))
         ]
         places, right, low, high = zip(*found, strict=True)
         axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
